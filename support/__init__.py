@@ -1,0 +1,1 @@
+"""Shared code of the book: data, models, sampling, exact answers, checks and figures."""
