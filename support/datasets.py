@@ -1,0 +1,481 @@
+"""The data of the book, each with its units and where it comes from.
+
+Every function returns an :class:`xarray.Dataset` with named dimensions. The unit of a
+variable is in ``dataset["effect"].attrs["units"]``; the title, source, section, licence, who,
+when and a note are in ``dataset.attrs``. The numbers themselves are in ``support/data``.
+
+The simulators draw in the order in which the source's code draws, so that its seeds give here
+exactly what they give there.
+"""
+
+from collections.abc import Sequence
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+
+RESPONSES = ("SA", "A", "D", "SD")
+SURVEY_SIZES = (45, 120, 60, 80, 35, 95)
+SURVEY_BASELINE = (0.25, 0.35, 0.25, 0.15)
+HOSPITAL_EXPOSURE = (2.1, 5.0, 1.3, 8.2, 0.7, 3.5, 6.1, 4.0)
+INSTRUCTOR_SIZES = (8, 12, 14, 16, 18)
+INSTRUCTOR_SEED = 58
+
+
+def eight_schools() -> xr.Dataset:
+    """Effects of a coaching programme in eight schools (Rubin, 1981; Section 5.8.3).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``effect`` and ``standard_error`` over ``school`` (A to H), in SAT points.
+
+    Examples
+    --------
+    >>> schools = eight_schools()
+    >>> schools["effect"].sel(school="E").item()
+    -1.0
+    >>> schools["standard_error"].attrs["units"]
+    'SAT points'
+    """
+    table, attrs, units = _read("eight_schools")
+    columns = {name: ("school", table[name].to_numpy(float)) for name in units}
+    return _dataset(columns, {"school": table["school"].tolist()}, attrs, units)
+
+
+def survey() -> xr.Dataset:
+    """Survey responses in six regions, as the source prints them (Section 5.8.4).
+
+    The code beside the printed counts gives other counts for the seed it names:
+    :func:`simulate_survey` with ``numpy.random.default_rng(2025)`` shows them.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``count`` over ``region`` and ``response`` (SA, A, D, SD: from strongly agree to
+        strongly disagree), in respondents.
+
+    Examples
+    --------
+    >>> survey()["count"].sum("response").values.tolist()
+    [45, 120, 60, 80, 35, 95]
+    """
+    table, attrs, units = _read("survey")
+    count = ("region", "response"), table[list(RESPONSES)].to_numpy(np.int64)
+    coords = {"region": table["region"].tolist(), "response": list(RESPONSES)}
+    return _dataset({"count": count}, coords, attrs, units)
+
+
+def hospitals() -> xr.Dataset:
+    """Adverse events in eight hospitals, as the source prints them (Solution 5.8.3 (b)).
+
+    The code beside the printed table gives other rates and counts for the seed it names:
+    :func:`simulate_hospitals` with ``numpy.random.default_rng(42)`` shows them.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``exposure`` (1000 patient-days), ``true_rate`` (adverse events per 1000 patient-days)
+        and ``count`` (adverse events) over ``hospital``.
+
+    Examples
+    --------
+    >>> hospitals()["exposure"].sel(hospital="hospital 5").item()
+    0.7
+    """
+    table, attrs, units = _read("hospitals")
+    columns = {
+        "exposure": ("hospital", table["exposure"].to_numpy(float)),
+        "true_rate": ("hospital", table["true_rate"].to_numpy(float)),
+        "count": ("hospital", table["count"].to_numpy(np.int64)),
+    }
+    return _dataset(columns, {"hospital": table["hospital"].tolist()}, attrs, units)
+
+
+def instructors() -> xr.Dataset:
+    """Exam scores in the sections of five instructors, simulated once (Section 5.8.1).
+
+    The source describes the example but gives no data. These were drawn by
+    :func:`simulate_instructors` with the seed ``INSTRUCTOR_SEED`` and stored.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``score`` and ``true_mean`` (exam points) and ``instructor`` (labels) over ``student``.
+        ``true_mean`` is the section mean that the student's score was drawn around.
+
+    Examples
+    --------
+    >>> scores = instructors()
+    >>> scores["score"].groupby(scores["instructor"]).count().values.tolist()
+    [8, 12, 14, 16, 18]
+    """
+    table, attrs, units = _read("instructors")
+    columns = {
+        "score": ("student", table["score"].to_numpy(float)),
+        "instructor": ("student", table["instructor"].to_numpy(str)),
+        "true_mean": ("student", table["true_mean"].to_numpy(float)),
+    }
+    return _dataset(columns, {"student": table["student"].to_numpy(np.int64)}, attrs, units)
+
+
+def simulate_survey(
+    rng: np.random.Generator,
+    *,
+    sizes: Sequence[int] = SURVEY_SIZES,
+    concentration: float = 8.0,
+    baseline: Sequence[float] = SURVEY_BASELINE,
+) -> xr.Dataset:
+    """Simulate survey responses from a Dirichlet-Multinomial hierarchy (Section 5.8.4).
+
+    For each region in turn, draws proportions from ``Dirichlet(concentration * baseline)`` and
+    then counts from ``Multinomial(size, proportions)``, the order of the source's code.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        ``numpy.random.default_rng(2025)`` gives what the source's code really gives.
+    sizes : sequence of int, shape (R,)
+        Respondents per region, each at least 1.
+    concentration : float
+        How tightly regions follow the baseline; positive.
+    baseline : sequence of float, shape (K,)
+        National proportions, positive and summing to 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``count`` (respondents) and ``true_proportion`` over ``region`` and ``response``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+
+    Examples
+    --------
+    >>> generated = simulate_survey(np.random.default_rng(2025))
+    >>> generated["count"].sel(region="region 1").values.tolist()
+    [3, 35, 1, 6]
+    """
+    _check_rng(rng)
+    sizes = _whole_numbers(sizes, "sizes", minimum=1)
+    concentration = _positive(concentration, "concentration")
+    baseline = _vector(baseline, "baseline", positive=True)
+    if not np.isclose(baseline.sum(), 1.0, rtol=0, atol=1e-9):
+        raise ValueError(
+            f"baseline must sum to 1, but {baseline.tolist()} sums to {baseline.sum():g}: "
+            "divide it by its sum"
+        )
+    proportion = np.empty((sizes.size, baseline.size))
+    count = np.empty(proportion.shape, dtype=np.int64)
+    for region, size in enumerate(sizes):
+        proportion[region] = rng.dirichlet(concentration * baseline)
+        count[region] = rng.multinomial(size, proportion[region])
+    dims = ("region", "response")
+    known = baseline.size == len(RESPONSES)
+    coords = {
+        "region": _labels("region", sizes.size),
+        "response": list(RESPONSES) if known else _labels("response", baseline.size),
+    }
+    attrs = _simulated_attrs(
+        "Survey responses in regions, simulated",
+        "simulate_survey",
+        "5.8.4",
+        f"sizes {sizes.tolist()}, concentration {concentration:g}, baseline {baseline.tolist()}",
+    )
+    columns = {"count": (dims, count), "true_proportion": (dims, proportion)}
+    return _dataset(columns, coords, attrs, {"count": "respondents", "true_proportion": "1"})
+
+
+def simulate_hospitals(
+    rng: np.random.Generator,
+    *,
+    exposure: Sequence[float] = HOSPITAL_EXPOSURE,
+    mu_log: float = 0.5,
+    sigma_log: float = 0.6,
+) -> xr.Dataset:
+    """Simulate adverse events from a log-normal Poisson hierarchy (Solution 5.8.3 (b)).
+
+    Draws all rates from ``LogNormal(mu_log, sigma_log)``, then all counts from
+    ``Poisson(rate * exposure)``, the order of the source's code.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        ``numpy.random.default_rng(42)`` gives what the source's code really gives.
+    exposure : sequence of float, shape (J,)
+        1000 patient-days per hospital, each positive.
+    mu_log, sigma_log : float
+        Mean and standard deviation of the log rates; ``sigma_log`` must not be negative.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``exposure``, ``true_rate`` and ``count`` over ``hospital``, as in :func:`hospitals`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+
+    Examples
+    --------
+    >>> simulate_hospitals(np.random.default_rng(42))["count"].values.tolist()
+    [4, 4, 7, 23, 0, 4, 10, 4]
+    """
+    _check_rng(rng)
+    exposure = _vector(exposure, "exposure", positive=True)
+    mu_log = _number(mu_log, "mu_log")
+    sigma_log = _not_negative(sigma_log, "sigma_log")
+    rate = rng.lognormal(mu_log, sigma_log, size=exposure.size)
+    count = rng.poisson(rate * exposure)
+    attrs = _simulated_attrs(
+        "Adverse events in hospitals, simulated",
+        "simulate_hospitals",
+        "Solution 5.8.3 (b)",
+        f"exposure {exposure.tolist()}, mu_log {mu_log:g}, sigma_log {sigma_log:g}",
+    )
+    columns = {
+        "exposure": ("hospital", exposure),
+        "true_rate": ("hospital", rate),
+        "count": ("hospital", count),
+    }
+    units = {
+        "exposure": "1000 patient-days",
+        "true_rate": "adverse events per 1000 patient-days",
+        "count": "adverse events",
+    }
+    return _dataset(columns, {"hospital": _labels("hospital", exposure.size)}, attrs, units)
+
+
+def simulate_schools_with_covariate(
+    rng: np.random.Generator,
+    *,
+    private: Sequence[int] = (0,) * 8 + (1,) * 4,
+    mu: float = 8.0,
+    beta: float = 5.0,
+    tau: float = 4.0,
+    standard_error_range: Sequence[float] = (8.0, 16.0),
+) -> xr.Dataset:
+    """Simulate public and private schools whose mean effects differ (Solution 5.8.4 (d)).
+
+    Draws all true effects from ``Normal(mu + beta * private, tau)``, then all standard errors
+    uniformly from their range, then all effects, the order of the source's code.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        ``numpy.random.default_rng(42)`` gives what the source's code really gives.
+    private : sequence of int, shape (J,)
+        1 for a private school, 0 for a public one.
+    mu, beta : float
+        Mean effect of public schools, and what private schools have on top (SAT points).
+    tau : float
+        Standard deviation between schools of one kind (SAT points); not negative.
+    standard_error_range : (float, float)
+        Lowest and highest standard error (SAT points); positive, in this order.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``effect``, ``standard_error``, ``private`` and ``true_effect`` over ``school``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+
+    Examples
+    --------
+    >>> schools = simulate_schools_with_covariate(np.random.default_rng(42))
+    >>> schools["effect"].values.round(1).tolist()[:4]
+    [3.6, -1.3, 17.1, 15.4]
+    """
+    _check_rng(rng)
+    private = _whole_numbers(private, "private", minimum=0, maximum=1)
+    mu, beta = _number(mu, "mu"), _number(beta, "beta")
+    tau = _not_negative(tau, "tau")
+    limits = _vector(standard_error_range, "standard_error_range", positive=True)
+    if limits.size != 2 or limits[0] > limits[1]:
+        raise ValueError(
+            f"standard_error_range is {limits.tolist()}: give (lowest, highest), in this order"
+        )
+    schools = private.size
+    true_effect = mu + beta * private + rng.normal(0, tau, schools)
+    standard_error = rng.uniform(limits[0], limits[1], schools)
+    effect = rng.normal(true_effect, standard_error)
+    attrs = _simulated_attrs(
+        "Effects in public and private schools, simulated",
+        "simulate_schools_with_covariate",
+        "Solution 5.8.4 (d)",
+        f"private {private.tolist()}, mu {mu:g}, beta {beta:g}, tau {tau:g}, "
+        f"standard errors uniform in {limits.tolist()}",
+    )
+    columns = {
+        "effect": ("school", effect),
+        "standard_error": ("school", standard_error),
+        "private": ("school", private),
+        "true_effect": ("school", true_effect),
+    }
+    units = dict.fromkeys(("effect", "standard_error", "true_effect"), "SAT points")
+    units["private"] = "1 = private, 0 = public"
+    return _dataset(columns, {"school": _labels("school", schools)}, attrs, units)
+
+
+def simulate_instructors(
+    rng: np.random.Generator,
+    *,
+    sizes: Sequence[int] = INSTRUCTOR_SIZES,
+    mu: float = 75.0,
+    tau: float = 8.0,
+    sigma: float = 12.0,
+) -> xr.Dataset:
+    """Simulate exam scores in the sections of several instructors (Section 5.8.1).
+
+    Draws all section means from ``Normal(mu, tau)``, then all scores from
+    ``Normal(section mean, sigma)``, cut off at 0 and 100 and rounded to a tenth of a point.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        ``numpy.random.default_rng(58)`` gives the stored data of :func:`instructors`.
+    sizes : sequence of int, shape (J,)
+        Students per section, each at least 1.
+    mu : float
+        Mean of the section means (exam points).
+    tau, sigma : float
+        Standard deviations between sections and between students of a section (exam points);
+        not negative.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``score``, ``instructor`` and ``true_mean`` over ``student``, as in
+        :func:`instructors`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+
+    Examples
+    --------
+    >>> small = simulate_instructors(np.random.default_rng(1), sizes=(2, 3))
+    >>> small["instructor"].values.tolist()[1:3]
+    ['Instructor 1', 'Instructor 2']
+    """
+    _check_rng(rng)
+    sizes = _whole_numbers(sizes, "sizes", minimum=1)
+    mu = _number(mu, "mu")
+    tau, sigma = _not_negative(tau, "tau"), _not_negative(sigma, "sigma")
+    section_mean = rng.normal(mu, tau, size=sizes.size)
+    true_mean = np.repeat(section_mean, sizes)
+    score = np.clip(rng.normal(true_mean, sigma), 0, 100).round(1)
+    attrs = _simulated_attrs(
+        "Final exam scores in sections of several instructors, simulated",
+        "simulate_instructors",
+        "5.8.1",
+        f"sizes {sizes.tolist()}, mu {mu:g}, tau {tau:g}, sigma {sigma:g}",
+    )
+    columns = {
+        "score": ("student", score),
+        "instructor": ("student", np.repeat(_labels("Instructor", sizes.size), sizes)),
+        "true_mean": ("student", true_mean),
+    }
+    units = {"score": "exam points, 0 to 100", "true_mean": "exam points"}
+    return _dataset(columns, {"student": np.arange(1, sizes.sum() + 1)}, attrs, units)
+
+
+def _read(name: str) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Read the table of a stored data set, its provenance and the units of its columns."""
+    folder = resources.files("support") / "data"
+    attrs = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
+        table = pd.read_csv(file)
+    return table, attrs, attrs.pop("units")
+
+
+def _dataset(columns, coords, attrs, units) -> xr.Dataset:
+    """Join columns, coordinates, provenance and units into one data set."""
+    dataset = xr.Dataset(columns, coords=coords, attrs=attrs)
+    for name, unit in units.items():
+        dataset[name].attrs["units"] = unit
+    return dataset
+
+
+def _simulated_attrs(title: str, function: str, section: str, values: str) -> dict[str, str]:
+    return {
+        "title": title,
+        "source": f"support.datasets.{function}",
+        "section": section,
+        "licence": "MIT, like the code that made it",
+        "who": "Whoever ran the simulation",
+        "when": "When it was run",
+        "note": f"Generating values: {values}",
+    }
+
+
+def _labels(name: str, size: int) -> list[str]:
+    return [f"{name} {number}" for number in range(1, size + 1)]
+
+
+def _check_rng(rng: np.random.Generator) -> None:
+    # A bare seed would work once and then repeat itself in every later call.
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(  # noqa: TRY004 - one kind of error for all bad arguments
+            f"rng must be a numpy.random.Generator, but is {rng!r}: "
+            "make one with numpy.random.default_rng(seed)"
+        )
+
+
+def _number(value: float, name: str) -> float:
+    array = _array(value, name)
+    if array.ndim or not np.isfinite(array):
+        raise ValueError(f"{name} is {value!r}: give one finite number")
+    return float(array)
+
+
+def _positive(value: float, name: str) -> float:
+    number = _number(value, name)
+    if number <= 0:
+        raise ValueError(f"{name} is {number:g}: give a number above 0")
+    return number
+
+
+def _not_negative(value: float, name: str) -> float:
+    number = _number(value, name)
+    if number < 0:
+        raise ValueError(f"{name} is {number:g}: give 0 or a number above it")
+    return number
+
+
+def _vector(values: Sequence[float], name: str, *, positive: bool = False) -> np.ndarray:
+    vector = _array(values, name)
+    if vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"{name} has shape {vector.shape}: give a list of one or more numbers")
+    bad = ~np.isfinite(vector) | (positive & (vector <= 0))
+    if bad.any():
+        wanted = "finite numbers above 0" if positive else "finite numbers"
+        raise ValueError(f"{name} contains {vector[bad][0]:g}: give {wanted} only")
+    return vector
+
+
+def _whole_numbers(
+    values: Sequence[int], name: str, *, minimum: int, maximum: float = np.inf
+) -> np.ndarray:
+    vector = _vector(values, name)
+    bad = (vector != np.floor(vector)) | (vector < minimum) | (vector > maximum)
+    if bad.any():
+        wanted = f"at least {minimum}" if maximum == np.inf else f"from {minimum} to {maximum}"
+        raise ValueError(f"{name} contains {vector[bad][0]:g}: give whole numbers {wanted}")
+    return vector.astype(np.int64)
+
+
+def _array(values, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is {values!r}: give numbers") from error
