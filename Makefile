@@ -1,0 +1,40 @@
+# `make book` is all a reader needs; `make help` lists the rest.
+PYTHON := .venv/bin/python
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book page serve lab test test-quick bench lock clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup:  ## install the environment into .venv (nothing outside this folder)
+	@sh scripts/setup.sh
+
+book: setup  ## execute every notebook and build the HTML; any fault fails it
+	@$(PYTHON) scripts/build.py
+
+page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
+	@$(PYTHON) scripts/build.py --only $(PAGE)
+
+serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
+	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
+
+lab: setup  ## open the book as notebooks in JupyterLab
+	@$(PYTHON) -m jupytext_config set-default-viewer myst && $(PYTHON) -m jupyter lab
+
+test: setup  ## run all tests and every page against its stated outputs
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=300 tests chapters
+
+test-quick: setup  ## run the tests that need neither pages nor sampling
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests
+
+bench: setup  ## measure the build and the exact answers into benchmarks/
+	@$(PYTHON) scripts/bench.py
+
+lock: setup  ## compile requirements.txt anew from pyproject.toml
+	@sh scripts/setup.sh --lock
+
+clean:  ## remove what was built (the environment stays)
+	rm -rf _build .jupyter_cache jupyter_execute .pytest_cache

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Make .venv from the lock: scripts/setup.sh. Compile the lock anew: scripts/setup.sh --lock.
+# Needs one Python >= 3.12 and, where uv is not installed, its venv module or pip.
+set -eu
+cd "$(dirname "$0")/.."
+
+venv=.venv
+tools=.tools  # holds uv where the machine has none
+stamp=$venv/.setup-stamp
+export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
+
+fail() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+is_recent() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1
+}
+
+# The preferred version comes first; a name on PATH may be a shim that leads nowhere, so run it.
+find_python() {
+    for name in "python$(cat .python-version)" python3.14 python3.12 python3 python; do
+        if command -v "$name" >/dev/null && is_recent "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    if command -v uv >/dev/null; then
+        uv python find --system '>=3.12' 2>/dev/null && return
+    fi
+    fail "no Python 3.12 or newer was found: install Python $(cat .python-version) \
+(Debian and Ubuntu: apt install python3 python3-venv; macOS: brew install python; \
+elsewhere: https://www.python.org/downloads) and run make again."
+}
+
+find_uv() {
+    if command -v uv >/dev/null; then
+        command -v uv
+        return
+    fi
+    if ! "$tools/bin/uv" --version >/dev/null 2>&1; then
+        rm -rf "$tools"
+        "$1" -m venv "$tools" >/dev/null 2>&1 || {
+            rm -rf "$tools"
+            fail "$1 cannot make environments: install uv, or Python's venv module \
+(Debian and Ubuntu: apt install python3-venv), and run make again."
+        }
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv || {
+            rm -rf "$tools"
+            fail "uv could not be installed from the package index: see pip's message above."
+        }
+    fi
+    echo "$tools/bin/uv"
+}
+
+wanted() {
+    cat requirements.txt pyproject.toml scripts/setup.sh | cksum
+    pwd
+}
+
+if [ "${1-}" = --lock ]; then
+    uv=$(find_uv "$(find_python)")
+    exec "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+        --no-emit-find-links --python-version 3.12 pyproject.toml -o requirements.txt
+fi
+
+if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_recent "$venv/bin/python"; then
+    exit 0
+fi
+
+python=$(find_python)
+uv=$(find_uv "$python")
+
+# An environment that was moved, or whose interpreter has gone, cannot be mended.
+if is_recent "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
+    rm -f "$stamp"
+else
+    rm -rf "$venv"
+    trap 'rm -rf "$venv"' EXIT
+    trap 'exit 1' HUP INT TERM
+    "$uv" venv --quiet --no-project --python "$python" "$venv"
+fi
+
+echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time takes a minute"
+"$uv" pip sync --quiet --python "$venv/bin/python" requirements.txt
+"$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
+wanted >"$stamp"
+trap - EXIT
