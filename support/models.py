@@ -1,0 +1,487 @@
+"""The PyMC models of the book, one builder per model.
+
+Each builder takes a data set of :mod:`support.datasets` (or one of the same form) and returns a
+:class:`pymc.Model` whose variables carry the dimension names and labels of the data. Priors are
+those of the source. Names are the same everywhere:
+
+========================  =========================================================
+mu, tau                   mean and standard deviation of the population of groups
+theta, theta_raw          group means, and the standard Normal they are built from
+sigma                     standard deviation within groups, where it is not known
+beta                      effect of a covariate
+pi0, alpha, pi            baseline, concentration and regional proportions
+mu_log, sigma_log         mean and standard deviation of log rates
+lam, lam_raw              rates, and the standard Normal they are built from
+y, counts                 the observations
+========================  =========================================================
+"""
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+
+def instructors_complete(data: xr.Dataset) -> pm.Model:
+    """One mean for all students (Section 5.8.1, complete pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``score`` over ``student`` (exam points) and ``instructor`` over ``student`` (labels).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``sigma`` (scalars) and ``y`` (student), all in exam points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing or holds values that are not finite.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> instructors_complete(datasets.instructors()).named_vars_to_dims["y"]
+    ('student',)
+    """
+    score, _, coords = _instructors(data)
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=50, sigma=25)
+        sigma = pm.HalfNormal("sigma", sigma=15)
+        pm.Normal("y", mu=mu, sigma=sigma, observed=score, dims="student")
+    return model
+
+
+def instructors_none(data: xr.Dataset) -> pm.Model:
+    """Each instructor with a mean and a spread of its own (Section 5.8.1, no pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``score`` over ``student`` (exam points) and ``instructor`` over ``student`` (labels).
+
+    Returns
+    -------
+    pymc.Model
+        ``theta`` and ``sigma`` (instructor), ``y`` (student), all in exam points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing or holds values that are not finite.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> instructors_none(datasets.instructors()).named_vars_to_dims["theta"]
+    ('instructor',)
+    """
+    score, group, coords = _instructors(data)
+    with pm.Model(coords=coords) as model:
+        theta = pm.Normal("theta", mu=50, sigma=25, dims="instructor")
+        sigma = pm.HalfNormal("sigma", sigma=15, dims="instructor")
+        pm.Normal("y", mu=theta[group], sigma=sigma[group], observed=score, dims="student")
+    return model
+
+
+def instructors_partial(data: xr.Dataset) -> pm.Model:
+    """Instructor means from a common population, non-centred (5.8.1, partial pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``score`` over ``student`` (exam points) and ``instructor`` over ``student`` (labels).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``tau``, ``sigma`` (scalars), ``theta_raw`` and ``theta`` (instructor), ``y``
+        (student); all but ``theta_raw`` in exam points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing or holds values that are not finite.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> list(instructors_partial(datasets.instructors()).coords["instructor"])[:2]
+    ['Instructor 1', 'Instructor 2']
+    """
+    score, group, coords = _instructors(data)
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=50, sigma=25)
+        tau = pm.HalfNormal("tau", sigma=10)
+        sigma = pm.HalfNormal("sigma", sigma=15)
+        theta_raw = pm.Normal("theta_raw", mu=0, sigma=1, dims="instructor")
+        theta = pm.Deterministic("theta", mu + tau * theta_raw, dims="instructor")
+        pm.Normal("y", mu=theta[group], sigma=sigma, observed=score, dims="student")
+    return model
+
+
+def schools_centred(data: xr.Dataset) -> pm.Model:
+    """Eight Schools, centred (Section 5.8.3, equation eight-schools-model).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect`` and ``standard_error`` over ``school`` (SAT points).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``tau`` (scalars), ``theta`` and ``y`` (school), all in SAT points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in schools_centred(datasets.eight_schools()).free_RVs]
+    ['mu', 'tau', 'theta']
+    """
+    effect, standard_error, coords = _schools(data)
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=20)
+        tau = pm.HalfNormal("tau", sigma=10)
+        theta = pm.Normal("theta", mu=mu, sigma=tau, dims="school")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="school")
+    return model
+
+
+def schools_noncentred(data: xr.Dataset) -> pm.Model:
+    """Eight Schools, non-centred (Section 5.8.3, equation noncentred-reparam).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect`` and ``standard_error`` over ``school`` (SAT points).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``tau`` (scalars), ``theta_raw``, ``theta`` and ``y`` (school); all but
+        ``theta_raw`` in SAT points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in schools_noncentred(datasets.eight_schools()).free_RVs]
+    ['mu', 'tau', 'theta_raw']
+    """
+    effect, standard_error, coords = _schools(data)
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=20)
+        tau = pm.HalfNormal("tau", sigma=10)
+        theta_raw = pm.Normal("theta_raw", mu=0, sigma=1, dims="school")
+        theta = pm.Deterministic("theta", mu + tau * theta_raw, dims="school")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="school")
+    return model
+
+
+def schools_complete(data: xr.Dataset) -> pm.Model:
+    """One effect for all schools (Section 5.8.5, complete pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect`` and ``standard_error`` over ``school`` (SAT points).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu`` (scalar) and ``y`` (school), in SAT points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in schools_complete(datasets.eight_schools()).free_RVs]
+    ['mu']
+    """
+    effect, standard_error, coords = _schools(data)
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=20)
+        pm.Normal("y", mu=mu, sigma=standard_error, observed=effect, dims="school")
+    return model
+
+
+def schools_none(data: xr.Dataset) -> pm.Model:
+    """Each school with an effect of its own (Section 5.8.5, no pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect`` and ``standard_error`` over ``school`` (SAT points).
+
+    Returns
+    -------
+    pymc.Model
+        ``theta`` and ``y`` (school), in SAT points.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in schools_none(datasets.eight_schools()).free_RVs]
+    ['theta']
+    """
+    effect, standard_error, coords = _schools(data)
+    with pm.Model(coords=coords) as model:
+        theta = pm.Normal("theta", mu=0, sigma=20, dims="school")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="school")
+    return model
+
+
+def schools_covariate(data: xr.Dataset) -> pm.Model:
+    """Schools whose mean effect depends on their kind, non-centred (Solution 5.8.4 (d)).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect``, ``standard_error`` (SAT points) and ``private`` (1 or 0) over ``school``.
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``beta``, ``tau`` (scalars), ``theta_raw``, ``theta`` and ``y`` (school); all but
+        ``theta_raw`` in SAT points. ``mu`` is the mean of public schools.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> data = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
+    >>> [v.name for v in schools_covariate(data).free_RVs]
+    ['mu', 'beta', 'tau', 'theta_raw']
+    """
+    effect, standard_error, coords = _schools(data)
+    private = _values(data, "private", ("school",))
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=20)
+        beta = pm.Normal("beta", mu=0, sigma=10)
+        tau = pm.HalfNormal("tau", sigma=10)
+        theta_raw = pm.Normal("theta_raw", mu=0, sigma=1, dims="school")
+        theta = pm.Deterministic("theta", mu + beta * private + tau * theta_raw, dims="school")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="school")
+    return model
+
+
+def survey_hierarchical(data: xr.Dataset, *, alpha_rate: float = 1.0) -> pm.Model:
+    """Regional proportions around a national baseline (Section 5.8.4).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``count`` over ``region`` and ``response`` (respondents).
+    alpha_rate : float
+        Rate of the Exponential prior of ``alpha``; its prior mean is ``1 / alpha_rate``. The
+        source has 1; the page varies it.
+
+    Returns
+    -------
+    pymc.Model
+        ``alpha`` (scalar), ``pi0`` (response), ``pi`` and ``counts`` (region, response).
+
+    Raises
+    ------
+    ValueError
+        If ``count`` is missing, negative or fractional, or ``alpha_rate`` is not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> survey_hierarchical(datasets.survey()).named_vars_to_dims["pi"]
+    ('region', 'response')
+    """
+    if not (np.isfinite(alpha_rate) and alpha_rate > 0):
+        raise ValueError(f"alpha_rate is {alpha_rate!r}: give a finite number above 0")
+    count, coords = _survey(data)
+    with pm.Model(coords=coords) as model:
+        alpha = pm.Exponential("alpha", lam=alpha_rate)
+        pi0 = pm.Dirichlet("pi0", a=np.ones(count.shape[1]), dims="response")
+        pi = pm.Dirichlet("pi", a=alpha * pi0, dims=("region", "response"))
+        _multinomial(count, pi)
+    return model
+
+
+def survey_none(data: xr.Dataset) -> pm.Model:
+    """Each region with proportions of its own, uniform on the simplex (5.8.4, no pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``count`` over ``region`` and ``response`` (respondents).
+
+    Returns
+    -------
+    pymc.Model
+        ``pi`` and ``counts`` (region, response).
+
+    Raises
+    ------
+    ValueError
+        If ``count`` is missing, negative or fractional.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in survey_none(datasets.survey()).free_RVs]
+    ['pi']
+    """
+    count, coords = _survey(data)
+    with pm.Model(coords=coords) as model:
+        pi = pm.Dirichlet("pi", a=np.ones(count.shape), dims=("region", "response"))
+        _multinomial(count, pi)
+    return model
+
+
+def hospitals_hierarchical(data: xr.Dataset) -> pm.Model:
+    """Log-normal population of rates, Poisson counts, non-centred (Exercise 5.8.3).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``count`` (adverse events) and ``exposure`` (1000 patient-days) over ``hospital``.
+
+    Returns
+    -------
+    pymc.Model
+        ``mu_log``, ``sigma_log`` (scalars), ``lam_raw``, ``lam`` (events per 1000 patient-days)
+        and ``y`` (hospital).
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, a count negative or fractional, or an exposure not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in hospitals_hierarchical(datasets.hospitals()).free_RVs]
+    ['mu_log', 'sigma_log', 'lam_raw']
+    """
+    count, exposure, coords = _hospitals(data)
+    with pm.Model(coords=coords) as model:
+        mu_log = pm.Normal("mu_log", mu=0, sigma=1)
+        sigma_log = pm.HalfNormal("sigma_log", sigma=1)
+        lam_raw = pm.Normal("lam_raw", mu=0, sigma=1, dims="hospital")
+        lam = pm.Deterministic("lam", pm.math.exp(mu_log + sigma_log * lam_raw), dims="hospital")
+        pm.Poisson("y", mu=lam * exposure, observed=count, dims="hospital")
+    return model
+
+
+def hospitals_none(data: xr.Dataset) -> pm.Model:
+    """Each hospital with a rate of its own (Solution 5.8.3 (c), no pooling).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``count`` (adverse events) and ``exposure`` (1000 patient-days) over ``hospital``.
+
+    Returns
+    -------
+    pymc.Model
+        ``lam`` (events per 1000 patient-days) and ``y`` (hospital).
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, a count negative or fractional, or an exposure not positive.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in hospitals_none(datasets.hospitals()).free_RVs]
+    ['lam']
+    """
+    count, exposure, coords = _hospitals(data)
+    with pm.Model(coords=coords) as model:
+        lam = pm.Gamma("lam", alpha=1, beta=0.5, dims="hospital")
+        pm.Poisson("y", mu=lam * exposure, observed=count, dims="hospital")
+    return model
+
+
+def _multinomial(count: np.ndarray, pi) -> None:
+    respondents = count.sum(axis=1)
+    pm.Multinomial("counts", n=respondents, p=pi, observed=count, dims=("region", "response"))
+
+
+def _instructors(data: xr.Dataset):
+    """Return scores, each student's instructor as an index, and the coordinates."""
+    score = _values(data, "score", ("student",))
+    labels = _variable(data, "instructor", ("student",)).values
+    # The order of first appearance, so that tables list instructors as the data do.
+    names, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    coords = {
+        "student": data["student"].values,
+        "instructor": names[order].tolist(),
+    }
+    return score, np.argsort(order)[group], coords
+
+
+def _schools(data: xr.Dataset):
+    effect = _values(data, "effect", ("school",))
+    standard_error = _values(data, "standard_error", ("school",), positive=True)
+    return effect, standard_error, {"school": data["school"].values}
+
+
+def _survey(data: xr.Dataset):
+    count = _counts(data, "count", ("region", "response"))
+    return count, {dim: data[dim].values for dim in ("region", "response")}
+
+
+def _hospitals(data: xr.Dataset):
+    count = _counts(data, "count", ("hospital",))
+    exposure = _values(data, "exposure", ("hospital",), positive=True)
+    return count, exposure, {"hospital": data["hospital"].values}
+
+
+def _variable(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> xr.DataArray:
+    if name not in data:
+        raise ValueError(f"data has no variable {name!r}, only {list(data)}: add it")
+    if set(data[name].dims) != set(dims):
+        raise ValueError(f"data[{name!r}] has dims {data[name].dims}: give it dims {dims}")
+    return data[name].transpose(*dims)
+
+
+def _values(
+    data: xr.Dataset, name: str, dims: tuple[str, ...], *, positive: bool = False
+) -> np.ndarray:
+    values = _variable(data, name, dims).values.astype(float)
+    bad = ~np.isfinite(values) | (positive & (values <= 0))
+    if bad.any():
+        wanted = "finite values above 0" if positive else "finite values"
+        raise ValueError(f"data[{name!r}] contains {values[bad][0]:g}: give {wanted} only")
+    return values
+
+
+def _counts(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> np.ndarray:
+    values = _values(data, name, dims)
+    bad = (values < 0) | (values != np.floor(values))
+    if bad.any():
+        raise ValueError(f"data[{name!r}] contains {values[bad][0]:g}: give whole numbers >= 0")
+    return values.astype(np.int64)
