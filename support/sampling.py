@@ -1,0 +1,227 @@
+"""Sampling, in one place: draws, chains, seed, sampler, quietness and diagnostics.
+
+Two environment variables change what every page does, for those who want to see whether a
+result depends on it:
+
+- ``BOOK_SEED``: the seed, a whole number (default 42);
+- ``BOOK_SAMPLER``: ``nutpie`` (default) or ``pymc``, PyMC's own NUTS.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import arviz as az
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+SAMPLERS = ("nutpie", "pymc")
+# Seeds are 32-bit in both samplers' interfaces.
+LARGEST_SEED = 2**32 - 1
+
+
+def _settings(environment: Mapping[str, str]) -> tuple[int, str]:
+    """Read the book's seed and sampler from the environment, and refuse nonsense."""
+    seed = environment.get("BOOK_SEED", "42")
+    if not (seed.isascii() and seed.isdigit() and int(seed) <= LARGEST_SEED):
+        raise ValueError(
+            f"The environment variable BOOK_SEED is {seed!r}: "
+            f"set it to a whole number from 0 to {LARGEST_SEED}, or unset it"
+        )
+    sampler = environment.get("BOOK_SAMPLER", "nutpie")
+    if sampler not in SAMPLERS:
+        raise ValueError(
+            f"The environment variable BOOK_SAMPLER is {sampler!r}: "
+            f"set it to one of {', '.join(SAMPLERS)}, or unset it"
+        )
+    return int(seed), sampler
+
+
+SEED, SAMPLER = _settings(os.environ)
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """What to look at before a posterior is used; printed as one line.
+
+    Attributes
+    ----------
+    divergences : int
+        Divergent transitions after tuning, all chains together.
+    r_hat : float
+        Largest rank-normalised R-hat of all quantities; NaN with a single chain.
+    ess : float
+        Smallest effective sample size of all quantities, the lesser of bulk and tail.
+    quantity : str
+        The quantity with that effective sample size, for example ``theta[E]``.
+    """
+
+    divergences: int
+    r_hat: float
+    ess: float
+    quantity: str
+
+    def __str__(self) -> str:
+        """Return the line that :func:`sample` prints."""
+        r_hat = "unknown (one chain)" if np.isnan(self.r_hat) else f"{self.r_hat:.2f}"
+        return (
+            f"divergences {self.divergences}, worst R-hat {r_hat}, "
+            f"smallest ESS {self.ess:.0f} ({self.quantity})"
+        )
+
+
+def sample(
+    model: pm.Model,
+    *,
+    target_accept: float = 0.90,
+    draws: int = 2000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = SEED,
+    sampler: Literal["nutpie", "pymc"] = SAMPLER,
+    log_likelihood: bool = False,
+    report: bool = True,
+) -> xr.DataTree:
+    """Draw from the posterior by NUTS, quietly, and print one line of diagnostics.
+
+    nutpie gives no warning about divergences, R-hat or effective sample size, so this does:
+    see :func:`diagnose`. The same seed gives the same draws on one machine, and other draws on
+    another kind of processor.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        The model, for example from :mod:`support.models`.
+    target_accept : float
+        Acceptance rate that tuning aims at, between 0 and 1 (0.90 as in Section 5.8).
+    draws, tune : int
+        Kept and tuning iterations per chain.
+    chains : int
+        Number of chains.
+    seed : int
+        Seed of the sampler; ``SEED`` comes from the environment variable ``BOOK_SEED``.
+    sampler : {"nutpie", "pymc"}
+        Which NUTS; ``SAMPLER`` comes from the environment variable ``BOOK_SAMPLER``.
+    log_likelihood : bool
+        Add the pointwise log likelihood, which leave-one-out comparison needs.
+    report : bool
+        Print the diagnostics; turn off in loops that print their own.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data`` and, if asked for,
+        ``log_likelihood``. Whatever the sampler, ``sample_stats`` holds ``diverging`` and
+        ``n_steps`` (leapfrog steps), each of shape (chain, draw).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the message names it.
+
+    Examples
+    --------
+    >>> from support import datasets, models
+    >>> model = models.schools_complete(datasets.eight_schools())
+    >>> idata = sample(model, draws=200, tune=200, chains=2, report=False)
+    >>> dict(idata["posterior"]["mu"].sizes)
+    {'chain': 2, 'draw': 200}
+    """
+    _check_model(model)
+    _check_number(target_accept, "target_accept", above=0, below=1)
+    _check_whole(draws, "draws", minimum=4)  # R-hat splits each chain: two draws per half
+    _check_whole(tune, "tune", minimum=1)
+    _check_whole(chains, "chains", minimum=1)
+    _check_whole(seed, "seed", minimum=0, maximum=LARGEST_SEED)
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler is {sampler!r}: give one of {', '.join(SAMPLERS)}")
+    with model:
+        idata = pm.sample(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=min(chains, os.cpu_count() or 1),
+            random_seed=seed,
+            nuts_sampler=sampler,
+            nuts={"target_accept": target_accept},
+            progressbar=False,
+            quiet=True,
+            compute_convergence_checks=False,
+        )
+        if log_likelihood:
+            pm.compute_log_likelihood(idata, progressbar=False)
+    if report:
+        print(diagnose(idata))
+    return idata
+
+
+def diagnose(idata: xr.DataTree) -> Diagnostics:
+    """Count divergences, and find the worst R-hat and the smallest effective sample size.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        With groups ``posterior`` and ``sample_stats``, as :func:`sample` returns.
+
+    Returns
+    -------
+    Diagnostics
+        Prints as ``divergences 0, worst R-hat 1.00, smallest ESS 2412 (tau)``.
+
+    Raises
+    ------
+    ValueError
+        If ``idata`` lacks one of the two groups.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(size=(4, 500))
+    >>> diverging = np.zeros((4, 500), dtype=bool)
+    >>> groups = {"posterior": {"mu": draws}, "sample_stats": {"diverging": diverging}}
+    >>> diagnose(az.from_dict(groups)).divergences
+    0
+    """
+    for group in ("posterior", "sample_stats"):
+        if group not in idata.children:
+            raise ValueError(f"idata has no group {group!r}: give what support.sampling returns")
+    chains = idata["posterior"].sizes["chain"]
+    r_hat = np.nan if chains == 1 else max(_flat(az.rhat(idata)).values())
+    bulk, tail = (_flat(az.ess(idata, method=method)) for method in ("bulk", "tail"))
+    ess = {quantity: min(bulk[quantity], tail[quantity]) for quantity in bulk}
+    quantity = min(ess, key=ess.get)
+    divergences = int(idata["sample_stats"]["diverging"].sum())
+    return Diagnostics(divergences, float(r_hat), ess[quantity], quantity)
+
+
+def _flat(tree: xr.DataTree) -> dict[str, float]:
+    """Name every number of a tree of per-quantity statistics, as in ``theta[E]``."""
+    named = {}
+    for name, array in tree.to_dataset().data_vars.items():
+        labels = [array[dim].values for dim in array.dims]
+        for position, value in np.ndenumerate(array.values):
+            index = ", ".join(str(label[i]) for label, i in zip(labels, position, strict=True))
+            named[f"{name}[{index}]" if index else name] = float(value)
+    return named
+
+
+def _check_model(model: pm.Model) -> None:
+    if not isinstance(model, pm.Model):
+        raise ValueError(  # noqa: TRY004 - one kind of error for all bad arguments
+            f"model is a {type(model).__name__}: give a pymc.Model, "
+            "for example from support.models"
+        )
+
+
+def _check_number(value: float, name: str, *, above: float, below: float) -> None:
+    real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not (real and above < value < below):
+        raise ValueError(f"{name} is {value!r}: give a number between {above} and {below}")
+
+
+def _check_whole(value: int, name: str, *, minimum: int, maximum: float = np.inf) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (whole and minimum <= value <= maximum):
+        limits = f"at least {minimum}" if maximum == np.inf else f"from {minimum} to {maximum}"
+        raise ValueError(f"{name} is {value!r}: give a whole number {limits}")
