@@ -1,0 +1,168 @@
+"""Checks of what users pass to the exact functions, with messages that say what to do."""
+
+import numbers
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+
+def vector(name, values, *, like=None):
+    """One-dimensional float array of finite numbers.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    values : array_like
+    like : array, optional
+        Array whose length `values` must share; a single number is repeated to it.
+
+    Raises
+    ------
+    ValueError
+        If the values are not finite numbers in one dimension, or the lengths differ.
+    """
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, but is {values!r}") from error
+    if like is not None and array.ndim == 0:
+        array = np.full(len(like), float(array))
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(
+            f"{name} must be a non-empty one-dimensional array, but has shape {array.shape}"
+        )
+    if not np.all(np.isfinite(array)):
+        bad = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise ValueError(
+            f"{name} must be finite, but {name}[{bad}] is {array[bad]}; drop or impute that group"
+        )
+    if like is not None and len(array) != len(like):
+        raise ValueError(
+            f"{name} must have one entry per group: expected {len(like)}, got {len(array)}"
+        )
+    return array
+
+
+def positive(name, array):
+    """The array itself, if all its entries are positive.
+
+    Raises
+    ------
+    ValueError
+        If an entry is zero or negative.
+    """
+    if not np.all(array > 0):
+        bad = np.unravel_index(int(np.flatnonzero(~(array > 0))[0]), array.shape)
+        raise ValueError(
+            f"{name} must be positive, but {name}[{', '.join(map(str, bad))}] is {array[bad]:g}; "
+            "check its units, or leave that group out"
+        )
+    return array
+
+
+def counts(name, values):
+    """Float array of non-negative whole numbers, of any shape.
+
+    Raises
+    ------
+    ValueError
+        If an entry is negative, fractional or not finite.
+    """
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold counts, but is {values!r}") from error
+    wrong = ~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))
+    if array.size == 0 or wrong.any():
+        first = array[wrong].ravel()[0] if wrong.any() else "empty"
+        raise ValueError(
+            f"{name} must hold whole numbers 0, 1, 2, ..., but has {first}; "
+            "give raw counts, not rates or proportions"
+        )
+    return array
+
+
+def labels(values, size, dim="group"):
+    """Labels for per-group results: the data's own dim and coords, or 0, 1, ... along `dim`."""
+    if isinstance(values, xr.DataArray) and values.ndim == 1:
+        name = values.dims[0]
+        coords = {name: values.coords[name]} if name in values.coords else {}
+        return xr.DataArray(np.arange(size), dims=name, coords=coords)
+    return xr.DataArray(np.arange(size), dims=dim, coords={dim: np.arange(size)})
+
+
+def frozen(name, prior):
+    """Check that a prior is a frozen continuous scipy.stats distribution.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    if not (hasattr(prior, "logpdf") and hasattr(prior, "support")):
+        raise ValueError(
+            f"{name} must be a frozen scipy.stats distribution such as "
+            f"stats.halfnorm(scale=10), but is {prior!r}"
+        )
+    if np.any(np.isnan(prior.support())):
+        raise ValueError(f"{name} has invalid parameters: {prior.args} {prior.kwds}")
+    return prior
+
+
+def scale_prior(name, prior, *, flat=False):
+    """Check the prior of a scale: a number (known), a distribution on x >= 0, or perhaps flat.
+
+    Returns
+    -------
+    float, frozen distribution or None
+
+    Raises
+    ------
+    ValueError
+        If it allows negative values, or is none of these.
+    """
+    if prior is None:
+        if flat:
+            return None
+        raise ValueError(f"{name} needs a proper prior, such as stats.halfnorm(scale=10)")
+    if isinstance(prior, numbers.Real):
+        if not (np.isfinite(prior) and prior >= 0):
+            raise ValueError(f"{name} must be a non-negative finite number, but is {prior!r}")
+        return float(prior)
+    frozen(name, prior)
+    if prior.support()[0] < 0:
+        raise ValueError(
+            f"the prior of {name} must have no mass below zero, but its support starts at "
+            f"{prior.support()[0]:g}; use stats.halfnorm, stats.halfcauchy or a truncated prior"
+        )
+    return prior
+
+
+def normal_prior(name, prior, *, flat=False):
+    """Mean and sd of a Normal prior; a number is known (sd 0), ``None`` is flat (sd infinite).
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if prior is None:
+        if flat:
+            return 0.0, np.inf
+        raise ValueError(f"{name} needs a proper Normal prior, such as stats.norm(0, 10)")
+    if isinstance(prior, numbers.Real):
+        if not np.isfinite(prior):
+            raise ValueError(f"{name} must be finite, but is {prior!r}")
+        return float(prior), 0.0
+    frozen(name, prior)
+    if not isinstance(getattr(prior, "dist", None), type(stats.norm)):
+        raise ValueError(
+            f"{name} must have a Normal prior, stats.norm(mean, sd), because it is integrated "
+            f"analytically, but is {prior.dist.name}"
+        )
+    mean, sd = float(prior.mean()), float(prior.std())
+    if not (np.isfinite(mean) and sd > 0):
+        raise ValueError(f"{name} has invalid parameters: {prior.args} {prior.kwds}")
+    return mean, sd

@@ -1,0 +1,288 @@
+"""One-dimensional distributions, several at a time, as exact posteriors are made of them.
+
+A law stands for J distributions, one per group. `cdf` and `pdf` take points x of shape (n,) and the
+group (n,) to which each point belongs.
+"""
+
+import numpy as np
+from numpy.polynomial import legendre
+from scipy import special, stats
+
+from support.exact.quadrature import TO_LEGENDRE
+
+
+class Mixture:
+    """A finite mixture over the nodes of a grid: one conditional distribution per node and group.
+
+    Parameters
+    ----------
+    weights : (K,) array
+        Posterior probabilities of the nodes.
+    mean, variance : (K, J) arrays
+        Conditional moments.
+    expectation : callable, optional
+        Posterior mean of (K, J) values; by default the weighted sum. A grid's own `expectation` knows
+        when the integral diverges.
+    """
+
+    lower, upper = -np.inf, np.inf
+    discrete = False
+
+    def __init__(self, weights, mean, variance, *, expectation=None):
+        self.weights = weights
+        self.conditional_mean = mean
+        self.conditional_variance = variance
+        self._expectation = expectation or (lambda values: weights @ values)
+
+    def mean(self):
+        """Posterior means, (J,)."""
+        return self._expectation(self.conditional_mean)
+
+    def sd(self):
+        """Posterior standard deviations, (J,)."""
+        mean = self.mean()
+        centre = np.where(np.isfinite(mean), mean, 0.0)
+        spread = self.conditional_variance + (self.conditional_mean - centre) ** 2
+        return np.sqrt(self._expectation(spread))
+
+    def bracket(self, q, group):
+        """Points (lower, upper) between which the quantiles q lie (Cantelli's inequality)."""
+        with np.errstate(invalid="ignore"):
+            mean, sd = self.mean()[group], self.sd()[group] * (1 + 1e-9)
+            low = mean - sd * np.sqrt((1 - q) / q)
+            high = mean + sd * np.sqrt(q / (1 - q))
+        return np.maximum(low, self.lower), np.minimum(high, self.upper)
+
+
+class NormalMixture(Mixture):
+    """A mixture of Normal distributions; a conditional variance of zero is a point mass."""
+
+    def __init__(self, weights, mean, variance, *, expectation=None):
+        super().__init__(weights, mean, variance, expectation=expectation)
+        self._scale = np.sqrt(variance)
+
+    def _standardise(self, x, group):
+        deviation = x - self.conditional_mean[:, group]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = deviation / self._scale[:, group]
+        return np.where(np.isnan(z), np.inf, z)
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        return self.weights @ special.ndtr(self._standardise(x, group))
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = np.exp(-0.5 * self._standardise(x, group) ** 2) / self._scale[:, group]
+        return self.weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
+
+    def bracket(self, q, group):
+        """Points (lower, upper) between which the quantiles q lie."""
+        low, high = super().bracket(q, group)
+        ends = self.conditional_mean[:, group] + special.ndtri(q) * self._scale[:, group]
+        low = np.where(np.isfinite(low), low, ends.min(axis=0))
+        high = np.where(np.isfinite(high), high, ends.max(axis=0))
+        return np.maximum(low, ends.min(axis=0)), np.minimum(high, ends.max(axis=0))
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        node = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        return rng.normal(self.conditional_mean[node], self._scale[node])
+
+
+class BetaMixture(Mixture):
+    """A mixture of Beta(a, b) distributions, with a and b of shape (K, J)."""
+
+    lower, upper = 0.0, 1.0
+
+    def __init__(self, weights, a, b):
+        total = a + b
+        super().__init__(weights, a / total, a * b / (total**2 * (total + 1)))
+        self._a, self._b = a, b
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        x = np.clip(x, 0, 1)
+        return self.weights @ special.betainc(self._a[:, group], self._b[:, group], x)
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        return self.weights @ stats.beta.pdf(x, self._a[:, group], self._b[:, group])
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        node = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        return rng.beta(self._a[node], self._b[node])
+
+
+class Counts:
+    """J distributions on the integers 0, 1, ..., M.
+
+    Parameters
+    ----------
+    probabilities : (M + 1, J) array
+        Probability of each count; what lies beyond M is negligible.
+    """
+
+    lower = 0.0
+    discrete = True
+
+    def __init__(self, probabilities):
+        self._probabilities = probabilities / probabilities.sum(axis=0)
+        self._cumulative = np.cumsum(self._probabilities, axis=0)
+        self._support = np.arange(len(probabilities))
+        self.upper = float(self._support[-1])
+
+    def mean(self):
+        """Means, (J,)."""
+        return self._support @ self._probabilities
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        deviation = self._support[:, None] - self.mean()
+        return np.sqrt((deviation**2 * self._probabilities).sum(axis=0))
+
+    def cdf(self, x, group):
+        """Probability of a count of at most x, (n,)."""
+        count = np.clip(np.floor(x), -1, self.upper).astype(int)
+        return np.where(count < 0, 0.0, self._cumulative[count, group])
+
+    def pdf(self, x, group):
+        """Probability of the count x, (n,); zero between the integers."""
+        count = np.clip(np.floor(x), 0, self.upper).astype(int)
+        return np.where(count == x, self._probabilities[count, group], 0.0)
+
+    def quantile(self, q, group):
+        """Smallest count whose cumulative probability reaches q, (n,)."""
+        # The last cumulative probability is 1 but for rounding.
+        reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
+        return reached.argmax(axis=0).astype(float)
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        groups = self._probabilities.shape[1]
+        group = np.tile(np.arange(groups), n)
+        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
+
+
+class Curve:
+    """J densities, each known on the Gauss-Kronrod nodes of its panels.
+
+    Parameters
+    ----------
+    curves : list of (axis, intervals, density)
+        As `Grid.curve` returns them: the axis that maps the integration variable to x, the (P, 2) ends of
+        the panels and the (P, 15) densities with respect to the integration variable.
+    mean, sd : (J,) arrays
+        Moments, computed from the grid.
+    """
+
+    discrete = False
+
+    def __init__(self, curves, mean, sd):
+        self._curves = [_Panels(*curve) for curve in curves]
+        self._mean, self._sd = np.atleast_1d(mean), np.atleast_1d(sd)
+        self.lower = min(axis.lower for axis, _, _ in curves)
+        self.upper = max(axis.upper for axis, _, _ in curves)
+
+    def mean(self):
+        """Means, (J,)."""
+        return self._mean
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        return self._sd
+
+    def _each(self, method, x, group):
+        x, group = np.asarray(x, dtype=float), np.asarray(group)
+        result = np.empty(len(x))
+        for j in np.unique(group):
+            mine = group == j
+            result[mine] = getattr(self._curves[j], method)(x[mine])
+        return result
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        return self._each("cdf", x, group)
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        return self._each("pdf", x, group)
+
+    def quantile(self, q, group):
+        """Quantiles, (n,)."""
+        return self._each("quantile", q, group)
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        draws = [panels.quantile(rng.uniform(size=n)) for panels in self._curves]
+        return np.column_stack(draws)
+
+
+class _Panels:
+    """One density on panels: the density itself, its integral, and the inverse of that."""
+
+    def __init__(self, axis, intervals, density):
+        self._axis = axis
+        self._low, self._high = intervals.T
+        half = 0.5 * (self._high - self._low)
+        coefficients = density @ TO_LEGENDRE.T
+        # Rows of integrated coefficients that start from zero at the left end of each panel.
+        self._integral = legendre.legint(coefficients, lbnd=-1, axis=1) * half[:, None]
+        mass = legendre.legval(1.0, self._integral.T)
+        self._before = np.concatenate([[0.0], np.cumsum(mass)])
+        self._total = self._before[-1]
+        # The log of the density is close to linear in the tails, where the density itself is not.
+        with np.errstate(divide="ignore"):
+            log_density = np.maximum(np.log(density), -700.0)
+        self._log_coefficients = log_density @ TO_LEGENDRE.T
+
+    def _locate(self, z):
+        position = np.clip(np.searchsorted(self._low, z, side="right") - 1, 0, len(self._low) - 1)
+        low, high = self._low[position], self._high[position]
+        return position, np.clip(2 * (z - low) / (high - low) - 1, -1, 1)
+
+    def _cdf_z(self, z):
+        position, local = self._locate(z)
+        inside = legendre.legval(local, self._integral[position].T, tensor=False)
+        return np.clip((self._before[position] + inside) / self._total, 0, 1)
+
+    def _log_pdf_z(self, z):
+        position, local = self._locate(z)
+        log_density = legendre.legval(local, self._log_coefficients[position].T, tensor=False)
+        return log_density - np.log(self._total)
+
+    def cdf(self, x):
+        z = self._axis.to_z(x)
+        inside = self._cdf_z(np.clip(z, self._low[0], self._high[-1]))
+        return np.where(z <= self._low[0], 0.0, np.where(z >= self._high[-1], 1.0, inside))
+
+    def pdf(self, x):
+        z = np.maximum(self._axis.to_z(x), self._low[0]) if self._axis.logarithmic else x
+        log_density = self._log_pdf_z(z) - self._axis.log_jacobian(z)
+        beyond = (z < self._low[0]) | (z > self._high[-1]) | (x < self._axis.lower)
+        return np.where(beyond, 0.0, np.exp(log_density))
+
+    def quantile(self, q):
+        position = np.clip(
+            np.searchsorted(self._before, q * self._total, side="right") - 1,
+            0,
+            len(self._low) - 1,
+        )
+        low, high = self._low[position].copy(), self._high[position].copy()
+        # Newton's method kept inside a shrinking bracket.
+        z = 0.5 * (low + high)
+        for _ in range(60):
+            excess = self._cdf_z(z) - q
+            low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                step = z - excess / np.exp(self._log_pdf_z(z))
+            moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+            done = np.abs(moved - z) <= 1e-13 * (1 + np.abs(z))
+            z = moved
+            if done.all():
+                break
+        return self._axis.to_x(z)
+
+
