@@ -8,7 +8,6 @@ makes each code cell a test: the cell must run, and where its header states an o
 from collections import defaultdict
 
 import jupytext
-import pytest
 from IPython.core.displayhook import DisplayHook
 from myst_nb.core.read import is_myst_markdown_notebook
 from nbformat.v4 import new_output
