@@ -1,0 +1,9 @@
+"""Exact posteriors by integrating the hyperparameters numerically (section 5.8 of the book).
+
+Given the hyperparameters, each group's posterior is a known distribution, so every marginal is a finite
+mixture: weights on a grid of hyperparameters, and a conditional distribution at each node.
+"""
+
+from support.exact.normal import normal, normal_groups, normal_sample
+
+__all__ = ["normal", "normal_groups", "normal_sample"]

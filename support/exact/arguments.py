@@ -30,18 +30,14 @@ def vector(name, values, *, like=None):
     if like is not None and array.ndim == 0:
         array = np.full(len(like), float(array))
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(
-            f"{name} must be a non-empty one-dimensional array, but has shape {array.shape}"
-        )
+        raise ValueError(f"{name} must be a non-empty one-dimensional array, but has shape {array.shape}")
     if not np.all(np.isfinite(array)):
         bad = int(np.flatnonzero(~np.isfinite(array))[0])
         raise ValueError(
             f"{name} must be finite, but {name}[{bad}] is {array[bad]}; drop or impute that group"
         )
     if like is not None and len(array) != len(like):
-        raise ValueError(
-            f"{name} must have one entry per group: expected {len(like)}, got {len(array)}"
-        )
+        raise ValueError(f"{name} must have one entry per group: expected {len(like)}, got {len(array)}")
     return array
 
 

@@ -33,10 +33,13 @@ class Mixture:
         self.conditional_mean = mean
         self.conditional_variance = variance
         self._expectation = expectation or (lambda values: weights @ values)
+        self._mean = None
 
     def mean(self):
         """Posterior means, (J,)."""
-        return self._expectation(self.conditional_mean)
+        if self._mean is None:
+            self._mean = self._expectation(self.conditional_mean)
+        return self._mean
 
     def sd(self):
         """Posterior standard deviations, (J,)."""
@@ -284,5 +287,3 @@ class _Panels:
             if done.all():
                 break
         return self._axis.to_x(z)
-
-

@@ -35,6 +35,7 @@ class Marginal:
         self._labels = labels
         self._nodes = max(nodes, 1)
         self._cache = None
+        self._known_moments = None
 
     @property
     def size(self):
@@ -62,11 +63,11 @@ class Marginal:
 
     def mean(self):
         """Posterior mean; infinite where it does not exist."""
-        return self._wrap(self._per_group(lambda law: law.mean()))
+        return self._wrap(self._moments()[0])
 
     def sd(self):
         """Posterior standard deviation; infinite where it does not exist."""
-        return self._wrap(self._per_group(lambda law: law.sd()))
+        return self._wrap(self._moments()[1])
 
     def cdf(self, x):
         """Probability of at most x. An array x adds the dim ``x``."""
@@ -108,9 +109,7 @@ class Marginal:
             If `prob` does not lie strictly between 0 and 1.
         """
         if not (np.isscalar(prob) and 0 < prob < 1):
-            raise ValueError(
-                f"prob must be a number strictly between 0 and 1, but is {prob!r}; say 0.89"
-            )
+            raise ValueError(f"prob must be a number strictly between 0 and 1, but is {prob!r}; say 0.89")
         bounds = [np.empty((2, 0))]
         bounds += [_hdi(law, prob, count) for law, count in self._laws()]
         bounds = np.concatenate(bounds, axis=1)
@@ -150,8 +149,12 @@ class Marginal:
             stop = min(start + step, self.size)
             yield self._law(slice(start, stop)), stop - start
 
-    def _per_group(self, statistic):
-        return np.concatenate([np.atleast_1d(statistic(law)) for law, _ in self._laws()])
+    def _moments(self):
+        """Means and sds, both from one pass over the groups."""
+        if self._known_moments is None:
+            parts = [(law.mean(), law.sd()) for law, _ in self._laws()]
+            self._known_moments = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._known_moments
 
     def _at(self, x, method, dim):
         """Evaluate at points x, for every group."""
@@ -188,9 +191,7 @@ class Marginal:
             return xr.DataArray(values[:, 0], dims=dim, coords=coords)
         coords |= dict(self._labels.coords)
         shape = (len(leading), *self._labels.shape)
-        array = xr.DataArray(
-            values.reshape(shape), dims=(dim, *self._labels.dims), coords=coords
-        )
+        array = xr.DataArray(values.reshape(shape), dims=(dim, *self._labels.dims), coords=coords)
         return array.transpose(..., dim)
 
 
@@ -295,19 +296,18 @@ def _quantile(law, q, group):
     if hasattr(law, "quantile"):
         return law.quantile(q, group)
     low, high = law.bracket(q, group)
+    # A bracket of no width is a point mass: the quantile is that point.
     point = ~(high > low)
-    # Ends equal to rounding are the answer; elsewhere the cdf must change sign between them.
     width = np.where(point, 1.0, high - low)
-    low, high = low - 1e-12 * width, high + 1e-12 * width
     result = elementwise.find_root(
         lambda x, q, group: law.cdf(x, group.astype(int)) - q,
-        (low, np.where(point, low + 1, high)),
+        (low - 1e-12 * width, np.where(point, low + 1.0, high + 1e-12 * width)),
         args=(q, group.astype(float)),
         tolerances={"xrtol": 1e-12, "xatol": 0.0, "fatol": 1e-15},
     )
     if not np.all(result.success | point):
         raise ArithmeticError("a quantile was not found; the posterior may be degenerate")
-    return np.where(point, low + 1e-12, result.x)
+    return np.where(point, low, result.x)
 
 
 def _hdi(law, prob, count):

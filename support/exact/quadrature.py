@@ -7,11 +7,10 @@ from the first bounds the error (Piessens et al., 1983, QUADPACK).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy import special
 
 # QUADPACK's rule on [-1, 1]; a test checks its degree of exactness.
 _HALF_NODES = np.array(
@@ -145,11 +144,9 @@ class Grid:
         Log of the integral of the density.
     """
 
-    def __init__(self, axes, intervals, cells, spread):
+    def __init__(self, axes, intervals, cells):
         self._axes = {axis.name: axis for axis in axes}
-        self._intervals = {
-            axis.name: np.array(pairs) for axis, pairs in zip(axes, intervals, strict=True)
-        }
+        self._intervals = {axis.name: np.array(pairs) for axis, pairs in zip(axes, intervals, strict=True)}
         log_f = _assemble(intervals, cells)
         peak = log_f.max()
         self._density = np.exp(log_f - peak)
@@ -162,14 +159,14 @@ class Grid:
         coarse = (self._density * _weights(intervals, GAUSS)).ravel()
         self.coarse = coarse / coarse.sum()
         mesh = np.meshgrid(
-            *(
-                axis.to_x(_nodes(pairs)).ravel()
-                for axis, pairs in zip(axes, intervals, strict=True)
-            ),
+            *(axis.to_x(_nodes(pairs)).ravel() for axis, pairs in zip(axes, intervals, strict=True)),
             indexing="ij",
         )
         self.points = {axis.name: x.ravel() for axis, x in zip(axes, mesh, strict=True)}
-        self._edge = _edge_panels(intervals, spread)
+        self._edges = _open_edges(axes, intervals)
+        self.at_edge = np.zeros(len(self.weights), dtype=bool)
+        for edge in self._edges:
+            self.at_edge |= edge.outer
 
     def expectation(self, values):
         """Posterior mean of values given at the nodes; infinite where the integral diverges.
@@ -189,18 +186,19 @@ class Grid:
         """
         terms = (np.asarray(values).T * self.weights).T
         total = terms.sum(axis=0)
-        for outer, inner in self._edge:
-            if not outer.any():
+        for edge in self._edges:
+            outer = np.abs(terms[edge.outer]).sum(axis=0) / edge.outer_weight
+            heavy = outer > 1e-9 * np.abs(total)
+            if not np.any(heavy):
                 continue
-            tail = np.abs(terms[outer]).sum(axis=0)
-            heavy = tail > 1e-9 * np.abs(total)
-            if np.any(heavy):
-                slower = heavy & (tail > 0.7 * np.abs(terms[inner]).sum(axis=0))
-                if np.any(heavy & ~slower):
-                    raise ArithmeticError(
-                        "the tail of the posterior decays too slowly for this moment; use quantiles"
-                    )
-                total = np.where(slower, np.inf, total)
+            inner = np.abs(terms[edge.inner]).sum(axis=0) / edge.inner_weight
+            with np.errstate(divide="ignore", invalid="ignore"):
+                decay = np.log(inner / outer) / edge.distance
+            if np.any(heavy & (decay > 0.05)):
+                raise ArithmeticError(
+                    "the tail of the posterior decays too slowly for this moment; use quantiles"
+                )
+            total = np.where(heavy, np.inf, total)
         return total
 
     def curve(self, name):
@@ -222,9 +220,7 @@ class Grid:
         return self._axes[name], pairs, density.reshape(len(pairs), -1)
 
 
-def integrate(
-    log_density: Callable[..., np.ndarray], axes: list[Axis], *, tolerance: float = 1e-9
-) -> Grid:
+def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, tolerance: float = 1e-9) -> Grid:
     """Integrate a density over one or two hyperparameters, refining until it has converged.
 
     Parameters
@@ -266,16 +262,14 @@ def integrate(
     intervals = []
     for a, b in zip(low, high, strict=True):
         edges = np.linspace(a, b, 7)
-        intervals.append(list(zip(edges[:-1], edges[1:], strict=True)))
+        intervals.append(list(pairwise(edges)))
     cells = {}
     for _ in range(_ROUNDS):
         _evaluate(log_f, intervals, cells)
         flagged = _unconverged(intervals, cells, tolerance)
         if not any(flagged):
-            return Grid(axes, intervals, cells, spread=(low, high))
-        intervals = [
-            _split(pairs, bad) for pairs, bad in zip(intervals, flagged, strict=True)
-        ]
+            return Grid(axes, intervals, cells)
+        intervals = [_split(pairs, bad) for pairs, bad in zip(intervals, flagged, strict=True)]
     raise ArithmeticError(
         f"integration over {', '.join(axis.name for axis in axes)} has not converged "
         f"to {tolerance:g} in {_ROUNDS} rounds"
@@ -410,29 +404,86 @@ def _split(pairs, bad):
     return result
 
 
-def _edge_panels(intervals, spread):
-    """Masks of the nodes in the outermost and next-to-outermost twentieth of each axis."""
-    masks = []
-    shapes = [len(pairs) * len(NODES) for pairs in intervals]
-    for i, pairs in enumerate(intervals):
-        z = _nodes(pairs).ravel()
-        low, high = spread[0][i], spread[1][i]
-        step = (high - low) / 20
-        for outer, inner in (
-            (z < low + step, (z >= low + step) & (z < low + 2 * step)),
-            (z > high - step, (z <= high - step) & (z > high - 2 * step)),
-        ):
-            shape = [1] * len(intervals)
-            shape[i] = shapes[i]
-            masks.append(
-                tuple(
-                    np.broadcast_to(mask.reshape(shape), shapes).ravel()
-                    for mask in (outer, inner)
+@dataclass(frozen=True)
+class _Edge:
+    """Nodes at one open end of the box (outer), and at the other side of the last panel (inner)."""
+
+    outer: np.ndarray
+    inner: np.ndarray
+    outer_weight: float
+    inner_weight: float
+    distance: float
+
+
+def _open_edges(axes, intervals):
+    """Ends of the box that are not ends of the support, where every integrand must have decayed."""
+    sizes = [len(pairs) * len(NODES) for pairs in intervals]
+    index = np.indices(sizes)
+    edges = []
+    for i, (axis, pairs) in enumerate(zip(axes, intervals, strict=True)):
+        z, weights = _nodes(pairs).ravel(), _line_weights(pairs, KRONROD)
+        ends = ((0, len(NODES) - 1, pairs[0][0]), (sizes[i] - 1, sizes[i] - len(NODES), pairs[-1][1]))
+        for limit, (outer, inner, end) in zip(axis.limits, ends, strict=True):
+            if end != limit:
+                edges.append(
+                    _Edge(
+                        outer=(index[i] == outer).ravel(),
+                        inner=(index[i] == inner).ravel(),
+                        outer_weight=weights[outer],
+                        inner_weight=weights[inner],
+                        distance=abs(z[outer] - z[inner]),
+                    )
                 )
-            )
-    return masks
+    return edges
 
 
-def log_mean_exp(log_values, weights):
-    """Log of a weighted mean of exponentials over the first axis, without overflow."""
-    return special.logsumexp(log_values, b=weights.reshape(-1, *[1] * (log_values.ndim - 1)), axis=0)
+class PointGrid:
+    """A grid of one node: nothing is left to integrate when every hyperparameter is known."""
+
+    def __init__(self, points, log_evidence):
+        self.points = points
+        self.weights = self.coarse = np.ones(1)
+        self.at_edge = np.zeros(1, dtype=bool)
+        self.log_evidence = float(log_evidence)
+
+    def expectation(self, values):
+        """Value at the node."""
+        return np.asarray(values)[0]
+
+
+def hyperparameter_grid(log_likelihood, priors, hints, *, tolerance):
+    """Posterior grid of hyperparameters, some of which may be known.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        Takes one (n,) array per hyperparameter, gives (n,) log likelihoods.
+    priors : dict of str to frozen distribution, float or None
+        A float is a known value and ``None`` the flat prior on x >= 0.
+    hints : dict of str to array
+        Plausible values, for the search (see `Axis`).
+    tolerance : float
+        See `integrate`.
+
+    Returns
+    -------
+    Grid or PointGrid
+        `points` has every hyperparameter, the known ones too.
+    """
+    known = {name: prior for name, prior in priors.items() if isinstance(prior, float)}
+    axes = [prior_axis(name, prior, hints[name]) for name, prior in priors.items() if name not in known]
+
+    def log_density(*unknown):
+        values = dict(zip((axis.name for axis in axes), unknown, strict=True))
+        size = len(unknown[0]) if unknown else 1
+        everything = [values.get(name, np.full(size, known.get(name))) for name in priors]
+        log_prior = sum(priors[name].logpdf(x) for name, x in values.items() if priors[name] is not None)
+        return log_likelihood(*everything) + log_prior
+
+    if not axes:
+        points = {name: np.array([value]) for name, value in known.items()}
+        return PointGrid(points, log_density()[0])
+    grid = integrate(log_density, axes, tolerance=tolerance)
+    for name, value in known.items():
+        grid.points[name] = np.full(len(grid.weights), value)
+    return grid
