@@ -149,17 +149,19 @@ def execute_pages(root, pages, cache_path):
     with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
         jobs = {pool.submit(execute, root / page, notebooks[page]): page for page in missing}
         for job in as_completed(jobs):
-            page, result = jobs[job], job.result()
-            if result.err is None:
-                bundle = CacheBundleIn(
-                    result.nb, str(root / page), data={"execution_seconds": result.time}
-                )
-                cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-                seconds[page.as_posix()] = round(result.time, 2)
-                print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
-            else:
-                failures.append(describe_failure(page, result))
-                print(f"  {page}  FAILED after {result.time:.1f} s", flush=True)
+            page = jobs[job]
+            error = job.exception() or job.result().err
+            if error:
+                failures.append(describe_failure(page, notebooks[page], error))
+                print(f"  {page}  FAILED", flush=True)
+                continue
+            result = job.result()
+            bundle = CacheBundleIn(
+                result.nb, str(root / page), data={"execution_seconds": result.time}
+            )
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            seconds[page.as_posix()] = round(result.time, 2)
+            print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
     record.write_text(json.dumps(seconds, indent=1, sort_keys=True))
     if failures:
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
@@ -221,10 +223,10 @@ def remarks(notebook):
     return "".join(f"\n    stderr: {line}" for line in dict.fromkeys(lines))
 
 
-def describe_failure(page, result):
+def describe_failure(page, notebook, error):
     """Name the page, the cell and its line, and give the traceback."""
-    number, line = failing_cell(result.nb)
-    trace = ANSI_COLOUR.sub("", str(result.err)).strip()
+    number, line = failing_cell(notebook)
+    trace = ANSI_COLOUR.sub("", str(error)).strip()
     return f"{page}:{line}: code cell {number} failed\n{trace}"
 
 
