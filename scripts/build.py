@@ -9,19 +9,22 @@ jupyter-cache finds a notebook by its code cells; a changed cell header counts a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
 import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import psutil
 import yaml
+from jupyter_book.cli.main import main as jupyter_book_command
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
@@ -40,10 +43,10 @@ def main():
     parser.add_argument("root", nargs="?", type=Path, default=root, help="folder of the book")
     parser.add_argument("--only", metavar="PAGE", help="preview one page, without the gate")
     options = parser.parse_args()
-    start = time.monotonic()
     root = options.root.resolve()
     index = preview(root, Path(options.only)) if options.only else build(root)
-    print(f"Finished in {time.monotonic() - start:.1f} s. Open {index}")
+    seconds = time.time() - psutil.Process().create_time()
+    print(f"Finished in {seconds:.1f} s. Open {index}")
 
 
 def build(root):
@@ -67,7 +70,7 @@ def preview(root, page):
     toc = output / "_toc.yml"
     toc.write_text(yaml.safe_dump({"format": "jb-book", "root": name}))
     config = write_config(root, output, cache_path)
-    jupyter_book(root, config, output, "--toc", str(toc), "--quiet")
+    jupyter_book(root, config, output, "--toc", str(toc))
     return output / "_build" / "html" / f"{name}.html"
 
 
@@ -261,8 +264,7 @@ def run_sphinx(root, cache_path):
         for folder in ("html", ".doctrees", "jupyter_execute"):
             shutil.rmtree(output / folder, ignore_errors=True)
     config = write_config(root, output, cache_path)
-    code = jupyter_book(root, config, root, "-n", "-W", "--keep-going", "--quiet")
-    if code:
+    if not jupyter_book(root, config, root, "-n", "-W", "--keep-going"):
         stamp.unlink(missing_ok=True)
         sys.exit("\nThe build failed: see the warnings above; each one is an error here.")
     stamp.write_text(sources)
@@ -286,10 +288,17 @@ def write_config(root, output, cache_path):
 
 
 def jupyter_book(root, config, output, *flags):
-    """Run Jupyter Book's own command and return its exit code."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root)]
-    command += ["--config", str(config), "--path-output", str(output), *flags]
-    return subprocess.run(command, check=False).returncode
+    """Run Jupyter Book's own command, within this process; return whether it succeeded.
+
+    A process of its own would import Sphinx a second time. Warnings and errors go to stderr.
+    """
+    command = ["build", str(root), "--config", str(config), "--path-output", str(output)]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            jupyter_book_command.main([*command, *flags, "--quiet"], standalone_mode=False)
+    except (RuntimeError, SystemExit):
+        return False
+    return True
 
 
 if __name__ == "__main__":

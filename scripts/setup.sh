@@ -8,6 +8,9 @@ venv=.venv
 tools=.tools  # holds uv where the machine has none
 stamp=$venv/.setup-stamp
 export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
+if [ -n "${PIP_INDEX_URL-}" ]; then  # uv does not read pip's settings
+    export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-$PIP_INDEX_URL}"
+fi
 
 fail() {
     echo "setup: $1" >&2
@@ -18,9 +21,13 @@ is_recent() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1
 }
 
-# The preferred version comes first; a name on PATH may be a shim that leads nowhere, so run it.
+# The preferred version comes first. A name on PATH may be a shim that leads nowhere, so run it;
+# pyenv's shims do so when the preferred version is missing, so look behind them too.
 find_python() {
-    for name in "python$(cat .python-version)" python3.14 python3.12 python3 python; do
+    preferred=$(cat .python-version)
+    pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    for name in "python$preferred" python3.14 python3.12 python3 python \
+        "$pyenv/$preferred"*/bin/python3 "$pyenv"/3.1[2-9]*/bin/python3; do
         if command -v "$name" >/dev/null && is_recent "$name"; then
             command -v "$name"
             return
@@ -29,7 +36,7 @@ find_python() {
     if command -v uv >/dev/null; then
         uv python find --system '>=3.12' 2>/dev/null && return
     fi
-    fail "no Python 3.12 or newer was found: install Python $(cat .python-version) \
+    fail "no Python 3.12 or newer was found: install Python $preferred \
 (Debian and Ubuntu: apt install python3 python3-venv; macOS: brew install python; \
 elsewhere: https://www.python.org/downloads) and run make again."
 }
@@ -60,9 +67,10 @@ wanted() {
 }
 
 if [ "${1-}" = --lock ]; then
-    uv=$(find_uv "$(find_python)")
+    python=$(find_python)
+    uv=$(find_uv "$python")
     exec "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-        --no-emit-find-links --python-version 3.12 pyproject.toml -o requirements.txt
+        --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml -o requirements.txt
 fi
 
 if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_recent "$venv/bin/python"; then
