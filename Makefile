@@ -21,7 +21,8 @@ serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
 	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
 
 lab: setup  ## open the book as notebooks in JupyterLab
-	@$(PYTHON) -m jupytext_config set-default-viewer myst && $(PYTHON) -m jupyter lab
+	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer myst
+	@$(PYTHON) -m jupyterlab
 
 test: setup  ## run all tests and every page against its stated outputs
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \

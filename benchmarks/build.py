@@ -1,0 +1,51 @@
+"""Time the build of the book: from nothing, with nothing changed, with one page edited.
+
+The book is built in a copy, by the same command as ``make book``, with a compilation cache of
+its own, so that the first build is what a reader meets on a fresh machine.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EDITED = "chapters/eight-schools.md"
+NOT_COPIED = shutil.ignore_patterns(".venv", ".tools", ".git", "_build", "__pycache__")
+
+
+def main():
+    """Print one JSON line for each measurement."""
+    with tempfile.TemporaryDirectory() as folder:
+        book = shutil.copytree(ROOT, Path(folder) / "book", ignore=NOT_COPIED)
+        report("cold build", build(book), target=120)
+        report("build with nothing changed", build(book), target=10)
+        with (book / EDITED).open("a", encoding="utf8") as page:
+            page.write('\n```{code-cell} ipython3\nprint("one more cell")\n```\n')
+        report(f"build with {EDITED} edited", build(book), target=None)
+
+
+def build(book):
+    """Build the book and return the seconds it took."""
+    flags = f"base_compiledir={book.parent / 'pytensor'}"
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, book / "scripts/build.py", book],
+        env={**os.environ, "PYTENSOR_FLAGS": flags},
+        stdout=sys.stderr,
+        check=True,
+    )
+    return time.perf_counter() - start
+
+
+def report(what, seconds, *, target):
+    """Print a measurement; ``target`` is the most it should take, in seconds."""
+    print(json.dumps({"what": what, "seconds": round(seconds, 2), "target": target}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Run every script in benchmarks/ and write what they measured beside them.
+
+Each script prints one JSON object a line, with ``what``, ``seconds`` and ``target`` (the most
+it should take, or null). Results go to a dated file and to the table in benchmarks/README.md.
+"""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+INTRODUCTION = """\
+# Benchmarks
+
+Measured by `make bench` on {date}: {machine}.
+
+| what | seconds | target |
+| --- | ---: | ---: |
+"""
+
+
+def main():
+    """Measure, then write the dated file and the table."""
+    results = [result for script in sorted(FOLDER.glob("*.py")) for result in measure(script)]
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    machine = (
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, "
+        f"Python {platform.python_version()}"
+    )
+    record = {"date": date, "machine": machine, "results": results}
+    (FOLDER / f"{date}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+    table = INTRODUCTION.format(date=date, machine=machine) + "".join(map(row, results))
+    (FOLDER / "README.md").write_text(table, encoding="utf8")
+    print(table)
+
+
+def measure(script):
+    """Return the measurements that one script prints."""
+    print(f"benchmarks/{script.name}", file=sys.stderr, flush=True)
+    process = subprocess.run(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def row(result):
+    """Return one line of the table."""
+    target = "" if result["target"] is None else f"{result['target']:g}"
+    return f"| {result['what']} | {result['seconds']:.3g} | {target} |\n"
+
+
+if __name__ == "__main__":
+    main()
