@@ -4,7 +4,7 @@ Each script prints one JSON object a line, with ``what``, ``seconds`` and ``targ
 it should take, or null). Results go to a dated file and to the table in benchmarks/README.md.
 """
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -26,7 +26,7 @@ Measured by `make bench` on {date}: {machine}.
 def main():
     """Measure, then write the dated file and the table."""
     results = [result for script in sorted(FOLDER.glob("*.py")) for result in measure(script)]
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    date = dt.datetime.now(dt.UTC).date().isoformat()
     machine = (
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, "
         f"Python {platform.python_version()}"
