@@ -9,6 +9,7 @@ import functools
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 BLACK, GREY = "#000000", "#6b6b6b"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -48,4 +49,367 @@ def styled(draw):
     return wrapper
 
 
+# -- pooling problem, mathematical structure: figures 5.33, 5.34a and 5.37 to 5.39 ---------------
+
+
+@styled
+def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
+    """Group means under several pooling strategies, one panel each (Figure 5.33).
+
+    Parameters
+    ----------
+    estimates : mapping of str to xarray.Dataset
+        Strategies by name, at most three: ``mean`` (group) and ``hdi`` (group, ci_bound).
+    sizes : xarray.DataArray
+        Observations per group, (group,); its labels are shown from top to bottom.
+    grand_mean : float
+        Where the vertical line stands, in the units of the estimates.
+    truth : xarray.DataArray, optional
+        True group means, (group,), drawn as crosses.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> sizes = xr.DataArray([8, 18], coords={"group": ["first", "second"]})
+    >>> hdi = (("group", "ci_bound"), [[65.0, 75.0], [57.0, 63.0]])
+    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), "hdi": hdi})
+    >>> len(pooling_comparison({"No pooling": alone}, sizes, 65.0).axes)
+    1
+    """
+    figure, axes = plt.subplots(
+        1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
+    )
+    rows = np.arange(sizes.size)
+    looks = ((VERMILLION, "s"), (BLUE, "o"), (GREEN, "D"))
+    for ax, (strategy, estimate), (colour, marker) in zip(axes[0], estimates.items(), looks, strict=False):
+        ax.axvline(grand_mean, color=GREY, linestyle="--", linewidth=1.2, label="mean of all")
+        lower, upper = estimate["hdi"].transpose("ci_bound", ...).values
+        ax.hlines(rows, lower, upper, color=colour, linewidth=3)
+        ax.plot(estimate["mean"], rows, marker, color=colour, markersize=8)
+        if truth is not None:
+            below = rows + 0.22
+            ax.plot(truth, below, "x", color=BLACK, markersize=7, markeredgewidth=1.8, label="true mean")
+        ax.set_title(strategy.replace(" ", "\n"))
+        ax.tick_params(axis="y", length=0)
+    names = sizes[sizes.dims[0]].values
+    labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]
+    axes[0, 0].set_yticks(rows, labels)
+    axes[0, 0].set_ylim(sizes.size - 0.5, -0.5)
+    figure.supxlabel("mean exam score (points)", fontsize=12)
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def plate_diagram():
+    """Plates of a three-level hierarchical model (Figure 5.34a, equation hierarchical-joint).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Circles are random quantities, shaded where observed; a plate repeats what it holds.
+
+    Examples
+    --------
+    >>> len(plate_diagram().axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.8))
+    ax.set(xlim=(0, 6), ylim=(0, 4.8), aspect="equal")
+    ax.set_axis_off()
+    plates = {"groups": (0.15, 0.1, 2.9, 3.25), "observations": (0.45, 0.25, 2.3, 1.5)}
+    for left, bottom, width, height in plates.values():
+        plate = FancyBboxPatch((left, bottom), width, height, "round,pad=0,rounding_size=0.1", fill=False)
+        ax.add_patch(plate)
+    nodes = {
+        r"$\mu$": (0.95, 4.2),
+        r"$\tau$": (2.25, 4.2),
+        r"$\theta_i$": (1.6, 2.65),
+        "$y_{ij}$": (1.6, 1.2),
+    }
+    radius = 0.38
+    for symbol, centre in nodes.items():
+        shade = "#c8c8c8" if "y" in symbol else "white"
+        ax.add_patch(Circle(centre, radius, facecolor=shade, edgecolor=BLACK, linewidth=1.5, zorder=2))
+        ax.text(*centre, symbol, ha="center", va="center", fontsize=17, zorder=3)
+    for start, end in ((r"$\mu$", r"$\theta_i$"), (r"$\tau$", r"$\theta_i$"), (r"$\theta_i$", "$y_{ij}$")):
+        first, last = np.array(nodes[start]), np.array(nodes[end])
+        step = (last - first) / np.linalg.norm(last - first) * radius
+        arrow = FancyArrowPatch(
+            first + step, last - step, arrowstyle="-|>", mutation_scale=18, shrinkA=0, shrinkB=0, color=BLACK
+        )
+        ax.add_patch(arrow)
+    ax.text(2.95, 1.9, r"$i = 1, \ldots, J$", ha="right", fontsize=12)
+    ax.text(2.65, 0.36, r"$j = 1, \ldots, n_i$", ha="right", fontsize=12)
+    levels = ("hyperparameters,\nwith their hyperpriors", "one parameter\nfor each group", "observations\n(known)")
+    for text, height in zip(levels, (4.2, 2.65, 1.2), strict=True):
+        ax.text(3.3, height, text, va="center", fontsize=12)
+    return figure
+
+
+@styled
+def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked_tau=6.0):
+    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.37).
+
+    Parameters
+    ----------
+    standard_error : xarray.DataArray
+        Known standard errors, (group,), in the units of tau; groups that share one share a line.
+    posterior_tau : support.exact.posterior.Marginal
+        Exact posterior of tau, whose density is drawn underneath.
+    largest_tau : float
+        End of the horizontal axis.
+    marked_tau : float
+        Where the lowest and the highest curve are marked by their values.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from support import datasets, exact
+    >>> schools = datasets.eight_schools()
+    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> len(shrinkage_factors(schools["standard_error"], posterior["tau"]).axes)
+    2
+    """
+    figure, (ax, below) = plt.subplots(
+        2, 1, figsize=(WIDTH, 5.2), sharex=True, gridspec_kw={"height_ratios": [4, 1]}
+    )
+    tau = np.linspace(0, largest_tau, 401)
+    dim = standard_error.dims[0]
+    sigmas = np.unique(standard_error.values)
+    for sigma, shade in zip(sigmas, plt.cm.viridis(np.linspace(0.0, 0.85, sigmas.size)), strict=True):
+        names = standard_error[dim].values[standard_error.values == sigma]
+        factor = sigma**2 / (sigma**2 + tau**2)
+        ax.plot(tau, factor, color=shade)
+        label = rf"{', '.join(names)} ($\sigma$ = {sigma:g})"
+        ax.text(largest_tau * 1.01, factor[-1], label, va="center", fontsize=11)
+    for sigma, offset in ((sigmas[0], (-6, -14)), (sigmas[-1], (8, 4))):
+        factor = sigma**2 / (sigma**2 + marked_tau**2)
+        ax.plot(marked_tau, factor, "o", color=VERMILLION, markeredgecolor=BLACK, zorder=4)
+        side = "right" if offset[0] < 0 else "left"
+        ax.annotate(f"{factor:.2f}", (marked_tau, factor), offset, textcoords="offset points", ha=side)
+    ax.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
+    ax.set(ylabel="shrinkage factor $B_i$", ylim=(0, 1.02), xlim=(0, largest_tau))
+    density = posterior_tau.pdf(tau[1:])
+    below.fill_between(tau[1:], density, color=SKY)
+    below.set(ylabel="posterior\n" + r"of $\tau$", yticks=[], ylim=(0, None))
+    below.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
+    below.set_xlabel(r"standard deviation between groups, $\tau$")
+    return figure
+
+
+@styled
+def dependent_pairs(given, marginal):
+    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.38).
+
+    Parameters
+    ----------
+    given, marginal : array_like
+        Draws of two group parameters, (n, 2), with hyperparameters fixed and drawn afresh.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> pairs = np.random.default_rng(1).normal(size=(100, 2))
+    >>> len(dependent_pairs(pairs, pairs).axes)
+    2
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7), sharex=True, sharey=True)
+    panels = {
+        r"given $\mu$ and $\tau$": (given, BLUE, "o"),
+        r"$\mu$ and $\tau$ unknown": (marginal, VERMILLION, "^"),
+    }
+    for ax, (title, (pairs, colour, marker)) in zip(axes, panels.items(), strict=True):
+        first, second = np.asarray(pairs).T
+        ax.plot(first, second, marker, color=colour, markersize=3, alpha=0.5, linestyle="none")
+        ax.set_title(title)
+        ax.set_aspect("equal")
+        ax.set_xlabel(r"$\theta_1$", fontsize=14)
+    limit = 1.02 * np.abs(np.concatenate([given, marginal])).max()
+    axes[0].set(xlim=(-limit, limit), ylim=(-limit, limit))
+    axes[0].set_ylabel(r"$\theta_2$", fontsize=14)
+    return figure
+
+
+@styled
+def information_flow(estimates, observed, *, source="A", target="H"):
+    """One group's estimate against the datum of another, by pooling strategy (Figure 5.39).
+
+    Parameters
+    ----------
+    estimates : mapping of str to xarray.DataArray
+        For each strategy, at most three: posterior means of the target over the values tried for the
+        source's datum, which are the coordinate of the only dim.
+    observed : float
+        The value that the source really reported.
+    source, target : str
+        Names of the two schools.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> line = xr.DataArray([1.0, 2.0], coords={"y_A": [0.0, 50.0]})
+    >>> len(information_flow({"partial pooling": line}, 28.0).axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.0))
+    looks = ((VERMILLION, "--", "s"), (GREEN, "-", "D"), (BLUE, "-.", "o"))
+    for (strategy, means), (colour, line, marker) in zip(estimates.items(), looks, strict=False):
+        tried = means[means.dims[0]]
+        ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=strategy)
+    ax.axvline(observed, color=GREY, linestyle=":", linewidth=1.2)
+    ax.annotate("reported", (observed, 0.02), (4, 0), xycoords=("data", "axes fraction"),
+                textcoords="offset points", color=GREY)
+    ax.set(
+        xlabel=f"effect reported by school {source} (SAT points)",
+        ylabel=f"estimate for school {target}\n(SAT points)",
+    )
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
 # -- when hierarchical, practical considerations, bringing together: figures 5.44 to 5.52 --------
+
+
+@styled
+def few_groups(tau, prior, posteriors):
+    """Figure 5.44: the posterior of tau against its prior, for more and more groups.
+
+    Parameters
+    ----------
+    tau : (n,) array
+        Where the densities are given.
+    prior : (n,) array
+        Prior density of tau.
+    posteriors : dict of int to dict of str to (n,) array
+        For each number of groups, posterior densities by label, at most two.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey=True)
+    for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
+        ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")
+        for (label, density), colour, style in zip(
+            densities.items(), (BLUE, VERMILLION), ("-", "-."), strict=False
+        ):
+            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        ax.set(title=f"$J = {groups}$", yticks=[], ylim=(0, None), xlim=(0, tau[-1]))
+    figure.supxlabel(r"between-group sd $\tau$", fontsize=12)
+    figure.supylabel("density", fontsize=12)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
+    """Figure 5.45: how much partial pooling narrows intervals, by the size of the group.
+
+    Parameters
+    ----------
+    sizes : (J,) array
+        Observations per group.
+    narrowing : (J,) array
+        Posterior sd of each group's mean, partial pooling over no pooling.
+    equal_size : float
+        Size of the groups in the comparison data set.
+    equal_narrowing : float
+        The same ratio there.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots()
+    ax.axhline(1, color=GREY, linestyle="--", linewidth=1)
+    ax.plot(sizes, narrowing, "o-", color=BLUE, label="unequal groups")
+    ax.plot(
+        equal_size, equal_narrowing, "D", color=VERMILLION, markersize=9, label="all groups equally large"
+    )
+    ax.annotate("no pooling", (sizes[0], 1), xytext=(0, -15), textcoords="offset points", color=GREY)
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="observations in the group", ylabel="sd, partial over no pooling", ylim=(0, 1.08))
+    ax.legend(loc="lower right")
+    return figure
+
+
+@styled
+def two_kinds(gap, errors):
+    """Figure 5.46: the error of three strategies as two kinds of groups move apart.
+
+    Parameters
+    ----------
+    gap : (n,) array
+        Difference between the means of the two kinds, in SAT points.
+    errors : dict of str to (n,) array
+        Root mean squared error of the group means, by strategy.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots()
+    looks = ((GREY, ":", "s"), (VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    for (label, error), (colour, style, marker) in zip(errors.items(), looks, strict=True):
+        ax.plot(gap, error, color=colour, linestyle=style, marker=marker, label=label)
+    ax.set(
+        xlabel="true gap between the two kinds (SAT points)",
+        ylabel="error of group means (RMSE)",
+        ylim=(0, None),
+        xticks=gap,
+    )
+    ax.legend(loc="lower right")
+    return figure
+
+
+@styled
+def near_zero(groups, ratios):
+    """Figure 5.47: intervals of a hierarchical model against complete pooling's when tau is zero.
+
+    Parameters
+    ----------
+    groups : (n,) array
+        Number of groups.
+    ratios : dict of str to (n,) array
+        Posterior sd of a group's mean over complete pooling's, by kind of data.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots()
+    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    for (label, ratio), (colour, style, marker) in zip(ratios.items(), looks, strict=True):
+        ax.plot(groups, ratio, color=colour, linestyle=style, marker=marker, label=label)
+    ax.axhline(1, color=GREY, linewidth=1)
+    ax.axhline(np.sqrt(2), color=GREY, linestyle=":", linewidth=1.5)
+    ax.annotate(
+        r"$\sqrt{2}$", (groups[0], np.sqrt(2)), xytext=(-2, 6), textcoords="offset points", color=GREY
+    )
+    ax.annotate(
+        "complete pooling", (groups[-1], 1), xytext=(0, 6), textcoords="offset points", color=GREY, ha="right"
+    )
+    ax.set(xscale="log", yscale="log", xlabel="number of groups $J$", ylabel="sd over complete pooling's")
+    ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    ax.minorticks_off()
+    ax.legend(loc="upper left")
+    return figure
