@@ -34,7 +34,7 @@ test-quick: setup  ## run the tests that need neither pages nor sampling
 bench: setup  ## measure the build and the exact answers into benchmarks/
 	@$(PYTHON) scripts/bench.py
 
-lock: setup  ## compile requirements.txt anew from pyproject.toml
+lock:  ## compile requirements.txt anew from pyproject.toml
 	@sh scripts/setup.sh --lock
 
 clean:  ## remove what was built (the environment stays)

@@ -70,6 +70,7 @@ if [ "${1-}" = --lock ]; then
     python=$(find_python)
     uv=$(find_uv "$python")
     exec "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+        --custom-compile-command "make lock" \
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml -o requirements.txt
 fi
 
