@@ -1,0 +1,311 @@
+"""The data: what they say, where they come from, and that the simulators draw as the source does."""
+
+import doctest
+from importlib import resources
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from support import datasets
+
+STORED = [
+    datasets.eight_schools,
+    datasets.survey,
+    datasets.hospitals,
+    datasets.instructors,
+]
+SIMULATORS = [
+    datasets.simulate_survey,
+    datasets.simulate_hospitals,
+    datasets.simulate_schools_with_covariate,
+    datasets.simulate_instructors,
+]
+PROVENANCE = {"title", "source", "section", "licence", "who", "when", "note"}
+
+# What the source prints, and what its generating code gives with the seeds it names. Neither is
+# wrong as data; they are two data sets, and the book says so.
+SURVEY_PRINTED = [
+    [8, 19, 10, 8],
+    [28, 39, 28, 25],
+    [13, 31, 12, 4],
+    [21, 26, 15, 18],
+    [9, 11, 9, 6],
+    [27, 37, 17, 14],
+]
+SURVEY_GENERATED = [
+    [3, 35, 1, 6],
+    [18, 26, 11, 65],
+    [3, 31, 18, 8],
+    [21, 32, 24, 3],
+    [10, 9, 7, 9],
+    [7, 30, 20, 38],
+]
+RATES_PRINTED = [1.39, 2.06, 2.47, 1.05, 1.51, 3.08, 1.63, 2.03]
+RATES_GENERATED = [1.98, 0.88, 2.59, 2.90, 0.51, 0.75, 1.78, 1.36]
+EVENTS_PRINTED = [3, 10, 3, 8, 1, 11, 10, 8]
+EVENTS_GENERATED = [4, 4, 7, 23, 0, 4, 10, 4]
+
+
+def same(first: xr.Dataset, second: xr.Dataset) -> bool:
+    """Compare values, dimensions and coordinates, whatever the provenance."""
+    return first.equals(second)
+
+
+@pytest.mark.parametrize("load", STORED)
+def test_stored_data_say_where_they_come_from(load):
+    data = load()
+    assert set(data.attrs) == PROVENANCE
+    assert all(isinstance(text, str) and text for text in data.attrs.values())
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_simulated_data_say_where_they_come_from(simulate):
+    data = simulate(np.random.default_rng(1))
+    assert set(data.attrs) == PROVENANCE
+    assert simulate.__name__ in data.attrs["source"]
+
+
+@pytest.mark.parametrize("load", STORED)
+def test_every_numeric_variable_has_a_unit_and_every_dimension_has_labels(load):
+    data = load()
+    for name, variable in data.data_vars.items():
+        if np.issubdtype(variable.dtype, np.number):
+            assert variable.attrs["units"], name
+    assert set(data.dims) == set(data.coords)
+
+
+def test_every_table_has_a_description_and_the_readme_lists_it():
+    folder = resources.files("support") / "data"
+    files = [file.name for file in folder.iterdir()]
+    tables = {name.removesuffix(".csv") for name in files if name.endswith(".csv")}
+    described = {name.removesuffix(".yaml") for name in files if name.endswith(".yaml")}
+    assert tables == described == {load.__name__ for load in STORED}
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in readme for name in tables)
+
+
+def test_eight_schools_are_rubins():
+    data = datasets.eight_schools()
+    assert "".join(data["school"].values) == "ABCDEFGH"
+    assert data["effect"].values.tolist() == [28, 8, -3, 7, -1, 1, 18, 12]
+    assert data["standard_error"].values.tolist() == [15, 10, 16, 11, 9, 11, 10, 18]
+
+
+def test_survey_is_as_printed_and_adds_up_to_the_sample_sizes():
+    data = datasets.survey()
+    assert data["count"].dims == ("region", "response")
+    assert data["response"].values.tolist() == ["SA", "A", "D", "SD"]
+    assert data["region"].values.tolist() == [f"region {r}" for r in range(1, 7)]
+    assert data["count"].values.tolist() == SURVEY_PRINTED
+    assert data["count"].sum("response").values.tolist() == list(datasets.SURVEY_SIZES)
+
+
+def test_hospitals_are_as_printed():
+    data = datasets.hospitals()
+    assert data["hospital"].values.tolist() == [f"hospital {h}" for h in range(1, 9)]
+    assert data["exposure"].values.tolist() == list(datasets.HOSPITAL_EXPOSURE)
+    assert data["true_rate"].values.tolist() == RATES_PRINTED
+    assert data["count"].values.tolist() == EVENTS_PRINTED
+
+
+def test_instructors_come_from_their_seed():
+    stored = datasets.instructors()
+    rng = np.random.default_rng(datasets.INSTRUCTOR_SEED)
+    regenerated = datasets.simulate_instructors(rng)
+    regenerated["true_mean"] = regenerated["true_mean"].round(2)  # the table keeps two decimals
+    assert same(stored, regenerated)
+    assert str(datasets.INSTRUCTOR_SEED) in stored.attrs["source"]
+
+
+def test_instructors_have_the_sizes_of_the_book_and_possible_scores():
+    data = datasets.instructors()
+    labels, sizes = np.unique(data["instructor"], return_counts=True)
+    assert labels.tolist() == [f"Instructor {i}" for i in range(1, 6)]
+    assert sizes.tolist() == [8, 12, 14, 16, 18]
+    score = data["score"].values
+    assert score.min() >= 0
+    assert score.max() <= 100
+    assert np.array_equal(score, score.round(1))
+    assert data["student"].values.tolist() == list(range(1, 69))
+
+
+# The source's generating steps, written down again with NumPy alone.
+
+
+def test_simulate_survey_draws_as_the_source_does():
+    rng = np.random.default_rng(2025)
+    rows = []
+    for size in [45, 120, 60, 80, 35, 95]:
+        proportions = rng.dirichlet(8.0 * np.array([0.25, 0.35, 0.25, 0.15]))
+        rows.append(rng.multinomial(size, proportions))
+    after = rng.random()
+
+    ours = np.random.default_rng(2025)
+    data = datasets.simulate_survey(ours)
+    assert np.array_equal(data["count"], rows)
+    assert ours.random() == after  # the generator is left in the same state
+
+
+def test_simulate_hospitals_draws_as_the_source_does():
+    rng = np.random.default_rng(42)
+    exposure = np.array([2.1, 5.0, 1.3, 8.2, 0.7, 3.5, 6.1, 4.0])
+    rates = rng.lognormal(0.5, 0.6, size=8)
+    events = rng.poisson(rates * exposure)
+    after = rng.random()
+
+    ours = np.random.default_rng(42)
+    data = datasets.simulate_hospitals(ours)
+    assert np.array_equal(data["exposure"], exposure)
+    assert np.array_equal(data["true_rate"], rates)
+    assert np.array_equal(data["count"], events)
+    assert ours.random() == after
+
+
+def test_simulate_schools_draws_as_the_source_does():
+    rng = np.random.default_rng(42)
+    kind = np.repeat([0.0, 1.0], [8, 4])
+    true_effects = 8.0 + 5.0 * kind + rng.normal(0, 4.0, 12)
+    errors = rng.uniform(8, 16, 12)
+    effects = rng.normal(true_effects, errors)
+    after = rng.random()
+
+    ours = np.random.default_rng(42)
+    data = datasets.simulate_schools_with_covariate(ours)
+    assert np.array_equal(data["private"], kind)
+    assert np.array_equal(data["true_effect"], true_effects)
+    assert np.array_equal(data["standard_error"], errors)
+    assert np.array_equal(data["effect"], effects)
+    assert ours.random() == after
+
+
+def test_printed_survey_is_not_what_the_code_gives():
+    generated = datasets.simulate_survey(np.random.default_rng(2025))["count"]
+    printed = datasets.survey()["count"]
+    assert generated.values.tolist() == SURVEY_GENERATED
+    assert printed.values.tolist() == SURVEY_PRINTED
+    # The sample sizes agree; 22 of the 24 counts do not.
+    assert (generated.sum("response") == printed.sum("response")).all()
+    assert int((generated != printed).sum()) == 22
+
+
+def test_printed_hospitals_are_not_what_the_code_gives():
+    generated = datasets.simulate_hospitals(np.random.default_rng(42))
+    printed = datasets.hospitals()
+    assert generated["true_rate"].values.round(2).tolist() == RATES_GENERATED
+    assert generated["count"].values.tolist() == EVENTS_GENERATED
+    assert printed["true_rate"].values.tolist() == RATES_PRINTED
+    assert printed["count"].values.tolist() == EVENTS_PRINTED
+    # Not one rate agrees; of the counts only hospital 7's does.
+    assert (generated["true_rate"].round(2) != printed["true_rate"]).all()
+    assert int((generated["count"] != printed["count"]).sum()) == 7
+
+
+@pytest.mark.parametrize(
+    ("stored", "simulate", "truth"),
+    [
+        (datasets.survey, datasets.simulate_survey, {"true_proportion"}),
+        (datasets.hospitals, datasets.simulate_hospitals, set()),
+        (datasets.instructors, datasets.simulate_instructors, set()),
+    ],
+)
+def test_simulated_data_have_the_form_of_the_stored(stored, simulate, truth):
+    stored, simulated = stored(), simulate(np.random.default_rng(3))
+    assert set(simulated.data_vars) == set(stored.data_vars) | truth
+    for name, variable in stored.data_vars.items():
+        assert simulated[name].dims == variable.dims
+        assert simulated[name].dtype == variable.dtype
+        assert simulated[name].attrs == variable.attrs
+    assert all(simulated[name].equals(stored[name]) for name in stored.coords)
+
+
+# Limits in which the answer is known.
+
+
+def test_a_huge_concentration_makes_all_regions_alike():
+    data = datasets.simulate_survey(np.random.default_rng(5), concentration=1e12)
+    expected = np.broadcast_to(datasets.SURVEY_BASELINE, (6, 4))
+    np.testing.assert_allclose(data["true_proportion"], expected, atol=1e-5)
+
+
+def test_proportions_sum_to_one_with_any_number_of_responses():
+    data = datasets.simulate_survey(np.random.default_rng(5), sizes=[10, 20], baseline=[0.6, 0.4])
+    np.testing.assert_allclose(data["true_proportion"].sum("response"), 1)
+    assert data["response"].values.tolist() == ["response 1", "response 2"]
+
+
+def test_no_spread_of_log_rates_makes_all_rates_alike():
+    data = datasets.simulate_hospitals(np.random.default_rng(5), mu_log=0.3, sigma_log=0)
+    np.testing.assert_allclose(data["true_rate"], np.exp(0.3))
+
+
+def test_no_spread_of_effects_leaves_the_covariate_alone():
+    data = datasets.simulate_schools_with_covariate(
+        np.random.default_rng(5), private=[0, 1, 1], mu=2, beta=3, tau=0
+    )
+    assert data["true_effect"].values.tolist() == [2, 5, 5]
+
+
+def test_no_spread_at_all_gives_every_student_the_mean():
+    data = datasets.simulate_instructors(np.random.default_rng(5), mu=61, tau=0, sigma=0)
+    assert set(data["score"].values) == {61.0}
+
+
+def test_scores_are_cut_off_at_the_ends_of_the_scale():
+    rng = np.random.default_rng(5)
+    data = datasets.simulate_instructors(rng, mu=100, tau=0, sigma=30, sizes=[400])
+    assert data["score"].max() == 100
+    assert data["score"].min() >= 0
+
+
+def test_instructors_spread_as_the_generating_values_say():
+    # 2000 sections of 50: standard errors of the two spreads are far below the tolerances.
+    rng = np.random.default_rng(5)
+    data = datasets.simulate_instructors(rng, sizes=[50] * 2000, mu=50, tau=3, sigma=6)
+    assert data["true_mean"].values[::50].std() == pytest.approx(3, rel=0.06)
+    assert (data["score"] - data["true_mean"]).values.std() == pytest.approx(6, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("simulate", "arguments", "message"),
+    [
+        (datasets.simulate_survey, {"sizes": [45, 0]}, "sizes contains 0"),
+        (datasets.simulate_survey, {"sizes": [45, 3.5]}, "sizes contains 3.5"),
+        (datasets.simulate_survey, {"sizes": []}, "sizes has shape"),
+        (datasets.simulate_survey, {"sizes": "many"}, "sizes is 'many'"),
+        (datasets.simulate_survey, {"concentration": 0}, "concentration is 0"),
+        (datasets.simulate_survey, {"concentration": np.inf}, "concentration is inf"),
+        (datasets.simulate_survey, {"baseline": [0.5, 0.6]}, "divide it by its sum"),
+        (datasets.simulate_survey, {"baseline": [1.0, 0.0]}, "baseline contains 0"),
+        (datasets.simulate_hospitals, {"exposure": [1, -2]}, "exposure contains -2"),
+        (datasets.simulate_hospitals, {"exposure": [[1, 2]]}, "exposure has shape"),
+        (datasets.simulate_hospitals, {"mu_log": np.nan}, "mu_log is nan"),
+        (datasets.simulate_hospitals, {"sigma_log": -0.1}, "sigma_log is -0.1"),
+        (datasets.simulate_schools_with_covariate, {"private": [0, 2]}, "private contains 2"),
+        (datasets.simulate_schools_with_covariate, {"beta": None}, "beta is None"),
+        (datasets.simulate_schools_with_covariate, {"tau": -1}, "tau is -1"),
+        (
+            datasets.simulate_schools_with_covariate,
+            {"standard_error_range": (16, 8)},
+            "in this order",
+        ),
+        (datasets.simulate_instructors, {"sizes": [-8]}, "sizes contains -8"),
+        (datasets.simulate_instructors, {"sigma": -1}, "sigma is -1"),
+    ],
+)
+def test_bad_arguments_are_named_with_a_remedy(simulate, arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        simulate(np.random.default_rng(1), **arguments)
+    assert ": give " in str(error.value) or ": divide " in str(error.value)
+
+
+@pytest.mark.parametrize("simulate", SIMULATORS)
+def test_a_bare_seed_is_refused(simulate):
+    with pytest.raises(ValueError, match=r"numpy\.random\.default_rng\(seed\)"):
+        simulate(42)
+
+
+def test_the_examples_in_the_docstrings_hold():
+    result = doctest.testmod(datasets)
+    assert result.attempted > 10
+    assert result.failed == 0
