@@ -31,7 +31,6 @@ from jupyter_cache.executors.utils import single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-TIMEOUT = 300  # seconds for one cell, as in _config.yml
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "benchmarks", "node_modules", "tests"}
 
@@ -147,10 +146,13 @@ def execute_pages(root, pages, cache_path):
 
     record = root / "_build" / "execution" / "seconds.json"
     seconds = json.loads(record.read_text()) if record.exists() else {}
+    timeout = read_config(root)["execute"]["timeout"]
     missing.sort(key=lambda page: seconds.get(page.as_posix(), float("inf")), reverse=True)
     failures = []
     with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
-        jobs = {pool.submit(execute, root / page, notebooks[page]): page for page in missing}
+        jobs = {
+            pool.submit(execute, root / page, notebooks[page], timeout): page for page in missing
+        }
         for job in as_completed(jobs):
             page = jobs[job]
             error = job.exception() or job.result().err
@@ -196,12 +198,12 @@ def header(cell):
     return {key: value for key, value in cell.metadata.items() if key != "execution"}
 
 
-def execute(path, notebook):
-    """Execute one notebook in its own folder."""
+def execute(path, notebook, timeout):
+    """Execute one notebook in its own folder, each cell within so many seconds."""
     return single_nb_execution(
         notebook,
         cwd=str(path.parent),
-        timeout=TIMEOUT,
+        timeout=timeout,
         allow_errors=False,
         # The kernel would remark on the transport that every local Jupyter uses.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
@@ -279,12 +281,16 @@ def hash_sources(root, cache_path):
 
 def write_config(root, output, cache_path):
     """Derive from _config.yml a configuration that takes outputs from the cache."""
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
-    execution = config.setdefault("execute", {})
-    execution.update(execute_notebooks="cache", cache=str(cache_path))
+    config = read_config(root)
+    config["execute"].update(execute_notebooks="cache", cache=str(cache_path))
     path = output / "_config.yml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")
     return path
+
+
+def read_config(root):
+    """Return the settings in _config.yml."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
 
 
 def jupyter_book(root, config, output, *flags):

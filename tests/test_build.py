@@ -204,6 +204,14 @@ def test_pages_load_nothing_from_elsewhere(built_book):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", path.read_text()), path
 
 
+def test_each_notebook_has_a_button_that_opens_it_on_binder(built_book):
+    for name in ("one", "two"):
+        html = (built_book / "_build/html/chapters" / f"{name}.html").read_text()
+        addresses = [link["href"] for link in BeautifulSoup(html, "html.parser").select("a[href]")]
+        (binder,) = [address for address in addresses if "mybinder.org" in address]
+        assert binder.endswith(f"?urlpath=lab/tree/chapters/{name}.md")
+
+
 def loaded(soup):
     """Return the addresses that a browser fetches to show a page."""
     for tag in soup.select("script[src], img[src], iframe[src], source[src], video[src]"):
