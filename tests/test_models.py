@@ -1,0 +1,352 @@
+"""The models: their log densities written out with SciPy, their names and their shapes."""
+
+import doctest
+
+import numpy as np
+import pytest
+import xarray as xr
+from pymc.model.transform.conditioning import remove_value_transforms
+from pytensor.compile.mode import Mode
+from scipy import stats
+
+from support import datasets, models
+
+# Each density is evaluated a few times only, so compiling it would cost more than it saves.
+UNCOMPILED = Mode(linker="py", optimizer="fast_compile")
+
+INSTRUCTORS = datasets.instructors()
+SCHOOLS = datasets.eight_schools()
+KINDS = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
+SURVEY = datasets.survey()
+HOSPITALS = datasets.hospitals()
+
+BUILDERS = {
+    models.instructors_complete: INSTRUCTORS,
+    models.instructors_none: INSTRUCTORS,
+    models.instructors_partial: INSTRUCTORS,
+    models.schools_centred: SCHOOLS,
+    models.schools_noncentred: SCHOOLS,
+    models.schools_complete: SCHOOLS,
+    models.schools_none: SCHOOLS,
+    models.schools_covariate: KINDS,
+    models.survey_hierarchical: SURVEY,
+    models.survey_none: SURVEY,
+    models.hospitals_hierarchical: HOSPITALS,
+    models.hospitals_none: HOSPITALS,
+}
+
+
+def log_density(model, point):
+    """Evaluate a model's joint log density at a point on the constrained scale."""
+    constrained = remove_value_transforms(model)
+    evaluate = constrained.compile_logp(jacobian=False, mode=UNCOMPILED)
+    return float(evaluate(point))
+
+
+def normal(x, mean, sd):
+    return stats.norm(mean, sd).logpdf(x).sum()
+
+
+def half_normal(x, sd):
+    return stats.halfnorm(scale=sd).logpdf(x).sum()
+
+
+def dirichlet(x, weights):
+    return stats.dirichlet(weights).logpdf(x)
+
+
+def random_point(rng, groups=8, responses=4, regions=6):
+    """Draw values for every name a model may have; none is drawn from its prior."""
+    return {
+        "mu": rng.normal(20, 20),
+        "beta": rng.normal(0, 10),
+        "tau": rng.uniform(0.1, 20),
+        "sigma": rng.uniform(5, 25),
+        "sigmas": rng.uniform(5, 25, groups),
+        "theta": rng.normal(20, 20, groups),
+        "theta_raw": rng.normal(0, 2, groups),
+        "alpha": rng.uniform(0.2, 12),
+        "pi0": rng.dirichlet(np.full(responses, 3.0)),
+        "pi": rng.dirichlet(np.full(responses, 3.0), size=regions),
+        "mu_log": rng.normal(),
+        "sigma_log": rng.uniform(0.05, 2),
+        "lam_raw": rng.normal(0, 2, groups),
+        "lam": rng.uniform(0.1, 5, groups),
+    }
+
+
+@pytest.fixture(params=[11, 12, 13])
+def rng(request):
+    return np.random.default_rng(request.param)
+
+
+def pick(point, *names):
+    return {name: point[name] for name in names}
+
+
+# One test per model: the sum of the log densities the text writes down.
+
+
+def test_instructors_complete(rng):
+    p = pick(random_point(rng), "mu", "sigma")
+    score = INSTRUCTORS["score"].values
+    expected = normal(p["mu"], 50, 25) + half_normal(p["sigma"], 15) + normal(score, p["mu"], p["sigma"])
+    assert log_density(models.instructors_complete(INSTRUCTORS), p) == pytest.approx(expected)
+
+
+def test_instructors_none(rng):
+    point = random_point(rng, groups=5)
+    p = {"theta": point["theta"], "sigma": point["sigmas"]}
+    expected = normal(p["theta"], 50, 25) + half_normal(p["sigma"], 15)
+    for i in range(5):
+        own = INSTRUCTORS["score"].values[INSTRUCTORS["instructor"] == f"Instructor {i + 1}"]
+        expected += normal(own, p["theta"][i], p["sigma"][i])
+    assert log_density(models.instructors_none(INSTRUCTORS), p) == pytest.approx(expected)
+
+
+def test_instructors_partial(rng):
+    p = pick(random_point(rng, groups=5), "mu", "tau", "sigma", "theta_raw")
+    expected = normal(p["mu"], 50, 25) + half_normal(p["tau"], 10) + half_normal(p["sigma"], 15)
+    expected += normal(p["theta_raw"], 0, 1)
+    for i in range(5):
+        own = INSTRUCTORS["score"].values[INSTRUCTORS["instructor"] == f"Instructor {i + 1}"]
+        expected += normal(own, p["mu"] + p["tau"] * p["theta_raw"][i], p["sigma"])
+    assert log_density(models.instructors_partial(INSTRUCTORS), p) == pytest.approx(expected)
+
+
+def test_schools_centred(rng):
+    p = pick(random_point(rng), "mu", "tau", "theta")
+    expected = normal(p["mu"], 0, 20) + half_normal(p["tau"], 10)
+    expected += normal(p["theta"], p["mu"], p["tau"])
+    expected += normal(SCHOOLS["effect"], p["theta"], SCHOOLS["standard_error"])
+    assert log_density(models.schools_centred(SCHOOLS), p) == pytest.approx(expected)
+
+
+def test_schools_noncentred(rng):
+    p = pick(random_point(rng), "mu", "tau", "theta_raw")
+    theta = p["mu"] + p["tau"] * p["theta_raw"]
+    expected = normal(p["mu"], 0, 20) + half_normal(p["tau"], 10) + normal(p["theta_raw"], 0, 1)
+    expected += normal(SCHOOLS["effect"], theta, SCHOOLS["standard_error"])
+    assert log_density(models.schools_noncentred(SCHOOLS), p) == pytest.approx(expected)
+
+
+def test_schools_complete(rng):
+    p = pick(random_point(rng), "mu")
+    expected = normal(p["mu"], 0, 20)
+    expected += normal(SCHOOLS["effect"], p["mu"], SCHOOLS["standard_error"])
+    assert log_density(models.schools_complete(SCHOOLS), p) == pytest.approx(expected)
+
+
+def test_schools_none(rng):
+    p = pick(random_point(rng), "theta")
+    expected = normal(p["theta"], 0, 20)
+    expected += normal(SCHOOLS["effect"], p["theta"], SCHOOLS["standard_error"])
+    assert log_density(models.schools_none(SCHOOLS), p) == pytest.approx(expected)
+
+
+def test_schools_covariate(rng):
+    p = pick(random_point(rng, groups=12), "mu", "beta", "tau", "theta_raw")
+    theta = p["mu"] + p["beta"] * np.repeat([0, 1], [8, 4]) + p["tau"] * p["theta_raw"]
+    expected = normal(p["mu"], 0, 20) + normal(p["beta"], 0, 10) + half_normal(p["tau"], 10)
+    expected += normal(p["theta_raw"], 0, 1)
+    expected += normal(KINDS["effect"], theta, KINDS["standard_error"])
+    assert log_density(models.schools_covariate(KINDS), p) == pytest.approx(expected)
+
+
+def multinomial(pi):
+    rows = zip(SURVEY["count"].values, pi, strict=True)
+    return sum(stats.multinomial(count.sum(), p).logpmf(count) for count, p in rows)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.1])
+def test_survey_hierarchical(rng, rate):
+    p = pick(random_point(rng), "alpha", "pi0", "pi")
+    expected = stats.expon(scale=1 / rate).logpdf(p["alpha"])
+    expected += dirichlet(p["pi0"], np.ones(4)) + multinomial(p["pi"])
+    expected += sum(dirichlet(row, p["alpha"] * p["pi0"]) for row in p["pi"])
+    model = models.survey_hierarchical(SURVEY, alpha_rate=rate)
+    assert log_density(model, p) == pytest.approx(expected)
+
+
+def test_survey_alpha_has_the_prior_of_the_source_by_default(rng):
+    p = pick(random_point(rng), "alpha", "pi0", "pi")
+    default, stated = (
+        models.survey_hierarchical(SURVEY),
+        models.survey_hierarchical(SURVEY, alpha_rate=1),
+    )
+    assert log_density(default, p) == log_density(stated, p)
+
+
+def test_survey_none(rng):
+    p = pick(random_point(rng), "pi")
+    expected = multinomial(p["pi"]) + sum(dirichlet(row, np.ones(4)) for row in p["pi"])
+    assert log_density(models.survey_none(SURVEY), p) == pytest.approx(expected)
+
+
+def poisson(lam):
+    exposed = lam * HOSPITALS["exposure"].values
+    return stats.poisson(exposed).logpmf(HOSPITALS["count"].values).sum()
+
+
+def test_hospitals_hierarchical(rng):
+    p = pick(random_point(rng), "mu_log", "sigma_log", "lam_raw")
+    lam = np.exp(p["mu_log"] + p["sigma_log"] * p["lam_raw"])
+    expected = normal(p["mu_log"], 0, 1) + half_normal(p["sigma_log"], 1)
+    expected += normal(p["lam_raw"], 0, 1) + poisson(lam)
+    assert log_density(models.hospitals_hierarchical(HOSPITALS), p) == pytest.approx(expected)
+
+
+def test_hospitals_none(rng):
+    p = pick(random_point(rng), "lam")
+    # Gamma with shape 1 and rate 0.5, that is, scale 2.
+    expected = stats.gamma(1, scale=2).logpdf(p["lam"]).sum() + poisson(p["lam"])
+    assert log_density(models.hospitals_none(HOSPITALS), p) == pytest.approx(expected)
+
+
+# How the densities of different models must be related.
+
+
+def test_centred_and_noncentred_differ_by_the_jacobian(rng):
+    p = random_point(rng)
+    raw = pick(p, "mu", "tau", "theta_raw")
+    direct = pick(p, "mu", "tau") | {"theta": p["mu"] + p["tau"] * p["theta_raw"]}
+    centred = log_density(models.schools_centred(SCHOOLS), direct)
+    noncentred = log_density(models.schools_noncentred(SCHOOLS), raw)
+    assert noncentred == pytest.approx(centred + 8 * np.log(p["tau"]))  # tau^J
+
+
+def test_covariate_of_zero_leaves_the_noncentred_model_times_the_prior_of_beta(rng):
+    p = pick(random_point(rng), "mu", "tau", "theta_raw", "beta")
+    data = SCHOOLS.assign(private=("school", np.zeros(8)))
+    without = log_density(models.schools_noncentred(SCHOOLS), pick(p, "mu", "tau", "theta_raw"))
+    expected = without + normal(p["beta"], 0, 10)
+    assert log_density(models.schools_covariate(data), p) == pytest.approx(expected)
+
+
+def test_the_order_of_students_does_not_matter(rng):
+    p = pick(random_point(rng, groups=5), "mu", "tau", "sigma", "theta_raw")
+    # Keep the first student of each section in place, so that the sections keep their order.
+    order = np.concatenate([[0, 8, 20, 34, 50], rng.permutation(68)])
+    _, first = np.unique(order, return_index=True)
+    shuffled = INSTRUCTORS.isel(student=order[np.sort(first)])
+    assert log_density(models.instructors_partial(shuffled), p) == pytest.approx(
+        log_density(models.instructors_partial(INSTRUCTORS), p)
+    )
+
+
+def test_the_order_of_dimensions_does_not_matter(rng):
+    p = pick(random_point(rng), "pi")
+    turned = SURVEY.transpose("response", "region")
+    assert log_density(models.survey_none(turned), p) == pytest.approx(
+        log_density(models.survey_none(SURVEY), p)
+    )
+
+
+# Names, labels and shapes.
+
+
+@pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
+def test_every_array_has_named_dimensions_with_the_labels_of_the_data(build):
+    data = BUILDERS[build]
+    model = build(data)
+    for name, variable in model.named_vars.items():
+        dims = model.named_vars_to_dims.get(name, ())
+        assert len(dims) == variable.ndim, name
+        shape = tuple(variable.shape.eval(mode=UNCOMPILED))
+        assert shape == tuple(len(model.coords[dim]) for dim in dims), name
+    for dim, labels in model.coords.items():
+        if dim == "instructor":
+            assert list(labels) == [f"Instructor {i}" for i in range(1, 6)]
+        else:
+            assert list(labels) == data[dim].values.tolist()
+
+
+@pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
+def test_variables_have_the_names_of_the_book(build):
+    model = build(BUILDERS[build])
+    assert set(model.named_vars) <= {
+        *("mu", "tau", "theta", "theta_raw", "sigma", "beta", "y"),
+        *("alpha", "pi0", "pi", "counts"),
+        *("mu_log", "sigma_log", "lam", "lam_raw"),
+    }
+    observed = "counts" if build.__name__.startswith("survey") else "y"
+    assert [variable.name for variable in model.observed_RVs] == [observed]
+
+
+@pytest.mark.parametrize(
+    ("build", "free"),
+    [
+        (models.instructors_complete, 2),
+        (models.instructors_none, 10),
+        (models.instructors_partial, 8),
+        (models.schools_centred, 10),
+        (models.schools_noncentred, 10),
+        (models.schools_complete, 1),
+        (models.schools_none, 8),
+        (models.schools_covariate, 15),
+        (models.survey_hierarchical, 1 + 3 + 6 * 3),  # a simplex of four has three
+        (models.survey_none, 6 * 3),
+        (models.hospitals_hierarchical, 10),
+        (models.hospitals_none, 8),
+    ],
+)
+def test_the_number_of_free_parameters(build, free):
+    start = build(BUILDERS[build]).initial_point()
+    assert sum(np.size(value) for value in start.values()) == free
+
+
+def test_instructors_keep_the_order_of_the_data():
+    data = xr.Dataset(
+        {
+            "score": ("student", [60.0, 70.0, 80.0, 90.0]),
+            "instructor": ("student", ["Zoe", "Ann", "Zoe", "Mia"]),
+        },
+        coords={"student": [1, 2, 3, 4]},
+    )
+    model = models.instructors_none(data)
+    assert list(model.coords["instructor"]) == ["Zoe", "Ann", "Mia"]
+    p = {"theta": np.array([61.0, 72.0, 93.0]), "sigma": np.array([4.0, 5.0, 6.0])}
+    expected = normal(p["theta"], 50, 25) + half_normal(p["sigma"], 15)
+    expected += normal([60, 80], 61, 4) + normal(70, 72, 5) + normal(90, 93, 6)
+    assert log_density(model, p) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_other_numbers_of_groups_work(size):
+    schools = models.schools_noncentred(SCHOOLS.isel(school=slice(size)))
+    assert schools.initial_point()["theta_raw"].shape == (size,)
+    regions = models.survey_none(SURVEY.isel(region=slice(size)))
+    assert sum(np.size(value) for value in regions.initial_point().values()) == 3 * size
+
+
+@pytest.mark.parametrize(
+    ("build", "data", "message"),
+    [
+        (models.schools_centred, SCHOOLS.drop_vars("effect"), "no variable 'effect'"),
+        (models.schools_centred, SCHOOLS.assign(effect=SCHOOLS["effect"] * np.nan), "nan"),
+        (models.schools_none, -SCHOOLS, r"data\['standard_error'\] contains -15"),
+        (models.schools_covariate, SCHOOLS, "no variable 'private'"),
+        (models.instructors_partial, SCHOOLS, "no variable 'score'"),
+        (models.survey_none, -SURVEY, r"data\['count'\] contains -8"),
+        (models.survey_none, SURVEY / 3, r"data\['count'\] contains 2\.66"),
+        (models.survey_hierarchical, HOSPITALS, r"dims \('hospital',\): give it dims"),
+        (models.hospitals_none, HOSPITALS * 0, r"data\['exposure'\] contains 0"),
+        (models.hospitals_hierarchical, SURVEY, "give it dims"),
+    ],
+)
+def test_bad_data_are_named_with_a_remedy(build, data, message):
+    with pytest.raises(ValueError, match=message) as error:
+        build(data)
+    assert ": give " in str(error.value) or ": add " in str(error.value)
+
+
+@pytest.mark.parametrize("rate", [0, -1, np.inf, np.nan])
+def test_a_bad_rate_of_alpha_is_refused(rate):
+    with pytest.raises(ValueError, match="alpha_rate is"):
+        models.survey_hierarchical(SURVEY, alpha_rate=rate)
+
+
+def test_the_examples_in_the_docstrings_hold():
+    result = doctest.testmod(models)
+    assert result.attempted > 20
+    assert result.failed == 0
