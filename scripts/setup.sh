@@ -37,7 +37,7 @@ find_python() {
         uv python find --system '>=3.12' 2>/dev/null && return
     fi
     fail "no Python 3.12 or newer was found: install Python $preferred \
-(Debian and Ubuntu: apt install python3 python3-venv; macOS: brew install python; \
+(Debian 13, Ubuntu 24.04 or newer: apt install python3 python3-venv; macOS: brew install python; \
 elsewhere: https://www.python.org/downloads) and run make again."
 }
 
