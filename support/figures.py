@@ -146,7 +146,11 @@ def plate_diagram():
         ax.add_patch(arrow)
     ax.text(2.95, 1.9, r"$i = 1, \ldots, J$", ha="right", fontsize=12)
     ax.text(2.65, 0.36, r"$j = 1, \ldots, n_i$", ha="right", fontsize=12)
-    levels = ("hyperparameters,\nwith their hyperpriors", "one parameter\nfor each group", "observations\n(known)")
+    levels = (
+        "hyperparameters,\nwith their hyperpriors",
+        "one parameter\nfor each group",
+        "observations\n(known)",
+    )
     for text, height in zip(levels, (4.2, 2.65, 1.2), strict=True):
         ax.text(3.3, height, text, va="center", fontsize=12)
     return figure
@@ -273,13 +277,325 @@ def information_flow(estimates, observed, *, source="A", target="H"):
         tried = means[means.dims[0]]
         ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=strategy)
     ax.axvline(observed, color=GREY, linestyle=":", linewidth=1.2)
-    ax.annotate("reported", (observed, 0.02), (4, 0), xycoords=("data", "axes fraction"),
-                textcoords="offset points", color=GREY)
+    ax.annotate(
+        "reported",
+        (observed, 0.02),
+        (4, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        color=GREY,
+    )
     ax.set(
         xlabel=f"effect reported by school {source} (SAT points)",
         ylabel=f"estimate for school {target}\n(SAT points)",
     )
     figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+# -- eight schools, LOO comparison: figures 5.34 to 5.36 and 5.40 to 5.42 ------------------------
+
+
+@styled
+def funnel(centred, noncentred, *, school="A", draws=1500):
+    """The funnel in the coordinates of both samplers, divergences marked (Figure 5.34).
+
+    Parameters
+    ----------
+    centred, noncentred : xarray.DataTree
+        Fits of the same data: ``posterior`` with ``tau``, ``theta`` (school) and, non-centred,
+        ``theta_raw`` (school); ``sample_stats`` with ``diverging``.
+    school : str
+        Whose effect is drawn.
+    draws : int
+        How many draws each panel shows; divergent ones are shown all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels that share a logarithmic axis of tau: the centred draws, the non-centred ones in the
+        coordinate that is sampled, and the same draws as effects.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 4.2), sharey=True)
+    panels = (
+        (centred, "theta", r"$\theta_{%s}$", "centred"),
+        (noncentred, "theta_raw", r"$\tilde{\theta}_{%s}$", "non-centred\nas sampled"),
+        (noncentred, "theta", r"$\theta_{%s}$", "non-centred\nas effects"),
+    )
+    for ax, (idata, name, symbol, title) in zip(axes, panels, strict=True):
+        tau = idata["posterior"]["tau"].values.ravel()
+        value = idata["posterior"][name].sel(school=school).values.ravel()
+        diverging = idata["sample_stats"]["diverging"].values.ravel()
+        step = max(1, len(tau) // draws)
+        ax.plot(value[::step], tau[::step], ".", color=SKY, markersize=2.5, label="draw")
+        ax.plot(
+            value[diverging],
+            tau[diverging],
+            "x",
+            color=BLACK,
+            markersize=6,
+            markeredgewidth=1.6,
+            label="divergence",
+        )
+        ax.set(title=title, xlabel=symbol % school)
+    axes[0].set(ylabel=r"$\tau$ (SAT points, log scale)", yscale="log", ylim=(0.03, 40))
+    axes[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+    axes[0].set_xlim(axes[2].get_xlim())
+    handles, labels = axes[0].get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    legend.legend_handles[0].set_markersize(8)
+    return figure
+
+
+@styled
+def forest(estimates, grand_mean):
+    """Posterior intervals, posterior means and raw effects of all groups (Figure 5.35).
+
+    Parameters
+    ----------
+    estimates : xarray.Dataset
+        ``mean`` (school), ``hdi`` (school, ci_bound) and ``effect`` (school), in SAT points.
+    grand_mean : float
+        Posterior mean of mu, where the vertical line stands.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> hdi = (("school", "ci_bound"), [[-1.0, 20.3], [-1.4, 16.5]])
+    >>> values = {"mean": ("school", [9.8, 7.6]), "effect": ("school", [28.0, 8.0]), "hdi": hdi}
+    >>> schools = xr.Dataset(values, coords={"school": ["A", "B"]})
+    >>> len(forest(schools, 7.5).axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 5.0))
+    rows = np.arange(estimates.sizes["school"])
+    lower, upper = estimates["hdi"].transpose("ci_bound", "school").values
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.axvline(grand_mean, color=VERMILLION, linestyle="--", linewidth=1.5, label=r"posterior mean of $\mu$")
+    ax.hlines(rows, lower, upper, color=BLUE, linewidth=3, label="89% HDI")
+    ax.plot(estimates["mean"], rows, "o", color=BLUE, markersize=9, label=r"posterior mean of $\theta_i$")
+    ax.plot(
+        estimates["effect"], rows, "o", markerfacecolor="white", color=BLACK, markersize=8, label="raw effect"
+    )
+    ax.set_yticks(rows, estimates["school"].values)
+    ax.set(xlabel="effect of coaching (SAT points)", ylabel="school", ylim=(rows[-1] + 0.6, -0.6))
+    ax.tick_params(axis="y", length=0)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def loo_comparison(elpd_loo, sampled):
+    """Leave-one-out scores of models, and their differences from the best one (Figure 5.36).
+
+    Parameters
+    ----------
+    elpd_loo : mapping of str to (n,) array
+        Exact leave-one-out log densities by model, one per unit.
+    sampled : mapping of str to float
+        Sum of the same densities, estimated from draws.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, the sums with two standard errors; below, the differences from the best with theirs.
+
+    Examples
+    --------
+    >>> exact = {"one": [-3.0, -4.0], "two": [-3.2, -4.1]}
+    >>> len(loo_comparison(exact, {"one": -7.1, "two": -7.2}).axes)
+    2
+    """
+    scores = {name: np.asarray(values) for name, values in elpd_loo.items()}
+    best = max(scores, key=lambda name: scores[name].sum())
+    rows = np.arange(len(scores))
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
+    for ax, reference in zip(axes, (None, best), strict=True):
+        for row, (name, values) in zip(rows, scores.items(), strict=True):
+            shown = values - (0 if reference is None else scores[reference])
+            offset = 0 if reference is None else sampled[reference]
+            ax.errorbar(
+                shown.sum(),
+                row,
+                xerr=2 * np.sqrt(shown.size) * shown.std(),
+                fmt="o",
+                color=BLUE,
+                markersize=8,
+                capsize=5,
+                elinewidth=2.5,
+                label="exact, with 2 standard errors" if row == 0 else None,
+            )
+            ax.plot(
+                sampled[name] - offset,
+                row + 0.28,
+                "D",
+                color=VERMILLION,
+                markerfacecolor="white",
+                markersize=7,
+                label="estimated from draws (PSIS)" if row == 0 else None,
+            )
+        ax.set_yticks(rows, scores)
+        ax.set_ylim(rows[-1] + 0.6, -0.5)
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_xlabel("elpd (higher is better)")
+    axes[1].set_xlabel(f"elpd minus that of {best}")
+    axes[1].axvline(0, color=GREY, linestyle="--", linewidth=1)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=1)
+    return figure
+
+
+@styled
+def chain_shares(shares, divergences, exact):
+    """How much of the funnel's neck each chain has seen (Figure 5.40).
+
+    Parameters
+    ----------
+    shares : mapping of str to (chain,) array
+        By sampler, each chain's share of draws in the neck.
+    divergences : mapping of str to (chain,) array
+        Divergent transitions of the same chains.
+    exact : float
+        Posterior probability of the neck.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(chain_shares({"centred": [0.02, 0.1]}, {"centred": [9, 0]}, 0.13).axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.9))
+    ax.axvline(exact, color=BLACK, linestyle="--", linewidth=1.5, label="exact")
+    for row, (name, values) in enumerate(shares.items()):
+        values, diverged = np.asarray(values), np.asarray(divergences[name]) > 0
+        # Spread over the row, or chains that agree would hide one another.
+        height = row + 0.5 * (np.argsort(np.argsort(values)) / max(len(values) - 1, 1) - 0.5)
+        ax.plot(
+            values[diverged],
+            height[diverged],
+            "x",
+            color=VERMILLION,
+            markersize=7,
+            markeredgewidth=2,
+            label="chain with divergences" if row == 0 else None,
+        )
+        ax.plot(
+            values[~diverged],
+            height[~diverged],
+            "o",
+            color=BLUE,
+            markersize=6,
+            label="chain without" if row == len(shares) - 1 else None,
+        )
+    ax.set_yticks(range(len(shares)), shares)
+    ax.set_ylim(len(shares) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xscale("symlog", linthresh=0.3, linscale=1.5)
+    ax.set_xlim(-0.012, 1.1)
+    ax.set_xticks([0, 0.1, 0.2, 0.3, 1], ["0", "0.1", "0.2", "0.3", "1"])
+    ax.minorticks_off()
+    ax.set_xlabel(r"share of the chain's draws with $\tau < 1$")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def selection_by_loo(tau, wins, difference):
+    """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.41).
+
+    Parameters
+    ----------
+    tau : (n,) array
+        True between-group standard deviations.
+    wins : mapping of str to (n,) array
+        Share of the data sets in which each strategy, at most three, has the highest score.
+    difference : (n, 3) array
+        Score of partial minus complete pooling: lower, middle and upper quantile over the data sets.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> wins = {"complete": [0.8, 0.2], "partial": [0.2, 0.8]}
+    >>> len(selection_by_loo([0, 10], wins, [[-0.5, -0.3, 0.8], [-0.5, 0.5, 4.0]]).axes)
+    2
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.0), sharex=True)
+    looks = ((BLUE, "-", "o"), (GREEN, "--", "D"), (VERMILLION, "-.", "s"))
+    for (strategy, share), (colour, style, marker) in zip(wins.items(), looks, strict=False):
+        axes[0].plot(tau, share, style, color=colour, marker=marker, markersize=7, label=strategy)
+    axes[0].set(ylabel="share of data sets won", ylim=(-0.03, 1.03))
+    axes[0].legend(loc="upper center", ncols=1)
+    lower, middle, upper = np.transpose(difference)
+    axes[1].fill_between(tau, lower, upper, color=SKY, alpha=0.35, label="9 of 10 data sets")
+    axes[1].plot(tau, middle, "D--", color=GREEN, markersize=7, label="median")
+    axes[1].axhline(0, color=BLACK, linewidth=1)
+    axes[1].set(xlabel=r"true between-school sd $\tau$ (SAT points)", ylabel="elpd, partial\nminus complete")
+    axes[1].legend(loc="upper left")
+    return figure
+
+
+@styled
+def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
+    """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.42).
+
+    Parameters
+    ----------
+    exact, sampled : mapping of str to (school,) DataArray
+        Leave-one-out log densities by model, at most three.
+    pareto_k : mapping of str to (school,) DataArray
+        Pareto k of the sampled ones.
+    good_k : float
+        Above it, an estimate is marked as unreliable.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> values = {"one": xr.DataArray([-3.0, -4.0], coords={"school": ["A", "B"]})}
+    >>> k = {"one": xr.DataArray([0.2, 0.8], coords={"school": ["A", "B"]})}
+    >>> len(pointwise_loo(values, values, k).axes)
+    1
+    """
+    figure, axes = plt.subplots(1, len(exact), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False)
+    for ax, (name, truth) in zip(axes[0], exact.items(), strict=True):
+        rows = np.arange(truth.size)
+        flagged = pareto_k[name].values > good_k
+        estimate = sampled[name].values
+        ax.hlines(rows, truth, estimate, color=GREY, linewidth=1)
+        ax.plot(truth, rows, "o", color=BLUE, markersize=7, label="exact")
+        looks = ((~flagged, "D", "from draws"), (flagged, "x", rf"from draws, $\hat k > {good_k}$"))
+        for chosen, marker, label in looks:
+            ax.plot(
+                estimate[chosen],
+                rows[chosen],
+                marker,
+                color=VERMILLION,
+                markerfacecolor="none",
+                markersize=8,
+                markeredgewidth=1.8,
+                label=label,
+            )
+        ax.set_title(name.replace(" ", "\n"))
+        ax.tick_params(axis="y", length=0)
+    axes[0, 0].set_yticks(rows, truth["school"].values)
+    axes[0, 0].set_ylim(rows[-1] + 0.6, -0.6)
+    axes[0, 0].set_ylabel("school left out")
+    figure.supxlabel("log predictive density", fontsize=12)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 
