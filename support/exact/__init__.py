@@ -5,5 +5,6 @@ mixture: weights on a grid of hyperparameters, and a conditional distribution at
 """
 
 from support.exact.normal import normal, normal_groups, normal_sample
+from support.exact.poisson import poisson
 
-__all__ = ["normal", "normal_groups", "normal_sample"]
+__all__ = ["normal", "normal_groups", "normal_sample", "poisson"]

@@ -6,7 +6,7 @@ import numpy as np
 CHECKED_GROUPS = 200
 
 
-def refine(build, *, tolerance):
+def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
     """Build a posterior with ever tighter integrals until its error estimate meets a tolerance.
 
     Parameters
@@ -15,6 +15,8 @@ def refine(build, *, tolerance):
         Takes the tolerance of the integral; gives the result and its estimated error.
     tolerance : float
         Largest error in means, sds and quantiles, relative to the sd of each quantity.
+    integral_tolerances : sequence of float
+        Tolerances of the integral to try in turn.
 
     Returns
     -------
@@ -26,7 +28,7 @@ def refine(build, *, tolerance):
     ArithmeticError
         If it is not met.
     """
-    for integral_tolerance in (1e-9, 1e-11, 1e-13):
+    for integral_tolerance in integral_tolerances:
         result, error = build(integral_tolerance)
         if error <= tolerance:
             return result

@@ -120,47 +120,54 @@ class BetaMixture(Mixture):
 
 
 class Counts:
-    """J distributions on the integers 0, 1, ..., M.
+    """J distributions on the integers first, first + 1, ..., first + M.
 
     Parameters
     ----------
     probabilities : (M + 1, J) array
-        Probability of each count; what lies beyond M is negligible.
+        Probability of each count; what lies outside is negligible.
+    first : int or (J,) array
+        Smallest count of each distribution, so that large counts need no row for each smaller one.
     """
 
-    lower = 0.0
     discrete = True
 
-    def __init__(self, probabilities):
+    def __init__(self, probabilities, first=0):
         self._probabilities = probabilities / probabilities.sum(axis=0)
         self._cumulative = np.cumsum(self._probabilities, axis=0)
-        self._support = np.arange(len(probabilities))
-        self.upper = float(self._support[-1])
+        self._first = np.broadcast_to(np.asarray(first, dtype=int), probabilities.shape[1:])
+        self._last = len(probabilities) - 1
+        self._support = self._first + np.arange(len(probabilities))[:, None]
+        self.lower, self.upper = float(self._first.min()), float(self._support.max())
+
+    def support(self, group):
+        """Counts of one distribution, (M + 1,)."""
+        return self._support[:, group]
 
     def mean(self):
         """Means, (J,)."""
-        return self._support @ self._probabilities
+        return (self._support * self._probabilities).sum(axis=0)
 
     def sd(self):
         """Standard deviations, (J,)."""
-        deviation = self._support[:, None] - self.mean()
+        deviation = self._support - self.mean()
         return np.sqrt((deviation**2 * self._probabilities).sum(axis=0))
 
     def cdf(self, x, group):
         """Probability of a count of at most x, (n,)."""
-        count = np.clip(np.floor(x), -1, self.upper).astype(int)
-        return np.where(count < 0, 0.0, self._cumulative[count, group])
+        row = np.clip(np.floor(x) - self._first[group], -1, self._last).astype(int)
+        return np.where(row < 0, 0.0, self._cumulative[row, group])
 
     def pdf(self, x, group):
         """Probability of the count x, (n,); zero between the integers."""
-        count = np.clip(np.floor(x), 0, self.upper).astype(int)
-        return np.where(count == x, self._probabilities[count, group], 0.0)
+        row = np.clip(np.floor(x) - self._first[group], 0, self._last).astype(int)
+        return np.where(row + self._first[group] == x, self._probabilities[row, group], 0.0)
 
     def quantile(self, q, group):
         """Smallest count whose cumulative probability reaches q, (n,)."""
         # The last cumulative probability is 1 but for rounding.
         reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
-        return reached.argmax(axis=0).astype(float)
+        return (self._first[group] + reached.argmax(axis=0)).astype(float)
 
     def sample(self, n, rng):
         """Independent draws, (n, J)."""

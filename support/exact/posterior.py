@@ -276,6 +276,9 @@ class _Chosen:
     def bracket(self, q, group):
         return self._inner.bracket(q, self._chosen[group])
 
+    def support(self, group):
+        return self._inner.support(self._chosen[group])
+
     def sample(self, n, rng):
         return self._inner.sample(n, rng)[:, self._chosen]
 
@@ -356,9 +359,9 @@ def _hdi(law, prob, count):
 
 def _discrete_hdi(law, prob, count):
     """Shortest run of counts that holds at least `prob`; the most probable one among equals."""
-    support = np.arange(int(law.upper) + 1)
     bounds = np.empty((2, count))
     for j in range(count):
+        support = law.support(j)
         cumulative = law.cdf(support.astype(float), np.full(len(support), j))
         below = np.concatenate([[0.0], cumulative[:-1]])
         last = np.searchsorted(cumulative, below + prob - 1e-12)
@@ -366,5 +369,5 @@ def _discrete_hdi(law, prob, count):
         length = last[possible] - possible
         ties = possible[length == length.min()]
         start = ties[np.argmax(cumulative[last[ties]] - below[ties])]
-        bounds[:, j] = start, last[start]
+        bounds[:, j] = support[start], support[last[start]]
     return bounds
