@@ -62,6 +62,8 @@ NEGLIGIBLE = 45.0
 TAIL = 80.0
 SMALLEST, LARGEST = -650.0, 290.0
 _ROUNDS = 60
+# More panels than this on an axis mean noise or a singularity, which halving does not cure.
+_PANELS = 300
 
 
 @dataclass(frozen=True)
@@ -270,9 +272,11 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
         if not any(flagged):
             return Grid(axes, intervals, cells)
         intervals = [_split(pairs, bad) for pairs, bad in zip(intervals, flagged, strict=True)]
+        if max(map(len, intervals)) > _PANELS:
+            break
     raise ArithmeticError(
-        f"integration over {', '.join(axis.name for axis in axes)} has not converged "
-        f"to {tolerance:g} in {_ROUNDS} rounds"
+        f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
+        f"{tolerance:g}; is the log density of a prior noisy or singular?"
     )
 
 
@@ -306,8 +310,21 @@ def _bracket(log_f, axes):
         old, new = np.subtract(high, low), np.subtract(new_high, new_low)
         low, high = new_low, new_high
         if np.all((new > 0.6 * old) & (new <= old)):
+            _require_decay(axes, lines, values)
             return low, high
     raise ArithmeticError("no bounds of the posterior were found; is a prior too heavy-tailed?")
+
+
+def _require_decay(axes, lines, values):
+    """Refuse a density that has not decayed at the smallest or largest numbers there are."""
+    for i, (axis, line) in enumerate(zip(axes, lines, strict=True)):
+        profile = values.max(axis=tuple(j for j in range(len(axes)) if j != i))
+        for end, limit in ((0, SMALLEST), (-1, LARGEST)):
+            if axis.logarithmic and line[end] == limit and profile[end] > profile.max() - 20:
+                raise ArithmeticError(
+                    f"the posterior of {axis.name} does not decay towards "
+                    f"{'zero' if end == 0 else 'infinity'}; give it a proper prior"
+                )
 
 
 def _live_range(axis, line, profile, mode):
@@ -319,7 +336,8 @@ def _live_range(axis, line, profile, mode):
         | (profile + moment > profile.max() - NEGLIGIBLE) & (profile > profile.max() - 600)
     )
     first, last = live[0], live[-1]
-    width = line[-1] - line[0]
+    # Mass at an end may lie far beyond it: go on by ever larger steps.
+    width = 2 * (line[-1] - line[0])
     smallest, largest = axis.limits
     low = line[first - 1] if first > 0 else max(smallest, line[0] - width)
     high = line[last + 1] if last < len(line) - 1 else min(largest, line[-1] + width)
