@@ -108,7 +108,7 @@ def compare(
     mu        sd          4.53  4.5 ± 1.0  agrees
     """
     if ess < 1:
-        raise ValueError(f"ess must be a positive number of draws, but is {ess}; 400 is usual")
+        raise ValueError(f"ess must be positive, but is {ess}; 400 is usual")
     draws = _draws(sampled, exact, quantities)
     estimates = {
         "mean": (draws.mean(["chain", "draw"]), _mcse(draws, "mean")),
