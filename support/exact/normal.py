@@ -43,18 +43,21 @@ class _Coefficients:
         self._shift = self.precision * (mean[~known] - self._centre)
         self._prior_square = float((self.precision * (mean[~known] - self._centre) ** 2).sum())
         self._flat = int((self.precision == 0).sum())
+        # Products whose weighted sums over groups are all that the regression needs: one matrix product.
         p = self.design.shape[1]
-        self._squares = np.einsum("ja,jb->jab", self.design, self.design).reshape(len(y), p * p)
+        squares = np.einsum("ja,jb->jab", self.design, self.design).reshape(len(y), p * p)
+        cross = self.design * self.centred[:, None]
+        self._products = np.column_stack([squares, cross, self.centred**2])
 
     def solve(self, variance):
         """Posterior mean (K, p), covariance (K, p, p) and log likelihood (K,) for (K, J) variances."""
-        inverse = 1 / variance
         p = self.design.shape[1]
-        matrix = (inverse @ self._squares).reshape(len(variance), p, p) + np.diag(self.precision)
-        right = inverse @ (self.design * self.centred[:, None]) + self._shift
+        sums = (1 / variance) @ self._products
+        matrix = sums[:, : p * p].reshape(len(variance), p, p) + np.diag(self.precision)
+        right = sums[:, p * p : -1] + self._shift
         covariance = np.linalg.inv(matrix)
         mean = np.einsum("kab,kb->ka", covariance, right)
-        square = inverse @ self.centred**2 + self._prior_square - (right * mean).sum(axis=1)
+        square = sums[:, -1] + self._prior_square - (right * mean).sum(axis=1)
         proper = self.precision[self.precision > 0]
         log_likelihood = -0.5 * (
             (variance.shape[1] - self._flat) * _LOG_2PI
