@@ -300,9 +300,7 @@ def simulate_schools_with_covariate(
     tau = _not_negative(tau, "tau")
     limits = _vector(standard_error_range, "standard_error_range", positive=True)
     if limits.size != 2 or limits[0] > limits[1]:
-        raise ValueError(
-            f"standard_error_range is {limits.tolist()}: give (lowest, highest), in this order"
-        )
+        raise ValueError(f"standard_error_range is {limits.tolist()}: give (lowest, highest), in this order")
     schools = private.size
     true_effect = mu + beta * private + rng.normal(0, tau, schools)
     standard_error = rng.uniform(limits[0], limits[1], schools)
@@ -425,7 +423,7 @@ def _labels(name: str, size: int) -> list[str]:
 def _check_rng(rng: np.random.Generator) -> None:
     # A bare seed would work once and then repeat itself in every later call.
     if not isinstance(rng, np.random.Generator):
-        raise ValueError(  # noqa: TRY004 - one kind of error for all bad arguments
+        raise ValueError(
             f"rng must be a numpy.random.Generator, but is {rng!r}: "
             "make one with numpy.random.default_rng(seed)"
         )
@@ -463,9 +461,7 @@ def _vector(values: Sequence[float], name: str, *, positive: bool = False) -> np
     return vector
 
 
-def _whole_numbers(
-    values: Sequence[int], name: str, *, minimum: int, maximum: float = np.inf
-) -> np.ndarray:
+def _whole_numbers(values: Sequence[int], name: str, *, minimum: int, maximum: float = np.inf) -> np.ndarray:
     vector = _vector(values, name)
     bad = (vector != np.floor(vector)) | (vector < minimum) | (vector > maximum)
     if bad.any():

@@ -468,9 +468,7 @@ def _variable(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> xr.DataArra
     return data[name].transpose(*dims)
 
 
-def _values(
-    data: xr.Dataset, name: str, dims: tuple[str, ...], *, positive: bool = False
-) -> np.ndarray:
+def _values(data: xr.Dataset, name: str, dims: tuple[str, ...], *, positive: bool = False) -> np.ndarray:
     values = _variable(data, name, dims).values.astype(float)
     bad = ~np.isfinite(values) | (positive & (values <= 0))
     if bad.any():
