@@ -28,7 +28,11 @@ from jupyter_book.cli.main import main as jupyter_book_command
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
-from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+from myst_nb.core.read import (
+    MystMetadataParsingError,
+    is_myst_markdown_notebook,
+    read_myst_markdown_notebook,
+)
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -179,7 +183,10 @@ def read_notebook(path):
     text = path.read_text(encoding="utf8")
     if not is_myst_markdown_notebook(text):
         return None
-    return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    try:
+        return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    except MystMetadataParsingError as error:
+        sys.exit(f"{path}: {error}\nIts header, between the lines ---, must be valid YAML.")
 
 
 def is_cached(cache, notebook):

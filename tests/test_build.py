@@ -182,11 +182,16 @@ def test_a_broken_reference_fails_the_build_each_time(book):
         assert "chapters/one.md" in process.stderr
 
 
-def test_a_page_that_is_missing_fails_the_build(book):
+def test_a_page_that_is_missing_or_unreadable_fails_the_build(book):
+    write(book / "chapters/two.md", PAGE.format(name="two", code="---\na: b: c\n---\n1 + 1"))
+    process = build(book)
+    assert process.returncode == 1
+    assert re.match(r".*chapters/two\.md: Code cell 1 at line \d+", process.stderr)
+
     (book / "chapters/two.md").unlink()
     process = build(book)
     assert process.returncode == 1
-    assert "chapters/two.md" in process.stderr
+    assert "chapters/two.md: no such page" in process.stderr
 
 
 def test_pages_load_nothing_from_elsewhere(built_book):
