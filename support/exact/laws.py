@@ -191,10 +191,37 @@ class Curve:
     discrete = False
 
     def __init__(self, curves, mean, sd):
-        self._curves = [_Panels(*curve) for curve in curves]
         self._mean, self._sd = np.atleast_1d(mean), np.atleast_1d(sd)
         self.lower = min(axis.lower for axis, _, _ in curves)
         self.upper = max(axis.upper for axis, _, _ in curves)
+        self._axes, self._axis_of = _distinct([axis for axis, _, _ in curves])
+        self._logarithmic = np.array([axis.logarithmic for axis, _, _ in curves])
+        self._bound = np.array([axis.lower for axis, _, _ in curves])
+        self._sizes = np.array([len(intervals) for _, intervals, _ in curves])
+        self._start = np.cumsum(self._sizes) - self._sizes
+        self._low, self._high = np.concatenate([intervals for _, intervals, _ in curves]).T
+        density = np.concatenate([density for _, _, density in curves])
+        half = 0.5 * (self._high - self._low)
+        # Rows of integrated coefficients that start from zero at the left end of each panel.
+        integral = legendre.legint(density @ TO_LEGENDRE.T, lbnd=-1, axis=1) * half[:, None]
+        mass = legendre.legval(1.0, integral.T)
+        total = np.add.reduceat(mass, self._start)
+        self._integral = (integral / np.repeat(total, self._sizes)[:, None]).T
+        # Panels of each group in a row, so that a point finds its panel among those of its group.
+        self._lows = self._in_rows(self._low, np.inf)
+        cumulative = np.cumsum(self._in_rows(mass, 0.0), axis=1) / total[:, None]
+        self._before = np.hstack([np.zeros((len(total), 1)), cumulative[:, :-1]])
+        # The log of the density is close to linear in the tails, where the density itself is not.
+        with np.errstate(divide="ignore"):
+            log_density = np.maximum(np.log(density), -700.0)
+        log_density -= np.log(np.repeat(total, self._sizes))[:, None]
+        self._log_coefficients = (log_density @ TO_LEGENDRE.T).T
+
+    def _in_rows(self, values, filler):
+        rows = np.full((len(self._sizes), self._sizes.max()), filler)
+        group = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        rows[group, np.arange(len(values)) - self._start[group]] = values
+        return rows
 
     def mean(self):
         """Means, (J,)."""
@@ -204,93 +231,85 @@ class Curve:
         """Standard deviations, (J,)."""
         return self._sd
 
-    def _each(self, method, x, group):
-        x, group = np.asarray(x, dtype=float), np.asarray(group)
-        result = np.empty(len(x))
-        for j in np.unique(group):
-            mine = group == j
-            result[mine] = getattr(self._curves[j], method)(x[mine])
-        return result
-
     def cdf(self, x, group):
         """Distribution function at x, (n,)."""
-        return self._each("cdf", x, group)
+        z = self._map("to_z", x, group)
+        lowest, highest = self._ends(group)
+        inside = self._cdf_z(np.clip(z, lowest, highest), group)
+        return np.where(z <= lowest, 0.0, np.where(z >= highest, 1.0, inside))
 
     def pdf(self, x, group):
         """Density at x, (n,)."""
-        return self._each("pdf", x, group)
+        z = self._map("to_z", x, group)
+        lowest, highest = self._ends(group)
+        # At the bound itself, whose log is minus infinity, the density is that next to it.
+        z = np.where(self._logarithmic[group], np.maximum(z, lowest), z)
+        beyond = (z < lowest) | (z > highest) | (x < self._bound[group])
+        z = np.clip(z, lowest, highest)
+        log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
+        return np.where(beyond, 0.0, np.exp(log_density))
 
     def quantile(self, q, group):
         """Quantiles, (n,)."""
-        return self._each("quantile", q, group)
-
-    def sample(self, n, rng):
-        """Independent draws, (n, J)."""
-        draws = [panels.quantile(rng.uniform(size=n)) for panels in self._curves]
-        return np.column_stack(draws)
-
-
-class _Panels:
-    """One density on panels: the density itself, its integral, and the inverse of that."""
-
-    def __init__(self, axis, intervals, density):
-        self._axis = axis
-        self._low, self._high = intervals.T
-        half = 0.5 * (self._high - self._low)
-        coefficients = density @ TO_LEGENDRE.T
-        # Rows of integrated coefficients that start from zero at the left end of each panel.
-        self._integral = legendre.legint(coefficients, lbnd=-1, axis=1) * half[:, None]
-        mass = legendre.legval(1.0, self._integral.T)
-        self._before = np.concatenate([[0.0], np.cumsum(mass)])
-        self._total = self._before[-1]
-        # The log of the density is close to linear in the tails, where the density itself is not.
-        with np.errstate(divide="ignore"):
-            log_density = np.maximum(np.log(density), -700.0)
-        self._log_coefficients = log_density @ TO_LEGENDRE.T
-
-    def _locate(self, z):
-        position = np.clip(np.searchsorted(self._low, z, side="right") - 1, 0, len(self._low) - 1)
-        low, high = self._low[position], self._high[position]
-        return position, np.clip(2 * (z - low) / (high - low) - 1, -1, 1)
-
-    def _cdf_z(self, z):
-        position, local = self._locate(z)
-        inside = legendre.legval(local, self._integral[position].T, tensor=False)
-        return np.clip((self._before[position] + inside) / self._total, 0, 1)
-
-    def _log_pdf_z(self, z):
-        position, local = self._locate(z)
-        log_density = legendre.legval(local, self._log_coefficients[position].T, tensor=False)
-        return log_density - np.log(self._total)
-
-    def cdf(self, x):
-        z = self._axis.to_z(x)
-        inside = self._cdf_z(np.clip(z, self._low[0], self._high[-1]))
-        return np.where(z <= self._low[0], 0.0, np.where(z >= self._high[-1], 1.0, inside))
-
-    def pdf(self, x):
-        z = np.maximum(self._axis.to_z(x), self._low[0]) if self._axis.logarithmic else x
-        log_density = self._log_pdf_z(z) - self._axis.log_jacobian(z)
-        beyond = (z < self._low[0]) | (z > self._high[-1]) | (x < self._axis.lower)
-        return np.where(beyond, 0.0, np.exp(log_density))
-
-    def quantile(self, q):
-        position = np.clip(
-            np.searchsorted(self._before, q * self._total, side="right") - 1,
-            0,
-            len(self._low) - 1,
-        )
-        low, high = self._low[position].copy(), self._high[position].copy()
+        last = self._sizes[group] - 1
+        found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
+        panel = self._start[group] + np.clip(found, 0, last)
+        low, high = self._low[panel].copy(), self._high[panel].copy()
         # Newton's method kept inside a shrinking bracket.
         z = 0.5 * (low + high)
         for _ in range(60):
-            excess = self._cdf_z(z) - q
+            excess = self._cdf_z(z, group) - q
             low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = z - excess / np.exp(self._log_pdf_z(z))
+                step = z - excess / np.exp(self._log_pdf_z(z, group))
             moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
             done = np.abs(moved - z) <= 1e-13 * (1 + np.abs(z))
             z = moved
             if done.all():
                 break
-        return self._axis.to_x(z)
+        return self._map("to_x", z, group)
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        groups = len(self._sizes)
+        group = np.tile(np.arange(groups), n)
+        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
+
+    def _map(self, method, values, group):
+        """Apply a method of each group's axis."""
+        if len(self._axes) == 1:
+            return getattr(self._axes[0], method)(values)
+        result = np.empty(len(values))
+        for code, axis in enumerate(self._axes):
+            mine = self._axis_of[group] == code
+            result[mine] = getattr(axis, method)(values[mine])
+        return result
+
+    def _ends(self, group):
+        """Ends of the grid of each group in the integration variable."""
+        first = self._start[group]
+        return self._low[first], self._high[first + self._sizes[group] - 1]
+
+    def _locate(self, z, group):
+        """Panel of each point, its number within the group, and the point on [-1, 1]."""
+        number = np.maximum((self._lows[group] <= z[:, None]).sum(axis=1) - 1, 0)
+        panel = self._start[group] + number
+        low, high = self._low[panel], self._high[panel]
+        return panel, number, np.clip(2 * (z - low) / (high - low) - 1, -1, 1)
+
+    def _cdf_z(self, z, group):
+        panel, number, local = self._locate(z, group)
+        inside = legendre.legval(local, self._integral[:, panel], tensor=False)
+        return np.clip(self._before[group, number] + inside, 0, 1)
+
+    def _log_pdf_z(self, z, group):
+        panel, _, local = self._locate(z, group)
+        return legendre.legval(local, self._log_coefficients[:, panel], tensor=False)
+
+
+def _distinct(axes):
+    """Axes that differ in how they map points, and which of them each group has."""
+    keys = [(type(axis), axis.lower, axis.upper) for axis in axes]
+    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    first = dict(zip(reversed(keys), reversed(axes), strict=True))
+    return [first[key] for key in codes], np.array([codes[key] for key in keys])
