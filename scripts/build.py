@@ -290,6 +290,11 @@ def write_config(root, output, cache_path):
     """Derive from _config.yml a configuration that takes outputs from the cache."""
     config = read_config(root)
     config["execute"].update(execute_notebooks="cache", cache=str(cache_path))
+    # Jupyter Book looks for extensions from the folder of the configuration.
+    extensions = config["sphinx"].get("local_extensions", {})
+    config["sphinx"]["local_extensions"] = {
+        name: str(root / folder) for name, folder in extensions.items()
+    }
     path = output / "_config.yml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")
     return path

@@ -42,11 +42,14 @@ DATA_PAGE = PAGE.format(
 mystnb: {image: {alt: "A line"}, figure: {caption: "**Figure 1** — the caption", name: "fig-1"}}
 ---
 import matplotlib.pyplot as plt
+import numpy as np
+from myst_nb import glue
 number = open("../support/data/number.txt").read()
 plt.plot([0, 1])
 plt.title(number)
-print(f"The data say {number}")""",
-)
+print(f"The data say {number}")
+glue("number", np.float64(number) / 1000, display=False)""",
+).replace("# Page two", "# Page two\n\nOf a thousand: {glue:text}`number:.2f`.")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def built_book(tmp_path_factory):
     root = tmp_path_factory.mktemp("books") / "book"
     for name in ("_config.yml", "references.bib", "requirements.txt"):
         write(root / name, (ROOT / name).read_text())
-    for name in ("_static", "_extra"):
+    for name in ("_extensions", "_extra", "_static"):
         shutil.copytree(ROOT / name, root / name)
     toc = "format: jb-book\nroot: intro\nchapters:\n"
     write(root / "_toc.yml", toc + "  - file: chapters/one\n  - file: chapters/two\n")
@@ -130,6 +133,7 @@ def test_a_number_edited_in_a_data_file_reaches_the_page(book):
     write(book / "support/data/number.txt", "5678")
     assert "two" in executed(build(book))
     assert "The data say 5678" in shown(book, "two")
+    assert "Of a thousand: 5.68." in shown(book, "two")
 
 
 def test_an_edited_caption_or_sentence_reaches_the_page(book):
