@@ -10,6 +10,7 @@ import functools
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from scipy.optimize import isotonic_regression
 
 BLACK, GREY = "#000000", "#6b6b6b"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -47,6 +48,155 @@ def styled(draw):
         return figure
 
     return wrapper
+
+
+# -- opening of the section, recap: figures 5.53 to 5.55 ----------------------------------------
+
+
+@styled
+def shrinkage_slopes(effect, standard_error, partial, complete):
+    """Draw raw effects, their partially pooled estimates and the pooled one (Figure 5.53).
+
+    Parameters
+    ----------
+    effect, standard_error : xarray.DataArray
+        Raw effects and their standard errors over ``school`` (SAT points), both (J,).
+    partial : xarray.DataArray
+        Estimates under partial pooling (SAT points), (J,).
+    complete : float
+        The estimate that all schools share under complete pooling (SAT points).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from support import datasets, exact
+    >>> data = datasets.eight_schools()
+    >>> partial = exact.normal(data["effect"], data["standard_error"])["theta"].mean()
+    >>> figure = shrinkage_slopes(data["effect"], data["standard_error"], partial, 7.4)
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
+    names = [str(name) for name in effect["school"].values]
+    raw = effect.values
+    places = _spread(raw, gap=0.062 * np.ptp(raw))
+    noisy = standard_error.values > float(standard_error.median())
+    for i, name in enumerate(names):
+        # Precision shows in the dots: the less noise, the larger.
+        axes.plot(
+            [0, 1],
+            [raw[i], partial.values[i]],
+            color=ORANGE if noisy[i] else BLUE,
+            linestyle="--" if noisy[i] else "-",
+            marker="o",
+            markersize=90 / standard_error.values[i],
+            markeredgecolor="white",
+        )
+        axes.plot([1, 2], [partial.values[i], complete], color=GREY, linewidth=0.8, linestyle=":")
+        label = f"{name}  {raw[i]:g}".replace("-", "\N{MINUS SIGN}")
+        axes.text(-0.12, places[i], label, ha="right", va="center")
+    axes.plot(2, complete, marker="D", markersize=10, color=BLACK)
+    axes.text(2, complete + 0.06 * np.ptp(raw), f"{complete:.1f}", ha="center")
+    axes.set(xlim=(-0.5, 2.3), ylabel="effect (SAT points)")
+    axes.set_xticks([0, 1, 2], ["each school\nalone", "partial\npooling", "all schools\nas one"])
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+@styled
+def pooling_dial(tau, conditional_mean, density, effect):
+    """Draw the estimates as tau grows, above the posterior density of tau (Figure 5.54).
+
+    Parameters
+    ----------
+    tau : numpy.ndarray
+        Grid of between-school standard deviations, from 0 (SAT points), (K,).
+    conditional_mean : xarray.DataArray
+        Posterior means of the school effects given tau, with dims ``tau`` and ``school``.
+    density : array_like
+        Posterior density of tau on the grid, (K,).
+    effect : xarray.DataArray
+        Raw effects over ``school`` (SAT points), (J,).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.array([0.0, 10.0])
+    >>> schools = {"school": ["A", "B"]}
+    >>> means = xr.DataArray([[8, 8], [15, 6]], dims=["tau", "school"], coords=schools)
+    >>> raw = xr.DataArray([28, 3], dims="school", coords=schools)
+    >>> figure = pooling_dial(tau, means, [0.1, 0.0], raw)
+    """
+    figure, (top, bottom) = plt.subplots(
+        2, figsize=(WIDTH, 4.8), sharex=True, height_ratios=[3, 1]
+    )
+    end = tau[-1]
+    places = _spread(effect.values, gap=0.07 * np.ptp(effect.values))
+    for i, name in enumerate(effect["school"].values):
+        line = conditional_mean.sel(school=name)
+        top.plot(tau, line, color=BLUE, linewidth=1.5)
+        raw = float(effect[i])
+        top.plot([end, 1.2 * end], [line[-1], raw], color=GREY, linewidth=0.8, linestyle=":")
+        top.plot(1.2 * end, raw, marker="o", color=BLACK, markersize=5)
+        top.text(1.24 * end, places[i], str(name), ha="left", va="center")
+    top.set(ylabel="estimated effect\n(SAT points)")
+    top.set_title("all as one", loc="left")
+    top.set_title("each alone", loc="right")
+    bottom.fill_between(tau, density, color=SKY)
+    bottom.set(xlabel=r"between-school sd $\tau$ (SAT points)", yticks=[], ylabel="posterior\nof " r"$\tau$")
+    bottom.set_ylim(bottom=0)
+    bottom.set_xticks([*range(0, int(end) + 1, 5), 1.2 * end], [*range(0, int(end) + 1, 5), r"$\infty$"])
+    return figure
+
+
+@styled
+def prior_to_posterior(grid, prior, likelihood, posterior, *, xlabel):
+    """Draw prior, likelihood and posterior of one quantity (Figure 5.55).
+
+    Parameters
+    ----------
+    grid : numpy.ndarray
+        Values of the quantity, (K,).
+    prior, likelihood, posterior : numpy.ndarray
+        Their densities on the grid, the likelihood scaled to area 1, (K,) each.
+    xlabel : str
+        The quantity and its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> grid = np.linspace(0, 1, 5)
+    >>> figure = prior_to_posterior(grid, grid, 1 - grid, grid * (1 - grid), xlabel="x")
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    axes.fill_between(grid, posterior, color=SKY, alpha=0.4, linewidth=0)
+    axes.plot(grid, posterior, color=BLUE, label="posterior")
+    axes.plot(grid, likelihood, color=ORANGE, linestyle="--", label="likelihood (scaled)")
+    axes.plot(grid, prior, color=GREY, linestyle=":", label="prior")
+    axes.set(xlim=(grid[0], grid[-1]), ylim=(0, None), yticks=[], xlabel=xlabel, ylabel="density")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _spread(values, gap):
+    """Move label positions apart, as little as needed, until neighbours are `gap` apart."""
+    values = np.asarray(values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    sorted_values = values[order]
+    # Least squares under "at least a gap apart" is isotonic regression of the values less k gaps.
+    steps = gap * np.arange(values.size)
+    spread = isotonic_regression(sorted_values - steps).x + steps
+    places = np.empty_like(spread)
+    places[order] = spread
+    return places
 
 
 # -- pooling problem, mathematical structure: figures 5.33, 5.34a and 5.37 to 5.39 ---------------
@@ -823,4 +973,64 @@ def restricted_likelihood(tau, panels):
     figure.supxlabel(r"between-school sd $\tau$ (SAT points)", fontsize=12)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def stein_risk(spread, panels, *, groups):
+    """Figure 5.51: total risk of shrinkage estimators against the spread of the true means.
+
+    Parameters
+    ----------
+    spread : (n,) array
+        Standard deviation of the true means, in standard errors.
+    panels : dict of str to dict of str to (n,) array
+        For each panel, total risk by estimator, in squared standard errors.
+    groups : int
+        Number of groups, which is the risk of no pooling.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
+    looks = ((ORANGE, "-."), (VERMILLION, "--"), (BLUE, "-"), (PURPLE, ":"))
+    for ax, (title, risks) in zip(axes, panels.items(), strict=True):
+        ax.axhline(groups, color=GREY, linewidth=1.5, label="no pooling")
+        for (label, risk), (colour, style) in zip(risks.items(), looks, strict=True):
+            ax.plot(spread, risk, color=colour, linestyle=style, label=label)
+        ax.set(title=title, ylim=(0, groups * 1.15), xlim=(0, spread[-1]), ylabel="total risk")
+    axes[-1].set_xlabel("sd of the true means, in standard errors")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def smallest_number_of_groups(spread, differences):
+    """Figure 5.52: risk minus that of no pooling, for three to five groups.
+
+    Parameters
+    ----------
+    spread : (n,) array
+        Standard deviation of the true means, in standard errors.
+    differences : dict of str to (n,) array
+        Total risk minus the number of groups, by estimator.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
+    looks = ((VERMILLION, "--"), (ORANGE, "-."), (GREEN, ":"), (BLUE, "-"))
+    ax.axhline(0, color=GREY, linewidth=1.5)
+    for (label, difference), (colour, style) in zip(differences.items(), looks, strict=True):
+        ax.plot(spread, difference, color=colour, linestyle=style, label=label)
+    ax.annotate(
+        "worse than no pooling", (spread[-1], 0), (0, 40), textcoords="offset points", ha="right", color=GREY
+    )
+    ax.annotate("better", (spread[-1], 0), (0, -52), textcoords="offset points", ha="right", color=GREY)
+    ax.set(xlim=(0, spread[-1]), ylim=(-0.6, 0.3))
+    ax.set(xlabel="sd of the true means, in standard errors", ylabel="risk minus no pooling's")
+    ax.legend(loc="lower right")
     return figure
