@@ -126,15 +126,14 @@ def pooling_dial(tau, conditional_mean, density, effect):
 
     Examples
     --------
+    >>> import xarray as xr
     >>> tau = np.array([0.0, 10.0])
     >>> schools = {"school": ["A", "B"]}
     >>> means = xr.DataArray([[8, 8], [15, 6]], dims=["tau", "school"], coords=schools)
     >>> raw = xr.DataArray([28, 3], dims="school", coords=schools)
     >>> figure = pooling_dial(tau, means, [0.1, 0.0], raw)
     """
-    figure, (top, bottom) = plt.subplots(
-        2, figsize=(WIDTH, 4.8), sharex=True, height_ratios=[3, 1]
-    )
+    figure, (top, bottom) = plt.subplots(2, figsize=(WIDTH, 4.8), sharex=True, height_ratios=[3, 1])
     end = tau[-1]
     places = _spread(effect.values, gap=0.07 * np.ptp(effect.values))
     for i, name in enumerate(effect["school"].values):
@@ -148,7 +147,7 @@ def pooling_dial(tau, conditional_mean, density, effect):
     top.set_title("all as one", loc="left")
     top.set_title("each alone", loc="right")
     bottom.fill_between(tau, density, color=SKY)
-    bottom.set(xlabel=r"between-school sd $\tau$ (SAT points)", yticks=[], ylabel="posterior\nof " r"$\tau$")
+    bottom.set(xlabel=r"between-school sd $\tau$ (SAT points)", yticks=[], ylabel="posterior\nof $\\tau$")
     bottom.set_ylim(bottom=0)
     bottom.set_xticks([*range(0, int(end) + 1, 5), 1.2 * end], [*range(0, int(end) + 1, 5), r"$\infty$"])
     return figure
