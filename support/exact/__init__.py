@@ -4,7 +4,8 @@ Given the hyperparameters, each group's posterior is a known distribution, so ev
 mixture: weights on a grid of hyperparameters, and a conditional distribution at each node.
 """
 
+from support.exact.dirichlet import dirichlet_multinomial
 from support.exact.normal import normal, normal_groups, normal_sample
 from support.exact.poisson import poisson
 
-__all__ = ["normal", "normal_groups", "normal_sample", "poisson"]
+__all__ = ["dirichlet_multinomial", "normal", "normal_groups", "normal_sample", "poisson"]
