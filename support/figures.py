@@ -248,7 +248,7 @@ def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
     labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]
     axes[0, 0].set_yticks(rows, labels)
     axes[0, 0].set_ylim(sizes.size - 0.5, -0.5)
-    figure.supxlabel("mean exam score (points)", fontsize=12)
+    axes[0, len(estimates) // 2].set_xlabel("mean exam score (points)")
     handles, texts = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2)
     return figure
@@ -338,12 +338,14 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     tau = np.linspace(0, largest_tau, 401)
     dim = standard_error.dims[0]
     sigmas = np.unique(standard_error.values)
-    for sigma, shade in zip(sigmas, plt.cm.viridis(np.linspace(0.0, 0.85, sigmas.size)), strict=True):
+    heights = _apart(sigmas**2 / (sigmas**2 + largest_tau**2), 0.05)
+    shades = plt.cm.viridis(np.linspace(0.0, 0.85, sigmas.size))
+    for sigma, shade, height in zip(sigmas, shades, heights, strict=True):
         names = standard_error[dim].values[standard_error.values == sigma]
         factor = sigma**2 / (sigma**2 + tau**2)
         ax.plot(tau, factor, color=shade)
         label = rf"{', '.join(names)} ($\sigma$ = {sigma:g})"
-        ax.text(largest_tau * 1.01, factor[-1], label, va="center", fontsize=11)
+        ax.text(largest_tau * 1.02, height, label, va="center", fontsize=11)
     for sigma, offset in ((sigmas[0], (-6, -14)), (sigmas[-1], (8, 4))):
         factor = sigma**2 / (sigma**2 + marked_tau**2)
         ax.plot(marked_tau, factor, "o", color=VERMILLION, markeredgecolor=BLACK, zorder=4)
@@ -357,6 +359,15 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     below.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
     below.set_xlabel(r"standard deviation between groups, $\tau$")
     return figure
+
+
+def _apart(heights, gap):
+    """Raise increasing heights as little as needed for labels not to touch."""
+    apart = list(heights[:1])
+    for height in heights[1:]:
+        apart.append(max(height, apart[-1] + gap))
+    # Half of the excess goes downwards, so that labels stay near their lines.
+    return np.array(apart) - (apart[-1] - heights[-1]) / 2 - gap / 2
 
 
 @styled
