@@ -6,6 +6,7 @@ handled by their logs, x = log(lam).
 """
 
 import numbers
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,6 @@ from support.exact.quadrature import (
     NODES,
     TO_LEGENDRE,
     Axis,
-    PointGrid,
     hyperparameter_grid,
     integrate,
 )
@@ -168,7 +168,7 @@ def _fit(data, priors, tolerance):
         if isinstance(prior, float):
             continue
         x = grid.points[name]
-        moved.append(_QUANTILE_SHIFT * _largest_shift(grid, x))
+        moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
         mean = grid.expectation(x)
         sd = np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
         if np.isfinite(sd):
@@ -178,11 +178,18 @@ def _fit(data, priors, tolerance):
     return grid, max(moved)
 
 
-def _largest_shift(grid, x):
+def _largest_shift(grid, name, priors):
     """Largest difference of a distribution function, at the ends of panels, between the two rules."""
-    node = np.unique(x, return_inverse=True)[1]
-    difference = np.bincount(node, weights=grid.weights - grid.coarse)
-    return np.abs(np.cumsum(difference.reshape(-1, len(NODES)).sum(axis=1))).max()
+    difference = _tensor(grid, priors, grid.weights - grid.coarse)
+    along = difference.sum(axis=1 if name == "mu_log" else 0)
+    return np.abs(np.cumsum(along.reshape(-1, len(NODES)).sum(axis=1))).max()
+
+
+def _tensor(grid, priors, values):
+    """Values at the nodes as an array over mu_log and sigma_log."""
+    known = isinstance(priors["sigma_log"], float)
+    nodes = 1 if known else len(NODES) * len(grid.curve("sigma_log")[1])
+    return values.reshape(-1, nodes)
 
 
 def _integrate_population(data, priors, tolerance):
@@ -452,7 +459,7 @@ class _Population:
         self.mu, self.sigma, mass = _lines(grid, priors)
         self.finest = self.sigma.x[0]
         if self.sigma.pairs is not None:
-            self.finest = _finest_scale(grid, self.mu)
+            self.finest = _finest_scale(grid, priors)
             pairs, parent = _limit_ratio(self.sigma.axis, self.sigma.pairs, self.finest, ratio)
             self.sigma, mass = _Line(self.sigma.axis, pairs), mass[:, parent]
         cell = len(self.mu.x) // len(mass), len(self.sigma.x) // mass.shape[1]
@@ -482,7 +489,7 @@ class _Population:
         if self.mu.pairs is None:
             return np.zeros(len(self.sigma.x)), np.zeros(len(self.sigma.x))
         mass = self.weights.reshape(len(self.mu.pairs), len(NODES), -1).sum(axis=1)
-        matters = mass > 1e-13
+        matters = mass > 1e-10 * mass.sum(axis=0)
         width = np.diff(self.mu.edges)[:, None]
         return np.where(matters, width, 0).max(axis=0), np.where(matters, width, np.inf).min(axis=0)
 
@@ -548,25 +555,19 @@ def _log_prior(prior, line):
     return line.log_jacobian + (0.0 if isinstance(prior, float) else prior.logpdf(line.x))
 
 
-def _finest_scale(grid, mu):
+def _finest_scale(grid, priors):
     """Value of sigma_log below which the density of a rate no longer depends on it.
 
     That is well below the sd of mu_log given sigma_log, and never above all but 1e-10 of the posterior.
     """
-    sigma, weights = grid.points["sigma_log"], grid.weights
-    order = np.argsort(sigma, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    smallest = sigma[order][np.searchsorted(cumulative, 1e-10)]
-    if mu.pairs is None:
-        return smallest
-    columns = grid.points["mu_log"], weights
-    if isinstance(grid, PointGrid) or np.ptp(sigma) == 0:
-        columns = (column[:, None] for column in columns)
-    else:
-        values, position = np.unique(sigma, return_inverse=True)
-        columns = (column.reshape(-1, len(values)) for column in columns)
-    points, mass = columns
+    sigma, points, mass = (
+        _tensor(grid, priors, values)
+        for values in (grid.points["sigma_log"], grid.points["mu_log"], grid.weights)
+    )
     total = mass.sum(axis=0)
+    smallest = sigma[0, np.searchsorted(np.cumsum(total), 1e-10)]
+    if len(mass) == 1:
+        return smallest
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = (mass * points).sum(axis=0) / total
         sd = np.sqrt((mass * (points - centre) ** 2).sum(axis=0) / total)
@@ -591,8 +592,9 @@ def _limit_ratio(axis, pairs, finest, ratio):
     return np.array(result), np.array(parent)
 
 
-_LOCAL_RULE = _gauss(40)
+_LOCAL_RULE = _gauss(32)
 _REACH = 8.0
+_MOST_PANELS = 1000
 # Log density that stands for none.
 _NOTHING = -1e6
 
@@ -640,7 +642,7 @@ class _Predictive:
 
     def coarse_ratio(self, x, group):
         """Log of the same density by the coarser rule over sigma_log, less the log density."""
-        return self._interpolate(self._difference, x, group)
+        return self._interpolate(self._difference, np.clip(x, self.low, self.high), group)
 
     def _interpolate(self, table, x, group):
         inside = np.clip(x, self.low, self.high)
@@ -658,30 +660,29 @@ class _Predictive:
 
     def _tabulate(self, log_peak):
         pending, done = self._first_panels(), []
-        peak = -np.inf
-        for _ in range(60):
+        largest = -np.inf
+        while len(pending):
             shape = (len(pending), len(NODES), -1)
             fine, coarse = (v.reshape(shape) for v in self._evaluate(_nodes(pending).ravel()))
             coefficients = np.einsum("dn,png->pdg", TO_LEGENDRE, fine)
-            bound = fine.max(axis=1) + log_peak(pending[:, :1], pending[:, 1:])
-            peak = np.maximum(peak, bound.max(axis=0))
-            error = np.abs(coefficients[:, -2:]).sum(axis=1) * np.exp(np.minimum(bound - peak, 0))
-            bad = (error > 1e-8).any(axis=1)
             difference = np.einsum("dn,png->pdg", TO_LEGENDRE, coarse - fine)
-            done += [
-                (*pending[p], coefficients[p], difference[p]) for p in np.flatnonzero(~bad)
-            ]
-            if not bad.any():
-                break
+            # Bound of the mass of each panel: errors count where there is mass.
+            log_mass = fine.max(axis=1) + log_peak(pending[:, :1], pending[:, 1:])
+            log_mass += np.log(np.diff(pending, axis=1))
+            largest = np.maximum(largest, log_mass.max(axis=0))
+            error = np.abs(coefficients[:, -2:]).sum(axis=1)
+            bad = (error * np.exp(np.minimum(log_mass - largest, 0)) > 1e-8).any(axis=1)
+            done += zip(pending[~bad], coefficients[~bad], difference[~bad], strict=True)
             middle = 0.5 * pending[bad].sum(axis=1)
-            pending = np.concatenate(
-                [np.stack([pending[bad, 0], middle], axis=1), np.stack([middle, pending[bad, 1]], axis=1)]
-            )
-        else:
-            raise ArithmeticError("the density of the rates was not resolved; is a prior too narrow?")
-        done.sort(key=lambda panel: panel[0])
-        columns = zip(*done, strict=True)
-        self._left, self._right, self._table, self._difference = (np.array(c) for c in columns)
+            halves = [(pending[bad, 0], middle), (middle, pending[bad, 1])]
+            pending = np.concatenate([np.stack(half, axis=1) for half in halves])
+            if len(pending) + len(done) > _MOST_PANELS:
+                raise ArithmeticError(
+                    "the density of the rates was not resolved; a prior may be too narrow"
+                )
+        done.sort(key=lambda panel: panel[0][0])
+        ends, self._table, self._difference = (np.array(c) for c in zip(*done, strict=True))
+        self._left, self._right = ends.T
 
     def _first_panels(self):
         """Panels of mu_log itself, continued outwards by panels that double in width."""
@@ -714,7 +715,7 @@ class _Predictive:
         """Log of the integral over mu_log at one sigma_log, (n, j)."""
         population = self._population
         sigma = population.sigma.x[s]
-        if sigma >= 0.2 * population.widest[s]:
+        if sigma >= 0.15 * population.widest[s]:
             # The nodes of mu_log are close enough together to resolve Normal(x | mu, sigma).
             matters = population.weights[:, s] > 1e-20
             kernel = -0.5 * ((x[:, None] - population.mu.x[matters]) / sigma) ** 2
@@ -734,17 +735,28 @@ class _Predictive:
             log_weights = np.where((mu >= low) & (mu <= high), np.log(weights), -np.inf)
         else:
             nodes, weights = _LOCAL_RULE
-            start = np.maximum(x - _REACH * sigma, low)[:, None]
-            width = np.maximum(np.minimum(x + _REACH * sigma, high)[:, None] - start, 0.0)
-            mu = start + width * nodes
+            start = np.maximum(x - _REACH * sigma, low)
+            stop = np.maximum(np.minimum(x + _REACH * sigma, high), start)
+            cuts = np.stack([start, *(np.clip(kink, start, stop) for kink in self._kinks()), stop], axis=1)
+            width = np.diff(cuts, axis=1)[:, :, None]
+            mu = (cuts[:, :-1, None] + width * nodes).reshape(len(x), -1)
             with np.errstate(divide="ignore"):
-                log_weights = np.log(width / sigma * weights) - 0.5 * (((x[:, None] - mu) / sigma) ** 2 + _LOG_2PI)
+                log_weights = np.log(width / sigma * weights).reshape(mu.shape)
+            log_weights -= 0.5 * (((x[:, None] - mu) / sigma) ** 2 + _LOG_2PI)
         values = self._log_ratio_at(s, np.clip(mu, low, high).ravel())
         values = values.reshape(*mu.shape, -1) + log_weights[:, :, None]
         peak = values.max(axis=1)
         shift = np.where(np.isfinite(peak), peak, 0.0)
         with np.errstate(divide="ignore"):
             return np.log(np.exp(values - shift[:, None]).sum(axis=1)) + shift
+
+    def _kinks(self):
+        """Where the prior of mu_log has a kink, if panels of very different widths say so."""
+        width = np.diff(self._population.mu.edges)
+        if width.min() > 1e-3 * width.max():
+            return []
+        narrowest = np.argmin(width)
+        return self._population.mu.edges[narrowest : narrowest + 2]
 
     def _log_ratio_at(self, s, mu):
         """Interpolated log p(mu, sigma | y) / p(y_i | mu, sigma) per unit of mu, (n, j)."""
@@ -772,6 +784,10 @@ def _log_dot(log_a, log_b):
     return np.stack([special.logsumexp(log_a + b, axis=1) for b in log_b.T], axis=1)
 
 
+# Tolerance of the integral (first as it was fitted) and largest ratio spanned by a panel of sigma_log.
+_LEVELS = ((None, 2.0), (1e-9, 1.0), (1e-11, 0.5))
+
+
 class _Rates:
     """Laws of lam, lam_new and y_rep, computed when first asked for."""
 
@@ -794,8 +810,7 @@ class _Rates:
         """Law of the rate of a new group."""
         if self._equal is not None:
             return _point(self._equal)
-        curve = self._resolve(self._new_curve)
-        return Curve([curve], *self._new_moments())
+        return _NewRate(self._resolve(self._new_curve), self._new_moments)
 
     def y_rep(self, groups):
         """Law of new counts of a slice of the groups, at the same exposures.
@@ -829,15 +844,18 @@ class _Rates:
             for axis, pairs, density in curves
         ]
 
-    def _population(self, ratio):
-        if ratio not in self._populations:
-            self._populations[ratio] = _Population(self._data, self._priors, self._grid, ratio)
-        return self._populations[ratio]
+    def _population(self, level):
+        if level not in self._populations:
+            grid = self._grid
+            if level:
+                grid = _integrate_population(self._data, self._priors, _LEVELS[level][0])
+            self._populations[level] = _Population(self._data, self._priors, grid, _LEVELS[level][1])
+        return self._populations[level]
 
     def _resolve(self, build):
         """Build curves on ever finer nodes of the population until they are accurate."""
-        for ratio in (1.5, 0.75, 0.375):
-            result, error = build(self._population(ratio))
+        for level in range(len(_LEVELS)):
+            result, error = build(self._population(level))
             if error <= _TOLERANCE:
                 return result
         raise ArithmeticError(
@@ -943,7 +961,7 @@ class _Rates:
         def log_tilted(mu, sigma):
             return self._data.log_likelihood(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
 
-        tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-9)
+        tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-6)
         if last > _FAR and not known:
             axis, pairs, density = tilted.curve("sigma_log")
             remainder = density[-1, -1] / -slope * np.isclose(pairs[-1, 1], np.log(_FAR))
@@ -968,6 +986,22 @@ class _Rates:
         return (profile[1] - profile[0]) / np.log(10.0)
 
 
+class _NewRate(Curve):
+    """Curve whose moments, which may rest on a long tail, are computed when first asked for."""
+
+    def __init__(self, curve, moments):
+        super().__init__([curve], np.nan, np.nan)
+        self._moments = lru_cache(moments)
+
+    def mean(self):
+        """Mean, (1,)."""
+        return np.array([self._moments()[0]])
+
+    def sd(self):
+        """Standard deviation, (1,)."""
+        return np.array([self._moments()[1]])
+
+
 # Beyond this sigma_log, squares of it lose the digits that a power tail is made of.
 _FAR = 1e4
 
@@ -987,7 +1021,7 @@ class _UpTo:
 def _integrate_rate(log_density, mean, sd):
     """Grid of one rate, given mean and sd of its log for a start."""
     hints = np.exp(mean + sd * np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]))
-    return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-9)
+    return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-7)
 
 
 def _moments(grid):

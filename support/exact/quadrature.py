@@ -188,9 +188,11 @@ class Grid:
         """
         terms = (np.asarray(values).T * self.weights).T
         total = terms.sum(axis=0)
+        # Terms of both signs may cancel: a tail is heavy when it matters to their size.
+        size = np.abs(terms).sum(axis=0)
         for edge in self._edges:
             outer = np.abs(terms[edge.outer]).sum(axis=0) / edge.outer_weight
-            heavy = outer > 1e-9 * np.abs(total)
+            heavy = outer > 1e-9 * size
             if not np.any(heavy):
                 continue
             inner = np.abs(terms[edge.inner]).sum(axis=0) / edge.inner_weight
