@@ -308,7 +308,7 @@ def plate_diagram():
 
 @styled
 def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked_tau=6.0):
-    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.37).
+    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.38).
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ def _apart(heights, gap):
 
 @styled
 def dependent_pairs(given, marginal):
-    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.38).
+    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.37).
 
     Parameters
     ----------
