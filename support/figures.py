@@ -760,12 +760,108 @@ def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
     return figure
 
 
+# -- survey: figures 5.43 and 5.56 -----------------------------------------------------------------
+
+
+@styled
+def survey_intervals(count, none, hierarchical, baseline):
+    """Regional shares, alone and pooled, one panel per response (Figure 5.43).
+
+    Parameters
+    ----------
+    count : xarray.DataArray
+        Respondents by region and response, (R, K).
+    none, hierarchical : xarray.DataArray
+        Ends of the intervals without pooling and of the hierarchical model, over ``region``,
+        ``response`` and ``ci_bound``.
+    baseline : xarray.DataArray
+        Estimated national shares over ``response``, drawn as vertical lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from support import datasets, exact
+    >>> count = datasets.survey()["count"]
+    >>> posterior = exact.dirichlet_multinomial(count, alpha=8.0, baseline=np.ones(4))
+    >>> ends = posterior["pi"].hdi(0.89)
+    >>> len(survey_intervals(count, ends, ends, posterior["pi0"].mean()).axes)
+    4
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.2), sharex=True, sharey=True)
+    size = count.sum("response")
+    raw = count / size
+    rows = np.arange(size.size)
+    looks = (
+        (none, -0.16, {"color": VERMILLION, "linewidth": 2, "linestyle": (0, (3, 1))}, "no pooling"),
+        (hierarchical, 0.16, {"color": BLUE, "linewidth": 3.5}, "hierarchical"),
+    )
+    for ax, response in zip(axes.flat, count["response"].values, strict=True):
+        centre = float(baseline.sel(response=response))
+        ax.axvline(centre, color=GREY, linestyle="--", linewidth=1.2, label="baseline")
+        for ends, offset, look, label in looks:
+            lower, upper = ends.sel(response=response).transpose("ci_bound", "region").values
+            ax.hlines(rows + offset, lower, upper, label=label, **look)
+        shares = raw.sel(response=response)
+        ax.plot(shares, rows, "o", color=BLACK, markersize=5, zorder=3, label="raw share")
+        ax.set_title(str(response))
+        ax.tick_params(axis="y", length=0)
+    names = [f"{name}\n$n$ = {n}" for name, n in zip(size["region"].values, size.values, strict=True)]
+    axes[0, 0].set_yticks(rows, names)
+    axes[0, 0].set_ylim(size.size - 0.5, -0.5)
+    axes[0, 0].set_xlim(left=0)
+    figure.supxlabel("share of the region's respondents", fontsize=12)
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=4, columnspacing=1.0, handlelength=1.5)
+    return figure
+
+
+@styled
+def concentration(alpha, likelihood, densities):
+    """Likelihood of the concentration, above its posteriors under several priors (Figure 5.56).
+
+    Parameters
+    ----------
+    alpha : (N,) array
+        Evenly spaced on the log scale.
+    likelihood : (N,) array
+        Likelihood of alpha, relative to that of one set of shares for all regions.
+    densities : mapping of str to (N,) array
+        Posterior densities of log alpha by the name of their prior, at most four.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> alpha = np.geomspace(1, 1000, 50)
+    >>> rising = np.exp(-20 / alpha)
+    >>> len(concentration(alpha, rising, {"flat": rising}).axes)
+    2
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.0), sharex=True)
+    above.axhline(1, color=GREY, linestyle="--", linewidth=1.2)
+    above.annotate("all regions alike", (alpha[0], 1), (2, -14), textcoords="offset points", color=GREY)
+    above.plot(alpha, likelihood, color=BLACK)
+    above.set(ylabel=r"relative likelihood of $\alpha$", ylim=(0, 1.1))
+    for (name, density), style in zip(densities.items(), ("-", "--", "-.", ":"), strict=False):
+        below.plot(alpha, density, linestyle=style, label=name)
+    below.set(ylabel=r"posterior density of $\log\,\alpha$", ylim=(0, None), yticks=[])
+    below.set(xlabel=r"concentration $\alpha$", xscale="log", xlim=(alpha[0], alpha[-1]))
+    below.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    below.legend(loc="upper right")
+    return figure
+
+
 # -- when hierarchical, practical considerations, bringing together: figures 5.44 to 5.52 --------
 
 
 @styled
 def few_groups(tau, prior, posteriors):
-    """Figure 5.44: the posterior of tau against its prior, for more and more groups.
+    """Figure 5.45: the posterior of tau against its prior, for more and more groups.
 
     Parameters
     ----------
@@ -780,7 +876,7 @@ def few_groups(tau, prior, posteriors):
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
         ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")
         for (label, density), colour, style in zip(
@@ -797,7 +893,7 @@ def few_groups(tau, prior, posteriors):
 
 @styled
 def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
-    """Figure 5.45: how much partial pooling narrows intervals, by the size of the group.
+    """Figure 5.44: how much partial pooling narrows intervals, by the size of the group.
 
     Parameters
     ----------
@@ -914,6 +1010,7 @@ def parameterisations(sizes, ess):
             ax.plot(sizes, values, color=colour, linestyle=style, marker=marker, label=label)
         ax.set(title=quantity, xscale="log", yscale="log")
         ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.set_yticks([100, 300, 1000, 3000, 10_000], ["100", "300", "1000", "3000", "10000"])
         ax.minorticks_off()
         ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     figure.supxlabel("data per school, times the original", fontsize=12)
@@ -948,7 +1045,9 @@ def prior_sensitivity(tau, densities, school):
         bottom.plot([low, high], [position] * 2, color=colour, linestyle=style)
         bottom.plot(centre, position, "o", color=colour)
     top.set(xlabel=r"between-school sd $\tau$ (SAT points)", ylabel="posterior density", yticks=[])
-    top.set(xlim=(0, tau[-1]), ylim=(0, None))
+    # The tightest prior would flatten all other curves: let its peak leave the panel.
+    peaks = sorted(np.max(density) for density in densities.values())
+    top.set(xlim=(0, tau[-1]), ylim=(0, 1.3 * peaks[-2]))
     top.legend(title="prior of $\\tau$", title_fontsize=11)
     bottom.set_yticks(range(len(school)), list(school))
     bottom.invert_yaxis()
