@@ -122,9 +122,10 @@ def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
     kernel = server.ask("api/sessions", session)["kernel"]["id"]
     client = BlockingKernelClient(connection_file=str(server.runtime / f"kernel-{kernel}.json"))
     client.load_connection_file()
-    client.start_channels()
+    # Without the heartbeat, which takes a kernel on a busy machine for a dead one.
+    client.start_channels(hb=False)
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=120)
         for number, cell in enumerate(cells, start=1):
             reply = client.execute_interactive(
                 cell["source"], timeout=300, allow_stdin=False, output_hook=lambda message: None
