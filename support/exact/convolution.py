@@ -12,7 +12,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import special
 
-_DEGREE = 11
+_DEGREE = 15
 _CHEBYSHEV_NODES = chebyshev.chebpts1(_DEGREE + 1)
 _TO_CHEBYSHEV = np.linalg.inv(chebyshev.chebvander(_CHEBYSHEV_NODES, _DEGREE))
 

@@ -29,7 +29,6 @@ from support.exact.shares import FURTHEST, SLICE, Shares, binomial_counts, tabul
 
 # Estimated error of every mean, sd (in sds) and distribution function, and of the log evidence.
 _TOLERANCE = 1e-5
-_EVIDENCE_TOLERANCE = 1e-7
 _LEVELS = 3
 
 # Beyond this ratio of the variances of pi0 and of pi given pi0, laws are interpolated linearly in
@@ -475,19 +474,19 @@ class _Solutions:
         self._table, self._totals = table, table.sum(axis=1)
         self._arguments = table, prior, concentrations
         self._levels = []
-        first = self._refine(lambda solution: (solution, solution.error), _EVIDENCE_TOLERANCE)
+        first = self._refine(lambda solution: (solution, solution.error))
         self.log_evidence, self.alpha_law = first.grid.log_evidence, first.alpha_law
 
-    def _refine(self, compute, tolerance=_TOLERANCE):
+    def _refine(self, compute):
         """First result, over the levels, whose estimated error is small enough."""
         for level in range(_LEVELS):
             if level == len(self._levels):
                 self._levels.append(_Solution(*self._arguments, level))
             result, error = compute(self._levels[level])
-            if error <= tolerance:
+            if error <= _TOLERANCE:
                 return result
         raise ArithmeticError(
-            f"the estimated error {error:.1e} stays above {tolerance:g}; "
+            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}; "
             "a prior may be too extreme for these counts"
         )
 
