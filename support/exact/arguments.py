@@ -97,7 +97,8 @@ def frozen(name, prior):
     ValueError
         If it is anything else.
     """
-    if not (hasattr(prior, "logpdf") and hasattr(prior, "support")):
+    # Families such as stats.norm have a logpdf too, but only frozen ones have parameters in `dist`.
+    if not (hasattr(prior, "dist") and hasattr(prior, "logpdf")):
         raise ValueError(
             f"{name} must be a frozen scipy.stats distribution such as "
             f"stats.halfnorm(scale=10), but is {prior!r}"

@@ -7,6 +7,7 @@ handled by their logs, x = log(lam).
 
 import numbers
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -98,11 +99,9 @@ def poisson(
         integral_tolerances=(1e-6, 1e-8, 1e-10),
     )
     rates = _Rates(data, priors, grid)
-    names = arguments.labels(
-        counts if isinstance(counts, xr.DataArray) else exposure, len(data.y)
-    )
+    names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
     marginals = {name: _hyper_marginal(grid, name, priors[name]) for name in priors}
-    marginals["lam"] = Marginal(rates.lam, names, nodes=len(grid.weights))
+    marginals["lam"] = Marginal(rates.lam, names, nodes=len(grid.weights) // 4)
     marginals["lam_new"] = Marginal(lambda _: rates.lam_new())
     marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
 
@@ -134,9 +133,7 @@ def _same_labels(counts, exposure):
     """Refuse counts and exposures in different orders."""
     dim = counts.dims[0]
     if exposure.dims != counts.dims:
-        raise ValueError(
-            f"exposure must have the dim of counts, {dim!r}, but has {exposure.dims}; rename it"
-        )
+        raise ValueError(f"exposure must have the dim of counts, {dim!r}, but has {exposure.dims}; rename it")
     if dim in counts.coords and dim in exposure.coords:
         ours, theirs = counts[dim].values, exposure[dim].values
         if not np.array_equal(ours, theirs):
@@ -340,9 +337,7 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
             if moments:
                 first += term * t
                 second += term * t * t
-    log_integral = (
-        _log_poisson(y, log_e + mode) - 0.5 * distance**2 + np.log(total) - 0.5 * _LOG_2PI
-    )
+    log_integral = _log_poisson(y, log_e + mode) - 0.5 * distance**2 + np.log(total) - 0.5 * _LOG_2PI
     if not moments:
         return log_integral
     first, second = first / total, second / total
@@ -355,7 +350,7 @@ class _Data:
     def __init__(self, y, log_e):
         self.y, self.log_e = y, log_e
 
-    def log_marginals(self, mu, sigma, groups=slice(None)):  # noqa: B008
+    def log_marginals(self, mu, sigma, groups=slice(None)):
         """Log p(y_i | mu, sigma), (n, j): each group's integral over its rate."""
         return self._integrals(mu, sigma, groups, moments=False)[0]
 
@@ -372,18 +367,14 @@ class _Data:
             step = max(1, _BLOCK // len(y))
             for start in range(0, len(nodes), step):
                 some = nodes[start : start + step]
-                values = _group_integrals(
-                    y, log_e, mu[some, None], sigma[some, None], rule, moments=moments
-                )
+                values = _group_integrals(y, log_e, mu[some, None], sigma[some, None], rule, moments=moments)
                 for part, value in zip(parts, values if moments else [values], strict=True):
                     part[some] = value
         return parts
 
     def log_likelihood(self, mu, sigma):
         """Log p(y | mu, sigma), (n,). Groups with equal count and exposure are evaluated once."""
-        pairs, multiplicity = np.unique(
-            np.stack([self.y, self.log_e]), axis=1, return_counts=True
-        )
+        pairs, multiplicity = np.unique(np.stack([self.y, self.log_e]), axis=1, return_counts=True)
         distinct = _Data(*pairs)
         total = np.zeros(len(mu))
         for start in range(0, len(distinct.y), _BLOCK):
@@ -406,9 +397,8 @@ class _Data:
         steps = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
         noise = 1 / np.sqrt(self.y.sum() + 1)
         spread = logs.std()
-        mu = np.concatenate(
-            [pooled + noise * steps, logs.mean() + spread / np.sqrt(len(logs)) * steps, [logs.min(), logs.max()]]
-        )
+        middle = logs.mean() + spread / np.sqrt(len(logs)) * steps
+        mu = np.concatenate([pooled + noise * steps, middle, [logs.min(), logs.max()]])
         sigma = np.array([spread, noise, 1 / np.sqrt(self.y.mean() + 1)])
         return {"mu_log": mu, "sigma_log": sigma[sigma > 0]}
 
@@ -587,7 +577,7 @@ def _limit_ratio(axis, pairs, finest, ratio):
             parts = int(np.ceil(np.log(high / low) / ratio))
             inner = axis.to_z(np.geomspace(low, high, parts + 1)[:-1])
             cuts = np.concatenate([[a], inner[inner > a + 1e-9 * (b - a)], [b]])
-        result += zip(cuts[:-1], cuts[1:], strict=True)
+        result += pairwise(cuts)
         parent += [position] * (len(cuts) - 1)
     return np.array(result), np.array(parent)
 
@@ -677,9 +667,7 @@ class _Predictive:
             halves = [(pending[bad, 0], middle), (middle, pending[bad, 1])]
             pending = np.concatenate([np.stack(half, axis=1) for half in halves])
             if len(pending) + len(done) > _MOST_PANELS:
-                raise ArithmeticError(
-                    "the density of the rates was not resolved; a prior may be too narrow"
-                )
+                raise ArithmeticError("the density of the rates was not resolved; a prior may be too narrow")
         done.sort(key=lambda panel: panel[0][0])
         ends, self._table, self._difference = (np.array(c) for c in zip(*done, strict=True))
         self._left, self._right = ends.T
@@ -831,7 +819,7 @@ class _Rates:
     def count_nodes(self):
         """About how many numbers the law of one group holds at most."""
         largest = np.max(self._data.y)
-        return max(len(self._grid.weights), int(30 * np.sqrt(largest + 1)))
+        return max(len(self._grid.weights) // 4, int(30 * np.sqrt(largest + 1)))
 
     def _rate_nodes(self, groups):
         """Log rates and their weights, group by group."""
@@ -948,24 +936,24 @@ class _Rates:
         It contains exp(power**2 sigma_log**2 / 2), which a prior with a Gaussian tail may balance
         exactly: what is left then falls like a power of sigma_log, or does not fall at all.
         """
-        known = isinstance(self._priors["sigma_log"], float)
-        last = np.inf if known else self._priors["sigma_log"].support()[1]
-        priors = dict(self._priors)
-        remainder = 0.0
-        if last > _FAR:
-            slope = self._tail_slope(power)
-            if slope > -0.05:
-                return np.inf
-            priors["sigma_log"] = _UpTo(priors["sigma_log"], _FAR) if not known else priors["sigma_log"]
+        prior, priors = self._priors["sigma_log"], dict(self._priors)
+        open_ended = not isinstance(prior, float) and prior.support()[1] > _FAR
+        slope = self._tail_slope(power) if open_ended else -np.inf
+        if slope > -0.05:
+            return np.inf
+        if open_ended:
+            priors["sigma_log"] = _UpTo(prior, _FAR)
 
         def log_tilted(mu, sigma):
             return self._data.log_likelihood(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
 
         tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-6)
-        if last > _FAR and not known:
-            axis, pairs, density = tilted.curve("sigma_log")
-            remainder = density[-1, -1] / -slope * np.isclose(pairs[-1, 1], np.log(_FAR))
-        return np.exp(tilted.log_evidence - self._grid.log_evidence) * (1 + remainder)
+        moment = np.exp(tilted.log_evidence - self._grid.log_evidence)
+        if open_ended:
+            _, pairs, density = tilted.curve("sigma_log")
+            if np.isclose(pairs[-1, 1], np.log(_FAR)):
+                moment *= 1 - density[-1, -1] / slope
+        return moment
 
     def _tail_slope(self, power):
         """Power of sigma_log with which the integrand of E[lam_new**power] falls, per unit of its log."""
