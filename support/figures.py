@@ -812,23 +812,26 @@ def survey_intervals(count, none, hierarchical, baseline):
     axes[0, 0].set_yticks(rows, names)
     axes[0, 0].set_ylim(size.size - 0.5, -0.5)
     axes[0, 0].set_xlim(left=0)
-    figure.supxlabel("share of the region's respondents", fontsize=12)
+    for ax in axes[1]:
+        ax.set_xlabel("share of respondents")
     handles, texts = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=4, columnspacing=1.0, handlelength=1.5)
     return figure
 
 
 @styled
-def concentration(alpha, likelihood, densities):
+def concentration(alpha, likelihood, fine, densities):
     """Likelihood of the concentration, above its posteriors under several priors (Figure 5.56).
 
     Parameters
     ----------
     alpha : (N,) array
-        Evenly spaced on the log scale.
+        Concentrations of the upper panel; their range is that of both.
     likelihood : (N,) array
         Likelihood of alpha, relative to that of one set of shares for all regions.
-    densities : mapping of str to (N,) array
+    fine : (M,) array
+        Concentrations of the lower panel.
+    densities : mapping of str to (M,) array
         Posterior densities of log alpha by the name of their prior, at most four.
 
     Returns
@@ -839,20 +842,22 @@ def concentration(alpha, likelihood, densities):
     --------
     >>> alpha = np.geomspace(1, 1000, 50)
     >>> rising = np.exp(-20 / alpha)
-    >>> len(concentration(alpha, rising, {"flat": rising}).axes)
+    >>> len(concentration(alpha, rising, alpha, {"flat": rising}).axes)
     2
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.0), sharex=True)
     above.axhline(1, color=GREY, linestyle="--", linewidth=1.2)
     above.annotate("all regions alike", (alpha[0], 1), (2, -14), textcoords="offset points", color=GREY)
     above.plot(alpha, likelihood, color=BLACK)
-    above.set(ylabel=r"relative likelihood of $\alpha$", ylim=(0, 1.1))
+    above.set(ylabel="relative likelihood\nof $\\alpha$", ylim=(0, 1.1))
     for (name, density), style in zip(densities.items(), ("-", "--", "-.", ":"), strict=False):
-        below.plot(alpha, density, linestyle=style, label=name)
-    below.set(ylabel=r"posterior density of $\log\,\alpha$", ylim=(0, None), yticks=[])
+        below.plot(fine, density, linestyle=style, label=name)
+    # Room for the legend above the curves.
+    top = 1.5 * max(np.max(density) for density in densities.values())
+    below.set(ylabel="posterior density\nof $\\log\\,\\alpha$", ylim=(0, top), yticks=[])
     below.set(xlabel=r"concentration $\alpha$", xscale="log", xlim=(alpha[0], alpha[-1]))
     below.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
-    below.legend(loc="upper right")
+    below.legend(loc="upper center", ncols=2)
     return figure
 
 
