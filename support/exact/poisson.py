@@ -166,8 +166,7 @@ def _fit(data, priors, tolerance):
             continue
         x = grid.points[name]
         moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
-        mean = grid.expectation(x)
-        sd = np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
+        mean, sd = _moments(grid, name)
         if np.isfinite(sd):
             coarse_mean = grid.coarse @ x
             coarse_sd = np.sqrt(grid.coarse @ (x - coarse_mean) ** 2)
@@ -235,10 +234,7 @@ def _hyper_marginal(grid, name, prior):
     if isinstance(prior, float):
         value = 0.0 if prior == _NO_SPREAD else prior
         return Marginal(lambda _: _point(value))
-    x = grid.points[name]
-    mean = grid.expectation(x)
-    sd = np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
-    curve = Curve([grid.curve(name)], mean, sd)
+    curve = Curve([grid.curve(name)], *_moments(grid, name))
     return Marginal(lambda _: curve)
 
 
@@ -826,10 +822,9 @@ class _Rates:
         if self._equal is not None:
             point = np.log([self._equal]), np.ones(1)
             return [point] * len(self._data.y[groups])
-        curves = self._curves(groups)[0]
         return [
-            (axis.to_z(axis.to_x(_nodes(pairs))).ravel(), _Line(axis, pairs).weights * density.ravel())
-            for axis, pairs, density in curves
+            (_nodes(pairs).ravel(), _Line(axis, pairs).weights * density.ravel())
+            for axis, pairs, density in self._curves(groups)[0]
         ]
 
     def _population(self, level):
@@ -879,7 +874,7 @@ class _Rates:
             grid = _integrate_rate(log_density, mean[j], sd[j])
             error = max(error, _rate_error(grid, predictive, j, mean[j], sd[j]))
             curves.append(grid.curve("lam"))
-            moments.append(_moments(grid))
+            moments.append(_moments(grid, "lam"))
         return (curves, *np.transpose(moments)), error
 
     def _log_moments(self, population, groups):
@@ -1012,11 +1007,11 @@ def _integrate_rate(log_density, mean, sd):
     return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-7)
 
 
-def _moments(grid):
-    """Mean and sd of a rate."""
-    lam = grid.points["lam"]
-    mean = grid.expectation(lam)
-    return mean, np.sqrt(grid.expectation((lam - mean) ** 2)) if np.isfinite(mean) else np.inf
+def _moments(grid, name):
+    """Mean and sd of one variable of a grid, infinite where they do not exist."""
+    x = grid.points[name]
+    mean = grid.expectation(x)
+    return mean, np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
 
 
 def _rate_error(grid, predictive, j, mean, sd):
