@@ -209,7 +209,8 @@ def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
     Parameters
     ----------
     estimates : mapping of str to xarray.Dataset
-        Strategies by name, at most three: ``mean`` (group) and ``hdi`` (group, ci_bound).
+        Strategies by name, at most three: ``mean`` and the ends ``lower`` and ``upper`` of an interval,
+        each (group,).
     sizes : xarray.DataArray
         Observations per group, (group,); its labels are shown from top to bottom.
     grand_mean : float
@@ -225,8 +226,8 @@ def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
     --------
     >>> import xarray as xr
     >>> sizes = xr.DataArray([8, 18], coords={"group": ["first", "second"]})
-    >>> hdi = (("group", "ci_bound"), [[65.0, 75.0], [57.0, 63.0]])
-    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), "hdi": hdi})
+    >>> ends = {"lower": ("group", [65.0, 57.0]), "upper": ("group", [75.0, 63.0])}
+    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), **ends})
     >>> len(pooling_comparison({"No pooling": alone}, sizes, 65.0).axes)
     1
     """
@@ -237,8 +238,7 @@ def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
     looks = ((VERMILLION, "s"), (BLUE, "o"), (GREEN, "D"))
     for ax, (strategy, estimate), (colour, marker) in zip(axes[0], estimates.items(), looks, strict=False):
         ax.axvline(grand_mean, color=GREY, linestyle="--", linewidth=1.2, label="mean of all")
-        lower, upper = estimate["hdi"].transpose("ci_bound", ...).values
-        ax.hlines(rows, lower, upper, color=colour, linewidth=3)
+        ax.hlines(rows, estimate["lower"], estimate["upper"], color=colour, linewidth=3)
         ax.plot(estimate["mean"], rows, marker, color=colour, markersize=8)
         if truth is not None:
             below = rows + 0.22
