@@ -50,12 +50,12 @@ def styled(draw):
     return wrapper
 
 
-# -- opening of the section, recap: figures 5.53 to 5.55 ----------------------------------------
+# -- opening of the section, recap -----------------------------------------------
 
 
 @styled
 def shrinkage_slopes(effect, standard_error, partial, complete):
-    """Draw raw effects, their partially pooled estimates and the pooled one (Figure 5.53).
+    """Draw raw effects, their partially pooled estimates and the pooled one (Figure 5.37).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
 
 @styled
 def pooling_dial(tau, conditional_mean, density, effect):
-    """Draw the estimates as tau grows, above the posterior density of tau (Figure 5.54).
+    """Draw the estimates as tau grows, above the posterior density of tau (Figure 5.38).
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def pooling_dial(tau, conditional_mean, density, effect):
 
 @styled
 def prior_to_posterior(grid, prior, likelihood, posterior, *, xlabel):
-    """Draw prior, likelihood and posterior of one quantity (Figure 5.55).
+    """Draw prior, likelihood and posterior of one quantity (Figure 5.39).
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _spread(values, gap):
     return places
 
 
-# -- pooling problem, mathematical structure: figures 5.33, 5.34a and 5.37 to 5.39 ---------------
+# -- pooling problem, mathematical structure -----------------------------------------------
 
 
 @styled
@@ -308,7 +308,7 @@ def plate_diagram():
 
 @styled
 def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked_tau=6.0):
-    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.38).
+    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.41).
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ def _apart(heights, gap):
 
 @styled
 def dependent_pairs(given, marginal):
-    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.37).
+    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.40).
 
     Parameters
     ----------
@@ -409,7 +409,7 @@ def dependent_pairs(given, marginal):
 
 @styled
 def information_flow(estimates, observed, *, source="A", target="H"):
-    """One group's estimate against the datum of another, by pooling strategy (Figure 5.39).
+    """One group's estimate against the datum of another, by pooling strategy (Figure 5.42).
 
     Parameters
     ----------
@@ -454,7 +454,7 @@ def information_flow(estimates, observed, *, source="A", target="H"):
     return figure
 
 
-# -- eight schools, LOO comparison: figures 5.34 to 5.36 and 5.40 to 5.42 ------------------------
+# -- eight schools, LOO comparison -----------------------------------------------
 
 
 @styled
@@ -612,7 +612,7 @@ def loo_comparison(elpd_loo, sampled):
 
 @styled
 def chain_shares(shares, divergences, exact):
-    """How much of the funnel's neck each chain has seen (Figure 5.40).
+    """How much of the funnel's neck each chain has seen (Figure 5.43).
 
     Parameters
     ----------
@@ -669,7 +669,7 @@ def chain_shares(shares, divergences, exact):
 
 @styled
 def selection_by_loo(tau, wins, difference):
-    """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.41).
+    """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.47).
 
     Parameters
     ----------
@@ -707,7 +707,7 @@ def selection_by_loo(tau, wins, difference):
 
 @styled
 def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
-    """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.42).
+    """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.46).
 
     Parameters
     ----------
@@ -760,12 +760,12 @@ def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
     return figure
 
 
-# -- survey: figures 5.43 and 5.56 -----------------------------------------------------------------
+# -- survey -----------------------------------------------
 
 
 @styled
 def survey_intervals(count, none, hierarchical, baseline):
-    """Regional shares, alone and pooled, one panel per response (Figure 5.43).
+    """Regional shares, alone and pooled, one panel per response (Figure 5.44).
 
     Parameters
     ----------
@@ -821,7 +821,7 @@ def survey_intervals(count, none, hierarchical, baseline):
 
 @styled
 def concentration(alpha, likelihood, fine, densities):
-    """Likelihood of the concentration, above its posteriors under several priors (Figure 5.56).
+    """Likelihood of the concentration, above its posteriors under several priors (Figure 5.45).
 
     Parameters
     ----------
@@ -861,12 +861,12 @@ def concentration(alpha, likelihood, fine, densities):
     return figure
 
 
-# -- when hierarchical, practical considerations, bringing together: figures 5.44 to 5.52 --------
+# -- when hierarchical, practical considerations, bringing together -----------------------------------------------
 
 
 @styled
 def few_groups(tau, prior, posteriors):
-    """Figure 5.45: the posterior of tau against its prior, for more and more groups.
+    """Figure 5.49: the posterior of tau against its prior, for more and more groups.
 
     Parameters
     ----------
@@ -898,7 +898,7 @@ def few_groups(tau, prior, posteriors):
 
 @styled
 def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
-    """Figure 5.44: how much partial pooling narrows intervals, by the size of the group.
+    """Figure 5.48: how much partial pooling narrows intervals, by the size of the group.
 
     Parameters
     ----------
@@ -932,7 +932,7 @@ def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
 
 @styled
 def two_kinds(gap, errors):
-    """Figure 5.46: the error of three strategies as two kinds of groups move apart.
+    """Figure 5.50: the error of three strategies as two kinds of groups move apart.
 
     Parameters
     ----------
@@ -961,7 +961,7 @@ def two_kinds(gap, errors):
 
 @styled
 def near_zero(groups, ratios):
-    """Figure 5.47: intervals of a hierarchical model against complete pooling's when tau is zero.
+    """Figure 5.51: intervals of a hierarchical model against complete pooling's when tau is zero.
 
     Parameters
     ----------
@@ -995,7 +995,7 @@ def near_zero(groups, ratios):
 
 @styled
 def parameterisations(sizes, ess):
-    """Figure 5.48: effective sample size of both parameterisations as the data grow.
+    """Figure 5.52: effective sample size of both parameterisations as the data grow.
 
     Parameters
     ----------
@@ -1027,7 +1027,7 @@ def parameterisations(sizes, ess):
 
 @styled
 def prior_sensitivity(tau, densities, school):
-    """Figure 5.49: Eight Schools under several priors of tau.
+    """Figure 5.53: Eight Schools under several priors of tau.
 
     Parameters
     ----------
@@ -1063,7 +1063,7 @@ def prior_sensitivity(tau, densities, school):
 
 @styled
 def restricted_likelihood(tau, panels):
-    """Figure 5.50: the restricted likelihood of tau, its maximum and the posterior mean.
+    """Figure 5.54: the restricted likelihood of tau, its maximum and the posterior mean.
 
     Parameters
     ----------
@@ -1093,7 +1093,7 @@ def restricted_likelihood(tau, panels):
 
 @styled
 def stein_risk(spread, panels, *, groups):
-    """Figure 5.51: total risk of shrinkage estimators against the spread of the true means.
+    """Figure 5.55: total risk of shrinkage estimators against the spread of the true means.
 
     Parameters
     ----------
@@ -1123,7 +1123,7 @@ def stein_risk(spread, panels, *, groups):
 
 @styled
 def smallest_number_of_groups(spread, differences):
-    """Figure 5.52: risk minus that of no pooling, for three to five groups.
+    """Figure 5.56: risk minus that of no pooling, for three to five groups.
 
     Parameters
     ----------
