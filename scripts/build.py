@@ -24,7 +24,6 @@ from pathlib import Path
 
 import psutil
 import yaml
-from jupyter_book.cli.main import main as jupyter_book_command
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
@@ -55,10 +54,19 @@ def main():
 def build(root):
     """Execute all pages, build the HTML and return the path of its first page."""
     pages = pages_in(root / "_toc.yml")
+    html = root / "_build" / "html"
+    stamp = root / "_build" / "built-from"
     cache_path = prepare_cache(root)
-    execute_pages(root, pages, cache_path)
-    run_sphinx(root, cache_path)
-    return root / "_build" / "html" / "index.html"
+    sources = hash_sources(root, cache_path)
+    built = all((html / page.with_suffix(".html")).exists() for page in pages)
+    if built and stamp.exists() and stamp.read_text() == sources:
+        print("Nothing has changed since the last build")
+    else:
+        stamp.unlink(missing_ok=True)
+        execute_pages(root, pages, cache_path)
+        run_sphinx(root, cache_path)
+        stamp.write_text(sources)
+    return html / "index.html"
 
 
 def preview(root, page):
@@ -260,23 +268,17 @@ def failing_cell(notebook):
 
 
 def run_sphinx(root, cache_path):
-    """Build the HTML: anew if any source changed or the last build failed.
+    """Build the HTML from nothing.
 
-    Sphinx alone would repeat neither the warnings of pages that it read before, nor the pages
-    whose outputs or bibliography changed without a change in the page.
+    Sphinx's own updating would repeat neither the warnings of pages that it read before, nor
+    pages whose outputs or bibliography changed without a change in the page.
     """
     output = root / "_build"
-    stamp = output / "built-from"
-    sources = hash_sources(root, cache_path)
-    if not (stamp.exists() and stamp.read_text() == sources):
-        stamp.unlink(missing_ok=True)
-        for folder in ("html", ".doctrees", "jupyter_execute"):
-            shutil.rmtree(output / folder, ignore_errors=True)
+    for folder in ("html", ".doctrees", "jupyter_execute"):
+        shutil.rmtree(output / folder, ignore_errors=True)
     config = write_config(root, output, cache_path)
     if not jupyter_book(root, config, root, "-n", "-W", "--keep-going"):
-        stamp.unlink(missing_ok=True)
         sys.exit("\nThe build failed: see the warnings above; each one is an error here.")
-    stamp.write_text(sources)
 
 
 def hash_sources(root, cache_path):
@@ -310,6 +312,8 @@ def jupyter_book(root, config, output, *flags):
 
     A process of its own would import Sphinx a second time. Warnings and errors go to stderr.
     """
+    from jupyter_book.cli.main import main as jupyter_book_command  # slow to import
+
     command = ["build", str(root), "--config", str(config), "--path-output", str(output)]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
