@@ -31,7 +31,7 @@ def survey():
 
 
 def log_likelihood(table, alpha, pi0):
-    """Dirichlet-Multinomial log probability of a table, pi integrated out; pi0 has shape (..., K)."""
+    """Log probability of a table, pi integrated out; pi0 has shape (..., K)."""
     total = 0.0
     for row in np.asarray(table, dtype=float):
         n, shape = row.sum(), alpha[..., None] * pi0
@@ -402,6 +402,38 @@ def test_category_never_seen_piles_up_at_zero():
     assert abs(draws.z(unseen.cdf(1e-10), special.betainc(a, b, 1e-10))) < 4.5
     y_rep = posterior["y_rep"].sel(group=0, category=1)
     assert abs(draws.z(y_rep.pdf(0), stats.betabinom.pmf(0, 80, a, b))) < 4.5
+
+
+@pytest.mark.parametrize("alpha", [3.0, 50.0, 1e5])
+@pytest.mark.parametrize("concentration", [0.05, 1.0])
+def test_new_region_where_a_category_was_never_seen(alpha, concentration):
+    posterior = exact.dirichlet_multinomial(
+        [[5, 0], [30, 0]], alpha=alpha, baseline=[1.0, concentration]
+    )
+    # One dimension is left: a fine grid over the log odds of pi0.
+    z = np.linspace(-60 / concentration - 20, 40, 100_001)
+    other = alpha * special.expit(-z)
+    log_density = concentration * special.log_expit(z) + special.log_expit(-z)
+    for n in (5, 30):
+        log_density += np.log(other[:, None] + np.arange(n)).sum(axis=1)
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    a = np.maximum(alpha * special.expit(z), 1e-300)
+    for x in (1e-300, 1e-30, 1e-4, 0.05):
+        expected = weight @ special.betainc(a, np.maximum(other, 1e-300), x)
+        assert posterior["pi_new"].sel(category=1).cdf(x) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("concentration", [0.05, 1.0])
+def test_complete_pooling_where_a_category_was_never_seen(concentration):
+    posterior = exact.dirichlet_multinomial(
+        [[5, 0], [30, 0]], alpha=1e8, baseline=[1.0, concentration]
+    )
+    x = np.array([1e-4, 0.01, 0.2])
+    pooled = stats.beta(concentration, 1 + 35).cdf(x)
+    for name in ("pi0", "pi_new"):
+        cdf = posterior[name].sel(category=1).cdf(x)
+        np.testing.assert_allclose(cdf, pooled, atol=1e-5)
 
 
 def test_very_large_counts_pin_each_region_down():

@@ -36,6 +36,8 @@ _LEVELS = 3
 _WIDEST_RATIO = 200.0
 # Nodes of less probability are left out.
 _NEGLIGIBLE = 1e-12
+# Probability allowed where that interpolation would be wrong.
+_NEGLECTED = 1e-7
 _TINY = 1e-300
 
 
@@ -244,16 +246,17 @@ def _log_counts(column):
 
 @dataclass
 class _Baseline:
-    """Posterior of one pi0_k on a grid: for each node of alpha, evenly spaced log odds z.
+    """Posterior of one pi0_k on a grid: for each node of alpha, log odds z.
 
     Attributes
     ----------
     alpha, z : (M,) arrays
         The nodes; alpha is held down where pi0 is much wider than pi given pi0.
-    weights : (3, M) array
-        Their probabilities; the same by the coarser rule for alpha, and with every other z.
-    rest : (2, A) array
-        Probability left at each node of alpha for the law of pi0 itself, by both rules.
+    weights : (4, M) array
+        Their probabilities; the same by the coarser rule for alpha, with every other z, and with
+        alpha held down further.
+    rest : (4, A) array
+        Probability left at each node of alpha for the law of pi0 itself, likewise.
     rest_weights : (M,) array
         How it is spread over the nodes.
     mean, variance : (A,) arrays
@@ -349,7 +352,7 @@ class _Solution:
 
     def _find_share(self, k, y, n):
         nodes = self._nodes(k)
-        kept = nodes.weights[0] > _NEGLIGIBLE
+        kept = nodes.weights.max(axis=0) > _NEGLIGIBLE
         alpha, z, weights = nodes.alpha[kept], nodes.z[kept], nodes.weights[:, kept]
         a = np.maximum(alpha * special.expit(z) + y, _TINY)
         b = np.maximum(alpha * special.expit(-z) + n - y, _TINY)
@@ -363,8 +366,7 @@ class _Solution:
         def densities(z):
             value = mixture(z)
             if len(held):
-                rest = nodes.rest[:, held] @ self._baseline_densities(k, z, held)
-                value += rest[[0, 1, 0]]
+                value += nodes.rest[:, held] @ self._baseline_densities(k, z, held)
             return value
 
         centres = special.digamma(a) - special.digamma(b)
@@ -383,36 +385,76 @@ class _Solution:
         return np.exp(self._log_baseline(k, z, rows))
 
     def _find_nodes(self, k):
-        low, high, step, held = self._spacing(k)
-        sizes = np.ceil((high - low) / step).astype(int) + 1
-        rows = np.repeat(np.arange(len(sizes)), sizes)
-        position = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        z = low[rows] + step[rows] * position
-        mass = step[rows] * np.exp(self._log_baseline(k, z, rows))
+        low, high, rate, held = self._spacing(k)
+        rows, z, mass, alternate = self._line(k, np.arange(len(held)), low, high, rate, held)
         total = np.bincount(rows, mass)
         mass /= total[rows]
         pi0 = special.expit(z)
         mean = np.bincount(rows, mass * pi0)
         share = held / self._alpha
         fine, coarse = (self._weights * share)[:, rows] * mass
-        halved = np.where(position % 2 == 0, 2 * fine, 0.0)
-        rest = self._weights * (1 - share)
-        return _Baseline(
+        weights = np.stack([fine, coarse, np.where(alternate, 2 * fine, 0.0), fine])
+        rest = self._weights[[0, 1, 0, 0]] * (1 - share)
+        nodes = _Baseline(
             alpha=held[rows],
             z=z,
-            weights=np.stack([fine, coarse, halved]),
+            weights=weights,
             rest=rest,
             rest_weights=rest[0, rows] * mass,
             mean=mean,
             variance=np.bincount(rows, mass * (pi0 - mean[rows]) ** 2),
             error=float(self._weights[0] @ np.abs(total - 1)),
         )
+        if np.any(share < 1):
+            self._hold_lower(k, nodes, rows, low, high, rate, held)
+        return nodes
+
+    def _hold_lower(self, k, nodes, rows, low, high, rate, held):
+        """Let the last row of weights hold alpha at half the value: a check of its effect."""
+        chosen = np.flatnonzero(held < self._alpha)
+        nodes.weights[3, np.isin(rows, chosen)] = 0.0
+        lower, z, mass, _ = self._line(k, chosen, low, high, rate, 0.5 * held)
+        mass /= np.bincount(lower, mass)[lower]
+        share = 0.5 * held / self._alpha
+        added = np.zeros((4, len(z)))
+        added[3] = (self._weights[0] * share)[lower] * mass
+        nodes.rest[3, chosen] = (self._weights[0] * (1 - share))[chosen]
+        nodes.weights = np.hstack([nodes.weights, added])
+        nodes.alpha = np.concatenate([nodes.alpha, 0.5 * held[lower]])
+        nodes.z = np.concatenate([nodes.z, z])
+        nodes.rest_weights = np.concatenate([nodes.rest_weights, np.zeros(len(z))])
+
+    def _line(self, k, chosen, low, high, rate, alpha):
+        """Nodes of a trapezoidal rule over the log odds of pi0_k, for the chosen nodes of alpha.
+
+        Its variable is t = rate z + 2 sqrt(alpha) arcsin(sqrt(pi0_k)), in which the law of pi_k
+        given pi0_k is equally wide everywhere.
+
+        Returns
+        -------
+        rows, z, mass, alternate : (M,) arrays
+            Position of the node of alpha; log odds; probability; whether in every other place.
+        """
+        step = 0.8 / 2**self._level
+        rows, z, jacobian, alternate = [], [], [], []
+        for row in chosen:
+            line = np.linspace(low[row], high[row], 2049)
+            t = _stabilised(line, rate[row], alpha[row])
+            wanted = np.arange(t[0], t[-1] + step, step)
+            found = np.interp(wanted, t, line)
+            for _ in range(4):
+                excess = _stabilised(found, rate[row], alpha[row]) - wanted
+                found = found - excess * _slope(found, rate[row], alpha[row])
+            rows.append(np.full(len(found), row))
+            z.append(found)
+            jacobian.append(step * _slope(found, rate[row], alpha[row]))
+            alternate.append(np.arange(len(found)) % 2 == 0)
+        rows, z, jacobian = (np.concatenate(part) for part in (rows, z, jacobian))
+        mass = jacobian * np.exp(self._log_baseline(k, z, rows))
+        return rows, z, mass, np.concatenate(alternate)
 
     def _spacing(self, k):
-        """Ends and steps of the log odds of pi0_k for each node of alpha, and alpha held down.
-
-        The steps resolve both the law of pi0_k and that of pi_k given pi0_k.
-        """
+        """For each node of alpha: ends of the log odds of pi0_k, rate in t, alpha held down."""
         factor, others = self._likelihood.factors[k], self._likelihood.others[k]
         low, high = live_range(factor, others, self._alpha)
         z = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 257)
@@ -423,10 +465,25 @@ class _Solution:
         # Given pi0_k, logit pi_k has about the variance 1 / (alpha pi0_k (1 - pi0_k)).
         slope = special.expit(z) * special.expit(-z)
         steepest = np.where(density > 1e-9, slope, 0.0).max(axis=1)
-        held = np.minimum(self._alpha, _WIDEST_RATIO / (variance * steepest))
-        # A step of 0.8 sds of a Normal density makes an error of 1e-13, one of 1.6 sds of 1e-3.
-        step = np.minimum(0.8 / np.sqrt(1 / variance + held * steepest), 0.5)
-        return low, high, step / 2**self._level, held
+        # Where alpha pi0_k is small that law is wide whatever alpha is: leave nothing much there.
+        tail = np.minimum(_NEGLECTED / np.maximum(self._weights[0], _NEGLECTED), 0.5)[:, None]
+        cumulative = np.cumsum(density, axis=1)
+        inside = (cumulative > tail) & (cumulative < 1 - tail)
+        edge = np.where(inside, slope, np.inf).min(axis=1)
+        edge = np.clip(edge, _TINY, steepest)
+        held = np.maximum(_WIDEST_RATIO / (variance * steepest), 100 / edge) * 4**self._level
+        rate = np.sqrt(np.maximum(1 / variance, 2.56))
+        return low, high, rate, np.minimum(self._alpha, held)
+
+
+def _stabilised(z, rate, alpha):
+    """Variable in which the law of a share given the baseline is equally wide everywhere."""
+    return rate * z + 2 * np.sqrt(alpha) * np.arctan(np.exp(np.minimum(0.5 * z, 350.0)))
+
+
+def _slope(z, rate, alpha):
+    """dz/dt of that variable t."""
+    return 1 / (rate + np.sqrt(alpha * special.expit(z) * special.expit(-z)))
 
 
 def _moments(weights, mean, variance):

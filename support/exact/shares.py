@@ -62,8 +62,8 @@ def tabulate(
     ----------
     densities : callable
         Takes (n,) log odds; gives (m, n) densities: the best; by a rule for the hyperparameters
-        that is coarser, as Gauss is than Kronrod; and, if there is a third, with half the nodes of
-        a trapezoidal rule.
+        that is coarser, as Gauss is than Kronrod; and perhaps with half the nodes of a trapezoidal
+        rule, and with a cruder approximation whose difference is as large as the error.
     z, weights : (M,) arrays
         Where the probability is, roughly.
     beyond : (float, float), optional
@@ -91,7 +91,8 @@ def tabulate(
     best = np.maximum(best, np.finfo(float).tiny)
     moved = [law.inside * (grid.weights @ np.abs(other / best - 1)) for other in worse]
     # With half its nodes, a trapezoidal rule makes the square root of the error it makes with all.
-    error = moved[0] ** KRONROD_GAIN + sum(change**2 for change in moved[1:])
+    gains = (KRONROD_GAIN, 2, 1)
+    error = sum(change**gain for change, gain in zip(moved, gains, strict=False))
     return law, float(error + abs(np.exp(grid.log_evidence) - law.inside))
 
 
