@@ -65,6 +65,9 @@ def built_book(tmp_path_factory):
     write(root / "intro.md", "(words)=\n# Words\n\nNothing to execute here.\n")
     write(root / "chapters/one.md", MODULE_PAGE)
     write(root / "chapters/two.md", DATA_PAGE)
+    # What tests and benchmarks leave beside the pages is none of the book's business.
+    for name in (".pytest_cache", ".tools", "benchmarks", "tests/data", "support/data"):
+        write(root / name / "README.md", "# Not a page\n")
     write(root / "support/__init__.py", "")
     write(root / "support/numbers.py", "ANSWER = 4711\n")
     write(root / "support/data/number.txt", "1234")
