@@ -861,7 +861,7 @@ def concentration(alpha, likelihood, fine, densities):
     return figure
 
 
-# -- when hierarchical, practical considerations, bringing together -----------------------------------------------
+# -- when hierarchical, practical considerations, bringing together ------------------------------
 
 
 @styled

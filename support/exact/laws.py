@@ -4,22 +4,27 @@ A law stands for J distributions, one per group. `cdf` and `pdf` take points x o
 group (n,) to which each point belongs.
 """
 
+from functools import cached_property
+
 import numpy as np
 from numpy.polynomial import legendre
-from scipy import special, stats
+from scipy import special
 
 from support.exact.quadrature import TO_LEGENDRE
 
+# Nodes that together weigh less than this do not move a distribution function visibly.
+_LIGHT = 1e-13
 
-class Mixture:
-    """A finite mixture over the nodes of a grid: one conditional distribution per node and group.
+
+class NormalMixture:
+    """A finite mixture over the nodes of a grid: one Normal distribution per node and group.
 
     Parameters
     ----------
     weights : (K,) array
         Posterior probabilities of the nodes.
     mean, variance : (K, J) arrays
-        Conditional moments.
+        Conditional moments; a variance of zero is a point mass.
     expectation : callable, optional
         Posterior mean of (K, J) values; by default the weighted sum. A grid's own `expectation` knows
         when the integral diverges.
@@ -29,24 +34,53 @@ class Mixture:
     discrete = False
 
     def __init__(self, weights, mean, variance, *, expectation=None):
-        self.weights = weights
-        self.conditional_mean = mean
-        self.conditional_variance = variance
+        self._weights = weights
+        self._conditional_mean, self._conditional_variance = mean, variance
         self._expectation = expectation or (lambda values: weights @ values)
-        self._mean = None
 
     def mean(self):
         """Posterior means, (J,)."""
-        if self._mean is None:
-            self._mean = self._expectation(self.conditional_mean)
-        return self._mean
+        return self._moments[0]
 
     def sd(self):
         """Posterior standard deviations, (J,)."""
-        mean = self.mean()
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self):
+        mean = self._expectation(self._conditional_mean)
         centre = np.where(np.isfinite(mean), mean, 0.0)
-        spread = self.conditional_variance + (self.conditional_mean - centre) ** 2
-        return np.sqrt(self._expectation(spread))
+        spread = self._conditional_variance + (self._conditional_mean - centre) ** 2
+        return mean, np.sqrt(self._expectation(spread))
+
+    @cached_property
+    def _components(self):
+        """Weights, means and sds of the nodes that matter to a distribution function."""
+        order = np.argsort(self._weights)
+        kept = np.sort(order[np.cumsum(self._weights[order]) > _LIGHT])
+        weights = self._weights[kept]
+        return (
+            weights / weights.sum(),
+            self._conditional_mean[kept],
+            np.sqrt(self._conditional_variance[kept]),
+        )
+
+    def _standardise(self, x, group):
+        _, mean, scale = self._components
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (x - mean[:, group]) / scale[:, group]
+        return np.where(np.isnan(z), np.inf, z)
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        return self._components[0] @ special.ndtr(self._standardise(x, group))
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        weights, _, scale = self._components
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
+        return weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
 
     def bracket(self, q, group):
         """Points (lower, upper) between which the quantiles q lie (Cantelli's inequality)."""
@@ -54,69 +88,21 @@ class Mixture:
             mean, sd = self.mean()[group], self.sd()[group] * (1 + 1e-9)
             low = mean - sd * np.sqrt((1 - q) / q)
             high = mean + sd * np.sqrt(q / (1 - q))
-        return np.maximum(low, self.lower), np.minimum(high, self.upper)
-
-
-class NormalMixture(Mixture):
-    """A mixture of Normal distributions; a conditional variance of zero is a point mass."""
-
-    def __init__(self, weights, mean, variance, *, expectation=None):
-        super().__init__(weights, mean, variance, expectation=expectation)
-        self._scale = np.sqrt(variance)
-
-    def _standardise(self, x, group):
-        deviation = x - self.conditional_mean[:, group]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = deviation / self._scale[:, group]
-        return np.where(np.isnan(z), np.inf, z)
-
-    def cdf(self, x, group):
-        """Distribution function at x, (n,)."""
-        return self.weights @ special.ndtr(self._standardise(x, group))
-
-    def pdf(self, x, group):
-        """Density at x, (n,)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            density = np.exp(-0.5 * self._standardise(x, group) ** 2) / self._scale[:, group]
-        return self.weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
-
-    def bracket(self, q, group):
-        """Points (lower, upper) between which the quantiles q lie."""
-        low, high = super().bracket(q, group)
-        ends = self.conditional_mean[:, group] + special.ndtri(q) * self._scale[:, group]
-        low = np.where(np.isfinite(low), low, ends.min(axis=0))
-        high = np.where(np.isfinite(high), high, ends.max(axis=0))
-        return np.maximum(low, ends.min(axis=0)), np.minimum(high, ends.max(axis=0))
+        # Without moments, a quantile still lies between those of the components.
+        _, means, scales = self._components
+        ends = means[:, group] + special.ndtri(q) * scales[:, group]
+        # Rounding must not put the quantile outside when all components are nearly the same.
+        margin = 1e-9 * scales[:, group].max(axis=0)
+        least, most = ends.min(axis=0) - margin, ends.max(axis=0) + margin
+        low = np.where(np.isfinite(low), np.maximum(low, least), least)
+        high = np.where(np.isfinite(high), np.minimum(high, most), most)
+        return low, high
 
     def sample(self, n, rng):
         """Independent draws, (n, J)."""
-        node = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
-        return rng.normal(self.conditional_mean[node], self._scale[node])
-
-
-class BetaMixture(Mixture):
-    """A mixture of Beta(a, b) distributions, with a and b of shape (K, J)."""
-
-    lower, upper = 0.0, 1.0
-
-    def __init__(self, weights, a, b):
-        total = a + b
-        super().__init__(weights, a / total, a * b / (total**2 * (total + 1)))
-        self._a, self._b = a, b
-
-    def cdf(self, x, group):
-        """Distribution function at x, (n,)."""
-        x = np.clip(x, 0, 1)
-        return self.weights @ special.betainc(self._a[:, group], self._b[:, group], x)
-
-    def pdf(self, x, group):
-        """Density at x, (n,)."""
-        return self.weights @ stats.beta.pdf(x, self._a[:, group], self._b[:, group])
-
-    def sample(self, n, rng):
-        """Independent draws, (n, J)."""
-        node = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
-        return rng.beta(self._a[node], self._b[node])
+        weights, mean, scale = self._components
+        node = rng.choice(len(weights), size=n, p=weights)
+        return rng.normal(mean[node], scale[node])
 
 
 class Counts:
