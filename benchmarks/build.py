@@ -44,7 +44,8 @@ def build(book):
 
 def report(what, seconds, *, target):
     """Print a measurement; ``target`` is the most it should take, in seconds."""
-    print(json.dumps({"what": what, "seconds": round(seconds, 2), "target": target}), flush=True)
+    result = {"what": what, "value": round(seconds, 2), "unit": "s", "target": target}
+    print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

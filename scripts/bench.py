@@ -1,7 +1,7 @@
 """Run every script in benchmarks/ and write what they measured beside them.
 
-Each script prints one JSON object a line, with ``what``, ``seconds`` and ``target`` (the most
-it should take, or null). Results go to a dated file and to the table in benchmarks/README.md.
+Each script prints one JSON object a line, with ``what``, ``value``, ``unit`` and ``target`` (the
+most it should be, or null). Results go to a dated file and to the table in benchmarks/README.md.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ INTRODUCTION = """\
 
 Measured by `make bench` on {date}: {machine}.
 
-| what | seconds | target |
+| what | measured | target |
 | --- | ---: | ---: |
 """
 
@@ -50,7 +50,8 @@ def measure(script):
 def row(result):
     """Return one line of the table."""
     target = "" if result["target"] is None else f"{result['target']:g}"
-    return f"| {result['what']} | {result['seconds']:.3g} | {target} |\n"
+    measured = f"{result['value']:.3g} {result['unit']}"
+    return f"| {result['what']} | {measured} | {target} |\n"
 
 
 if __name__ == "__main__":
