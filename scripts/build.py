@@ -159,7 +159,11 @@ def execute_pages(root, pages, cache_path):
     record = root / "_build" / "execution" / "seconds.json"
     seconds = json.loads(record.read_text()) if record.exists() else {}
     timeout = read_config(root)["execute"]["timeout"]
-    missing.sort(key=lambda page: seconds.get(page.as_posix(), float("inf")), reverse=True)
+    # A page that never ran is likely to take the longer the longer it is.
+    missing.sort(
+        key=lambda page: (seconds.get(page.as_posix(), float("inf")), (root / page).stat().st_size),
+        reverse=True,
+    )
     failures = []
     with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
         jobs = {

@@ -94,5 +94,7 @@ fi
 echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time takes a minute"
 "$uv" pip sync --quiet --python "$venv/bin/python" requirements.txt
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
+echo "setup: compiling what the samplers need; this too is done once, in about a minute"
+"$venv/bin/python" scripts/compile_kernels.py
 wanted >"$stamp"
 trap - EXIT
