@@ -431,7 +431,7 @@ def _design(covariates, beta, values, mean, sd):
                 dims=covariates.dims[1],
                 coords={covariates.dims[1]: covariates[covariates.dims[1]]},
             )
-    return np.hstack([intercept, columns]), list(means), list(sds), (scalar, labels, p)
+    return np.hstack([intercept, columns]), list(means), list(sds), (labels, p)
 
 
 def _require_proper(size, *, flat_mu, flat_tau, loo=False):
@@ -510,7 +510,7 @@ def _hyper_marginals(hierarchy, beta_labels):
     mu = coefficients.coefficient(0, mean, covariance)
     marginals = {"mu": _mixture(grid, *mu), "tau": _scale_marginal(grid, "tau")}
     if beta_labels is not None:
-        _, labels, p = beta_labels
+        labels, p = beta_labels
         moments = [coefficients.coefficient(1 + i, mean, covariance) for i in range(p)]
         means, variances = (np.column_stack(part) for part in zip(*moments, strict=True))
         marginals["beta"] = _mixture(grid, means, variances, labels)

@@ -156,7 +156,6 @@ class Grid:
         total = (self._density * kronrod).sum()
         self.log_evidence = float(peak + np.log(total))
         self._density /= total
-        self._log_density = log_f - self.log_evidence
         self.weights = (self._density * kronrod).ravel()
         coarse = (self._density * _weights(intervals, GAUSS)).ravel()
         self.coarse = coarse / coarse.sum()
