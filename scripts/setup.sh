@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv from the lock: scripts/setup.sh. Compile the lock anew: scripts/setup.sh --lock.
 # Needs one Python >= 3.12 and, where uv is not installed, its venv module or pip.
+# BOOK_PYTHON=3.12 asks for that version and no other, for tests on each version.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,25 +18,30 @@ fail() {
     exit 1
 }
 
-is_recent() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1
+is_suitable() {
+    "$1" -c 'import sys
+version = "%d.%d" % sys.version_info[:2]
+sys.exit(sys.version_info < (3, 12) or sys.argv[1] not in ("", version))' \
+        "${BOOK_PYTHON-}" >/dev/null 2>&1
 }
 
 # The preferred version comes first. A name on PATH may be a shim that leads nowhere, so run it;
 # pyenv's shims do so when the preferred version is missing, so look behind them too.
 find_python() {
-    preferred=$(cat .python-version)
+    preferred=${BOOK_PYTHON:-$(cat .python-version)}
     pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
     for name in "python$preferred" python3.14 python3.12 python3 python \
         "$pyenv/$preferred"*/bin/python3 "$pyenv"/3.1[2-9]*/bin/python3; do
-        if command -v "$name" >/dev/null && is_recent "$name"; then
+        if command -v "$name" >/dev/null && is_suitable "$name"; then
             command -v "$name"
             return
         fi
     done
     if command -v uv >/dev/null; then
-        uv python find --system '>=3.12' 2>/dev/null && return
+        uv python find --system "${BOOK_PYTHON:->=3.12}" 2>/dev/null && return
     fi
+    [ -z "${BOOK_PYTHON-}" ] || fail "BOOK_PYTHON asks for Python $BOOK_PYTHON, which was not found: \
+install it, or unset BOOK_PYTHON, and run make again."
     fail "no Python 3.12 or newer was found: install Python $preferred \
 (Debian 13, Ubuntu 24.04 or newer: apt install python3 python3-venv; macOS: brew install python; \
 elsewhere: https://www.python.org/downloads) and run make again."
@@ -74,7 +80,7 @@ if [ "${1-}" = --lock ]; then
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml -o requirements.txt
 fi
 
-if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_recent "$venv/bin/python"; then
+if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
     exit 0
 fi
 
@@ -82,7 +88,7 @@ python=$(find_python)
 uv=$(find_uv "$python")
 
 # An environment that was moved, or whose interpreter has gone, cannot be mended.
-if is_recent "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
+if is_suitable "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
     rm -f "$stamp"
 else
     rm -rf "$venv"

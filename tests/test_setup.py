@@ -12,6 +12,8 @@ COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "grep", "mkdir", "pwd", "r
 
 RECENT_PYTHON = "#!/bin/sh\nexit 0\n"
 OLD_PYTHON = "#!/bin/sh\nexit 1\n"
+# Suits whoever asks for no version, or for 3.12; setup.sh passes the version after -c and its code.
+PYTHON_312 = '#!/bin/sh\ncase "$3" in ""|3.12) exit 0;; esac\nexit 1\n'
 # Notes each call; makes an environment as `uv venv` would; fails where it is told to.
 UV = """\
 #!/bin/sh
@@ -44,11 +46,11 @@ def install(machine, name, script):
     path.chmod(0o755)
 
 
-def set_up(machine, fail="nothing"):
+def set_up(machine, fail="nothing", **variables):
     return subprocess.run(
         ["sh", "scripts/setup.sh"],
         cwd=machine,
-        env={"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": fail},
+        env={"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": fail, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -88,6 +90,38 @@ def test_the_preferred_python_is_taken_and_else_another_recent_one(machine, pyth
         install(machine, name, RECENT_PYTHON)
     assert set_up(machine).returncode == 0
     assert f"--python {machine}/bin/{chosen} .venv" in calls(machine)[0]
+
+
+def test_a_version_that_is_asked_for_is_taken_although_another_is_preferred(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", '#!/bin/sh\n[ -z "$3" ]\n')
+    install(machine, "python3.12", PYTHON_312)
+    assert set_up(machine, BOOK_PYTHON="3.12").returncode == 0
+    assert f"--python {machine}/bin/python3.12 .venv" in calls(machine)[0]
+
+
+def test_an_environment_of_another_version_than_asked_for_is_made_anew(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    set_up(machine)
+    install(machine, "python3.12", PYTHON_312)
+    (machine / ".venv/bin/python").write_text('#!/bin/sh\n[ -z "$3" ]\n')
+    (machine / "bin/python3.13").unlink()
+    (machine / "calls").unlink()
+    assert set_up(machine).returncode == 0
+    assert calls(machine) == []
+    assert set_up(machine, BOOK_PYTHON="3.12").returncode == 0
+    assert calls(machine)[0].startswith("venv")
+
+
+def test_no_other_version_takes_the_place_of_the_one_asked_for(machine):
+    install(machine, "uv", '#!/bin/sh\nexit 1\n')
+    install(machine, "python3.12", PYTHON_312)
+    process = set_up(machine, BOOK_PYTHON="3.14")
+    assert process.returncode == 1
+    assert process.stderr.startswith("setup: BOOK_PYTHON asks for Python 3.14")
+    assert len(process.stderr.splitlines()) == 1
+    assert not (machine / ".venv").exists()
 
 
 def test_a_python_behind_a_dead_shim_is_found(machine):
