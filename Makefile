@@ -24,9 +24,12 @@ lab: setup  ## open the book as notebooks in JupyterLab
 	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer myst
 	@$(PYTHON) -m jupyterlab
 
-test: setup  ## run all tests and every page against its stated outputs
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
-		--nbval-cell-timeout=300 tests chapters
+# With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
+test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
+	@$(if $(SEED),BOOK_SEED='$(SEED)') $(if $(SAMPLER),BOOK_SAMPLER='$(SAMPLER)') \
+		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
+		$(if $(SEED)$(SAMPLER),,tests) chapters solutions
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests

@@ -1,19 +1,37 @@
 """Let pytest run the book's pages: ``pytest --nbval-lax chapters``.
 
-nbval collects ``.ipynb`` files only. This collector reads a MyST notebook through jupytext and
-makes each code cell a test: the cell must run, and where its header states an output under
-``expect:``, it must print exactly that.
+nbval collects ``.ipynb`` files only, and compares what it is asked to compare. This collector reads a
+MyST notebook as the build does, makes each code cell a test, and compares every one of them: a cell must
+run and print exactly what its header states under ``expect:``. A cell that states nothing must print
+nothing, unless one of the tags in `NOT_COMPARED` says why it cannot be held to an output.
 """
 
+import difflib
+import html
+import re
 from collections import defaultdict
 
-import jupytext
+import pytest
 from IPython.core.displayhook import DisplayHook
-from myst_nb.core.read import is_myst_markdown_notebook
-from nbformat.v4 import new_output
+from myst_nb.core.read import (
+    MystMetadataParsingError,
+    is_myst_markdown_notebook,
+    read_myst_markdown_notebook,
+)
+from nbformat import ValidationError
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 NOTEBOOK_FOLDERS = {"chapters", "solutions"}
+
+# The only reasons for which a cell may print without being compared.
+NOT_COMPARED = {
+    "raw-sampler-output": "draws differ between seeds, samplers and kinds of processor",
+    "timing": "a measured time differs from run to run",
+    "versions": "the versions of what is installed change with every upgrade",
+}
+# Tags that say how a cell is shown.
+SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
+KEYS = {"expect", "stated", "tags", "mystnb"}
 
 
 def pytest_collect_file(file_path, parent):
@@ -27,54 +45,182 @@ def pytest_collect_file(file_path, parent):
     return Page.from_parent(parent, path=file_path)
 
 
+def code_cells(path):
+    """Return the code cells of a page, each with the line at which it stands."""
+    text = path.read_text(encoding="utf8")
+    notebook = read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    lines = notebook.metadata["source_map"]
+    return [
+        (cell, line) for cell, line in zip(notebook.cells, lines, strict=True) if cell.cell_type == "code"
+    ]
+
+
+def header_faults(header):
+    """Say what in a cell's header would keep its output from being compared as it should."""
+    faults = [
+        f"has the header key {key!r}, which means nothing here: use {', '.join(sorted(KEYS))}"
+        for key in header
+        if key not in KEYS
+    ]
+    expect = header.get("expect", "none")
+    if not (isinstance(expect, str) and expect.strip()):
+        faults.append(
+            f"states {expect!r} under `expect`: write `expect: |` and below it, indented, the text that "
+            "the cell prints; a cell that prints nothing needs no `expect`"
+        )
+    if "stated" in header and "expect" not in header:
+        faults.append("has `stated`, but no `expect` that answers what the source states")
+    return faults + tag_faults(header)
+
+
+def tag_faults(header):
+    """Say which of a header's tags would keep the cell's output from being compared as it should."""
+    tags = header.get("tags", [])
+    faults = [
+        f"has the tag {tag!r}, which is not known: use {', '.join([*NOT_COMPARED, *sorted(SHOWN)])}"
+        for tag in tags
+        if tag not in SHOWN and tag not in NOT_COMPARED
+    ]
+    if "expect" in header:
+        faults += [
+            f"states its output and has the tag {tag!r} ({NOT_COMPARED[tag]}): keep one of the two"
+            for tag in tags
+            if tag in NOT_COMPARED
+        ]
+    return faults
+
+
 class Page(IPyNbFile):
     """A MyST notebook; its kernel runs in the page's folder, as in the build."""
 
+    def setup(self):
+        """Start the kernel, in an environment as in the build.
+
+        IPython would not catch what subprocesses print if it knew that it is being tested.
+        """
+        with pytest.MonkeyPatch.context() as environment:
+            environment.delenv("PYTEST_CURRENT_TEST", raising=False)
+            super().setup()
+
     def collect(self):
         """Yield one test for each code cell."""
-        self.nb = jupytext.read(self.path, fmt="md:myst")
-        cells = [cell for cell in self.nb.cells if cell.cell_type == "code"]
-        for number, cell in enumerate(cells, start=1):
-            tags = cell.metadata.get("tags", [])
-            expect = cell.metadata.get("expect")
-            if expect is None and "nbval-check-output" in tags:
-                raise self.CollectError(
-                    f"{self.path}: code cell {number} asks for its output to be checked, "
-                    "but states none: add `expect:` to its header."
-                )
+        try:
+            cells = code_cells(self.path)
+        except (MystMetadataParsingError, ValidationError) as error:
+            raise self.CollectError(f"{self.path}: {error}") from error
+        for number, (cell, line) in enumerate(cells, start=1):
             # nbval silently compares nothing in a cell without an execution count.
             cell.execution_count = number
-            cell.outputs = [] if not expect else [new_output("stream", text=str(expect))]
-            options = defaultdict(
-                bool,
-                check=expect is not None,
-                check_exception="raises-exception" in tags,
-                skip="nbval-skip" in tags,
-            )
+            cell.outputs = []
             yield PageCell.from_parent(
-                self, name=f"cell {number}", cell_num=number, cell=cell, options=options
+                self,
+                name=f"cell {number}",
+                cell_num=number,
+                cell=cell,
+                options=defaultdict(bool, check=True),
+                line=line,
             )
+
+    def get_kernel_message(self, timeout=None, stream="iopub"):
+        """Pass on a message, having noted any that changes outputs already shown.
+
+        nbval overlooks these messages, the build does not.
+        """
+        message = super().get_kernel_message(timeout, stream)
+        if message["msg_type"] in ("update_display_data", "clear_output"):
+            self.changed_outputs = True
+        return message
 
 
 class PageCell(IPyNbCell):
-    """A code cell that states what it prints."""
+    """A code cell that states what it prints, or prints nothing."""
 
-    def compare_outputs(self, test, ref, skip_compare=None):
-        """Compare the text that a reader sees, however the cell came to show it."""
+    def __init__(self, *args, line, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.line = line
+        self.compared = False
+
+    def runtest(self):
+        """Run the cell; it passes only when its output was compared, within the time allowed."""
+        self.parent.changed_outputs = False
+        super().runtest()
+        if self.parent.timed_out:  # and the cell swallowed the interrupt
+            self.fail(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
+        if not self.compared:
+            self.fail("was not compared: nbval no longer works as this collector needs it to")
+
+    def compare_outputs(self, test, ref, skip_compare=None):  # noqa: ARG002
+        """Hold what a reader sees against what the header states."""
+        header = self.cell.metadata
+        for fault in header_faults(header):
+            self.fail(fault)
+        if self.parent.changed_outputs:
+            self.fail("changes an output after showing it, which cannot be compared: show it once")
         # nbval runs cells without history, where IPython overlooks a closing semicolon.
         if DisplayHook.semicolon_at_end_of_expression(self.cell.source):
             test = [output for output in test if output.output_type != "execute_result"]
-        return super().compare_outputs(printed(test), printed(ref), skip_compare)
+        printed = self.printed(test)
+        reasons = [tag for tag in header.get("tags", []) if tag in NOT_COMPARED]
+        self.compared = True
+        if reasons and not printed:
+            self.fail(f"prints nothing and needs no tag {', '.join(reasons)}: remove it")
+        if not reasons:
+            self.compare(header.get("expect", "").rstrip("\n"), printed)
+        return True
+
+    def compare(self, expect, printed):
+        """Fail unless the text printed is the text stated, up to newlines at the end."""
+        if printed == expect:
+            return
+        if not expect:
+            self.fail(
+                f"prints\n\n{printed}\n\nand states no output. Write it in the cell's header under "
+                "`expect: |`; if it cannot be the same on every machine, print the conclusion that can "
+                f"(support.checks helps), or say why not by a tag: {', '.join(NOT_COMPARED)}."
+            )
+        difference = difflib.unified_diff(
+            expect.split("\n"), printed.split("\n"), "stated in the header", "printed", lineterm=""
+        )
+        self.fail("does not print what its header states:\n\n" + "\n".join(difference))
+
+    def printed(self, outputs):
+        """Return the text that a reader sees, without stderr, which no page shows, and figures."""
+        text = ""
+        for output in outputs:
+            if output.output_type == "stream":
+                text += output.text if output.name == "stdout" else ""
+            elif output.output_type in ("display_data", "execute_result"):
+                text += self.shown_as_text(output.data)
+        return text.rstrip("\n")
+
+    def shown_as_text(self, data):
+        """Return the plain text of an output, having made sure that it lacks nothing a reader sees."""
+        # What `glue` puts aside for the prose is not shown by the cell itself.
+        kinds = {kind for kind in data if not kind.startswith("application/papermill.record/")}
+        rich = kinds & {"text/html", "text/markdown", "text/latex"}
+        figure = {kind for kind in kinds if kind.startswith("image/")}
+        unknown = kinds - rich - figure - {"text/plain"}
+        if unknown:
+            self.fail(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")
+        if figure and not rich:
+            return ""
+        plain = data.get("text/plain", "")
+        for kind in sorted(rich):
+            missing = words(data[kind]) - words(plain)
+            if missing:
+                self.fail(
+                    f"shows {', '.join(sorted(missing))} as {kind}, but not in the plain text that is "
+                    "compared: print text, or give the object shown a fuller __repr__"
+                )
+        return plain + "\n" if kinds else ""
+
+    def fail(self, message):
+        """Fail this cell's test, naming page, line and cell."""
+        page = f"{self.path.parent.name}/{self.path.name}"
+        self.raise_cell_error(f"{page}, line {self.line}: code cell {self.cell_num} {message}")
 
 
-def printed(outputs):
-    """Return the text of outputs as one stdout stream, without stderr and without figures."""
-    text = ""
-    for output in outputs:
-        if output.output_type == "stream" and output.name == "stdout":
-            text += output.text
-        elif output.output_type in ("display_data", "execute_result"):
-            is_figure = any(kind.startswith("image/") for kind in output.data)
-            text += "" if is_figure else output.data.get("text/plain", "") + "\n"
-    # Trailing newlines are not seen, and YAML adds one.
-    return [new_output("stream", text=text.rstrip("\n") + "\n")]
+def words(text):
+    """Return the words and numbers that a reader sees in a text or in HTML."""
+    visible = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return set(re.findall(r"\w+(?:[.,]\w+)*", html.unescape(visible)))
