@@ -43,6 +43,7 @@ def test_draws_of_the_exact_posterior_agree(posterior):
     )
 
 
+@pytest.mark.slow
 def test_z_is_standard_normal_when_the_draws_are_right(posterior):
     """Over 40 seeds the squared z of the means is a mean of chi-squared variables."""
     squares = []
@@ -68,6 +69,7 @@ def test_too_few_draws_are_called_that(posterior):
     assert not (comparison.table["verdict"] == "differs").any()
 
 
+@pytest.mark.slow
 def test_the_print_is_the_same_for_every_seed(posterior):
     prints = {
         str(checks.compare(draws_from(posterior, seed=seed), posterior, NAMES)) for seed in range(20, 40)

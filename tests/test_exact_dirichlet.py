@@ -84,6 +84,7 @@ def sd(mean, square):
     return np.sqrt(square - mean**2)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(
     table=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=3),
@@ -143,6 +144,7 @@ class Importance:
         return a, self.alpha + self.table[r].sum() - a
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "prior", "concentrations", "proposal"),
     [
@@ -322,6 +324,7 @@ def tables(n, k):
     return [row for row in product(range(n + 1), repeat=k) if sum(row) == n]
 
 
+@pytest.mark.slow
 def test_evidence_sums_to_one_over_all_tables():
     total = 0.0
     for rows in product(tables(2, 3), tables(1, 3)):
@@ -362,6 +365,7 @@ def test_predictive_density_of_every_next_region_sums_to_one():
 # -- invariances ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(
     table=st.lists(st.tuples(*[st.integers(0, 15)] * 3), min_size=2, max_size=4),

@@ -304,6 +304,7 @@ def test_marginals_are_distributions():
     assert area == pytest.approx(1, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_draws_come_from_the_marginal():
     posterior = exact.normal(Y, SIGMA)
     n = 20_000
@@ -408,6 +409,7 @@ def dense_normal_groups(y, group, priors):
     }
 
 
+@pytest.mark.slow
 def test_normal_groups_agree_with_the_full_gaussian_on_a_dense_grid():
     posterior = exact.normal_groups(SCORES, SECTION, **PRIORS)
     truth = dense_normal_groups(SCORES, SECTION, PRIORS)

@@ -61,6 +61,7 @@ def brute_force(y, e, mu_log, sigma_log):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.tuples(st.integers(0, 25), st.floats(0.3, 8.0)), min_size=1, max_size=4))
 def test_small_problems_agree_with_brute_force(groups):
@@ -84,6 +85,7 @@ def test_small_problems_agree_with_brute_force(groups):
     np.testing.assert_allclose(posterior["y_rep"].pdf(2), expected.rep, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_evidence_agrees_with_nested_integration():
     y, e = [4, 0], [2.0, 1.5]
     nodes, weights = legendre.leggauss(8)
@@ -105,6 +107,7 @@ def test_evidence_agrees_with_nested_integration():
     assert posterior.log_evidence == pytest.approx(np.log(expected), abs=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [1e-4, 0.03, 0.4, 0.8, 1.7, 6.0, 40.0])
 @pytest.mark.parametrize(("y", "e"), [(0, 0.01), (0, 3.0), (1, 0.5), (40, 2.0), (10**6, 1e5)])
 def test_known_population_is_one_integral_per_group(y, e, sigma):
@@ -244,6 +247,7 @@ def test_mean_rate_is_a_ratio_of_evidences(sigma_log):
     assert marginal.sd() == pytest.approx(np.sqrt(second - first**2), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_probabilities_of_all_counts_sum_to_one():
     priors = {"mu_log": stats.norm(-0.5, 0.4), "sigma_log": stats.uniform(0.1, 0.3)}
     total = sum(np.exp(exact.poisson([k], [1.0], **priors).log_evidence) for k in range(30))
@@ -458,6 +462,7 @@ def test_known_mean_of_the_population():
     assert posterior["lam"].cdf(np.exp(mu))[0] == pytest.approx(below, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_slices_of_groups_give_what_the_whole_gives(monkeypatch):
     whole = exact.poisson(*HOSPITALS)
     mean, interval, replicated = whole["lam"].mean(), whole["lam"].hdi(0.89), whole["y_rep"].hdi(0.89)
@@ -472,6 +477,7 @@ def test_slices_of_groups_give_what_the_whole_gives(monkeypatch):
     np.testing.assert_allclose(sliced.elpd_loo, whole.elpd_loo, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_many_groups():
     rng = np.random.default_rng(7)
     e = rng.uniform(0.5, 5, size=60)

@@ -30,6 +30,7 @@ def test_without_settings_the_seed_is_42_and_the_sampler_nutpie():
     assert sampling._settings({}) == (42, "nutpie")
 
 
+@pytest.mark.slow
 def test_settings_come_from_the_environment():
     settings = {"BOOK_SEED": "2025", "BOOK_SAMPLER": "pymc"}
     assert sampling._settings(settings) == (2025, "pymc")
@@ -65,6 +66,7 @@ def test_nonsense_in_the_environment_is_refused(name, value):
 # What sample returns and prints.
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_draws_have_the_sizes_and_groups_asked_for(model, sampler):
     idata = sampling.sample(model, sampler=sampler, **SHORT)
@@ -77,6 +79,7 @@ def test_draws_have_the_sizes_and_groups_asked_for(model, sampler):
     assert int(idata["sample_stats"]["n_steps"].min()) >= 1
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_arrays_keep_the_labels_of_the_data(sampler):
     idata = sampling.sample(models.schools_none(SCHOOLS), sampler=sampler, **SHORT)
@@ -85,6 +88,7 @@ def test_arrays_keep_the_labels_of_the_data(sampler):
     assert theta.sel(school="E").shape == (2, 200)
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_the_same_seed_gives_the_same_draws_and_another_does_not(model, sampler):
     first, again, other = (
@@ -95,6 +99,7 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not(model, sampler)
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_only_the_diagnostics_are_printed(model, sampler, capfd):
     idata = sampling.sample(model, sampler=sampler, **SHORT | {"report": True})
@@ -103,6 +108,7 @@ def test_only_the_diagnostics_are_printed(model, sampler, capfd):
     assert printed.err == ""
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_nothing_is_printed_without_a_report(model, sampler, capfd):
     sampling.sample(model, sampler=sampler, log_likelihood=True, **SHORT)
@@ -110,6 +116,7 @@ def test_nothing_is_printed_without_a_report(model, sampler, capfd):
     assert printed.out == printed.err == ""
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_the_log_likelihood_is_that_of_the_draws(model, sampler):
     idata = sampling.sample(model, sampler=sampler, log_likelihood=True, **SHORT)
@@ -121,6 +128,7 @@ def test_the_log_likelihood_is_that_of_the_draws(model, sampler):
     np.testing.assert_allclose(log_likelihood, expected, rtol=1e-10)
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_a_higher_target_accept_gives_smaller_steps(sampler):
     step = {
@@ -132,6 +140,7 @@ def test_a_higher_target_accept_gives_smaller_steps(sampler):
     assert step[0.99] < step[0.6] / 2
 
 
+@pytest.mark.sampling
 @both_samplers
 def test_draws_come_from_the_posterior(model, sampler):
     # Normal prior, Normal data, known standard errors: precisions add.
@@ -145,6 +154,7 @@ def test_draws_come_from_the_posterior(model, sampler):
     assert uniform.std() == pytest.approx(12**-0.5, rel=0.05)
 
 
+@pytest.mark.sampling
 def test_one_chain_works_and_says_that_r_hat_is_unknown(model, capfd):
     sampling.sample(model, **SHORT | {"chains": 1, "report": True})
     assert "worst R-hat unknown (one chain)" in capfd.readouterr().out
@@ -225,6 +235,7 @@ def test_what_is_not_a_model_is_refused():
         sampling.sample(SCHOOLS)
 
 
+@pytest.mark.sampling
 def test_the_examples_in_the_docstrings_hold():
     result = doctest.testmod(sampling)
     assert result.attempted > 5

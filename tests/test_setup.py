@@ -115,7 +115,7 @@ def test_an_environment_of_another_version_than_asked_for_is_made_anew(machine):
 
 
 def test_no_other_version_takes_the_place_of_the_one_asked_for(machine):
-    install(machine, "uv", '#!/bin/sh\nexit 1\n')
+    install(machine, "uv", "#!/bin/sh\nexit 1\n")
     install(machine, "python3.12", PYTHON_312)
     process = set_up(machine, BOOK_PYTHON="3.14")
     assert process.returncode == 1
