@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book page serve lab test test-quick bench lock clean
+.PHONY: help setup book page serve lab test test-quick bench mutants picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,12 @@ test-quick: setup  ## run the tests that need neither pages nor sampling
 
 bench: setup  ## measure the build and the exact answers into benchmarks/
 	@$(PYTHON) scripts/bench.py
+
+mutants: setup  ## break the book in many single ways; the tests must notice each
+	@$(PYTHON) scripts/mutants.py
+
+picture: setup  ## draw the picture of README.md anew
+	@$(PYTHON) scripts/picture.py
 
 lock:  ## compile requirements.txt anew from pyproject.toml
 	@sh scripts/setup.sh --lock

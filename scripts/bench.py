@@ -33,9 +33,8 @@ def main():
     )
     record = {"date": date, "machine": machine, "results": results}
     (FOLDER / f"{date}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
-    table = INTRODUCTION.format(date=date, machine=machine) + "".join(map(row, results))
-    (FOLDER / "README.md").write_text(table, encoding="utf8")
-    print(table)
+    (FOLDER / "README.md").write_text(table(record), encoding="utf8")
+    print(table(record))
 
 
 def measure(script):
@@ -45,6 +44,11 @@ def measure(script):
         [sys.executable, script], stdout=subprocess.PIPE, text=True, check=True
     )
     return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def table(record):
+    """Return the text of benchmarks/README.md."""
+    return INTRODUCTION.format(**record) + "".join(map(row, record["results"]))
 
 
 def row(result):
