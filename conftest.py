@@ -32,6 +32,8 @@ NOT_COMPARED = {
 # Tags that say how a cell is shown.
 SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
 KEYS = {"expect", "stated", "tags", "mystnb"}
+# Other keys below `mystnb` would show what is not compared, or hide what is.
+MYSTNB_KEYS = {"image", "figure"}
 
 
 def pytest_collect_file(file_path, parent):
@@ -61,6 +63,11 @@ def header_faults(header):
         f"has the header key {key!r}, which means nothing here: use {', '.join(sorted(KEYS))}"
         for key in header
         if key not in KEYS
+    ]
+    faults += [
+        f"has `mystnb: {key}`, which changes what is shown: use {', '.join(sorted(MYSTNB_KEYS))}"
+        for key in header.get("mystnb", {})
+        if key not in MYSTNB_KEYS
     ]
     expect = header.get("expect", "none")
     if not (isinstance(expect, str) and expect.strip()):
@@ -122,12 +129,13 @@ class Page(IPyNbFile):
             )
 
     def get_kernel_message(self, timeout=None, stream="iopub"):
-        """Pass on a message, having noted any that changes outputs already shown.
+        """Pass on a message, having noted any that changes outputs, or lets later ones change them.
 
         nbval overlooks these messages, the build does not.
         """
         message = super().get_kernel_message(timeout, stream)
-        if message["msg_type"] in ("update_display_data", "clear_output"):
+        has_identity = message["content"].get("transient", {}).get("display_id")
+        if has_identity or message["msg_type"] in ("update_display_data", "clear_output"):
             self.changed_outputs = True
         return message
 

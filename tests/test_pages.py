@@ -63,8 +63,9 @@ def test_headers_let_every_output_be_compared(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_front_matter_does_not_change_how_a_page_is_executed(page):
-    front_matter = page.read_text(encoding="utf8").split("---")[1]
-    assert set(yaml.safe_load(front_matter)) <= {"jupytext", "kernelspec"}
+    front_matter = yaml.safe_load(page.read_text(encoding="utf8").split("---")[1])
+    assert set(front_matter) == {"jupytext", "kernelspec"}
+    assert front_matter["kernelspec"]["name"] == "python3"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -87,6 +88,11 @@ def test_no_code_cell_is_left_out():
             assert len(code_cells(source)) == count, f"{source}: a code cell stands inside something else"
     for folder in NOTEBOOK_FOLDERS:
         assert not list((ROOT / folder).rglob("[!.]*.ipynb")), "notebooks are written as .md pages"
+
+
+def test_the_book_does_not_show_stderr_which_is_not_compared():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    assert config["execute"]["stderr_output"] == "remove"
 
 
 def test_make_test_runs_every_folder_with_pages():
@@ -262,6 +268,7 @@ def test_nothing_is_shown_without_being_stated(run_page):
         cell(rich, expect="x"),
         cell(f"{html}display({{'application/json': '3'}}, raw=True)"),
         cell(f"{html}shown = display('x', display_id=True)\nshown.update('y')", expect="'x'"),
+        cell(f"{html}display('x', display_id='a');", expect="'x'"),
         cell(f"{html}print('x')\nclear_output()\nprint('y')", expect="x\ny"),
         cell("pass", tags=["raw-sampler-output"]),
     ]
@@ -280,6 +287,7 @@ WRONG_HEADERS = {
     "expects: |\n  x = 2": "'expects'",
     "Expect: |\n  x = 2": "'Expect'",
     "load: page.md": "'load'",
+    "mystnb: {output_stderr: show}": "`mystnb: output_stderr`",
     "expect:": "None",
     'expect: ""': "''",
     "expect: |\n": "''",
@@ -321,7 +329,9 @@ def test_headers_that_cannot_be_read_are_refused(run_page):
     not_a_list = raw_cell("print('x = 2')", "tags: timing")
     result = run_page(not_yaml, more_pages=[[not_a_list]])
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*page1.md: *could not be read: *YAML*", "*page2.md: 'timing' is not of type*"])
+    result.stdout.fnmatch_lines(
+        ["*page1.md: *could not be read: *YAML*", "*page2.md: 'timing' is not of type*"]
+    )
 
 
 @pytest.mark.slow
