@@ -52,7 +52,7 @@ def findings() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per claim, in the order of ``claims.yaml``: id, where, claim, verdict, evidence, page. The
-        page is given as ``file.md#label``.
+        page is given as ``folder/file.md#label``.
 
     Raises
     ------
@@ -330,16 +330,17 @@ def _funnel_mechanism() -> Finding:
 @_judges("target-accept")
 def _target_accept() -> Finding:
     at = {target: _recorded(f"centred-{target}/divergences") for target in ("0.90", "0.95", "0.99")}
-    middle = {target: np.median(values) for target, values in at.items()}
-    without = {target: (values == 0).sum() for target, values in at.items()}
-    reduced = max(middle["0.95"], middle["0.99"]) < middle["0.90"]
-    remain = max(without["0.95"], without["0.99"])
+    fewer = {target: (at[target] < at["0.90"]).mean() for target in ("0.95", "0.99")}
+    some = {target: (at[target] > 0).mean() for target in ("0.95", "0.99")}
+    share = [*fewer.values(), *some.values()]
+    median = {target: np.median(values) for target, values in at.items()}
     return _judged(
-        f"{_in_runs()} the median number of divergences was {middle['0.90']:.0f} at 0.90, "
-        f"{middle['0.95']:.0f} at 0.95 and {middle['0.99']:.0f} at 0.99; {without['0.95']} runs at 0.95 and "
-        f"{without['0.99']} at 0.99 had none.",
-        plainly=reduced and remain == 0,
-        conditionally=reduced and remain < at["0.99"].size / 2,
+        f"{_in_runs()} the median number of divergences was {median['0.90']:.0f} at 0.90, "
+        f"{median['0.95']:.0f} at 0.95 and {median['0.99']:.0f} at 0.99. There were fewer than at 0.90 in "
+        f"{fewer['0.95']:.0%} and {fewer['0.99']:.0%} of the runs, and any at all in {some['0.95']:.0%} and "
+        f"{some['0.99']:.0%}.",
+        plainly=min(share) == 1,
+        conditionally=min(share) > 0.5,
         condition="as a rule, not in every run",
     )
 
