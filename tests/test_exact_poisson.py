@@ -109,7 +109,7 @@ def test_evidence_agrees_with_nested_integration():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sigma", [1e-4, 0.03, 0.4, 0.8, 1.7, 6.0, 40.0])
-@pytest.mark.parametrize(("y", "e"), [(0, 0.01), (0, 3.0), (1, 0.5), (40, 2.0), (10**6, 1e5)])
+@pytest.mark.parametrize(("y", "e"), [(0, 0.01), (0, 3.0), (1, 0.5), (40, 2.0), (120, 50.0), (10**6, 1e5)])
 def test_known_population_is_one_integral_per_group(y, e, sigma):
     mu = 0.7
     log_rate = np.log(max(y, 0.3) / e)
