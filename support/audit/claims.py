@@ -712,9 +712,9 @@ def _centred_when_rich() -> Finding:
     (poor_centred, poor), (rich_centred, rich) = _condition_numbers(1), _condition_numbers(256)
     return _judged(
         "With 256 times the data in each of the eight schools, the correlation matrix that the sampler "
-        f"faces has the condition number {rich_centred:.1f} in the centred form and {rich:.0f} in the "
-        f"non-centred one; with the data as they are it is {poor_centred:.0f} and {poor:.1f}. The effective "
-        "draws on the page change the lead in the same way.",
+        f"faces has the condition number {rich_centred:.1f} in the centred form and {rich:.1f} in the "
+        f"non-centred one; with the data as they are it is {poor_centred:.1f} and {poor:.1f}. The effective "
+        "draws of the sampler change the lead in the same way.",
         plainly=rich_centred < rich,
     )
 
