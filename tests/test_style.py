@@ -96,3 +96,14 @@ def test_hooks_call_the_locked_tools_and_nothing_from_elsewhere():
         assert (BIN / Path(tool).name).exists()
         for argument in arguments:
             assert not argument.endswith(".py") or (ROOT / argument).exists()
+
+
+def test_examples_of_good_style_are_what_the_book_has():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    fenced = r"^(`{3,})(?:python|markdown)\n(.*?)^\1$"
+    examples = [body for _, body in re.findall(fenced, text, re.DOTALL | re.MULTILINE)]
+    assert len(examples) >= 5
+    folders = ("support", "tests", "chapters", "solutions")
+    sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.[mp][dy]")]
+    for example in examples:
+        assert any(example in source for source in sources), f"found nowhere:\n{example}"
