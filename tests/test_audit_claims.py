@@ -24,7 +24,7 @@ EXPECTED = {
     "target-accept": "holds with a condition",
     "funnel-bias": "does not hold",
     "cylinder": "holds with a condition",
-    "ess-sixfold": "holds with a condition",
+    "ess-sixfold": "does not hold",
     "forest-a-g": "does not hold",
     "forest-grand-mean": "does not hold",
     "forest-c-e": "holds",
