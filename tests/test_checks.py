@@ -78,6 +78,7 @@ def test_the_print_is_the_same_for_every_seed(posterior):
     assert "mu        mean        7.45  7.5 ± 1.0  agrees" in prints.pop()
 
 
+@pytest.mark.slow
 def test_more_precision_is_printed_when_it_is_asked_for(posterior):
     sampled = draws_from(posterior, seed=4, draws=25_000)
     coarse = checks.compare(sampled, posterior, ["mu"]).table["tolerance"][0]

@@ -169,6 +169,7 @@ def test_chain_rule_of_the_evidence_and_the_predictive_density():
     assert both.log_evidence - posterior.log_evidence == pytest.approx(np.log(predictive), abs=1e-7)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.floats(-1e3, 1e3), st.floats(0.01, 1e3))
 def test_permutation_shift_and_scale(seed, shift, scale):

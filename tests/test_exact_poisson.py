@@ -229,6 +229,7 @@ def test_small_spread_leaves_no_comb(low, high):
     np.testing.assert_allclose(np.log(quantiles), np.interp([0.05, 0.5, 0.95], cdf, x), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sigma_log",
     [SIGMA, stats.gamma(0.3, scale=1), stats.halfcauchy(scale=0.5), stats.uniform(0.2, 0.4), 0.7],
@@ -311,6 +312,7 @@ def test_units_of_exposure_shift_the_population():
     np.testing.assert_allclose(first["y_rep"].mean(), second["y_rep"].mean(), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_quantile_inverts_cdf():
     posterior = exact.poisson(*HOSPITALS)
     q = np.array([0.001, 0.055, 0.5, 0.945, 0.999])
@@ -377,6 +379,7 @@ def test_new_rate_moments_agree_with_brute_force():
     assert new.sd() == pytest.approx(sd, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_new_rate_mean_with_a_power_tail():
     # Given sigma the mean is E[exp(mu)] exp(sigma**2 / 2), whose last factor cancels the prior's tail:
     # integrate the rest over log sigma, mu and Normal steps on dense grids.

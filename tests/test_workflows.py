@@ -6,8 +6,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import check_jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB = ROOT / ".github"
@@ -22,13 +24,8 @@ PIN = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 def check_schema(schema, path):
     """Return what a schema that check-jsonschema brings along says against a file, or nothing."""
-    process = subprocess.run(
-        [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return process.stdout + process.stderr if process.returncode else ""
+    result = CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", schema, str(path)])
+    return result.output if result.exit_code else ""
 
 
 def faults(text, name):
