@@ -19,7 +19,7 @@ from myst_nb.core.read import (
     read_myst_markdown_notebook,
 )
 from nbformat import ValidationError
-from nbval.plugin import IPyNbCell, IPyNbFile
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 NOTEBOOK_FOLDERS = {"chapters", "solutions"}
 
@@ -28,6 +28,7 @@ NOT_COMPARED = {
     "raw-sampler-output": "draws differ between seeds, samplers and kinds of processor",
     "timing": "a measured time differs from run to run",
     "versions": "the versions of what is installed change with every upgrade",
+    "audit-table": "tests/test_audit.py holds its hundreds of entries one by one",
 }
 # Tags that say how a cell is shown.
 SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
@@ -157,6 +158,11 @@ class PageCell(IPyNbCell):
         if not self.compared:
             self.fail("was not compared: nbval no longer works as this collector needs it to")
 
+    @property
+    def exemptions(self):
+        """Tags that say why the cell is not compared."""
+        return [tag for tag in self.cell.metadata.get("tags", []) if tag in NOT_COMPARED]
+
     def compare_outputs(self, test, ref, skip_compare=None):  # noqa: ARG002
         """Hold what a reader sees against what the header states."""
         header = self.cell.metadata
@@ -168,11 +174,10 @@ class PageCell(IPyNbCell):
         if DisplayHook.semicolon_at_end_of_expression(self.cell.source):
             test = [output for output in test if output.output_type != "execute_result"]
         printed = self.printed(test)
-        reasons = [tag for tag in header.get("tags", []) if tag in NOT_COMPARED]
         self.compared = True
-        if reasons and not printed:
-            self.fail(f"prints nothing and needs no tag {', '.join(reasons)}: remove it")
-        if not reasons:
+        if self.exemptions and not printed:
+            self.fail(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
+        if not self.exemptions:
             self.compare(header.get("expect", "").rstrip("\n"), printed)
         return True
 
@@ -215,7 +220,7 @@ class PageCell(IPyNbCell):
         plain = data.get("text/plain", "")
         for kind in sorted(rich):
             missing = words(data[kind]) - words(plain)
-            if missing:
+            if missing and not self.exemptions:
                 self.fail(
                     f"shows {', '.join(sorted(missing))} as {kind}, but not in the plain text that is "
                     "compared: print text, or give the object shown a fuller __repr__"
@@ -226,6 +231,13 @@ class PageCell(IPyNbCell):
         """Fail this cell's test, naming page, line and cell."""
         page = f"{self.path.parent.name}/{self.path.name}"
         self.raise_cell_error(f"{page}, line {self.line}: code cell {self.cell_num} {message}")
+
+    def repr_failure(self, excinfo):
+        """Describe a failure, beginning with the line that pytest repeats in its summary."""
+        error = excinfo.value
+        if not isinstance(error, NbCellError):
+            return super().repr_failure(excinfo)
+        return f"{error}\n\nThe cell:\n{error.source}\n{error.inner_traceback or ''}"
 
 
 def words(text):
