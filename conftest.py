@@ -154,9 +154,9 @@ class PageCell(IPyNbCell):
         self.parent.changed_outputs = False
         super().runtest()
         if self.parent.timed_out:  # and the cell swallowed the interrupt
-            self.fail(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
+            self.raise_cell_error(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
         if not self.compared:
-            self.fail("was not compared: nbval no longer works as this collector needs it to")
+            self.raise_cell_error("was not compared: nbval no longer works as this collector needs it to")
 
     @property
     def exemptions(self):
@@ -167,16 +167,18 @@ class PageCell(IPyNbCell):
         """Hold what a reader sees against what the header states."""
         header = self.cell.metadata
         for fault in header_faults(header):
-            self.fail(fault)
+            self.raise_cell_error(fault)
         if self.parent.changed_outputs:
-            self.fail("changes an output after showing it, which cannot be compared: show it once")
+            self.raise_cell_error(
+                "changes an output after showing it, which cannot be compared: show it once"
+            )
         # nbval runs cells without history, where IPython overlooks a closing semicolon.
         if DisplayHook.semicolon_at_end_of_expression(self.cell.source):
             test = [output for output in test if output.output_type != "execute_result"]
         printed = self.printed(test)
         self.compared = True
         if self.exemptions and not printed:
-            self.fail(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
+            self.raise_cell_error(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
         if not self.exemptions:
             self.compare(header.get("expect", "").rstrip("\n"), printed)
         return True
@@ -186,7 +188,7 @@ class PageCell(IPyNbCell):
         if printed == expect:
             return
         if not expect:
-            self.fail(
+            self.raise_cell_error(
                 f"prints\n\n{printed}\n\nand states no output. Write it in the cell's header under "
                 "`expect: |`; if it cannot be the same on every machine, print the conclusion that can "
                 f"(support.checks helps), or say why not by a tag: {', '.join(NOT_COMPARED)}."
@@ -194,7 +196,7 @@ class PageCell(IPyNbCell):
         difference = difflib.unified_diff(
             expect.split("\n"), printed.split("\n"), "stated in the header", "printed", lineterm=""
         )
-        self.fail("does not print what its header states:\n\n" + "\n".join(difference))
+        self.raise_cell_error("does not print what its header states:\n\n" + "\n".join(difference))
 
     def printed(self, outputs):
         """Return the text that a reader sees, without stderr, which no page shows, and figures."""
@@ -214,23 +216,23 @@ class PageCell(IPyNbCell):
         figure = {kind for kind in kinds if kind.startswith("image/")}
         unknown = kinds - rich - figure - {"text/plain"}
         if unknown:
-            self.fail(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")
+            self.raise_cell_error(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")
         if figure and not rich:
             return ""
         plain = data.get("text/plain", "")
         for kind in sorted(rich):
             missing = words(data[kind]) - words(plain)
             if missing and not self.exemptions:
-                self.fail(
+                self.raise_cell_error(
                     f"shows {', '.join(sorted(missing))} as {kind}, but not in the plain text that is "
                     "compared: print text, or give the object shown a fuller __repr__"
                 )
         return plain + "\n" if kinds else ""
 
-    def fail(self, message):
+    def raise_cell_error(self, message, *args, **kwargs):
         """Fail this cell's test, naming page, line and cell."""
-        page = f"{self.path.parent.name}/{self.path.name}"
-        self.raise_cell_error(f"{page}, line {self.line}: code cell {self.cell_num} {message}")
+        place = f"{self.path.parent.name}/{self.path.name}, line {self.line}, code cell {self.cell_num}"
+        super().raise_cell_error(f"{place}: {message}", *args, **kwargs)
 
     def repr_failure(self, excinfo):
         """Describe a failure, beginning with the line that pytest repeats in its summary."""

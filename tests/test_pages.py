@@ -231,7 +231,7 @@ def test_what_does_not_hold_fails(run_page):
     result = run_page(*cells)
     assert_all_fail(result, cells)
     result.stdout.fnmatch_lines(
-        ["*chapters/page1.md, line 14: code cell 1 does not print*", "-x = 2", "+x = 3"]
+        ["*chapters/page1.md, line 14, code cell 1: does not print*", "-x = 2", "+x = 3"]
     )
 
 
@@ -245,7 +245,7 @@ def test_a_raising_cell_fails_and_cells_after_it_are_still_compared(run_page):
     ]
     result = run_page(*failing, cell("print('x = 2')", expect="x = 2"))
     result.assert_outcomes(failed=len(failing), passed=1)
-    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
+    result.stdout.fnmatch_lines(["chapters/page1.md, line 14, code cell 1: *", "*ZeroDivisionError*"])
 
 
 @pytest.mark.slow
@@ -288,7 +288,7 @@ def test_nothing_is_shown_without_being_stated(run_page):
     assert_all_fail(result, cells)
     result.stdout.fnmatch_lines(
         [
-            "*chapters/page1.md, line 14: code cell 1 prints",
+            "*chapters/page1.md, line 14, code cell 1: prints",
             "x = 3",
             "and states no output*expect: |*raw-sampler-output, *versions*.",
         ]
