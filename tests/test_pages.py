@@ -1,5 +1,6 @@
 """The collector that runs the pages: what it must accept and, above all, what it must refuse."""
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_make_test_runs_every_folder_with_pages():
         assert re.search(rf"\s{page.parent.name}(\s|$)", command.stdout), page
 
 
+@functools.cache
 def stated():
     """Ids of the source's outputs, with the cells that answer them."""
     answers = {}
