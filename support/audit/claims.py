@@ -71,7 +71,7 @@ def findings() -> pd.DataFrame:
         raise ValueError(f"claims.yaml and the checks differ in {unmatched}; give each claim one check")
     rows = []
     for claim in claims:
-        finding = _CHECKS[claim["id"]]()
+        finding = _finding(claim["id"])
         rows.append(claim | {"verdict": finding.verdict, "evidence": finding.evidence})
     return pd.DataFrame(rows)[["id", "where", "claim", "verdict", "evidence", "page"]]
 
@@ -107,6 +107,12 @@ def _judged(evidence: str, *, plainly: bool, conditionally: bool = False, condit
     if conditionally:
         return Finding(WITH_CONDITION, f"Condition: {condition}. {evidence}")
     return Finding(DOES_NOT_HOLD, evidence)
+
+
+@cache
+def _finding(claim: str) -> Finding:
+    """Judge a claim once."""
+    return _CHECKS[claim]()
 
 
 # -- shared by several claims -----------------------------------------------------------------
