@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book page serve lab test test-quick bench mutants picture lock clean
+.PHONY: help setup book page serve lab test test-quick study bench mutants picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests
+
+study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
+	@$(PYTHON) scripts/study.py
 
 bench: setup  ## measure the build and the exact answers into benchmarks/
 	@$(PYTHON) scripts/bench.py

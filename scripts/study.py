@@ -4,7 +4,7 @@ Runs that are already made are kept in _build/study/, so that an interrupted stu
 """
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
 from importlib.metadata import version
@@ -50,7 +50,7 @@ def description():
         "section": "5.8.3, 5.8.4, 5.8.5, Solutions 5.8.2 and 5.8.4",
         "licence": "MIT, as the rest of the code",
         "who": "The authors of this book",
-        "when": datetime.date.today().isoformat(),
+        "when": dt.date.today().isoformat(),
         "note": NOTE.replace("\n", " ").strip(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},

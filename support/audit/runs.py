@@ -48,7 +48,9 @@ def measure(sampler: str, seed: int) -> dict[str, float]:
     values = {}
     for target in (0.90, 0.95, 0.99):
         fit = sample(models.schools_centred(schools), target_accept=target, **settings)
-        values |= _geometry(f"centred-{target:.2f}", fit) | _diagnostics(f"centred-{target:.2f}", fit, ["tau"])
+        values |= _geometry(f"centred-{target:.2f}", fit) | _diagnostics(
+            f"centred-{target:.2f}", fit, ["tau"]
+        )
     partial = sample(models.schools_noncentred(schools), log_likelihood=True, **settings)
     values |= _geometry("non-centred", partial) | _diagnostics("non-centred", partial, ["mu", "tau", "theta"])
     complete = sample(models.schools_complete(schools), log_likelihood=True, **settings)
