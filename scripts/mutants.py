@@ -180,7 +180,7 @@ def judge(folder, mutation):
         path.write_bytes(before)
     seconds = time.monotonic() - started
     if process.returncode in NOTICED:
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+(?:::cell \d+)?)", process.stdout, re.MULTILINE)
+        failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", process.stdout, re.MULTILINE)
         return Result(mutation, "caught", failed[1] if failed else "an error", seconds)
     if process.returncode == 0:
         return Result(mutation, "survived", "all tests passed", seconds)
