@@ -1278,7 +1278,8 @@ def audit_verdicts(counts):
         ax.barh(rows, size, left=left, color=colour, hatch=hatch, edgecolor="white", label=verdict)
         left += size
     for row, total in zip(rows, left, strict=True):
-        ax.annotate(f"{total:.0f}", (total, row), (4, 0), textcoords="offset points", va="center", fontsize=11)
+        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(f"{total:.0f}", (total, row), fontsize=11, **place)
     ax.set_yticks(rows, counts.index)
     ax.set(xlabel="numbers", ylim=(len(counts) - 0.4, -0.6))
     figure.legend(loc="outside upper center", ncols=2, handlelength=1.6, columnspacing=1.2)
