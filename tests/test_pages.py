@@ -46,6 +46,12 @@ STATED_IN_WORDS = {
 # The pages of the book, without running them ---------------------------------------------------
 
 
+@functools.cache
+def cells_of(page):
+    """Code cells of a page, read once."""
+    return code_cells(page)
+
+
 def book_sources():
     """Every page of the book, whether it has code or not."""
     toc = {ROOT / f"{name}.md" for name in parse_toc_yaml(ROOT / "_toc.yml")}
@@ -56,7 +62,7 @@ def book_sources():
 def test_headers_let_every_output_be_compared(page):
     faults = [
         f"{page.name}, line {line}: the code cell {fault}"
-        for cell, line in code_cells(page)
+        for cell, line in cells_of(page)
         for fault in header_faults(cell.metadata)
     ]
     assert not faults, "\n".join(faults)
@@ -73,7 +79,7 @@ def test_front_matter_does_not_change_how_a_page_is_executed(page):
 def test_jupyter_opens_the_cells_that_are_tested(page):
     notebook = jupytext.read(page, fmt="md:myst")
     opened = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    tested = [cell for cell, _ in code_cells(page)]
+    tested = [cell for cell, _ in cells_of(page)]
     assert [cell.source for cell in opened] == [cell.source for cell in tested]
     assert [dict(cell.metadata) for cell in opened] == [dict(cell.metadata) for cell in tested]
 
@@ -86,7 +92,7 @@ def test_no_code_cell_is_left_out():
         if count:
             assert source in PAGES, f"{source}: pages with code belong into {NOTEBOOK_FOLDERS}"
             assert is_myst_markdown_notebook(text), f"{source}: has no jupytext header"
-            assert len(code_cells(source)) == count, f"{source}: a code cell stands inside something else"
+            assert len(cells_of(source)) == count, f"{source}: a code cell stands inside something else"
     for folder in NOTEBOOK_FOLDERS:
         assert not list((ROOT / folder).rglob("[!.]*.ipynb")), "notebooks are written as .md pages"
 
@@ -95,7 +101,7 @@ def test_only_the_audit_leaves_its_tables_to_other_tests():
     users = {
         page.name
         for page in PAGES
-        for found, _ in code_cells(page)
+        for found, _ in cells_of(page)
         if "audit-table" in found.metadata.get("tags", [])
     }
     assert users <= {"audit.md"}
@@ -117,7 +123,7 @@ def stated():
     """Ids of the source's outputs, with the cells that answer them."""
     answers = {}
     for page in PAGES:
-        for cell, line in code_cells(page):
+        for cell, line in cells_of(page):
             if "stated" in cell.metadata:
                 answers.setdefault(cell.metadata["stated"], []).append(f"{page.name}, line {line}")
     return answers
