@@ -48,6 +48,7 @@ def verdicts():
 # Completeness ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_stated_number_has_a_verdict_with_evidence(verdicts):
     groups = numbers.stated()
     assert len(groups) == 18
@@ -62,6 +63,7 @@ def test_every_stated_number_has_a_verdict_with_evidence(verdicts):
     assert (dependent == has_range).all()
 
 
+@pytest.mark.slow
 def test_the_verdicts_are_those_the_book_reports(verdicts):
     counts = pd.crosstab(verdicts["group"], verdicts["verdict"]).reindex(columns=numbers.VERDICTS)
     assert {name: tuple(row) for name, row in counts.fillna(0).astype(int).iterrows()} == VERDICTS
@@ -84,6 +86,7 @@ def test_no_two_entries_share_a_name():
     assert len(names) == len(set(names)) == 18 + 44
 
 
+@pytest.mark.slow
 def test_what_is_not_reproduced_has_a_correction_on_its_page(verdicts):
     wrong = verdicts[verdicts["verdict"] == "not reproduced"]
     missing = []
@@ -110,6 +113,7 @@ def test_pages_link_to_entries_that_exist():
 # The tables ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "count"), [(tables.number_table, 276), (tables.claim_table, 44)])
 def test_a_table_shows_every_entry_under_its_label_and_links_to_its_page(make, count):
     table = make()
@@ -195,6 +199,7 @@ def truth(verdicts, group, row, column):
     return chosen["true"].item()
 
 
+@pytest.mark.slow
 def test_arithmetic_with_fractions(verdicts):
     effects = {"A": 28, "B": 8, "C": -3, "D": 7, "E": -1, "F": 1, "G": 18, "H": 12}
     errors = {"A": 15, "B": 10, "C": 16, "D": 11, "E": 9, "F": 11, "G": 10, "H": 18}
@@ -208,6 +213,7 @@ def test_arithmetic_with_fractions(verdicts):
     assert truth(verdicts, "exercise-1-precise-school", "school I", "B") == pytest.approx(25 / 61)
 
 
+@pytest.mark.slow
 def test_schools_and_their_leave_one_out_on_a_dense_grid(verdicts):
     schools = datasets.eight_schools()
     y, sigma = schools["effect"].values, schools["standard_error"].values
@@ -238,6 +244,7 @@ def test_schools_and_their_leave_one_out_on_a_dense_grid(verdicts):
     )
 
 
+@pytest.mark.slow
 def test_no_pooling_predicts_from_the_prior(verdicts):
     schools = datasets.eight_schools()
     total = stats.norm.logpdf(schools["effect"], 0, np.hypot(20, schools["standard_error"])).sum()
@@ -253,6 +260,7 @@ def test_stacking_weights_are_those_of_a_grid():
     assert numbers.stacking_weights(data)["a"] == pytest.approx(grid[score.argmax(), 0], abs=2e-4)
 
 
+@pytest.mark.slow
 def test_the_generated_data_by_the_printed_code(verdicts):
     rng = np.random.default_rng(2025)
     for r, size in enumerate((45, 120, 60, 80, 35, 95), start=1):
@@ -281,6 +289,7 @@ def test_the_printed_data_are_the_book_s_data_sets():
         assert [float(text) for text in row] == values
 
 
+@pytest.mark.slow
 def test_the_width_without_pooling_is_that_of_beta_posteriors(verdicts):
     for name, count in zip(("SA", "A", "D", "SD"), (9, 11, 9, 6), strict=True):
         ends = stats.beta(count + 1, 35 - count + 3).ppf([0.055, 0.945])
@@ -291,6 +300,7 @@ def test_the_width_without_pooling_is_that_of_beta_posteriors(verdicts):
 # The explanations ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_flat_priors_explain_the_printed_summary_and_the_model_does_not():
     model = explanations.summary_under(numbers.schools_posterior())["verdict"].unstack()
     flat = explanations.summary_under(numbers.flat_posterior())["verdict"].unstack()
@@ -317,6 +327,7 @@ def test_no_design_of_the_covariate_example_beats_the_bound():
     assert list(bound.values()) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_how_close_the_hospital_counts_are_by_simulation():
     statistic, probability = explanations.poisson_closeness()
     hospitals = datasets.hospitals()
