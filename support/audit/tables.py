@@ -83,16 +83,16 @@ def claim_table() -> Table:
     entries = [
         {
             "id": row.id,
-            "title": row.where,
+            "title": f"{row.where}: {row.claim}",
             "link": link(row.page),
-            "rows": [(row.claim, row.evidence, row.verdict)],
+            "rows": [(row.evidence, row.verdict)],
         }
         for row in claims.findings().itertuples()
     ]
     return _table(
         entries,
         caption="The claims in words",
-        columns=("claim", "evidence", "verdict"),
+        columns=("evidence", "verdict"),
         verdicts=claims.VERDICTS,
         example="funnel",
         unit="claims",
