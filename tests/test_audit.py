@@ -11,7 +11,7 @@ from docutils.nodes import make_id
 from scipy import stats
 
 from support import datasets, exact
-from support.audit import claims, explanations, numbers, runs, tables
+from support.audit import claims, explanations, numbers, posteriors, runs, tables
 from support.audit.numbers import Fixed, Seen, judge
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -302,8 +302,8 @@ def test_the_width_without_pooling_is_that_of_beta_posteriors(verdicts):
 
 @pytest.mark.slow
 def test_flat_priors_explain_the_printed_summary_and_the_model_does_not():
-    model = explanations.summary_under(numbers.schools_posterior())["verdict"].unstack()
-    flat = explanations.summary_under(numbers.flat_posterior())["verdict"].unstack()
+    model = explanations.summary_under(posteriors.schools_posterior())["verdict"].unstack()
+    flat = explanations.summary_under(posteriors.flat_posterior())["verdict"].unstack()
     assert (flat[["mean", "sd"]] != "not reproduced").all(axis=None)
     assert (model["sd"] == "not reproduced").all()
 

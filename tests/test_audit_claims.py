@@ -192,12 +192,12 @@ def test_other_runs_give_other_verdicts(monkeypatch, claim, columns, verdict):
 
 def test_another_posterior_gives_another_verdict(monkeypatch):
     vague = exact.normal(*claims._schools(), tau=None)
-    monkeypatch.setattr(claims, "_eight_schools", lambda: vague)
+    monkeypatch.setattr(claims, "schools_posterior", lambda: vague)
     assert claims._CHECKS["forest-a-g"]().verdict == "holds"
     wide = exact.dirichlet_multinomial(
         datasets.survey()["count"], alpha=stats.expon(scale=10), baseline=stats.dirichlet(np.ones(4))
     )
-    monkeypatch.setattr(claims, "_survey", lambda: wide)
+    monkeypatch.setattr(claims, "survey_posterior", lambda: wide)
     assert claims._CHECKS["every-category-narrower"]().verdict == "holds"
     spread = {
         "complete": exact.normal(np.array([-90.0, 0, 90]), 10.0, tau=0),

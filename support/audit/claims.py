@@ -19,6 +19,12 @@ from scipy import optimize, stats
 
 from support import datasets, exact
 from support.audit import runs
+from support.audit.posteriors import (
+    flat_posterior,
+    hospitals_posterior,
+    schools_posterior,
+    survey_posterior,
+)
 from support.exact.posterior import Marginal, Posterior
 
 VERDICTS = ("holds", "holds with a condition", "does not hold", "a matter of convention")
@@ -123,35 +129,6 @@ def _schools() -> tuple[xr.DataArray, xr.DataArray]:
     """Return effects and standard errors of the Eight Schools."""
     schools = datasets.eight_schools()
     return schools["effect"], schools["standard_error"]
-
-
-@cache
-def _eight_schools() -> Posterior:
-    """Posterior of the section's model of the Eight Schools."""
-    return exact.normal(*_schools())
-
-
-@cache
-def _flat_priors() -> Posterior:
-    """The same with flat priors on mu and tau, to which the source's summary belongs."""
-    return exact.normal(*_schools(), mu=None, tau=None)
-
-
-@cache
-def _survey() -> Posterior:
-    """Posterior of the survey's model, for the printed counts."""
-    return exact.dirichlet_multinomial(
-        datasets.survey()["count"], alpha=stats.expon(scale=1), baseline=stats.dirichlet(np.ones(4))
-    )
-
-
-@cache
-def _hospitals() -> Posterior:
-    """Posterior of the hospitals' model, for the printed counts."""
-    data = datasets.hospitals()
-    return exact.poisson(
-        data["count"], data["exposure"], mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1)
-    )
 
 
 def _factor(sigma, tau):
@@ -324,7 +301,7 @@ def _school_e_lowest_b() -> Finding:
 
 @_judges("funnel-mechanism")
 def _funnel_mechanism() -> Finding:
-    median = _eight_schools()["tau"].quantile(0.5)
+    median = schools_posterior()["tau"].quantile(0.5)
     at_divergences = _recorded("centred-0.90/tau_at_divergences")
     below = (at_divergences < median).mean()
     return _judged(
@@ -356,7 +333,7 @@ def _target_accept() -> Finding:
 
 @_judges("funnel-bias")
 def _funnel_bias() -> Finding:
-    tau = _eight_schools()["tau"]
+    tau = schools_posterior()["tau"]
     grid = np.linspace(0, 1, 1001)
     in_stem = np.trapezoid(grid * tau.pdf(grid), grid)
     without_stem = (tau.mean() - in_stem) / (1 - tau.cdf(1.0))
@@ -374,7 +351,7 @@ def _funnel_bias() -> Finding:
 @_judges("cylinder")
 def _cylinder() -> Finding:
     _, error = _schools()
-    low, high = _eight_schools()["tau"].quantile(np.array([0.05, 0.95])).values
+    low, high = schools_posterior()["tau"].quantile(np.array([0.05, 0.95])).values
     # Given mu and tau, theta-tilde has the sd sqrt(B), and theta tau times that.
     raw = np.sqrt(_factor(error, high) / _factor(error, low))
     centred = raw * high / low
@@ -411,7 +388,7 @@ def _ess_sixfold() -> Finding:
 def _forest_a_g() -> Finding:
     (a, g), (flat_a, flat_g) = (
         posterior["theta"].mean().sel(school=["A", "G"]).values
-        for posterior in (_eight_schools(), _flat_priors())
+        for posterior in (schools_posterior(), flat_posterior())
     )
     return _judged(
         f"The exact posterior means are {a:.2f} and {g:.2f}. Flat priors would give {flat_a:.2f} and "
@@ -424,10 +401,10 @@ def _forest_a_g() -> Finding:
 @_judges("forest-grand-mean")
 def _forest_grand_mean() -> Finding:
     effect, _ = _schools()
-    mean, mu = _eight_schools()["theta"].mean(), _eight_schools()["mu"].mean()
+    mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
     between = np.sign(effect - mean) == np.sign(mean - mu)
     return _judged(
-        f"The grand mean is {mu:.2f} ({_flat_priors()['mu'].mean():.2f} with flat priors). "
+        f"The grand mean is {mu:.2f} ({flat_posterior()['mu'].mean():.2f} with flat priors). "
         f"{between.sum().item()} of 8 posterior means lie between it and the school's effect; that of B, "
         f"whose effect is 8, is {_at(mean, 'B'):.2f}.",
         plainly=between.all().item() and round(mu) == 8,
@@ -436,7 +413,7 @@ def _forest_grand_mean() -> Finding:
 
 @_judges("forest-c-e")
 def _forest_c_e() -> Finding:
-    hdi = _eight_schools()["theta"].hdi(INSIDE)
+    hdi = schools_posterior()["theta"].hdi(INSIDE)
     crosses = (hdi.sel(ci_bound="lower") < 0) & (hdi.sel(ci_bound="upper") > 0)
     c, e = (" to ".join(f"{end:.1f}" for end in hdi.sel(school=school).values) for school in "CE")
     return _judged(
@@ -453,7 +430,7 @@ def _forest_widths() -> Finding:
     def reversed_pairs(width):
         return (width.values[smaller] >= width.values[larger]).sum()
 
-    width = _width(_eight_schools()["theta"])
+    width = _width(schools_posterior()["theta"])
     known_tau = _width(exact.normal(*_schools(), tau=6.0)["theta"])
     return _judged(
         f"{reversed_pairs(width)} of {smaller.size} pairs of schools go the other way: A (sigma 15) is "
@@ -466,8 +443,8 @@ def _forest_widths() -> Finding:
 @_judges("school-b-less")
 def _school_b_less() -> Finding:
     effect, error = _schools()
-    mean, mu = _eight_schools()["theta"].mean(), _eight_schools()["mu"].mean()
-    factor = _average_factor(error, _eight_schools()["tau"])
+    mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
+    factor = _average_factor(error, schools_posterior()["tau"])
     points, share = abs(effect - mean), (effect - mean) / (effect - mu)
     noisier = error["school"][error > _at(error, "B")]
     less = [bool((_at(m, "B") < m.sel(school=noisier)).all()) for m in (factor, points, share)]
@@ -485,7 +462,7 @@ def _school_b_less() -> Finding:
 @_judges("ppc-sd")
 def _ppc_sd() -> Finding:
     _, error = _schools()
-    excess = _eight_schools()["y_rep"].sd() / error - 1
+    excess = schools_posterior()["y_rep"].sd() / error - 1
     # Relative standard error of the sd of 8000 nearly Normal draws.
     noise = 1 / np.sqrt(2 * 8000)
     return _judged(
@@ -535,7 +512,7 @@ def _missing_references() -> Finding:
 
 @_judges("pi0-recovery")
 def _pi0_recovery() -> Finding:
-    mean, sd = _survey()["pi0"].mean().values, _survey()["pi0"].sd().values
+    mean, sd = survey_posterior()["pi0"].mean().values, survey_posterior()["pi0"].sd().values
     off = np.abs(mean - datasets.SURVEY_BASELINE)
     printed = datasets.survey()["count"].values
     generated = datasets.simulate_survey(np.random.default_rng(2025))["count"].values
@@ -552,7 +529,7 @@ def _pi0_recovery() -> Finding:
 
 @_judges("alpha-about-10")
 def _alpha_about_10() -> Finding:
-    alpha = _survey()["alpha"]
+    alpha = survey_posterior()["alpha"]
     error = alpha.sd() / np.sqrt(1547)
     return _judged(
         f"The exact posterior mean is {alpha.mean():.2f}, with an sd of {alpha.sd():.2f}; the Monte Carlo "
@@ -565,10 +542,10 @@ def _alpha_about_10() -> Finding:
 def _region_5_widest() -> Finding:
     count = datasets.survey()["count"]
     size = count.sum("response")
-    width = _width(_survey()["pi"])
-    alpha = _survey()["alpha"].quantile((np.arange(2000) + 0.5) / 2000)
+    width = _width(survey_posterior()["pi"])
+    alpha = survey_posterior()["alpha"].quantile((np.arange(2000) + 0.5) / 2000)
     weight = (alpha / (alpha + size)).mean("quantile")
-    moved = abs(_survey()["pi"].mean() - count / size).sum("response") / 2
+    moved = abs(survey_posterior()["pi"].mean() - count / size).sum("response") / 2
     widest, narrowest = width.idxmax("region").values, width.idxmin("region").values
     by_weight = (widest == "region 5").all() and weight.idxmax() == "region 5"
     everywhere = (narrowest == "region 2").all() and moved.idxmax() == "region 5"
@@ -589,7 +566,7 @@ def _every_category_narrower() -> Finding:
     parameters = 1 + datasets.survey()["count"].sel(region="region 5").values
     share = stats.beta(parameters, parameters.sum() - parameters)
     alone = share.ppf(ENDS[1]) - share.ppf(ENDS[0])
-    gain = 1 - _central_width(_survey()["pi"].sel(region="region 5")).values / alone
+    gain = 1 - _central_width(survey_posterior()["pi"].sel(region="region 5")).values / alone
     return _judged(
         f"Every interval is narrower, but by {gain.min():.0%} to {gain.max():.0%} only.",
         plainly=(abs(gain - 0.2) < 0.05).all(),
@@ -604,7 +581,7 @@ def _strategies() -> dict[str, Posterior]:
     """Return the three models that the section compares on the Eight Schools."""
     return {
         "complete": exact.normal(*_schools(), tau=0),
-        "partial": _eight_schools(),
+        "partial": schools_posterior(),
         "none": exact.normal(*_schools(), mu=0, tau=20),
     }
 
@@ -815,7 +792,7 @@ def _reml_shrinks() -> Finding:
     tau, estimate, _ = _plug_in(y, sigma)
     apart = np.abs(estimate - exact.normal(y, sigma, mu=None, tau=tau)["theta"].mean()).max().item()
     own_tau, own, own_sd = _plug_in(*(values.values for values in _schools()))
-    full = _eight_schools()["theta"]
+    full = schools_posterior()["theta"]
     return _judged(
         f"For fifty simulated schools REML gives tau = {tau:.1f}, and its predictions equal the posterior "
         "means given this tau, under a flat prior on mu. On the Eight Schools it plugs in "
@@ -834,7 +811,7 @@ def _reml_boundary() -> Finding:
         return np.mean([_plug_in(row, error)[0] == 0 for row in data])
 
     at_zero, at_five = share_at_zero(0), share_at_zero(5)
-    tau = _eight_schools()["tau"]
+    tau = schools_posterior()["tau"]
     return _judged(
         f"With the standard errors of the Eight Schools, {at_zero:.0%} of 500 simulated data sets with tau "
         f"= 0 give exactly zero, and {at_five:.0%} with tau = 5. So do the Eight Schools, where the "
@@ -956,7 +933,7 @@ def _james_stein_target() -> Finding:
 @_judges("e1b-reason")
 def _e1b_reason() -> Finding:
     _, error = _schools()
-    tau, flat = _eight_schools()["tau"], _flat_priors()["tau"]
+    tau, flat = schools_posterior()["tau"], flat_posterior()["tau"]
 
     def right(law):
         stronger = (_average_factor(error, law) > _factor(error, 6.0)).all().item()
@@ -1001,7 +978,7 @@ def _e3_largest_gain() -> Finding:
     exposure = data["exposure"].values
     shape, rate = 1 + data["count"].values, 0.5 + exposure
     alone = [_shortest(stats.gamma(a, scale=1 / b)) for a, b in zip(shape, rate, strict=True)]
-    gain = 1 - _width(_hospitals()["lam"]).values / alone
+    gain = 1 - _width(hospitals_posterior()["lam"]).values / alone
     order, best = exposure.argsort(), gain.argmax()
     small, large, next_large = order[0], order[-1], order[-2]
     most = set(gain.argsort()[-2:]) == set(order[:2])
@@ -1016,8 +993,8 @@ def _e3_largest_gain() -> Finding:
 
 @_judges("e3-new-wider")
 def _e3_new_wider() -> Finding:
-    new = float(_central_width(_hospitals()["lam_new"]))
-    five = _central_width(_hospitals()["lam"].sel(hospital="hospital 5")).item()
+    new = float(_central_width(hospitals_posterior()["lam_new"]))
+    five = _central_width(hospitals_posterior()["lam"].sel(hospital="hospital 5")).item()
     return _judged(
         f"The exact central 89% interval of a new hospital's rate is {new:.2f} wide, that of hospital 5 "
         f"{five:.2f}: {new / five - 1:.0%} more.",
@@ -1031,7 +1008,7 @@ def _e4_new_wider() -> Finding:
         known = _central_width(posterior["theta"].sel(school="E")).item()
         return float(_central_width(posterior["theta_new"])) / known - 1
 
-    model, flat = excess(_eight_schools()), excess(_flat_priors())
+    model, flat = excess(schools_posterior()), excess(flat_posterior())
     return _judged(
         f"Its central 89% interval is {model:.0%} wider. Flat priors would give {flat:.0%}.",
         plainly=abs(model - 0.5) <= 0.05,

@@ -11,14 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from support import datasets, exact
-from support.audit.numbers import (
-    flat_posterior,
-    judge,
-    marginal_of,
-    schools_posterior,
-    stated,
-    summary_truth,
-)
+from support.audit.numbers import judge, marginal_of, stated, summary_truth
+from support.audit.posteriors import flat_posterior, schools_posterior
 from support.exact.posterior import Posterior
 
 
