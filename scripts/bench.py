@@ -40,9 +40,7 @@ def main():
 def measure(script):
     """Return the measurements that one script prints."""
     print(f"benchmarks/{script.name}", file=sys.stderr, flush=True)
-    process = subprocess.run(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True, check=True
-    )
+    process = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in process.stdout.splitlines()]
 
 

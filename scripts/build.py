@@ -111,17 +111,14 @@ def book_variables():
 def files_below(folder):
     """Return every file in a folder, except hidden ones and what tools leave behind."""
     return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not is_left_behind(path.relative_to(folder))
+        path for path in folder.rglob("*") if path.is_file() and not is_left_behind(path.relative_to(folder))
     )
 
 
 def is_left_behind(path):
     """Tell whether a path belongs to a tool rather than to the book's sources."""
     return any(
-        part in NOT_SOURCES or part.startswith(".") or part.endswith(".egg-info")
-        for part in path.parts
+        part in NOT_SOURCES or part.startswith(".") or part.endswith(".egg-info") for part in path.parts
     )
 
 
@@ -166,9 +163,7 @@ def execute_pages(root, pages, cache_path):
     )
     failures = []
     with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
-        jobs = {
-            pool.submit(execute, root / page, notebooks[page], timeout): page for page in missing
-        }
+        jobs = {pool.submit(execute, root / page, notebooks[page], timeout): page for page in missing}
         for job in as_completed(jobs):
             page = jobs[job]
             error = job.exception() or job.result().err
@@ -177,9 +172,7 @@ def execute_pages(root, pages, cache_path):
                 print(f"  {page}  FAILED", flush=True)
                 continue
             result = job.result()
-            bundle = CacheBundleIn(
-                result.nb, str(root / page), data={"execution_seconds": result.time}
-            )
+            bundle = CacheBundleIn(result.nb, str(root / page), data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             seconds[page.as_posix()] = round(result.time, 2)
             print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
@@ -298,9 +291,7 @@ def write_config(root, output, cache_path):
     config["execute"].update(execute_notebooks="cache", cache=str(cache_path))
     # Jupyter Book looks for extensions from the folder of the configuration.
     extensions = config["sphinx"].get("local_extensions", {})
-    config["sphinx"]["local_extensions"] = {
-        name: str(root / folder) for name, folder in extensions.items()
-    }
+    config["sphinx"]["local_extensions"] = {name: str(root / folder) for name, folder in extensions.items()}
     path = output / "_config.yml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")
     return path

@@ -1,6 +1,7 @@
 """The audit of the stated numbers: complete, computed, and agreeing with other ways to compute."""
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,6 +65,34 @@ def test_every_stated_number_has_a_verdict_with_evidence(verdicts):
 
 
 @pytest.mark.slow
+def test_the_transcription_adds_up():
+    # Of each group the sum of all its numbers, added up from the source: one wrong digit changes it.
+    sums = {
+        group["id"]: str(sum(Decimal(text) for row in group["rows"].values() for text in row))
+        for group in numbers.stated()
+    }
+    assert sums == {
+        "example-shrinkage": "15.19",
+        "eight-schools-summary": "68506.07",
+        "eight-schools-diagnostics": "2180",
+        "eight-schools-predictive": "243.4",
+        "survey-counts": "435",
+        "survey-summary": "28021.59",
+        "survey-interval-widths": "1.738",
+        "loo-comparison": "-84.58",
+        "exercise-1-factors": "42.343",
+        "exercise-1-estimates": "63.77",
+        "exercise-1-school-a": "61.5",
+        "exercise-1-precise-school": "59.410",
+        "exercise-2-diagnostics": "2210.417",
+        "exercise-3-data": "100.12",
+        "exercise-3-width": "30",
+        "exercise-4-new-school": "52.2",
+        "exercise-4-width-ratio": "1.52",
+        "exercise-4-covariate": "14796.24",
+    }
+
+
 def test_the_verdicts_are_those_the_book_reports(verdicts):
     counts = pd.crosstab(verdicts["group"], verdicts["verdict"]).reindex(columns=numbers.VERDICTS)
     assert {name: tuple(row) for name, row in counts.fillna(0).astype(int).iterrows()} == VERDICTS

@@ -22,9 +22,7 @@ QUANTITIES = ("pi0", "pi", "pi_new", "y_rep")
 
 @pytest.fixture(scope="module")
 def survey():
-    return exact.dirichlet_multinomial(
-        datasets.survey()["count"], alpha=stats.expon(), baseline=FLAT
-    )
+    return exact.dirichlet_multinomial(datasets.survey()["count"], alpha=stats.expon(), baseline=FLAT)
 
 
 # -- brute force ----------------------------------------------------------------------------------
@@ -72,9 +70,7 @@ def two_categories(table, prior, baseline, x):
         "cdf": [expectation(special.betainc(a, b, x)) for a, b in shapes],
         "new": expectation(special.betainc(alpha * p, alpha * (1 - p), x)),
         "one": [
-            expectation(m * np.exp(special.betaln(a + 1, b + m - 1) - special.betaln(a, b)))
-            if m
-            else 0.0
+            expectation(m * np.exp(special.betaln(a + 1, b + m - 1) - special.betaln(a, b))) if m else 0.0
             for m, (a, b) in zip(n, shapes, strict=True)
         ],
     }
@@ -155,9 +151,7 @@ class Importance:
     ids=["survey", "survey, weak prior", "zero counts"],
 )
 def test_importance_sampling(table, prior, concentrations, proposal):
-    posterior = exact.dirichlet_multinomial(
-        np.asarray(table), alpha=prior, baseline=concentrations
-    )
+    posterior = exact.dirichlet_multinomial(np.asarray(table), alpha=prior, baseline=concentrations)
     draws = Importance(table, prior, concentrations, size=100_000, seed=20250508, alpha=proposal)
     z = [(posterior.log_evidence - draws.log_evidence) / draws.log_evidence_error]
     centre = posterior["alpha"].mean()
@@ -238,9 +232,7 @@ def test_known_alpha_in_rational_arithmetic(table, alpha, baseline):
     # E(pi0_k) is a ratio of evidences: p^b times p is p^(b + 1), up to its normaliser.
     for k in range(4):
         raised = [b + (j == k) for j, b in enumerate(baseline)]
-        ratio = (
-            exact_evidence(table, alpha, raised) * Fraction(baseline[k], sum(baseline)) / evidence
-        )
+        ratio = exact_evidence(table, alpha, raised) * Fraction(baseline[k], sum(baseline)) / evidence
         assert posterior["pi0"].mean().sel(category=k) == pytest.approx(float(ratio), rel=1e-7)
 
 
@@ -255,9 +247,7 @@ def test_infinite_alpha_is_complete_pooling():
             marginal = posterior[name].sel(response=response)
             assert marginal.mean() == pytest.approx(beta.mean(), rel=1e-6)
             assert marginal.sd() == pytest.approx(beta.std(), rel=1e-5)
-            np.testing.assert_allclose(
-                marginal.quantile([0.05, 0.9]), beta.ppf([0.05, 0.9]), rtol=1e-5
-            )
+            np.testing.assert_allclose(marginal.quantile([0.05, 0.9]), beta.ppf([0.05, 0.9]), rtol=1e-5)
     y_rep = posterior["y_rep"].sel(region="region 5", response="A")
     n = table.sel(region="region 5").sum().item()
     counts = np.arange(n + 1)
@@ -294,9 +284,7 @@ def test_without_data_the_posterior_is_the_prior():
     np.testing.assert_allclose(posterior["alpha"].quantile(q), prior.ppf(q), rtol=1e-6)
     for k, c in enumerate(concentrations):
         beta = stats.beta(c, concentrations.sum() - c)
-        np.testing.assert_allclose(
-            posterior["pi0"].sel(category=k).quantile(q), beta.ppf(q), rtol=1e-5
-        )
+        np.testing.assert_allclose(posterior["pi0"].sel(category=k).quantile(q), beta.ppf(q), rtol=1e-5)
         x = np.array([0.1, 0.6])
         np.testing.assert_allclose(posterior["pi0"].sel(category=k).pdf(x), beta.pdf(x), rtol=1e-5)
     assert posterior["y_rep"].sd().max() == 0
@@ -343,9 +331,7 @@ def test_elpd_loo_is_the_predictive_density_of_the_left_out_region():
     density = np.exp(log_likelihood(table[:1], draws.alpha, draws.pi0))
     assert abs(draws.z(np.exp(posterior.elpd_loo[0].item()), density)) < 4.5
     rest = exact.dirichlet_multinomial(table[:3], alpha=prior, baseline=baseline)
-    assert posterior.elpd_loo[3] == pytest.approx(
-        posterior.log_evidence - rest.log_evidence, abs=1e-7
-    )
+    assert posterior.elpd_loo[3] == pytest.approx(posterior.log_evidence - rest.log_evidence, abs=1e-7)
     assert posterior.elpd_loo[2] == pytest.approx(0, abs=1e-7)
 
 
@@ -411,9 +397,7 @@ def test_category_never_seen_piles_up_at_zero():
 @pytest.mark.parametrize("alpha", [3.0, 50.0, 1e5])
 @pytest.mark.parametrize("concentration", [0.05, 1.0])
 def test_new_region_where_a_category_was_never_seen(alpha, concentration):
-    posterior = exact.dirichlet_multinomial(
-        [[5, 0], [30, 0]], alpha=alpha, baseline=[1.0, concentration]
-    )
+    posterior = exact.dirichlet_multinomial([[5, 0], [30, 0]], alpha=alpha, baseline=[1.0, concentration])
     # One dimension is left: a fine grid over the log odds of pi0.
     z = np.linspace(-60 / concentration - 20, 40, 100_001)
     other = alpha * special.expit(-z)
@@ -430,9 +414,7 @@ def test_new_region_where_a_category_was_never_seen(alpha, concentration):
 
 @pytest.mark.parametrize("concentration", [0.05, 1.0])
 def test_complete_pooling_where_a_category_was_never_seen(concentration):
-    posterior = exact.dirichlet_multinomial(
-        [[5, 0], [30, 0]], alpha=1e8, baseline=[1.0, concentration]
-    )
+    posterior = exact.dirichlet_multinomial([[5, 0], [30, 0]], alpha=1e8, baseline=[1.0, concentration])
     x = np.array([1e-4, 0.01, 0.2])
     pooled = stats.beta(concentration, 1 + 35).cdf(x)
     for name in ("pi0", "pi_new"):
@@ -443,17 +425,13 @@ def test_complete_pooling_where_a_category_was_never_seen(concentration):
 def test_very_large_counts_pin_each_region_down():
     share = np.array([[0.2, 0.3, 0.5], [0.25, 0.25, 0.5], [0.3, 0.3, 0.4]])
     counts = 1_000_000 * share
-    posterior = exact.dirichlet_multinomial(
-        counts, alpha=stats.expon(scale=10), baseline=np.ones(3)
-    )
+    posterior = exact.dirichlet_multinomial(counts, alpha=stats.expon(scale=10), baseline=np.ones(3))
     spread = np.sqrt(share * (1 - share) / 1_000_000)
     np.testing.assert_allclose(posterior["pi"].mean(), share, atol=1e-4)
     np.testing.assert_allclose(posterior["pi"].sd(), spread, rtol=1e-3)
     np.testing.assert_allclose(posterior["y_rep"].sd(), 1_000_000 * np.sqrt(2) * spread, rtol=1e-3)
     # pi is then as good as observed, and the evidence its density over the number of tables.
-    twice = exact.dirichlet_multinomial(
-        2 * counts, alpha=stats.expon(scale=10), baseline=np.ones(3)
-    )
+    twice = exact.dirichlet_multinomial(2 * counts, alpha=stats.expon(scale=10), baseline=np.ones(3))
     ratio = twice.log_evidence - posterior.log_evidence
     assert ratio == pytest.approx(-3 * 2 * np.log(2), abs=1e-3)
 
@@ -461,9 +439,7 @@ def test_very_large_counts_pin_each_region_down():
 def test_heavy_prior_tail_has_no_mean_but_quantiles():
     """Counts in proportion say only that alpha is large, and the prior decides how large."""
     table = [[20, 30], [40, 60]]
-    posterior = exact.dirichlet_multinomial(
-        table, alpha=stats.halfcauchy(scale=100), baseline=[1.0, 1.0]
-    )
+    posterior = exact.dirichlet_multinomial(table, alpha=stats.halfcauchy(scale=100), baseline=[1.0, 1.0])
     assert posterior["alpha"].mean() == np.inf
     # Far out the likelihood is constant: the tail is the prior's.
     tail = 1 - posterior["alpha"].cdf(np.array([1e6, 1e7]))
@@ -587,9 +563,7 @@ def test_convolution_of_three_against_adaptive_integration():
         return lambda x: sum(np.log(x + root) for root in of)
 
     powers = (1.5, 1.0, 2.0)
-    factors = [
-        convolution.Factor(power, smooth(of), 1.0) for power, of in zip(powers, roots, strict=True)
-    ]
+    factors = [convolution.Factor(power, smooth(of), 1.0) for power, of in zip(powers, roots, strict=True)]
     total, others = convolution.leave_one_out(factors)
     s = 7.0
 

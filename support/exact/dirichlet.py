@@ -107,8 +107,7 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
     def elpd_loo():
         everything = solutions.log_evidence
         values = [
-            everything
-            - _Solutions(np.delete(table, r, axis=0), prior, concentrations).log_evidence
+            everything - _Solutions(np.delete(table, r, axis=0), prior, concentrations).log_evidence
             for r in range(len(table))
         ]
         return xr.DataArray(values, dims=groups.dims, coords=groups.coords, name="elpd_loo")
@@ -157,8 +156,7 @@ def _concentrations(baseline, size):
     values = arguments.positive("baseline", arguments.vector("baseline", given))
     if len(values) != size:
         raise ValueError(
-            f"baseline must have one concentration per category of counts: expected {size}, "
-            f"got {len(values)}"
+            f"baseline must have one concentration per category of counts: expected {size}, got {len(values)}"
         )
     return values
 
@@ -232,10 +230,7 @@ def _log_counts(column):
     step = max(1, SLICE // max(1, len(values)))
 
     def log_smooth(x):
-        parts = [
-            log_binomial(x[i : i + step, None], values - 1) @ repeats
-            for i in range(0, len(x), step)
-        ]
+        parts = [log_binomial(x[i : i + step, None], values - 1) @ repeats for i in range(0, len(x), step)]
         return np.concatenate(parts)
 
     return log_smooth
@@ -549,9 +544,7 @@ class _Solutions:
 
     def baseline_law(self, categories):
         """Law of pi0."""
-        return self._shares(
-            _Solution.baseline_moments, _Solution.baseline, [(k,) for k in categories]
-        )
+        return self._shares(_Solution.baseline_moments, _Solution.baseline, [(k,) for k in categories])
 
     def new_law(self, categories):
         """Law of pi_new."""
