@@ -366,6 +366,17 @@ def test_bad_input_is_named(arguments, message):
         exact.normal(**arguments)
 
 
+def test_standard_errors_in_another_order_than_the_effects_are_refused():
+    names = {"school": list("ABCDEFGH")}
+    y = xr.DataArray(Y, dims="school", coords=names)
+    sigma = xr.DataArray(SIGMA, dims="school", coords=names)
+    with pytest.raises(ValueError, match=r"(?s)sigma must have the labels of y.*sigma.reindex_like\(y\)"):
+        exact.normal(y, sigma[::-1])
+    with pytest.raises(ValueError, match="sigma must have the dim of y, 'school'"):
+        exact.normal(y, sigma.rename(school="site"))
+    assert exact.normal(y, sigma[::-1].reindex_like(y))["mu"].mean() == exact.normal(Y, SIGMA)["mu"].mean()
+
+
 def test_bad_questions_are_refused():
     tau = exact.normal(Y, SIGMA)["tau"]
     with pytest.raises(ValueError, match="q must lie strictly between 0 and 1"):

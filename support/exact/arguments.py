@@ -58,6 +58,32 @@ def positive(name, array):
     return array
 
 
+def same_labels(name, values, other_name, other):
+    """Refuse two DataArrays whose groups have other names or another order.
+
+    Anything but two DataArrays is taken to be in the same order.
+
+    Raises
+    ------
+    ValueError
+        If their dims, or the labels along them, differ.
+    """
+    if not (isinstance(values, xr.DataArray) and isinstance(other, xr.DataArray)):
+        return
+    dim = other.dims[0]
+    if values.dims != other.dims:
+        raise ValueError(
+            f"{name} must have the dim of {other_name}, {dim!r}, but has {values.dims}; rename it"
+        )
+    if dim in other.coords and dim in values.coords:
+        ours, theirs = other[dim].values, values[dim].values
+        if not np.array_equal(ours, theirs):
+            raise ValueError(
+                f"{name} must have the labels of {other_name} along {dim!r}, but has {theirs} for {ours}; "
+                f"use {name}.reindex_like({other_name})"
+            )
+
+
 def counts(name, values):
     """Float array of non-negative whole numbers, of any shape.
 

@@ -174,6 +174,7 @@ def normal(
     """
     values = arguments.vector("y", y)
     noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
+    arguments.same_labels("sigma", sigma, "y", y)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
     tau = arguments.scale_prior("tau", tau, flat=True)
     design, means, sds, beta_labels = _design(covariates, beta, values, mean, sd)

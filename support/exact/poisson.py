@@ -124,23 +124,8 @@ def _check_data(counts, exposure):
             "sum or select first"
         )
     e = arguments.positive("exposure", arguments.vector("exposure", exposure, like=y))
-    if isinstance(counts, xr.DataArray) and isinstance(exposure, xr.DataArray):
-        _same_labels(counts, exposure)
+    arguments.same_labels("exposure", exposure, "counts", counts)
     return y, np.log(e)
-
-
-def _same_labels(counts, exposure):
-    """Refuse counts and exposures in different orders."""
-    dim = counts.dims[0]
-    if exposure.dims != counts.dims:
-        raise ValueError(f"exposure must have the dim of counts, {dim!r}, but has {exposure.dims}; rename it")
-    if dim in counts.coords and dim in exposure.coords:
-        ours, theirs = counts[dim].values, exposure[dim].values
-        if not np.array_equal(ours, theirs):
-            raise ValueError(
-                f"exposure must have the labels of counts along {dim!r}, but has {theirs} for {ours}; "
-                "use exposure.reindex_like(counts)"
-            )
 
 
 def _location_prior(name, prior):
