@@ -1,6 +1,7 @@
 """Repeat the fits of the section over seeds and samplers: make study.
 
-Runs that are already made are kept in _build/study/, so that an interrupted study goes on.
+Runs that are already made are kept in _build/study/, in a folder named after all that they depend on, so
+that an interrupted study goes on.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from build import fingerprint
 from joblib import Memory, Parallel, delayed
 
 from support.audit import runs
@@ -22,7 +24,7 @@ PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "arviz-stats", "numpy", "numb
 NOTE = """\
 Divergences, effective sample sizes, R-hat and leave-one-out comparisons of the section's models,
 with 4 chains of 1000 tuning and 2000 kept draws. The draws depend on the processor, so that another
-machine gives other runs with the same range.
+machine gives other runs, with a similar range.
 """
 
 
@@ -31,9 +33,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
     jobs = parser.parse_args().jobs
-    measure = Memory(ROOT / "_build" / "study", verbose=0).cache(runs.measure)
+    memory = Memory(ROOT / "_build" / "study" / fingerprint(ROOT), verbose=0)
+    measure = memory.cache(runs.measure)
     tasks = runs.tasks()
-    # The other sampler's runs take longest.
+    # PyMC's own NUTS takes longest, so it comes first.
     results = Parallel(n_jobs=jobs, verbose=10)(delayed(measure)(*task) for task in reversed(tasks))
     index = pd.MultiIndex.from_tuples(tasks, names=["sampler", "seed"])
     table = pd.DataFrame(results[::-1], index=index)

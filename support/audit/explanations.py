@@ -74,11 +74,16 @@ def summary_under(posterior: Posterior) -> pd.DataFrame:
     return table.rename_axis(index=["quantity", "statistic"])
 
 
-def smallest_covariate_sds() -> dict[str, float]:
-    """Smallest posterior sds that any data set of Solution 5.8.4 (d) can give.
+def smallest_covariate_sds(standard_error) -> dict[str, float]:
+    """Smallest posterior sds that effects with these standard errors can give in Solution 5.8.4 (d).
 
     A posterior variance is at least its average given tau. Given tau it does not depend on the effects,
-    and is smallest for tau = 0 and the smallest standard errors that can be drawn, 8.
+    and it is smallest for tau = 0.
+
+    Parameters
+    ----------
+    standard_error : (12,) array or float
+        Of eight public schools and four private ones, in SAT points.
 
     Returns
     -------
@@ -87,11 +92,11 @@ def smallest_covariate_sds() -> dict[str, float]:
 
     Examples
     --------
-    >>> smallest_covariate_sds()["beta"] > 4.27  # what the source prints
+    >>> smallest_covariate_sds(8.0)["beta"] > 4.27  # what the source prints
     True
     """
     private = np.repeat([0, 1], [8, 4])
-    posterior = exact.normal(np.zeros(12), 8.0, tau=0, covariates=private, beta=stats.norm(0, 10))
+    posterior = exact.normal(np.zeros(12), standard_error, tau=0, covariates=private, beta=stats.norm(0, 10))
     return {"mu": float(posterior["mu"].sd()), "beta": float(np.ravel(posterior["beta"].sd())[0])}
 
 

@@ -55,7 +55,8 @@ class Fixed:
     ----------
     value : float
     error : float
-        Monte Carlo standard error of an estimate of it, with as many effective draws as the source states.
+        Monte Carlo standard error of an estimate of it, with as many effective draws as the source states;
+        for leave-one-out, the root mean square distance of the recorded runs from the value.
     rounding : float
         How far the value moves at most when the inputs are rounded as the source prints them.
     """
@@ -108,9 +109,9 @@ def judge(text: str, truth: Truth) -> str:
     Returns
     -------
     str
-        ``reproduced``: the true value, rounded as printed. ``agrees``: within what rounded inputs or 4
-        Monte Carlo standard errors allow. ``not reproduced``: neither. ``run-dependent, inside`` or
-        ``outside``: in or out of the range of the recorded runs.
+        ``reproduced``: the true value, rounded as printed. ``agrees``: within half a unit of the last digit
+        and what rounded inputs or 4 Monte Carlo standard errors allow. ``not reproduced``: neither.
+        ``run-dependent, inside`` or ``outside``: in or out of the range of the recorded runs.
 
     Raises
     ------
@@ -351,9 +352,9 @@ def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
 # What is true of each group ----------------------------------------------------------------
 
 
-def _seen(columns):
-    """Range of a quantity over all recorded runs."""
-    values = runs.recorded()[columns].to_numpy()
+def _seen(column):
+    """Range of a quantity over all recorded runs, both samplers together."""
+    values = runs.recorded()[column].to_numpy()
     return Seen(float(np.nanmin(values)), float(np.nanmax(values)))
 
 
@@ -524,7 +525,7 @@ def _exercise_1_estimates(group):
     schools = datasets.eight_schools()
     effect = schools["effect"]
     _, shrunk = _shrink(effect, schools["standard_error"])
-    # The source's working rounds B to three decimals.
+    # The source's working rounds B to three decimals, which could hide a slip in the last digit.
     rounding = _HALF_THIRD_DECIMAL * abs(effect - 8.0)
     return {
         (row, "shrunk"): Fixed(shrunk.sel(school=row).item(), rounding=rounding.sel(school=row).item())

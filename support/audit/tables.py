@@ -64,7 +64,7 @@ def number_table() -> Table:
         columns=("of", "what", "stated", "true", "off by (s.e.)", "verdict"),
         verdicts=numbers.VERDICTS,
         example="tau hdi",
-        unit="stated numbers in 18 groups",
+        unit=f"stated numbers in {len(entries)} groups",
     )
 
 
