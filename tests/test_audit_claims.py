@@ -204,7 +204,7 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
         "partial": exact.normal(np.array([-90.0, 0, 90]), 10.0),
         "none": exact.normal(np.array([-90.0, 0, 90]), 10.0, mu=0, tau=100),
     }
-    monkeypatch.setattr(claims, "_strategies", lambda: spread)
+    monkeypatch.setattr(claims, "strategies", lambda: spread)
     assert claims._CHECKS["none-over-complete"]().verdict == "holds"
 
 

@@ -15,24 +15,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import yaml
-from scipy import optimize, stats
+from scipy import stats
 
 from support import datasets, exact
 from support.audit import runs
+from support.audit.numbers import INTERVAL, TAILS, shortest_width
 from support.audit.posteriors import (
     flat_posterior,
     hospitals_posterior,
     schools_posterior,
+    strategies,
     survey_posterior,
 )
-from support.exact.posterior import Marginal, Posterior
+from support.exact.posterior import Marginal
 
 VERDICTS = ("holds", "holds with a condition", "does not hold", "a matter of convention")
 HOLDS, WITH_CONDITION, DOES_NOT_HOLD, CONVENTION = VERDICTS
-
-# The share of probability inside the section's intervals, and the ends of a central one.
-INSIDE = 0.89
-ENDS = np.array([0.055, 0.945])
 
 
 @dataclass(frozen=True)
@@ -143,13 +141,13 @@ def _average_factor(sigma, tau: Marginal):
 
 def _width(marginal: Marginal):
     """Width of the highest-density interval."""
-    ends = marginal.hdi(INSIDE)
+    ends = marginal.hdi(INTERVAL)
     return ends.isel(ci_bound=1) - ends.isel(ci_bound=0)
 
 
 def _central_width(marginal: Marginal):
     """Width of the central interval."""
-    ends = marginal.quantile(ENDS)
+    ends = marginal.quantile(TAILS)
     return ends.isel(quantile=1) - ends.isel(quantile=0)
 
 
@@ -211,7 +209,7 @@ def _pooling_compromise() -> Finding:
     own_sigma = np.array([float(_central_width(marginal)) for marginal in alone])
     one_sigma = _central_width(exact.normal_groups(score, instructor, **_EXAM_APART)["theta"]).values
     pooled = _central_width(partial).values
-    low, high = exact.normal_sample(score, **_EXAM)["mu"].quantile(ENDS).values
+    low, high = exact.normal_sample(score, **_EXAM)["mu"].quantile(TAILS).values
     truth = data["true_mean"].groupby(instructor).mean()
     missed = ((truth < low) | (truth > high)).sum().item()
     gain = 1 - pooled / one_sigma
@@ -413,7 +411,7 @@ def _forest_grand_mean() -> Finding:
 
 @_judges("forest-c-e")
 def _forest_c_e() -> Finding:
-    hdi = schools_posterior()["theta"].hdi(INSIDE)
+    hdi = schools_posterior()["theta"].hdi(INTERVAL)
     crosses = (hdi.sel(ci_bound="lower") < 0) & (hdi.sel(ci_bound="upper") > 0)
     c, e = (" to ".join(f"{end:.1f}" for end in hdi.sel(school=school).values) for school in "CE")
     return _judged(
@@ -565,7 +563,7 @@ def _region_5_widest() -> Finding:
 def _every_category_narrower() -> Finding:
     parameters = 1 + datasets.survey()["count"].sel(region="region 5").values
     share = stats.beta(parameters, parameters.sum() - parameters)
-    alone = share.ppf(ENDS[1]) - share.ppf(ENDS[0])
+    alone = share.ppf(TAILS[1]) - share.ppf(TAILS[0])
     gain = 1 - _central_width(survey_posterior()["pi"].sel(region="region 5")).values / alone
     return _judged(
         f"Every interval is narrower, but by {gain.min():.0%} to {gain.max():.0%} only.",
@@ -576,19 +574,9 @@ def _every_category_narrower() -> Finding:
 # -- 5.8.5 ------------------------------------------------------------------------------------
 
 
-@cache
-def _strategies() -> dict[str, Posterior]:
-    """Return the three models that the section compares on the Eight Schools."""
-    return {
-        "complete": exact.normal(*_schools(), tau=0),
-        "partial": schools_posterior(),
-        "none": exact.normal(*_schools(), mu=0, tau=20),
-    }
-
-
 def _elpd() -> dict[str, float]:
     """Exact leave-one-out score of each strategy."""
-    return {name: posterior.elpd_loo.sum().item() for name, posterior in _strategies().items()}
+    return {name: posterior.elpd_loo.sum().item() for name, posterior in strategies().items()}
 
 
 @_judges("partial-first")
@@ -615,7 +603,7 @@ def _none_over_complete() -> Finding:
 def _loo_no_warnings() -> Finding:
     _, error = _schools()
     # The importance weights of a Normal model have a tail of exactly this shape.
-    pareto_k = _strategies()["none"]["theta"].sd() ** 2 / error**2
+    pareto_k = strategies()["none"]["theta"].sd() ** 2 / error**2
     above = (pareto_k > 0.7).sum().item()
     flagged = _recorded("loo/no pooling/k_above_0.7")
     return _judged(
@@ -963,21 +951,12 @@ def _e2_jacobian() -> Finding:
     )
 
 
-def _shortest(law) -> float:
-    """Width of the highest-density interval of a frozen distribution."""
-
-    def width(left):
-        return law.ppf(left + INSIDE) - law.ppf(left)
-
-    return optimize.minimize_scalar(width, bounds=(0, 1 - INSIDE), method="bounded").fun
-
-
 @_judges("e3-largest-gain")
 def _e3_largest_gain() -> Finding:
     data = datasets.hospitals()
     exposure = data["exposure"].values
     shape, rate = 1 + data["count"].values, 0.5 + exposure
-    alone = [_shortest(stats.gamma(a, scale=1 / b)) for a, b in zip(shape, rate, strict=True)]
+    alone = [shortest_width(stats.gamma(a, scale=1 / b)) for a, b in zip(shape, rate, strict=True)]
     gain = 1 - _width(hospitals_posterior()["lam"]).values / alone
     order, best = exposure.argsort(), gain.argmax()
     small, large, next_large = order[0], order[-1], order[-2]

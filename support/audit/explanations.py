@@ -11,20 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from support import datasets, exact
-from support.audit.numbers import judge, marginal_of, stated, summary_truth
+from support.audit.numbers import group_named, judge, marginal_of, number, summary_truth
 from support.audit.posteriors import flat_posterior, schools_posterior
 from support.exact.posterior import Posterior
-
-
-def group_named(name: str) -> dict:
-    """A group of stated numbers.
-
-    Examples
-    --------
-    >>> group_named("exercise-4-width-ratio")["rows"]
-    {'school 9 over school E': ['1.52']}
-    """
-    return next(group for group in stated() if group["id"] == name)
 
 
 def summary_under(posterior: Posterior) -> pd.DataFrame:
@@ -218,7 +207,7 @@ def school_e_twice() -> pd.DataFrame:
     ):
         group = group_named(name)
         text = group["rows"][row][group["columns"].index("sd")]
-        ess = float(group_named("eight-schools-summary")["rows"]["theta[E]"][5])
+        ess = number(group_named("eight-schools-summary"), "theta[E]", "ess_bulk")
         rows[where] = {"stated": text}
         for prior, posterior in (("model", schools_posterior()), ("flat", flat_posterior())):
             truth = summary_truth(marginal_of(posterior, "theta[E]"), "sd", ess)

@@ -17,14 +17,16 @@ import yaml
 from scipy import stats
 from scipy.optimize import minimize, minimize_scalar
 
-from support import datasets, exact
+from support import datasets
 from support.audit import runs
 from support.audit.posteriors import (
     covariate_posterior,
     hospitals_posterior,
     schools_posterior,
+    strategies,
     survey_posterior,
 )
+from support.audit.runs import INTERVAL
 from support.checks import LARGEST_Z
 from support.exact.posterior import Marginal, Posterior
 
@@ -36,7 +38,7 @@ VERDICTS = (
     "not reproduced",
 )
 
-INTERVAL = 0.89
+# Ends of the central interval of the probability INTERVAL.
 TAILS = np.array([0.055, 0.945])
 DRAWS = 8000
 # The smallest that the source states for a fit without divergences; used where it states none.
@@ -80,6 +82,7 @@ Truth = Fixed | Seen
 # The stated numbers and their verdicts -----------------------------------------------------
 
 
+@cache
 def stated() -> list[dict]:
     """Read the stated numbers, as text.
 
@@ -95,6 +98,28 @@ def stated() -> list[dict]:
     """
     with (files("support") / "data" / "stated.yaml").open(encoding="utf8") as file:
         return yaml.load(file, yaml.BaseLoader)
+
+
+def group_named(name: str) -> dict:
+    """A group of stated numbers.
+
+    Examples
+    --------
+    >>> group_named("exercise-4-width-ratio")["rows"]
+    {'school 9 over school E': ['1.52']}
+    """
+    return next(group for group in stated() if group["id"] == name)
+
+
+def number(group: dict, row: str, column: str) -> float:
+    """A stated number of a group.
+
+    Examples
+    --------
+    >>> number(group_named("example-shrinkage"), "H", "B")
+    0.9
+    """
+    return float(group["rows"][row][group["columns"].index(column)])
 
 
 def judge(text: str, truth: Truth) -> str:
@@ -211,11 +236,6 @@ def _verdict(group, row, column, text, truth):
     }
 
 
-def _number(group, row, column):
-    """A stated number of a group."""
-    return float(group["rows"][row][group["columns"].index(column)])
-
-
 # Monte Carlo errors ------------------------------------------------------------------------
 
 
@@ -240,6 +260,7 @@ def monte_carlo_error(marginals: list[Marginal], statistic: Callable, ess: list[
 
     Examples
     --------
+    >>> from support import exact
     >>> tau = exact.normal([28, 8, -3], [15, 10, 16])["tau"]
     >>> error = monte_carlo_error([tau], lambda draws: draws.mean(axis=1), [1000])
     >>> bool(0.85 < error / (tau.sd() / 1000**0.5) < 1.15)
@@ -337,6 +358,7 @@ def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
 
     Examples
     --------
+    >>> from support import exact
     >>> schools = datasets.eight_schools()
     >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
     >>> round(marginal_of(posterior, "theta[E]").mean(), 2)
@@ -367,7 +389,7 @@ def _fit_summary(posterior, fit):
             ess = {"mean": "ess_bulk", "sd": "ess_bulk", "hdi_lower": "ess_tail", "hdi_upper": "ess_tail"}
             marginal = marginal_of(posterior(), row)
             for statistic, source in ess.items():
-                result[row, statistic] = summary_truth(marginal, statistic, _number(group, row, source))
+                result[row, statistic] = summary_truth(marginal, statistic, number(group, row, source))
             for statistic in ("r_hat", "ess_bulk", "ess_tail"):
                 result[row, statistic] = _seen(f"{fit}/{row}/{statistic}")
         return result
@@ -404,11 +426,11 @@ def _eight_schools_diagnostics(group):
 
 def _eight_schools_predictive(group):
     observed = datasets.eight_schools()["effect"]
-    summary = next(other for other in stated() if other["id"] == "eight-schools-summary")
+    summary = group_named("eight-schools-summary")
     result = {}
     for row in group["rows"]:
         # A replicated effect adds independent noise to a draw of theta, whose draws are the fewer.
-        ess = _number(summary, f"theta[{row}]", "ess_bulk")
+        ess = number(summary, f"theta[{row}]", "ess_bulk")
         marginal = schools_posterior()["y_rep"].sel(school=row)
         result[row, "observed"] = Fixed(observed.sel(school=row).item())
         result[row, "replicated_mean"] = summary_truth(marginal, "mean", ess)
@@ -449,13 +471,8 @@ class _Known:
 
 
 def _loo_comparison(group):
-    schools = datasets.eight_schools()
-    data = schools["effect"], schools["standard_error"]
-    elpd = {
-        "partial pooling": schools_posterior().elpd_loo,
-        "no pooling": exact.normal(*data, mu=0, tau=20).elpd_loo,
-        "complete pooling": exact.normal(*data, tau=0).elpd_loo,
-    }
+    names = {"partial pooling": "partial", "no pooling": "none", "complete pooling": "complete"}
+    elpd = {row: strategies()[name].elpd_loo for row, name in names.items()}
     total = {name: values.sum().item() for name, values in elpd.items()}
     ranking = sorted(total, key=total.get, reverse=True)
     weight = stacking_weights(elpd)
@@ -558,7 +575,7 @@ def _exercise_2_diagnostics(group):
         result[row, "r_hat"] = _seen(f"{_FITS[row]}/tau/r_hat")
         result[row, "ess"] = _seen(f"{_FITS[row]}/tau/ess_bulk")
         for end in ("hdi_lower", "hdi_upper"):
-            result[row, end] = summary_truth(schools_posterior()["tau"], end, _number(group, row, "ess"))
+            result[row, end] = summary_truth(schools_posterior()["tau"], end, number(group, row, "ess"))
     return result
 
 
@@ -582,30 +599,35 @@ def _exercise_3_width(_group):
         return 100 * (1 - width[0] / width[1])
 
     width = float(np.diff(lam.hdi(INTERVAL).values)[0])
-    width_alone = np.diff(gamma_hdi(alone))[0]
     error = monte_carlo_error([lam, _Known(alone)], narrower, [UNSTATED_ESS, UNSTATED_ESS])
-    return {("hospital 5", "percent_narrower"): Fixed(float(100 * (1 - width / width_alone)), error)}
+    return {
+        ("hospital 5", "percent_narrower"): Fixed(float(100 * (1 - width / shortest_width(alone))), error)
+    }
 
 
-def gamma_hdi(distribution) -> np.ndarray:
-    """Ends (2,) of the 89% highest density interval of a unimodal distribution of SciPy."""
-    best = minimize_scalar(
-        lambda below: distribution.ppf(below + INTERVAL) - distribution.ppf(below),
-        bounds=(0, 1 - INTERVAL),
-        method="bounded",
-        options={"xatol": 1e-12},
-    )
-    return distribution.ppf([best.x, best.x + INTERVAL])
+def shortest_width(distribution) -> float:
+    """Width of the 89% highest density interval of a unimodal distribution of SciPy.
+
+    Examples
+    --------
+    >>> round(shortest_width(stats.expon()), 4)
+    2.2073
+    """
+
+    def width(below):
+        return distribution.ppf(below + INTERVAL) - distribution.ppf(below)
+
+    return minimize_scalar(width, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-12}).fun
 
 
 def _new_and_old_school():
     """Marginals of the new school and of school E, with the draws that stand behind them."""
-    summary = next(other for other in stated() if other["id"] == "eight-schools-summary")
+    summary = group_named("eight-schools-summary")
     posterior = schools_posterior()
     return {
         # One draw for each draw of mu and tau, of which tau has the fewer effective ones.
-        "school 9": (posterior["theta_new"], _number(summary, "tau", "ess_bulk")),
-        "school E": (posterior["theta"].sel(school="E"), _number(summary, "theta[E]", "ess_bulk")),
+        "school 9": (posterior["theta_new"], number(summary, "tau", "ess_bulk")),
+        "school E": (posterior["theta"].sel(school="E"), number(summary, "theta[E]", "ess_bulk")),
     }
 
 

@@ -44,3 +44,15 @@ def covariate_posterior() -> Posterior:
     return exact.normal(
         schools["effect"], schools["standard_error"], covariates=schools["private"], beta=stats.norm(0, 10)
     )
+
+
+@cache
+def strategies() -> dict[str, Posterior]:
+    """Exact posteriors of the three models that the section compares on the Eight Schools."""
+    schools = datasets.eight_schools()
+    data = schools["effect"], schools["standard_error"]
+    return {
+        "complete": exact.normal(*data, tau=0),
+        "partial": schools_posterior(),
+        "none": exact.normal(*data, mu=0, tau=20),
+    }

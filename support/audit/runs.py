@@ -6,6 +6,7 @@ makes them all and writes ``support/data/runs.csv``, which `recorded` reads.
 """
 
 import warnings
+from functools import cache
 from importlib.resources import files
 
 import arviz as az
@@ -76,6 +77,11 @@ def recorded() -> pd.DataFrame:
     >>> recorded().loc["nutpie"].index[0]
     42
     """
+    return _read().copy()
+
+
+@cache
+def _read() -> pd.DataFrame:
     with (files("support") / "data" / "runs.csv").open(encoding="utf8") as file:
         return pd.read_csv(file, index_col=["sampler", "seed"])
 
