@@ -610,7 +610,7 @@ def shortest_width(distribution) -> float:
 
     Examples
     --------
-    >>> round(shortest_width(stats.expon()), 4)
+    >>> round(float(shortest_width(stats.expon())), 4)
     2.2073
     """
 

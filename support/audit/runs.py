@@ -74,7 +74,7 @@ def recorded() -> pd.DataFrame:
 
     Examples
     --------
-    >>> recorded().loc["nutpie"].index[0]
+    >>> int(recorded().loc["nutpie"].index[0])
     42
     """
     return _read().copy()
