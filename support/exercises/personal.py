@@ -1,0 +1,109 @@
+"""The data of each exercise: the source's, or a student's own, drawn from a seed of the student's id."""
+
+import hashlib
+
+import numpy as np
+
+from support import datasets
+
+SCHOOL_MEAN, SCHOOL_SPREAD = 8.0, 6.0  # what the source takes for mu and tau of the Eight Schools
+UNEQUAL_SIZES = (10, 120, 60, 80, 35, 500)
+
+
+def seed(exercise: str, student: str) -> int:
+    """Seed of the data of one student in one exercise.
+
+    The first eight bytes, as a number, of the SHA-256 hash of ``exercise:student``, in small letters and
+    without blanks around the id: whoever knows the id can draw the data again.
+
+    Examples
+    --------
+    >>> seed("5.8.1", "Ada") == seed("5.8.1", " ada ")
+    True
+    >>> seed("5.8.1", "ada") == seed("5.8.2", "ada")
+    False
+    """
+    text = f"{exercise}:{student.strip().lower()}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def data(exercise: str, student: str = ""):
+    """Data of an exercise.
+
+    Parameters
+    ----------
+    exercise : str
+        Such as ``"5.8.1"``.
+    student : str
+        A student's id, whose data are drawn from `seed`; empty for the data of the source.
+
+    Returns
+    -------
+    dict of str to tuple of xarray.DataArray
+        The data under ``""``; the data of a part that has its own under the letter of that part.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise.
+
+    Examples
+    --------
+    >>> effect, standard_error = data("5.8.1")[""]
+    >>> effect.values.tolist()
+    [28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0]
+    >>> effect, standard_error = data("5.8.1", "ada")[""]
+    >>> sorted(standard_error.values.tolist())
+    [9.0, 10.0, 10.0, 11.0, 11.0, 15.0, 16.0, 18.0]
+    """
+    if exercise not in _DRAW:
+        raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, _DRAW))}")
+    rng = np.random.default_rng(seed(exercise, student)) if student.strip() else None
+    drawn = _DRAW[exercise](rng)
+    return drawn if isinstance(drawn, dict) else {"": drawn}
+
+
+def _schools(rng):
+    """Effects and standard errors of eight schools."""
+    schools = datasets.eight_schools()
+    effect, error = schools["effect"], schools["standard_error"]
+    if rng is None:
+        return effect, error
+    error = error.copy(data=rng.permutation(error.values))
+    true_effect = rng.normal(SCHOOL_MEAN, SCHOOL_SPREAD, error.size)
+    return effect.copy(data=rng.normal(true_effect, error).round()), error
+
+
+def _new_group(rng):
+    """Eight schools, and for part (d) twelve schools of two kinds."""
+    kinds = datasets.simulate_schools_with_covariate(rng or np.random.default_rng(42))
+    return {"": _schools(rng), "d": (kinds["effect"], kinds["standard_error"], kinds["private"])}
+
+
+def _hospitals(rng):
+    """Counts and exposures of eight hospitals."""
+    hospitals = datasets.simulate_hospitals(rng) if rng else datasets.hospitals()
+    return hospitals["count"], hospitals["exposure"]
+
+
+def _survey(rng):
+    """Responses in the six regions of the survey."""
+    return ((datasets.simulate_survey(rng) if rng else datasets.survey())["count"],)
+
+
+def _unequal_regions(rng):
+    """Responses in six regions, one of them with 10 respondents and one with 500."""
+    rng = rng or np.random.default_rng(seed("try-unequal-regions", ""))
+    return (datasets.simulate_survey(rng, sizes=UNEQUAL_SIZES)["count"],)
+
+
+_DRAW = {
+    "try-unequal-regions": _unequal_regions,
+    "5.8.1": _schools,
+    "5.8.2": _schools,
+    "5.8.3": _hospitals,
+    "5.8.4": _new_group,
+    "5.8.5": _schools,
+    "5.8.6": _schools,
+    "5.8.7": _survey,
+}
