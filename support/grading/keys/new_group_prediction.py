@@ -1,0 +1,29 @@
+"""Exercise 5.8.4: a ninth school, and schools of two kinds."""
+
+import numpy as np
+from scipy import stats
+
+from support import exact
+from support.grading.keys import Key
+from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error, width
+
+OBSERVED = "E"
+
+
+def key(data, earlier):  # noqa: ARG001
+    """Exact answers; data: eight schools, and for (d) twelve schools of two kinds."""
+    effect, error = data[""]
+    posterior = exact.normal(effect, error)
+    new, observed = posterior["theta_new"], posterior["theta"].sel(school=OBSERVED)
+    ends = new.hdi(INTERVAL).values
+    ratio = np.ptp(ends) / np.ptp(observed.hdi(INTERVAL).values)
+    kinds_effect, kinds_error, private = data["d"]
+    kinds = exact.normal(kinds_effect, kinds_error, covariates=private.values, beta=stats.norm(0, 10))
+    return {
+        "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new)),
+        "a.hdi": Key(ends, monte_carlo_error(hdi, new)),
+        "b.ratio": Key(ratio, monte_carlo_error(lambda x, y: width(x) / width(y), new, observed)),
+        # The new school is the wider one in each of 10,000 simulated sets of data, by 4% or more.
+        "b.wider": Key("school 9" if ratio > 1 else "school E"),
+        "d.fit": Key(kinds),
+    }
