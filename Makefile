@@ -11,8 +11,8 @@ help:  ## list the commands
 setup:  ## install the environment into .venv (nothing outside this folder)
 	@sh scripts/setup.sh
 
-book: setup  ## execute every notebook and build the HTML; any fault fails it
-	@$(PYTHON) scripts/build.py
+book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions)
+	@$(PYTHON) scripts/build.py $(if $(CLASS),--class)
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
 	@$(PYTHON) scripts/build.py --only $(PAGE)

@@ -12,11 +12,12 @@ PAGE = "chapters/audit"
 FILES = ("stated.yaml", "claims.yaml")
 
 
-def labels(root):
-    """Return the labels of the entries."""
+def labels(root, pages):
+    """Return the labels of the entries that concern these pages."""
     folder = Path(root) / "support" / "data"
     files = [yaml.safe_load((folder / name).read_text(encoding="utf8")) for name in FILES]
-    return [f"audit-{entry['id']}" for entries in files for entry in entries]
+    entries = [entry for file in files for entry in file]
+    return [f"audit-{entry['id']}" for entry in entries if entry["page"].partition(".md")[0] in pages]
 
 
 def register(app, env):
@@ -24,7 +25,8 @@ def register(app, env):
     if PAGE not in env.found_docs:
         return
     standard = env.get_domain("std")
-    for label in labels(app.srcdir):
+    # In the edition for a class the page leaves out what belongs to the solutions.
+    for label in labels(app.srcdir, env.found_docs):
         standard.anonlabels[label] = (PAGE, label)
         standard.labels[label] = (PAGE, label, "audit")
 

@@ -36,6 +36,12 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "benchmarks", "node_modules", "tests"}
+SOLUTIONS = "solutions"
+# Comments in a page: what the edition for a class leaves out, and what it has instead.
+NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
+FOR_CLASS = re.compile(r"^<!-- for a class\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
+# The link of a generated exercise to its solution.
+SEE_SOLUTION = re.compile(r"^:::\{seealso\}\n[^\n]*\(solution-[\w-]+\)[^\n]*\n:::\n", re.MULTILINE)
 
 
 def main():
@@ -44,19 +50,24 @@ def main():
     root = Path(__file__).resolve().parent.parent
     parser.add_argument("root", nargs="?", type=Path, default=root, help="folder of the book")
     parser.add_argument("--only", metavar="PAGE", help="preview one page, without the gate")
+    parser.add_argument("--class", dest="for_class", action="store_true", help="leave out the solutions")
     options = parser.parse_args()
     root = options.root.resolve()
-    index = preview(root, Path(options.only)) if options.only else build(root)
+    if options.only:
+        index = preview(root, Path(options.only))
+    elif options.for_class:
+        index = build_for_class(root)
+    else:
+        index = build(root, prepare_cache(root))
     seconds = time.time() - psutil.Process().create_time()
     print(f"Finished in {seconds:.1f} s. Open {index}")
 
 
-def build(root):
+def build(root, cache_path):
     """Execute all pages, build the HTML and return the path of its first page."""
     pages = pages_in(root / "_toc.yml")
     html = root / "_build" / "html"
     stamp = root / "_build" / "built-from"
-    cache_path = prepare_cache(root)
     sources = hash_sources(root, cache_path)
     built = all((html / page.with_suffix(".html")).exists() for page in pages)
     if built and stamp.exists() and stamp.read_text() == sources:
@@ -89,6 +100,67 @@ def pages_in(toc):
     """Return the paths of the book's pages, relative to its root, in reading order."""
     names = parse_toc_yaml(toc)
     return [Path(f"{name}.md") for name in names]
+
+
+# The edition for a class -------------------------------------------------------------------
+
+
+def build_for_class(root):
+    """Build the book from a copy that has no solutions; return the path of its first page.
+
+    What is not in the copy cannot get into a page, the search index or a download. Both editions
+    take the outputs of their notebooks from one cache.
+    """
+    folder = root / "_build" / "class"
+    copy_without_solutions(root, folder / "book")
+    index = build(folder / "book", prepare_cache(root))
+    html = folder / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.copytree(index.parent, html)
+    return html / index.name
+
+
+def copy_without_solutions(root, copy):
+    """Copy the sources of the book, except the solutions and what pages say of them."""
+    (copy / "_build").mkdir(parents=True, exist_ok=True)
+    for path in copy.iterdir():
+        if path.is_dir() and path.name != "_build":
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+    for path in files_below(root):
+        name = path.relative_to(root)
+        if name.parts[0] == SOLUTIONS:
+            continue
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.suffix == ".md":
+            text = text_for_class(path.read_text(encoding="utf8"))
+            (copy / name).write_text(text, encoding="utf8")
+        else:
+            shutil.copy2(path, copy / name)
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf8"))
+    (copy / "_toc.yml").write_text(yaml.safe_dump(toc_for_class(toc), sort_keys=False), encoding="utf8")
+
+
+def text_for_class(text):
+    """Take out what a page has for readers of the solutions, put in what it has for a class."""
+    return FOR_CLASS.sub(r"\1", SEE_SOLUTION.sub("", NOT_FOR_CLASS.sub("", text)))
+
+
+def toc_for_class(entry):
+    """Return a table of contents, or a part of one, without the solutions."""
+    if isinstance(entry, list):
+        kept = [toc_for_class(item) for item in entry if not is_solution(item)]
+        return [item for item in kept if item]
+    if isinstance(entry, dict):
+        parts = {key: toc_for_class(value) for key, value in entry.items()}
+        return {key: value for key, value in parts.items() if value != []}
+    return entry
+
+
+def is_solution(entry):
+    """Tell whether an entry of the table of contents is a worked solution."""
+    return isinstance(entry, dict) and str(entry.get("file", "")).startswith(f"{SOLUTIONS}/")
 
 
 # The cache ---------------------------------------------------------------------------------
@@ -153,7 +225,7 @@ def execute_pages(root, pages, cache_path):
     if not missing:
         return
 
-    record = root / "_build" / "execution" / "seconds.json"
+    record = cache_path.parent / "seconds.json"
     seconds = json.loads(record.read_text()) if record.exists() else {}
     timeout = read_config(root)["execute"]["timeout"]
     # A page that never ran is likely to take the longer the longer it is.

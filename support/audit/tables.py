@@ -37,8 +37,13 @@ class Table:
         return self.summary
 
 
-def number_table() -> Table:
+def number_table(*, solutions: bool = True) -> Table:
     """Every stated number, with what is true and the verdict.
+
+    Parameters
+    ----------
+    solutions : bool
+        Whether to list what belongs to the solutions, which a class must not see.
 
     Returns
     -------
@@ -49,7 +54,7 @@ def number_table() -> Table:
     >>> print(number_table())
     276 stated numbers in 18 groups
     """
-    verdicts = numbers.verdicts()
+    verdicts = _rows(numbers.verdicts(), solutions)
     entries = []
     for name, group in verdicts.groupby("group", sort=False):
         first = group.iloc[0]
@@ -68,8 +73,13 @@ def number_table() -> Table:
     )
 
 
-def claim_table() -> Table:
+def claim_table(*, solutions: bool = True) -> Table:
     """Every claim in words, with the evidence and the verdict.
+
+    Parameters
+    ----------
+    solutions : bool
+        Whether to list what belongs to the solutions, which a class must not see.
 
     Returns
     -------
@@ -87,7 +97,7 @@ def claim_table() -> Table:
             "link": link(row.page),
             "rows": [(row.evidence, row.verdict)],
         }
-        for row in claims.findings().itertuples()
+        for row in _rows(claims.findings(), solutions).itertuples()
     ]
     return _table(
         entries,
@@ -135,6 +145,11 @@ def link(page: str) -> str:
     path = PurePosixPath(file).with_suffix(".html")
     relative = path.name if path.parent == FOLDER else f"../{path}"
     return f"{relative}#{make_id(label)}"
+
+
+def _rows(table, solutions):
+    """All rows, or those whose page is no solution."""
+    return table if solutions else table[~table["page"].str.startswith("solutions/")]
 
 
 def _truth(row):
