@@ -21,7 +21,7 @@ from myst_nb.core.read import (
 from nbformat import ValidationError
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
-NOTEBOOK_FOLDERS = {"chapters", "solutions"}
+NOTEBOOK_FOLDERS = {"chapters", "exercises", "solutions"}
 
 # The only reasons for which a cell may print without being compared.
 NOT_COMPARED = {
@@ -32,6 +32,8 @@ NOT_COMPARED = {
 }
 # Tags that say how a cell is shown.
 SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
+# Tags that say what becomes of a solution's cell in the exercise: kept, or kept without its values.
+FOR_STUDENTS = {"given", "answer"}
 KEYS = {"expect", "stated", "tags", "mystnb"}
 # Other keys below `mystnb` would show what is not compared, or hide what is.
 MYSTNB_KEYS = {"image", "figure"}
@@ -85,9 +87,9 @@ def tag_faults(header):
     """Say which of a header's tags would keep the cell's output from being compared as it should."""
     tags = header.get("tags", [])
     faults = [
-        f"has the tag {tag!r}, which is not known: use {', '.join([*NOT_COMPARED, *sorted(SHOWN)])}"
+        f"has the tag {tag!r}, which is not known: use {', '.join([*NOT_COMPARED, *sorted(SHOWN | FOR_STUDENTS)])}"
         for tag in tags
-        if tag not in SHOWN and tag not in NOT_COMPARED
+        if tag not in SHOWN | FOR_STUDENTS and tag not in NOT_COMPARED
     ]
     if "expect" in header:
         faults += [

@@ -5,21 +5,17 @@ from scipy import optimize, stats
 
 from support import exact
 from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error, width
+from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error, wider, width
 
 SMALLEST = "hospital 5"
 PRIOR_SHAPE, PRIOR_RATE = 1.0, 0.5  # of the vague Gamma prior without pooling
-NEAR = 0.03  # two widths that differ by less are hard to tell apart in a sample
 
 
-class _Drawn:
-    """A distribution of SciPy, drawn from like a marginal."""
+class _Marginal:
+    """A distribution of SciPy as a marginal."""
 
     def __init__(self, distribution):
-        self.distribution = distribution
-
-    def sample(self, n, rng):
-        return self.distribution.rvs(n, random_state=rng)
+        self.quantile = distribution.ppf
 
 
 def key(data, earlier):
@@ -33,17 +29,17 @@ def key(data, earlier):
     )
     pooled, single = np.ptp(lam.hdi(INTERVAL).values), shortest_width(alone)
     new_hdi = new.hdi(INTERVAL).values
-    used = {"pooled": earlier.get("c.width_hierarchical", pooled), "single": earlier.get("c.width_no_pooling", single)}
+    used = earlier.get("c.width_hierarchical", pooled), earlier.get("c.width_no_pooling", single)
     return {
         "b.fit": Key(posterior),
         "c.width_hierarchical": Key(pooled, monte_carlo_error(width, lam)),
-        "c.width_no_pooling": Key(single, monte_carlo_error(width, _Drawn(alone))),
+        "c.width_no_pooling": Key(single, monte_carlo_error(width, _Marginal(alone))),
         "c.reduction": Key(
-            100 * (1 - used["pooled"] / used["single"]),
-            monte_carlo_error(lambda x, y: 100 * (1 - width(x) / width(y)), lam, _Drawn(alone)),
+            100 * (1 - used[0] / used[1]),
+            monte_carlo_error(lambda x, y: 100 * (1 - width(x) / width(y)), lam, _Marginal(alone)),
         ),
         "d.hdi": Key(new_hdi, monte_carlo_error(hdi, new)),
-        "d.wider": Key(wider(np.ptp(new_hdi), pooled, "new hospital", "hospital 5")),
+        "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }
 
 
@@ -61,16 +57,3 @@ def shortest_width(distribution):
 
     found = optimize.minimize_scalar(between, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-9})
     return float(found.fun)
-
-
-def wider(first, second, name, other):
-    """Which of two widths is the larger one; both names if they are too close to tell.
-
-    Examples
-    --------
-    >>> wider(2.0, 1.0, "new", "old")
-    ('new',)
-    """
-    if abs(first / second - 1) < NEAR:
-        return name, other
-    return (name,) if first > second else (other,)

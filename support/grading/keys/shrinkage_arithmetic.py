@@ -14,7 +14,7 @@ def key(data, earlier):
     used = np.asarray(earlier.get("a.factors", factors))
     estimates = (1 - used) * effect.values + used * MU
     shrunk = np.asarray(earlier.get("b.estimates", estimates))
-    largest = int(effect.argmax())
+    largest = int(effect.values.argmax())
     raw = effect.values[largest]
     schools = effect["school"].values
     return {
