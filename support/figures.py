@@ -1246,6 +1246,88 @@ def covariate_precision(sizes, sds, *, needed):
     return figure
 
 
+@styled
+def priors_and_schools(tau, panels):
+    """Figure 5.62: posterior of tau under several priors, for more and more schools.
+
+    Parameters
+    ----------
+    tau : (n,) array
+        Grid of the between-school standard deviation, from 0 (SAT points).
+    panels : dict of str to dict of str to (n,) array
+        By number of schools, then by prior (at most three): the posterior density of tau.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.linspace(0, 15, 31)
+    >>> figure = priors_and_schools(tau, {"8 schools": {"flat": np.exp(-tau)}})
+    >>> len(figure.axes)
+    1
+    """
+    figure, axes = plt.subplots(
+        len(panels), figsize=(WIDTH, 1.7 * len(panels) + 0.7), sharex=True, squeeze=False
+    )
+    looks = ((VERMILLION, "--"), (BLUE, "-"), (GREEN, "-."))
+    for ax, (title, densities) in zip(axes[:, 0], panels.items(), strict=True):
+        for (label, density), (colour, style) in zip(densities.items(), looks, strict=False):
+            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        ax.set(ylim=(0, None), yticks=[], xlim=(0, tau[-1]), ylabel="density")
+        ax.set_title(title, loc="right", y=0.7)
+        ax.spines["left"].set_visible(False)
+    axes[-1, 0].set(xlabel=r"$\tau$ (SAT points)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def left_out_report(x, curves, report):
+    """Figure 5.63: the report of a school that was left out, as several models predict it.
+
+    Parameters
+    ----------
+    x : (n,) array
+        Reports (SAT points).
+    curves : dict of str to (n,) array
+        Predictive density by model, at most three.
+    report : float
+        The report that came (SAT points).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> x = np.linspace(-60, 60, 61)
+    >>> figure = left_out_report(x, {"complete": np.exp(-((x / 15) ** 2) / 2)}, 28.0)
+    >>> len(figure.axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    looks = ((GREEN, "-.", "s"), (BLUE, "-", "o"), (VERMILLION, "--", "^"))
+    ax.axvline(report, color=GREY, linewidth=1.5, linestyle=":")
+    for (label, density), (colour, style, marker) in zip(curves.items(), looks, strict=False):
+        ax.plot(x, density, color=colour, linestyle=style, label=f"{label} pooling".replace("none", "no"))
+        ax.plot(report, np.interp(report, x, density), color=colour, marker=marker)
+    ax.annotate(
+        "the report",
+        (report, 0.97),
+        (6, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        va="top",
+        color=GREY,
+    )
+    ax.set(xlabel="report of the school left out (SAT points)", ylabel="predictive density")
+    ax.set(xlim=(x[0], x[-1]), ylim=(0, None), yticks=[])
+    ax.legend(loc="upper left")
+    return figure
+
+
 # -- audit --------------------------------------------------------------------------------------
 
 

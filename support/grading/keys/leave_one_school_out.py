@@ -1,0 +1,54 @@
+"""Exercise 5.8.6: predicting each school from the others, under three models."""
+
+import numpy as np
+from scipy import stats
+
+from support import exact
+from support.grading.keys import Key
+
+MODELS = ("complete pooling", "partial pooling", "no pooling")
+PRIOR_SD = 20.0
+
+
+def key(data, earlier):
+    """Exact answers; data: effects and standard errors of eight schools."""
+    effect, error = (np.asarray(values) for values in data[""])
+    complete, partial = without_first(effect, error, tau=0.0), without_first(effect, error)
+    used = earlier.get("a.prediction", complete)
+    scores = elpds(effect, error)
+    each = scores[1] - scores[0]
+    moved = np.array([difference(effect + row, error) for row in np.diag(error)]) - each.sum()
+    return {
+        "a.prediction": Key(complete),
+        "a.log_density": Key(float(stats.norm.logpdf(effect[0], *used))),
+        "b.prediction": Key(partial),
+        "b.log_density": Key(float(scores[1][0])),
+        "c.elpds": Key(scores.sum(axis=1)),
+        "c.difference": Key(np.array([each.sum(), np.sqrt(each.size) * each.std()])),
+        "c.best": Key(MODELS[int(np.argmax(earlier.get("c.elpds", scores.sum(axis=1))))]),
+        "d.changes": Key(moved),
+        "d.spread": Key(float(np.sqrt(np.sum(np.square(earlier.get("d.changes", moved)))))),
+    }
+
+
+def without_first(effect, error, **prior):
+    """Mean and sd of the first school's report, predicted from the others."""
+    new = exact.normal(effect[1:], error[1:], **prior)["theta_new"]
+    return np.array([new.mean(), np.hypot(new.sd(), error[0])])
+
+
+def elpds(effect, error):
+    """Log densities of each school's report, predicted from the others, (model, school)."""
+    return np.stack(
+        [
+            exact.normal(effect, error, tau=0.0).elpd_loo.values,
+            exact.normal(effect, error).elpd_loo.values,
+            stats.norm.logpdf(effect, 0, np.hypot(PRIOR_SD, error)),
+        ]
+    )
+
+
+def difference(effect, error):
+    """Elpd of partial minus that of complete pooling."""
+    scores = elpds(effect, error)
+    return scores[1].sum() - scores[0].sum()
