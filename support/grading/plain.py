@@ -1,0 +1,103 @@
+"""Text from strangers, made harmless wherever it is shown; files written whole or not at all."""
+
+import hashlib
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+FORMULA = tuple("=+-@＝＋－＠")
+PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,59}")
+
+
+def letters(text: str, count: int) -> str:
+    """Short name of a text, in letters that a spreadsheet leaves alone and that make no words.
+
+    Examples
+    --------
+    >>> letters("a text", 8)
+    'kfgcmgsr'
+    """
+    digits = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:count]
+    return digits.translate(str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst"))
+
+
+def clean(text: str) -> str:
+    r"""Text without what would steer a terminal or could not be written as UTF-8.
+
+    Line breaks and tabs stay. Marks of writing direction go: they can make text read as another.
+
+    Examples
+    --------
+    >>> clean("red \x1b[31m and \ud800")
+    'red �[31m and \\ud800'
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
+    kept = (character if _shows(character) else "�" for character in text)
+    return "".join(kept)
+
+
+def _shows(character):
+    if character in "\n\t" or character.isprintable():
+        return True
+    # Blanks of other widths, joiners (in Indian scripts and emoji) are harmless.
+    return unicodedata.category(character) == "Zs" or character in "\u200c\u200d"
+
+
+def one_line(text: str) -> str:
+    r"""Clean text on one line.
+
+    Examples
+    --------
+    >>> one_line(" two\n lines ")
+    'two lines'
+    """
+    return " ".join(clean(text).split())
+
+
+def defuse(text: str) -> str:
+    r"""Text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe.
+
+    Examples
+    --------
+    >>> defuse("=cmd()"), defuse("ada"), defuse("\t+1")
+    ("'=cmd()", 'ada', "'+1")
+    """
+    text = one_line(text)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def file_name(text: str) -> str:
+    """Name of a file for a text: the text itself if it is harmless, and never the name of another text.
+
+    Examples
+    --------
+    >>> file_name("ada")
+    'ada'
+    >>> file_name("../Ada")
+    'ada-gsgntdcjhdpk'
+    """
+    mark = f"-{letters(text, 12)}"
+    # Upper case would be the same file on some computers, and a name that looks like ours may be meant to be.
+    if PLAIN_NAME.fullmatch(text) and not re.search(r"-[b-df-hj-np-t]{12}$|\.$", text):
+        return text
+    harmless = re.sub(r"[^a-z0-9_]+", "-", one_line(text).lower().replace("\\u", "")).strip("-")[:40]
+    return f"{harmless or 'student'}{mark}"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole, or leave the old one: a draft in the same folder takes its place at the end.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its folder is made where it is missing.
+    text : str
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
