@@ -35,7 +35,7 @@ from myst_nb.core.read import (
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-NOT_SOURCES = {"__pycache__", "_build", "benchmarks", "node_modules", "tests"}
+NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
 SOLUTIONS = "solutions"
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
@@ -151,7 +151,7 @@ def toc_for_class(entry):
     """Return a table of contents, or a part of one, without the solutions."""
     if isinstance(entry, list):
         kept = [toc_for_class(item) for item in entry if not is_solution(item)]
-        return [item for item in kept if item]
+        return [item for item in kept if set(item) - {"caption", "numbered"}]
     if isinstance(entry, dict):
         parts = {key: toc_for_class(value) for key, value in entry.items()}
         return {key: value for key, value in parts.items() if value != []}
