@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book page serve lab test test-quick study bench mutants picture lock clean
+.PHONY: help setup book page serve lab grade test test-quick study bench mutants picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,12 @@ serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
 lab: setup  ## open the book as notebooks in JupyterLab
 	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer myst
 	@$(PYTHON) -m jupyterlab
+
+# Make itself ends with status 2 where the command ends with 3; `python -m support.grading --help` says more.
+grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
+	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
+		should go: make grade SUBMISSIONS=folder OUT=folder))
+	@$(PYTHON) -m support.grading '$(SUBMISSIONS)' '$(OUT)' $(OPTIONS)
 
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)

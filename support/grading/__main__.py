@@ -93,8 +93,8 @@ def _parser():
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="folder of the notebooks")
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for grades and feedback")
+    parser.add_argument("submissions", metavar="SUBMISSIONS", type=_path, help="folder of the notebooks")
+    parser.add_argument("out", metavar="OUT", type=_path, help="folder for grades and feedback")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--engine",
@@ -117,6 +117,11 @@ def _parser():
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster, as in tcp://host:8786")
     return parser
+
+
+def _path(text):
+    """Path in an argument; behind `OUT=` not every shell knows what ~ is."""
+    return Path(text).expanduser()
 
 
 def _fault(options):
