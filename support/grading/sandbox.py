@@ -214,7 +214,9 @@ def _bubblewrap(limits: Limits, user: int | None, _: str) -> list[str]:
 
 def _file_system(limits: Limits) -> list[str]:
     """Build what is to be seen in bubblewrap, from nothing."""
-    words, made, hidden = [], {Path("/")}, []
+    words, made, hidden = ["--proc", "/proc", "--dev", "/dev"], {Path("/"), Path(SCRATCH)}, []
+    for path in ("/dev/shm", SCRATCH):
+        words += ["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", path]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = Path("/", name)
         if path.is_symlink():
@@ -226,9 +228,6 @@ def _file_system(limits: Limits) -> list[str]:
         for folder in _hidden_in(path):
             words += ["--perms", "0755", "--tmpfs", str(folder)]
             hidden.append(folder)
-    words += ["--proc", "/proc", "--dev", "/dev"]
-    for path in ("/dev/shm", SCRATCH):
-        words += ["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", path]
     for path in [*reversed(hidden), "/dev", "/"]:
         words += ["--remount-ro", str(path)]
     return [*words, "--chdir", SCRATCH]

@@ -158,7 +158,15 @@ class Watchdog:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        psutil.wait_procs(self.seen, timeout=5)
+        patience = time.monotonic() + 5
+        while any(map(_lives, self.seen)) and time.monotonic() < patience:
+            time.sleep(0.01)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _seconds(process: psutil.Process) -> float:
