@@ -26,7 +26,7 @@ ADMONITION = re.compile(r"^```(\{admonition\}[^\n]*\n(?::class:[^\n]*\n)?)(.*?)^
 HOW_IT_WORKS = """\
 Fill in your answers where a cell has `...`, and run it: `record` says at once whether an answer has the right
 form, not whether it is right. Add as many cells as you like. With your id in `student="…"` you get data of
-your own; without one, those of the text."""
+your own, to which the questions then refer; without one, the data that the text names."""
 
 HAND_IN = """\
 ## Hand in
