@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.grading.submissions import Submission
 
 from support.grading import __main__ as command
 from support.grading import sandbox
 from support.grading.runs import Run
 from support.grading.scheme import schemes
+from support.grading.submissions import Submission
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISE = "5.8.1"
@@ -30,7 +30,7 @@ def class_of(monkeypatch):
 
     def pretend(runs):
         submissions = [Submission(name, EXERCISE, Path(f"{name}.ipynb"), "") for name in runs]
-        monkeypatch.setattr(command, "find", lambda folder: submissions)
+        monkeypatch.setattr(command, "find", lambda *_: submissions)
         monkeypatch.setattr(command, "run_all", lambda *_, **__: list(runs.values()))
         monkeypatch.setattr(sandbox, "check", lambda engine: None)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from support.grading.submissions import Submission
 
 from support.grading import plain, reports, review
 from support.grading.marking import Mark, Marked
 from support.grading.runs import Run
 from support.grading.scheme import Scheme
+from support.grading.submissions import Submission
 
 NBGRADER = [
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -171,6 +171,21 @@ def test_every_submission_has_a_row_whatever_became_of_it(tmp_path):
     assert by_student["trent"]["max_score"] == ""
     assert len(list((tmp_path / "gradescope").glob("*/results.json"))) == len(classes)
     assert len(list((tmp_path / "feedback").glob("*.html"))) == 5
+
+
+def test_the_time_is_that_of_nbgrader(tmp_path):
+    one = marked()
+    for student, text in (("ada", "2026-11-22 10:11:12.13 UTC\n"), ("bob", "=1"), ("cid", "x" * 101)):
+        plain.write(tmp_path / student / "timestamp.txt", text)
+    (tmp_path / "dan").mkdir()
+    (tmp_path / "dan/timestamp.txt").symlink_to(tmp_path / "ada/timestamp.txt")
+    classes = [
+        replace(one, submission=replace(one.submission, student=name, path=tmp_path / name / "5.8.1.ipynb"))
+        for name in ("ada", "bob", "cid", "dan")
+    ]
+    make(tmp_path / "out", *classes)
+    times = [row["timestamp"] for row in rows(tmp_path / "out/grades.csv")]
+    assert times == ["2026-11-22 10:11:12.13 UTC", "'=1", "", ""]
 
 
 def test_totals_are_the_sums_of_points_everywhere(tmp_path):

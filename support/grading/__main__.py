@@ -57,7 +57,7 @@ def grade(options) -> int:
     """Find, run, mark, report."""
     known = schemes()
     review.read(options.out / "review" / "marks.csv")  # a broken table is known before hours of work
-    submissions = find(options.submissions)
+    submissions = find(options.submissions, {scheme.page: scheme.id for scheme in known.values()})
     if not submissions:
         raise ValueError(
             f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
@@ -65,9 +65,7 @@ def grade(options) -> int:
         )
     engine = "trust" if options.trust else options.engine
     sandbox.check(engine)
-    runs = run_all(
-        submissions, options.out / "runs", engine=engine, jobs=options.jobs, dask=options.dask, progress=True
-    )
+    runs = run_all(submissions, options.out / "runs", engine=engine, jobs=options.jobs, dask=options.dask)
     marked = [_mark(submission, run, known) for submission, run in zip(submissions, runs, strict=True)]
     report = reports.report(marked, known, options.out)
     reports.write(report.files, options.out)

@@ -25,6 +25,7 @@ from support.grading.scheme import Scheme
 
 # How a run may end without anybody having to look at it.
 FINE = ("finished", "no answers")
+LONGEST_TIMESTAMP = 100  # bytes
 # The columns of nbgrader's export, and two of our own after them.
 GRADE_COLUMNS = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -160,7 +161,7 @@ def trouble(one: Marked) -> str:
 
 def remarks(one: Marked) -> tuple[str, ...]:
     """What the run reported, in the student's words: errors of cells and the like."""
-    return one.run.remarks if one.run else ()
+    return one.run.remarks if one.run and not one.submission.problem else ()
 
 
 def state(one: Marked) -> str:
@@ -186,6 +187,14 @@ def note(one: Marked) -> str:
     return "; ".join(filter(None, words))
 
 
+def handed_in(one: Marked) -> str:
+    """When nbgrader collected the submission; empty where it did not."""
+    path = one.submission.path.parent / "timestamp.txt"
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_TIMESTAMP:
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 # Tables ------------------------------------------------------------------------------------
 
 
@@ -199,6 +208,7 @@ def grades(marked: Sequence[Marked], schemes) -> str:
         writer.writerow(
             {
                 "assignment": plain.defuse(one.submission.exercise),
+                "timestamp": plain.defuse(handed_in(one)),
                 "student_id": plain.defuse(one.submission.student),
                 "raw_score": float(score(one)),
                 "late_submission_penalty": 0.0,
