@@ -182,9 +182,10 @@ def test_the_book_for_a_class_has_no_trace_of_a_solution():
 
 def traces(html, book):
     """Return what in a built edition comes from the solutions, and from nowhere else."""
-    known = [path.read_text() for path in BUILD["files_below"](book) if is_for_class(path, book)]
-    secrets = solution_runs(book).difference(*(runs(BUILD["text_for_class"](text)) for text in known))
-    lines = solution_lines(book).difference(*(text.splitlines() for text in known))
+    pages = [path.read_text() for path in BUILD["files_below"](book) if is_for_class(path, book)]
+    known = [BUILD["text_for_class"](page) for page in pages]
+    secrets = solution_runs(book).difference(*map(runs, known))
+    lines = {line for line in solution_lines(book) if not any(line in page for page in known)}
     label = re.compile(r"^\((solution-[\w-]+)\)=", re.MULTILINE)
     labels = {name for page in solutions(book) for name in label.findall(page)}
     found = []
@@ -203,8 +204,10 @@ def traces(html, book):
 
 
 def is_for_class(path, book):
-    """Tell whether a file is text that the edition may show."""
-    return path.suffix == ".md" and path.relative_to(book).parts[0] != "solutions"
+    """Tell whether a file is a page that the edition may have."""
+    place = path.relative_to(book).parts
+    names = {"intro.md", "glossary.md", "references.md"}
+    return path.suffix == ".md" and (place[0] in {"chapters", "exercises"} or place[0] in names)
 
 
 def solutions(book):
