@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book page serve lab grade test test-quick study bench mutants picture lock clean
+.PHONY: help setup book page serve lab exercises grade test test-quick study bench mutants picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ lab: setup  ## open the book as notebooks in JupyterLab
 	@$(PYTHON) -m jupyterlab
 
 # Make itself ends with status 2 where the command ends with 3; `python -m support.grading --help` says more.
+exercises: setup  ## make exercises/ from solutions/
+	@$(PYTHON) scripts/exercises.py
+
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
 	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))

@@ -21,7 +21,9 @@ FORMS = ROOT / "support" / "data" / "forms.json"
 PART = re.compile(r"## \(([a-z])\) ")
 LABEL = re.compile(r"\([\w-]+\)=")
 BACK_LINK = "This is the worked solution of"
-ADMONITION = re.compile(r"^```(\{admonition\}[^\n]*\n(?::class:[^\n]*\n)?)(.*?)^```$", re.DOTALL | re.MULTILINE)
+ADMONITION = re.compile(
+    r"^```(\{admonition\}[^\n]*\n(?::class:[^\n]*\n)?)(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 
 HOW_IT_WORKS = """\
 Fill in your answers where a cell has `...`, and run it: `record` says at once whether an answer has the right
@@ -51,7 +53,9 @@ def main():
 def generate(folder=SOLUTIONS):
     """Return the generated files as they should be: path and text."""
     found = schemes(folder)
-    files = {EXERCISES / f"{scheme.page}.md": exercise(folder / f"{scheme.page}.md") for scheme in found.values()}
+    files = {
+        EXERCISES / f"{scheme.page}.md": exercise(folder / f"{scheme.page}.md") for scheme in found.values()
+    }
     forms = {scheme.id: scheme.forms() for scheme in found.values()}
     files[FORMS] = json.dumps(forms, indent=1, ensure_ascii=False) + "\n"
     return files
@@ -175,7 +179,6 @@ def blank(source):
             name = node.targets[0].id
             lines[node.lineno - 1 : node.end_lineno] = [f"{name} = ..."] if name in recorded else []
     return "\n".join(lines)
-
 
 
 if __name__ == "__main__":

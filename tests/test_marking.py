@@ -49,7 +49,9 @@ def draws(posterior, *, chains=4, size=2000, divergences=0, transform=None, only
         variables = {}
         for name, shape in form["of"].items():
             quantiles = posterior[name].quantile(probability)
-            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(-1, 4000)
+            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(
+                -1, 4000
+            )
             sample = [np.interp(rng.random(chains * size), probability, row) for row in values]
             sample = np.reshape(np.transpose(sample), (chains, size, *shape))
             if transform and name in only:
@@ -165,6 +167,7 @@ def test_each_variable_of_a_posterior_can_lose_its_points(exercise):
         if not isinstance(answer, Posterior) or answer.needs.divergences_at_least:
             continue
         for variable in answer.points:
+
             def shift(sample):
                 return sample + sample.std()
 

@@ -105,10 +105,7 @@ def _check_range(form, array):
     outside = array[(array < lowest) | (array > highest)]
     if outside.size:
         unit = f" {form['unit']}" if form.get("unit") else ""
-        if np.isinf(highest):
-            limits = f"at least {lowest:g}{unit}"
-        else:
-            limits = f"{lowest:g} to {highest:g}{unit}"
+        limits = f"at least {lowest:g}{unit}" if np.isinf(highest) else f"{lowest:g} to {highest:g}{unit}"
         raise ValueError(f"{outside.flat[0]:g} is outside the possible range, {limits}")
 
 
@@ -160,7 +157,7 @@ _CHECKS = {
 
 
 def _summary(form, idata, of):
-    """Means, sds, intervals, Monte Carlo errors, ESS and R-hat of each variable; chains, draws, divergences."""
+    """Statistics of each variable, and how many chains, draws and divergences there are."""
     wanted = form["of"]
     if of is not None and sorted(of) != sorted(wanted):
         raise ValueError(f"of={list(of)}: this answer is about of={list(wanted)}")

@@ -10,7 +10,7 @@ from support.exercises import personal
 from support.exercises.forms import LONGEST_TEXT, STATISTICS
 from support.grading.keys import key
 from support.grading.scheme import Choice, Posterior, Scheme, Text
-Submission = object
+from support.grading.submissions import Submission
 
 LARGEST_Z = 4  # Monte Carlo errors, as everywhere in this book
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
@@ -231,7 +231,9 @@ def _schema(answer):
             name: _object({statistic: _numbers(shape) for statistic in STATISTICS})
             for name, shape in answer.of.items()
         }
-        return _object({"chains": count, "draws": count, "divergences": count, "quantities": _object(quantities)})
+        return _object(
+            {"chains": count, "draws": count, "divergences": count, "quantities": _object(quantities)}
+        )
     lowest, highest = answer.range
     return _numbers(answer.shape, minimum=lowest, maximum=highest)
 
@@ -306,7 +308,7 @@ def _why_wrong(answer, given, right):
     if not outside.any():
         return ""
     first = int(np.argmax(np.nan_to_num(distance, nan=np.inf).ravel()))
-    of_many = f"{outside.sum()} of {given.size} numbers are wrong; the one furthest off is the {first + 1}. of them: "
+    of_many = f"{outside.sum()} of {given.size} numbers are wrong, number {first + 1} by the most: "
     text = (of_many if given.size > 1 else "") + (
         f"you gave {given.ravel()[first]:.6g}, and {value.ravel()[first]:.6g} is right"
     )
@@ -335,13 +337,19 @@ def _tolerance(answer, value, error):
 def _mark_posterior(part, name, answer, answers, exact):
     """Mark each variable of a posterior."""
     summary = answers[f"{part}.{name}"]
-    others = [value for other, value in answers.items() if other.startswith(f"{part}.") and value is not summary]
+    others = [
+        value for other, value in answers.items() if other.startswith(f"{part}.") and value is not summary
+    ]
     repeated = any(other == summary for other in others)
     marks = []
     for variable, points in answer.points.items():
         statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][variable].items()}
         wrong = "this is the same fit as the other one" if repeated and _shows_symptoms(answer) else ""
-        wrong = wrong or _why_poor(answer.needs, summary, statistics) or _why_off(answer, statistics, exact[variable])
+        wrong = (
+            wrong
+            or _why_poor(answer.needs, summary, statistics)
+            or _why_off(answer, statistics, exact[variable])
+        )
         state = "wrong" if wrong else "right"
         marks.append(Mark(part, f"{name}.{variable}", 0.0 if wrong else points, points, state, wrong))
     return marks
@@ -355,7 +363,8 @@ def _shows_symptoms(answer):
 def _why_poor(needs, summary, statistics):
     """Say why a sample is too poor to mean anything, or is no sample at all."""
     total = summary["chains"] * summary["draws"]
-    if statistics["ess_bulk"].max() > 4 * total or statistics["sd"].min() <= 0 or statistics["mcse_mean"].min() <= 0:
+    smallest = min(statistics[name].min() for name in ("sd", "mcse_mean", "mcse_sd"))
+    if smallest <= 0 or statistics["ess_bulk"].max() > 4 * total:
         return "these numbers are not the summary of a sample"
     if needs.divergences_at_least is not None:
         if summary["divergences"] < needs.divergences_at_least:
@@ -382,11 +391,10 @@ def _why_off(answer, statistics, exact):
     for statistic, value in (("mean", mean), ("sd", sd)):
         error = np.minimum(statistics[f"mcse_{statistic}"], largest[statistic])
         z = abs(statistics[statistic] - value) / error
-        if z.max() > LARGEST_Z:
-            worst = int(np.argmax(z.ravel()))
-            text = (
-                f"its {statistic} is {statistics[statistic].ravel()[worst]:.4g}, and {value.ravel()[worst]:.4g} "
-                f"is right: {z.max():.0f} Monte Carlo errors apart"
-            )
+        if not (z <= LARGEST_Z).all():
+            worst = int(np.argmax(z))
+            given, right = statistics[statistic].ravel()[worst], value.ravel()[worst]
+            apart = f"{z.max():.0f} Monte Carlo errors apart"
+            text = f"its {statistic} is {given:.4g}, and {right:.4g} is right: {apart}"
             return text + CLOSE if z.max() <= CLOSE_Z else text
     return ""

@@ -5,7 +5,7 @@ from scipy import optimize, stats
 
 from support import exact
 from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error, wider, width
+from support.grading.keys.sampling import INTERVAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
 
 SMALLEST = "hospital 5"
 PRIOR_SHAPE, PRIOR_RATE = 1.0, 0.5  # of the vague Gamma prior without pooling
@@ -38,7 +38,7 @@ def key(data, earlier):
             100 * (1 - used[0] / used[1]),
             monte_carlo_error(lambda x, y: 100 * (1 - width(x) / width(y)), lam, _Marginal(alone)),
         ),
-        "d.hdi": Key(new_hdi, monte_carlo_error(hdi, new)),
+        "d.hdi": Key(new_hdi, monte_carlo_error(hdi, new, draws=NEW_DRAWS)),
         "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }
 
@@ -55,5 +55,7 @@ def shortest_width(distribution):
     def between(tail):
         return distribution.ppf(tail + INTERVAL) - distribution.ppf(tail)
 
-    found = optimize.minimize_scalar(between, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-9})
+    found = optimize.minimize_scalar(
+        between, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-9}
+    )
     return float(found.fun)

@@ -5,7 +5,7 @@ from scipy import stats
 
 from support import exact
 from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error, wider, width
+from support.grading.keys.sampling import INTERVAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
 
 OBSERVED = "E"
 
@@ -20,8 +20,8 @@ def key(data, earlier):  # noqa: ARG001
     kinds_effect, kinds_error, private = data["d"]
     kinds = exact.normal(kinds_effect, kinds_error, covariates=private.values, beta=stats.norm(0, 10))
     return {
-        "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new)),
-        "a.hdi": Key(ends, monte_carlo_error(hdi, new)),
+        "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new, draws=NEW_DRAWS)),
+        "a.hdi": Key(ends, monte_carlo_error(hdi, new, draws=NEW_DRAWS)),
         "b.ratio": Key(ratio, monte_carlo_error(lambda x, y: width(x) / width(y), new, observed)),
         "b.wider": Key(wider(ratio, 1.0, ("school 9", "school E"))),
         "d.fit": Key(kinds),

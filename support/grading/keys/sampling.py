@@ -40,12 +40,10 @@ def monte_carlo_error(statistic, *marginals, draws=EFFECTIVE_DRAWS):
     # Between quantiles this close, a straight line is as good as the distribution.
     probability = (np.arange(2000) + 0.5) / 2000
     quantiles = [np.asarray(marginal.quantile(probability)) for marginal in marginals]
-    samples = []
-    for _ in range(REPEATS):
-        samples.append(
-            statistic(*[np.interp(rng.random(draws), probability, values) for values in quantiles])
-        )
-    return np.std(samples, axis=0, ddof=1)
+    samples = (
+        [np.interp(rng.random(draws), probability, values) for values in quantiles] for _ in range(REPEATS)
+    )
+    return np.std([statistic(*sample) for sample in samples], axis=0, ddof=1)
 
 
 def hdi(draws):
