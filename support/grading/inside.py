@@ -254,6 +254,10 @@ def start_shell():
         def ask_exit(self):
             """Go on after ``exit()``: whoever leaves it in a cell loses no later answer."""
 
+        def enable_matplotlib(self, gui=None):
+            """Draw nothing that nobody will see, whatever ``%matplotlib`` asks for."""
+            return gui, "agg"
+
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
@@ -292,7 +296,7 @@ def describe(error, seconds):
     status = "out of memory" if isinstance(error, MemoryError) else ""
     name = type(error).__name__
     try:
-        return status, f"{name}: {error}"
+        return status, f"{name}: {error}".removesuffix(": ")
     except Exception:  # a class of the student's may fail in any way
         return status, name
 
@@ -333,23 +337,29 @@ class AnswersFile:
         """Send the file's text, if it has changed, or why it cannot be sent."""
         try:
             text = self.read()
-        except FileNotFoundError:
-            return
         except (OSError, ValueError) as error:
             messages.send(invalid=str(error)[:LONGEST_REMARK])
             return
-        if text != self.passed:
+        if text is not None and text != self.passed:
             messages.send(answers=text)
             self.passed = text
 
     def read(self):
-        """Return the file's text; ValueError if it is not a regular file, or too large."""
+        """Return the file's text, None without one; ValueError if it is no regular file, or too large."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
+            descriptor = os.open(self.path, flags)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ValueError(f"the file of answers cannot be opened: {error.strerror}") from error
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ValueError("the file of answers is not a regular file")
-            content = file.read(self.most + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(self.most + 1)
+        finally:
+            os.close(descriptor)
         if len(content) > self.most:
             raise ValueError(f"the file of answers is larger than {self.most:,} bytes")
         return content.decode()

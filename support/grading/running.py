@@ -155,7 +155,7 @@ def _task(
 def _fingerprint(engine: str, limits: Limits) -> str:
     """Return a hash of all that decides, beside its content, what becomes of a notebook."""
     marking = sandbox.PACKAGE / "grading"
-    inside = [sandbox.INSIDE, sandbox.INSIDE.with_name("sandbox.py"), sandbox.INSIDE.with_name("runs.py")]
+    inside = [marking / f"{name}.py" for name in ("inside", "runs", "sandbox", "seccomp", "watching")]
     files = [
         path
         for path in sorted(sandbox.PACKAGE.rglob("*"))

@@ -35,13 +35,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import support
-from support.grading.runs import Limits, Run, SandboxError, SandboxMissing, read
+from support.grading.runs import Ended, Limits, Run, SandboxError, SandboxMissing, read
+from support.grading.seccomp import filter_program
 from support.grading.watching import watch
 
 # Above what useradd gives, and what is set aside for containers.
@@ -98,17 +100,9 @@ def run(
     _check(suffix, exercise, engine)
     if len(notebook) > limits.notebook:
         return Run("not a notebook", {}, (f"the file is larger than {limits.notebook:,} bytes",))
-    name = f"notebook-{secrets.token_hex(8)}"
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
         request = _request(suffix, exercise, engine, limits, folder)
-        words = command(engine, limits, user=request["user"], name=name)
-        content = json.dumps(request).encode() + b"\n" + notebook
-        outer = environment(folder) if engine == "trust" else _outer_environment(engine)
-        try:
-            ended = watch(words, content, limits, environment=outer, folder=folder)
-        finally:
-            if engine in ("podman", "docker"):  # whose containers outlive the command
-                subprocess.run([engine, "rm", "--force", name], capture_output=True, check=False)
+        ended = _watched(engine, request, notebook, limits, folder)
     return read(ended, limits)
 
 
@@ -158,10 +152,63 @@ def _request(suffix: str, exercise: str, engine: str, limits: Limits, folder: st
     }
 
 
+def _watched(engine: str, request: dict, notebook: bytes, limits: Limits, folder: str) -> Ended:
+    """Start an engine, watch it, and clear up after it."""
+    name = f"notebook-{secrets.token_hex(8)}"
+    with _filter(engine) as descriptor:
+        this = This(request["user"], name, descriptor)
+        try:
+            return watch(
+                command(engine, limits, this),
+                json.dumps(request).encode() + b"\n" + notebook,
+                limits,
+                environment=_outer_environment(engine, folder),
+                folder=folder,
+                descriptors=() if descriptor is None else (descriptor,),
+            )
+        finally:
+            if engine in ("podman", "docker"):  # whose containers outlive the command
+                subprocess.run([engine, "rm", "--force", name], capture_output=True, check=False)
+
+
+@contextmanager
+def _filter(engine: str) -> Iterator[int | None]:
+    """Open the filter of system calls for bubblewrap to read."""
+    program = filter_program() if engine == "bubblewrap" else b""
+    if not program:
+        yield None
+        return
+    descriptor, end = os.pipe()
+    try:
+        os.write(end, program)
+        os.close(end)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 # The commands --------------------------------------------------------------------------------
 
 
-def command(engine: str, limits: Limits, *, user: int | None = None, name: str = "") -> list[str]:
+class This(NamedTuple):
+    """What the command of one run has of its own.
+
+    Attributes
+    ----------
+    user : int or None
+        The user that it will become, when this process is root's.
+    name : str
+        Of the container, for podman and docker.
+    filter : int or None
+        Descriptor of the filter of system calls, for bubblewrap.
+    """
+
+    user: int | None = None
+    name: str = ""
+    filter: int | None = None
+
+
+def command(engine: str, limits: Limits, this: This = This()) -> list[str]:  # noqa: B008 (immutable)
     """Return the command that starts :mod:`support.grading.inside` in an engine.
 
     Parameters
@@ -170,10 +217,8 @@ def command(engine: str, limits: Limits, *, user: int | None = None, name: str =
         How the notebook is kept in.
     limits : Limits
         What it may use.
-    user : int, optional
-        The user that it will become, when this process is root's.
-    name : str
-        Of the container, for podman and docker.
+    this : This
+        What this run has of its own.
 
     Returns
     -------
@@ -196,17 +241,18 @@ def command(engine: str, limits: Limits, *, user: int | None = None, name: str =
     start = [shutil.which(program)] if program else []
     # Python is isolated from its environment, and writes no byte code.
     python = [sys.executable, "-I", "-B", str(INSIDE)]
-    return [*start, *ENGINES[engine].arguments(limits, user, name), *python]
+    return [*start, *ENGINES[engine].arguments(limits, this), *python]
 
 
-def _bubblewrap(limits: Limits, user: int | None, _: str) -> list[str]:
+def _bubblewrap(limits: Limits, this: This) -> list[str]:
     words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
-    if user is None:
+    if this.user is None:
         words += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
     else:  # root needs no user namespace, and gives up the rest itself
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     words += ["--hostname", "sandbox"]
+    words += [] if this.filter is None else ["--seccomp", str(this.filter)]
     for name, value in environment(SCRATCH).items():
         words += ["--setenv", name, value]
     return [*words, *_file_system(limits)]
@@ -241,10 +287,10 @@ def _parents(path: Path, made: set[Path]) -> list[str]:
     return [word for parent in missing for word in ("--perms", "0755", "--dir", str(parent))]
 
 
-def _container(limits: Limits, user: int | None, name: str) -> list[str]:
+def _container(limits: Limits, this: This) -> list[str]:
     """Return the arguments of podman or docker."""
-    user = user or os.geteuid() or FIRST_USER
-    words = ["run", "--rm", "--interactive", "--name", name, "--network", "none", "--read-only"]
+    user = os.geteuid() or FIRST_USER
+    words = ["run", "--rm", "--interactive", "--name", this.name, "--network", "none", "--read-only"]
     words += ["--user", f"{user}:{user}"]
     words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--hostname", "sandbox"]
     words += ["--memory", str(limits.memory), "--memory-swap", str(limits.memory)]
@@ -269,7 +315,7 @@ class Engine(NamedTuple):
 
     program: str
     missing: str
-    arguments: Callable[[Limits, int | None, str], list[str]]
+    arguments: Callable[[Limits, This], list[str]]
 
 
 TRUST = "Only if you would run each of these notebooks yourself, add --trust: then there is no sandbox."
@@ -353,6 +399,8 @@ def environment(home: str) -> dict[str, str]:
     }
 
 
-def _outer_environment(engine: str) -> dict[str, str]:
+def _outer_environment(engine: str, folder: str) -> dict[str, str]:
     """Return the environment of the engine's own program; bubblewrap's could be read inside."""
+    if engine == "trust":
+        return environment(folder)
     return {} if engine == "bubblewrap" else dict(os.environ)
