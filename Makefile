@@ -24,10 +24,10 @@ lab: setup  ## open the book as notebooks in JupyterLab
 	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer myst
 	@$(PYTHON) -m jupyterlab
 
-# Make itself ends with status 2 where the command ends with 3; `python -m support.grading --help` says more.
 exercises: setup  ## make exercises/ from solutions/
 	@$(PYTHON) scripts/exercises.py
 
+# Make itself ends with status 2 where the command ends with 3; `python -m support.grading --help` says more.
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
 	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))

@@ -1,0 +1,152 @@
+"""A whole class is marked by the command: every notebook gets what it must, hostile neighbours or not."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+
+from support.grading.scheme import Text, schemes
+
+ROOT = Path(__file__).resolve().parent.parent
+SUBMISSIONS = ROOT / "tests" / "submissions"
+CLASS = yaml.safe_load((SUBMISSIONS / "class.yaml").read_text("utf-8"))
+SCHEMES = schemes()
+
+pytestmark = [pytest.mark.slow]
+
+
+def notebook(entry):
+    """The released exercise, filled in as a student would."""
+    page = ROOT / "exercises" / f"{SCHEMES[entry['exercise']].page}.md"
+    found = jupytext.read(page, fmt="md:myst")
+    student = entry.get("data", "")
+    for cell in found.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.source = cell.source.replace('student=""', f"student={student!r}")
+        part = re.search(r'answers\.record\(\s*"(\w)"', cell.source)
+        if not part:
+            continue
+        for name, value in entry["answers"].items():
+            cell.source = re.sub(
+                rf"^{name} = \.\.\.$", lambda _, n=name, v=value: f"{n} = {v}", cell.source, flags=re.M
+            )
+        cell.source = entry.get("before", {}).get(part[1], "") + "\n" + cell.source
+    drop = entry.get("drop")
+    found.cells = [cell for cell in found.cells if not (drop and drop in cell.source)]
+    if entry.get("order") == "reversed":
+        found.cells = [found.cells[i] for i in rearranged(found.cells)]
+    if entry.get("suffix") == ".ipynb":
+        return jupytext.writes(found, fmt="ipynb")
+    return jupytext.writes(found, fmt="md:myst")
+
+
+def rearranged(cells):
+    """Part (d) to the front, as far as the set-up lets it."""
+    last = max(i for i, cell in enumerate(cells) if ".record(" in cell.source)
+    set_up = min(i for i, cell in enumerate(cells) if "Answers(" in cell.source)
+    rest = [i for i in range(len(cells)) if i not in (last, set_up)]
+    return [set_up, last, *rest]
+
+
+@pytest.fixture(scope="session")
+def marked(tmp_path_factory):
+    """Output of the command on the class."""
+    folder = tmp_path_factory.mktemp("class")
+    submitted = folder / "submitted"
+    submitted.mkdir()
+    for entry in CLASS:
+        suffix = entry.get("suffix", ".md")
+        (submitted / f"{entry['student']}_{entry['exercise']}{suffix}").write_text(notebook(entry), "utf-8")
+    for scheme in SCHEMES.values():
+        solution = (ROOT / "solutions" / f"{scheme.page}.md").read_bytes()
+        (submitted / f"teacher_{scheme.page}.md").write_bytes(solution)
+    command = [sys.executable, "-m", "support.grading", str(submitted), str(folder / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr  # prose waits for a human
+    return folder / "out"
+
+
+def results(out, student, exercise):
+    """Marks of one submission, from what Gradescope is given."""
+    return json.loads((out / "gradescope" / f"{student}_{exercise}" / "results.json").read_text("utf-8"))
+
+
+def answers_of(exercise):
+    """Names that are marked, and what they are worth; the variables of a posterior one by one."""
+    worth = {}
+    for name, answer in SCHEMES[exercise].entries():
+        points = answer.points if hasattr(answer, "points") else answer.out_of
+        if isinstance(points, dict):
+            worth |= {f"{name}.{variable}": value for variable, value in points.items()}
+        else:
+            worth[name] = points
+    return worth
+
+
+def marks_in(out, student, exercise):
+    """Marks by part and name."""
+    return {
+        re.sub(r"\((\w)\) ", r"\1.", test["name"]): test for test in results(out, student, exercise)["tests"]
+    }
+
+
+@pytest.mark.parametrize("entry", CLASS, ids=[entry["student"] for entry in CLASS])
+def test_each_notebook_gets_what_it_must(marked, entry):
+    found = marks_in(marked, entry["student"], entry["exercise"])
+    worth = answers_of(entry["exercise"])
+    lost = dict.fromkeys(worth, "") if entry["lost"] == "all" else entry["lost"]
+    prose = {name for name, answer in SCHEMES[entry["exercise"]].entries() if isinstance(answer, Text)}
+    assert set(found) == set(worth)
+    assert set(lost) <= set(worth)
+    for name, test in found.items():
+        assert test["max_score"] == worth[name]
+        if name in lost:
+            assert test["score"] == 0, name
+            assert re.search(lost[name], test["output"]), f"{name}: {test['output']}"
+        elif name in prose:
+            assert "waits for a human" in test["output"], name
+        else:
+            assert test["score"] == worth[name], f"{name}: {test['output']}"
+        if name in entry.get("follow", ()):
+            assert "given your" in test["output"], name
+    output = results(marked, entry["student"], entry["exercise"])["output"]
+    for words in entry.get("remarks", ()):
+        assert words in output
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+def test_the_worked_solution_gets_all_that_a_machine_gives(marked, scheme):
+    found = marks_in(marked, "teacher", scheme.id)
+    assert results(marked, "teacher", scheme.id)["output"] == ""
+    prose = {name for name, answer in scheme.entries() if isinstance(answer, Text)}
+    for name, test in found.items():
+        if name in prose:
+            assert "waits for a human" in test["output"]
+        else:
+            assert test["score"] == test["max_score"], f"{name}: {test['output']}"
+
+
+def test_every_notebook_has_a_row(marked):
+    with (marked / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = {(entry["student"], entry["exercise"]) for entry in CLASS}
+    expected |= {("teacher", exercise) for exercise in SCHEMES}
+    assert {(row["student_id"], row["assignment"]) for row in rows} == expected
+    for row in rows:
+        tests = marks_in(marked, row["student_id"], row["assignment"])
+        assert float(row["score"]) == pytest.approx(sum(test["score"] for test in tests.values()))
+
+
+def test_what_a_human_must_look_at_is_flagged(marked):
+    with (marked / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        notes = {row["student_id"]: row["note"] for row in csv.DictReader(file)}
+    for entry in CLASS:
+        if "flag" in entry:
+            assert entry["flag"] in notes[entry["student"]]
