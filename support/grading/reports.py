@@ -176,15 +176,20 @@ def needs_human(one: Marked) -> bool:
     return bool(waiting(one) or one.flags or trouble(one))
 
 
+def concerns(one: Marked) -> list[str]:
+    """What a human should look at, besides prose to mark; each on one line."""
+    return [text for text in (trouble(one), *map(plain.one_line, one.flags)) if text]
+
+
 def note(one: Marked) -> str:
     """What a human should know about a submission, on one line."""
-    words = [trouble(one), *map(plain.one_line, one.flags)]
+    words = concerns(one)
     if one.run and one.run.status == "no answers":
         words.append("no answers")
     if waiting(one):
         names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))
         words.append(f"to be marked in review/marks.csv: {names}")
-    return "; ".join(filter(None, words))
+    return "; ".join(words)
 
 
 def handed_in(one: Marked) -> str:
@@ -381,22 +386,25 @@ def summary(marked: Sequence[Marked], schemes, out: Path) -> str:
     """Lines for the terminal: how many submissions became what, and how each exercise went."""
     states = [state(one) for one in marked]
     students = {one.submission.student for one in marked}
-    lines = [f"{_count(len(marked), 'submission')} of {_count(len(students), 'student')}"]
-    lines.append(f"  {states.count('marked')} marked")
-    for one_state, what in (("waits", "wait for a human"), ("problem", "could not be run to the end")):
-        if one_state in states:
-            lines.append(f"  {states.count(one_state)} {what}:")
-            lines += [f"    {_line(one)}" for one in marked if state(one) == one_state]
-    if any(map(waiting, marked)):
-        folder = out / "review"
-        lines.append(f"Read {folder}/*.html, fill in {folder / 'marks.csv'}, run the command again.")
+    prose = sum(len(waiting(one)) for one in marked)
+    lines = [
+        f"{_count(len(marked), 'submission')} of {_count(len(students), 'student')}",
+        f"  {states.count('marked'):4} marked",
+        f"  {states.count('waits'):4} to be marked or looked at by a human",
+        f"  {states.count('problem'):4} not run to the end",
+    ]
+    if any(map(concerns, marked)):
+        lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
+    if prose:
+        lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
+        lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
     return "\n".join([*lines, "", *_exercise_table(marked, schemes)])
 
 
 def _line(one):
-    """One submission in the summary."""
+    """What to look at in one submission."""
     student, exercise = plain.one_line(one.submission.student), plain.one_line(one.submission.exercise)
-    return f"{student}, {exercise or one.submission.path.name}: {note(one)}"[:200]
+    return f"{student}, {exercise or one.submission.path.name}: {'; '.join(concerns(one))}"[:200]
 
 
 def _exercise_table(marked, schemes):
