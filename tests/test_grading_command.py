@@ -181,3 +181,35 @@ def test_prose_waits_for_a_human_until_it_is_marked(folders, class_of, capsys):
     assert mark_class(folders) == command.CANNOT_RUN
     assert "points is 'one'" in capsys.readouterr().err
     assert grades(folders[1])["ada"]["score"] == "1.0"
+
+
+# One class ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+def test_a_class_from_its_notebooks_to_its_grades(folders, capsys):
+    submitted, out = folders
+    page = (ROOT / "exercises/shrinkage-arithmetic.md").read_text()
+    right = page.replace("factor = ...", "factor = 5**2 / (5**2 + 6**2)")
+    for student, text in (("ada", right), ("bob", page)):
+        (submitted / student / EXERCISE).mkdir(parents=True)
+        (submitted / student / EXERCISE / "shrinkage-arithmetic.md").write_text(text)
+    (submitted / "eve_5.8.1.ipynb").write_text("{")
+    assert mark_class(folders, "--jobs", "2") == command.NEEDS_HUMAN
+    table = grades(out)
+    assert {name: float(row["score"]) for name, row in table.items()} == {"ada": 1, "bob": 0, "eve": 0}
+    assert {name: row["state"] for name, row in table.items()} == {
+        "ada": "marked",
+        "bob": "marked",
+        "eve": "problem",
+    }
+    kept = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
+    assert len(kept) == 3
+    (submitted / "eve_5.8.1.ipynb").unlink()
+    capsys.readouterr()
+    assert mark_class(folders) == command.ALL_MARKED
+    assert {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")} == kept
+    said = capsys.readouterr().out
+    assert f"{out / 'feedback/eve.html'} is left from an earlier run" in said
+    assert "0 to be marked or looked at" in said
