@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = runpy.run_path(str(ROOT / "scripts/build.py"))
+NO_PAGES = {"README.md", "INSTRUCTORS.md", "CONTRIBUTING.md", "CHANGELOG.md"}
 RUN = 8  # so many words in a row, found nowhere else, are a trace
 
 HEADER = """\
@@ -114,11 +115,21 @@ def test_a_page_says_to_a_class_what_it_should():
 
 
 def test_every_mark_in_a_page_is_closed():
-    pages = [path for path in BUILD["files_below"](ROOT) if path.suffix == ".md"]
-    for path in pages:
-        assert "<!-- not for a class" not in BUILD["text_for_class"](path.read_text()), path
-        assert "<!-- for a class" not in BUILD["text_for_class"](path.read_text()), path
-        assert "<!-- end -->" not in BUILD["text_for_class"](path.read_text()), path
+    for path, text in pages_for_class(ROOT).items():
+        for mark in ("<!-- not for a class", "<!-- for a class", "<!-- end -->"):
+            assert mark not in text, path
+
+
+def test_no_page_for_a_class_leads_to_a_solution():
+    names = set().union(*(re.findall(r"^\(([\w-]+)\)=", page, re.MULTILINE) for page in solutions(ROOT)))
+    assert len(names) > 8
+    pages = pages_for_class(ROOT)
+    assert len(pages) > 15
+    for path, text in pages.items():
+        targets = re.findall(r"\]\(#?([^)]+)\)|`[^`<]*<?([^`<>]+)>?`", text)
+        leading = {target for pair in targets for target in pair if target}
+        assert leading & names == set(), path
+        assert not any("solutions/" in target for target in leading), path
 
 
 @pytest.mark.slow
@@ -182,8 +193,7 @@ def test_the_book_for_a_class_has_no_trace_of_a_solution():
 
 def traces(html, book):
     """Return what in a built edition comes from the solutions, and from nowhere else."""
-    pages = [path.read_text() for path in BUILD["files_below"](book) if is_for_class(path, book)]
-    known = [BUILD["text_for_class"](page) for page in pages]
+    known = pages_for_class(book).values()
     secrets = solution_runs(book).difference(*map(runs, known))
     lines = {line for line in solution_lines(book) if not any(line in page for page in known)}
     label = re.compile(r"^\((solution-[\w-]+)\)=", re.MULTILINE)
@@ -203,11 +213,10 @@ def traces(html, book):
     return found
 
 
-def is_for_class(path, book):
-    """Tell whether a file is a page that the edition may have."""
-    place = path.relative_to(book).parts
-    names = {"intro.md", "glossary.md", "references.md"}
-    return path.suffix == ".md" and (place[0] in {"chapters", "exercises"} or place[0] in names)
+def pages_for_class(book):
+    """Return what the pages of the edition say, by their paths."""
+    paths = [*book.glob("*.md"), *book.glob("chapters/*.md"), *book.glob("exercises/*.md")]
+    return {path: BUILD["text_for_class"](path.read_text()) for path in paths if path.name not in NO_PAGES}
 
 
 def solutions(book):
