@@ -164,12 +164,14 @@ def source_of(cell):
 def read_myst(text):
     """Return the sources of the code cells of a MyST notebook.
 
-    Code cells are fences with ``{code-cell}`` that stand in no other fence, as in MyST-NB, whose own
-    reader takes seconds to import.
+    Code cells are fences with ``{code-cell}`` that stand in no other fence and in no comment, as in
+    MyST-NB, whose own reader takes seconds to import.
     """
-    cells, fence, lines = [], None, []
+    cells, fence, lines, comment = [], None, [], False
     for line in text.splitlines():
-        if fence is None:
+        if fence is None and (comment or re.match(r" {0,3}<!--", line)):
+            comment = "-->" not in line
+        elif fence is None:
             fence = re.match(r" {0,3}(`{3,}|~{3,}) *(\S*)", line)
             lines = []
         elif re.fullmatch(rf" {{0,3}}{re.escape(fence[1][0])}{{{len(fence[1])},}} *", line):

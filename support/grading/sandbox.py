@@ -156,10 +156,10 @@ def _watched(engine: str, request: dict, notebook: bytes, limits: Limits, folder
     """Start an engine, watch it, and clear up after it."""
     name = f"notebook-{secrets.token_hex(8)}"
     with _filter(engine) as descriptor:
-        this = This(request["user"], name, descriptor)
+        words = command(engine, limits, This(request["user"], name, descriptor))
         try:
             return watch(
-                command(engine, limits, this),
+                words,
                 json.dumps(request).encode() + b"\n" + notebook,
                 limits,
                 environment=_outer_environment(engine, folder),
