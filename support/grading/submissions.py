@@ -89,7 +89,7 @@ def safe_name(text: str) -> str:
     'ada~60088279'
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_NAME]
-    return text if text and plain == text else f"{plain}~{_digest(text.encode(errors='surrogateescape'))}"
+    return text if text and plain == text else f"{plain}~{_digest(text.encode(errors='surrogatepass'))}"
 
 
 def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submission]:
@@ -216,13 +216,15 @@ def _deeper(folder: os.DirEntry) -> Iterator[Path]:
 
 def _flat(entry: os.DirEntry) -> Submission:
     """Read student and exercise from a file's name."""
-    student, mark, exercise = _stem(entry.name).rpartition("_")
-    path = Path(entry.path)
-    if not entry.name.endswith(SUFFIXES) and not entry.is_symlink():
-        return Submission(student or exercise, exercise if student else "", path, "it is no notebook")
-    if not (student and mark):
-        return Submission(exercise, "", path, "its name is not <student>_<exercise>")
-    return Submission(student, exercise, path)
+    is_notebook = entry.name.endswith(SUFFIXES)
+    stem = _stem(entry.name) if is_notebook else os.path.splitext(_text(entry.name))[0]
+    student, _, exercise = stem.rpartition("_")
+    problem = ""
+    if not student:
+        student, exercise, problem = exercise, "", "its name is not <student>_<exercise>"
+    if not is_notebook:
+        problem = "it is no notebook"
+    return Submission(student, exercise, Path(entry.path), "" if entry.is_symlink() else problem)
 
 
 def _checked(submission: Submission, known: Mapping[str, str]) -> Submission:
