@@ -104,6 +104,9 @@ def test_likelihood_of_tau(student):
     curve = log_density(grid, y, sigma)
     tenth = float(value("5.8.5", student, "a.tenth"))
     assert grid[curve > curve.max() - np.log(10)].max() == pytest.approx(tenth, abs=0.1)
+    fine = np.linspace(0, 60, 6001)
+    highest = log_density(fine, y, sigma).max()
+    assert log_density([tenth], y, sigma)[0] == pytest.approx(highest - np.log(10), abs=1e-3)
 
 
 @pytest.mark.parametrize("student", STUDENTS)
