@@ -248,8 +248,9 @@ def readable(path):
     text = data.decode(errors="ignore")
     if path.suffix == ".html":
         soup = BeautifulSoup(text, "html.parser")
-        links = [tag.get("href", "") + " " + tag.get("id", "") for tag in soup.select("[href], [id]")]
-        return "\n".join([soup.get_text(), *links])
+        names = [tag[key] for key in ("href", "id") for tag in soup.select(f"[{key}]")]
+        # The word between them belongs to no run of words.
+        return " XXX ".join([soup.get_text(), *names])
     if path.name == "searchindex.js":
         return json.dumps(json.loads(text[len("Search.setIndex(") : text.rindex(")")]))
     return text
