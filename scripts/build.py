@@ -218,10 +218,9 @@ def prepare_cache(root):
 def execute_pages(root, pages, cache_path):
     """Execute the notebooks that the cache does not hold, the longest first."""
     cache = get_cache(cache_path)
-    notebooks = {page: read_notebook(root / page) for page in pages}
-    missing = [page for page, nb in notebooks.items() if nb and not is_cached(cache, nb)]
-    count = sum(nb is not None for nb in notebooks.values())
-    print(f"{len(missing)} of {count} notebooks to execute", flush=True)
+    notebooks = {page: nb for page in pages if (nb := read_notebook(root / page)) and is_executed(nb)}
+    missing = [page for page, nb in notebooks.items() if not is_cached(cache, nb)]
+    print(f"{len(missing)} of {len(notebooks)} notebooks to execute", flush=True)
     if not missing:
         return
 
@@ -264,6 +263,11 @@ def read_notebook(path):
         return read_myst_markdown_notebook(text, add_source_map=True, path=path)
     except MystMetadataParsingError as error:
         sys.exit(f"{path}: {error}\nIts header, between the lines ---, must be valid YAML.")
+
+
+def is_executed(notebook):
+    """Tell whether the build runs a notebook: an exercise that nobody has filled in has nothing to show."""
+    return notebook.metadata.get("mystnb", {}).get("execution_mode") != "off"
 
 
 def is_cached(cache, notebook):
