@@ -221,18 +221,27 @@ def set_limits(limits, *, count_processes):
         resource.setrlimit(kind, (bound, bound))
 
 
-def link_caches(caches):
-    """Fill the caches in the scratch folder with links to what this computer has compiled already.
+class CacheFinder:
+    """Gives a library its cache when it is first imported; never finds anything itself.
 
-    Compiling would take a notebook with PyMC half a minute. The originals cannot be changed through
-    the links, since whoever writes a cache writes a new file and then renames it.
+    Compiling would take a notebook with PyMC half a minute, so its cache in the writable folder gets
+    links to what this computer has compiled already. The originals cannot be changed through them: they are
+    read-only, and whoever writes a cache writes a new file and then renames it.
     """
-    for source, target in caches.items():
+
+    def __init__(self, caches):
+        self.caches = dict(caches)
+
+    def find_spec(self, name, *_):
+        """Link the files of a library's cache."""
+        if name not in self.caches:
+            return
+        source, target = self.caches.pop(name)
         for folder, _, files in os.walk(source):
             place = Path(target, os.path.relpath(folder, source))
             place.mkdir(parents=True, exist_ok=True)
-            for name in files:
-                (place / name).symlink_to(Path(folder, name))
+            for file in files:
+                (place / file).symlink_to(Path(folder, file))
 
 
 def leave_standard_streams(output):
@@ -382,7 +391,7 @@ def main():
     if request["user"] is not None:
         give_up_root(request["user"])
     set_limits(request["limits"], count_processes=request["count_processes"])
-    link_caches(request["caches"])
+    sys.meta_path.insert(0, CacheFinder(request["caches"]))
     output = Output(request["limits"]["output"])
     leave_standard_streams(output)
     folder = Path("notebook")

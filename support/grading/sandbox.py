@@ -148,7 +148,7 @@ def _request(suffix: str, exercise: str, engine: str, limits: Limits, folder: st
         "user": FIRST_USER + secrets.randbelow(USERS) if becomes_user else None,
         # Without a sandbox the user's other processes would count too.
         "count_processes": engine == "bubblewrap",
-        "caches": {str(source): f"{home}/{name}" for source, name in _caches().items()},
+        "caches": {library: [str(place), f"{home}/.{library}"] for library, place in _caches().items()},
     }
 
 
@@ -339,7 +339,7 @@ def _shown() -> list[Path]:
     """Folders and files that a notebook needs, outer ones first."""
     system = [Path("/usr"), Path("/etc/ld.so.cache"), Path("/etc/alternatives"), Path("/etc/localtime")]
     python = [Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()]
-    paths = {path for path in [*system, *python, PACKAGE, INSIDE, *_caches()] if path.exists()}
+    paths = {path for path in [*system, *python, PACKAGE, INSIDE, *_caches().values()] if path.exists()}
     return sorted(paths, key=lambda path: path.parts)
 
 
@@ -351,16 +351,16 @@ def _hidden_in(path: Path) -> list[Path]:
     return [project] if path in project.parents and (project / "solutions").is_dir() else []
 
 
-def _caches() -> dict[Path, str]:
-    """Folders of compiled code and lists of fonts, with their names below the home inside."""
-    home = Path.home()
+def _caches() -> dict[str, Path]:
+    """Return the folders of compiled code and of lists of fonts, by the library that uses them."""
     flags = dict(flag.partition("=")[::2] for flag in os.environ.get("PYTENSOR_FLAGS", "").split(","))
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     places = {
-        Path(flags.get("base_compiledir", home / ".pytensor")): ".pytensor",
-        Path(os.environ.get("MPLCONFIGDIR") or caches / "matplotlib"): ".matplotlib",
+        "pytensor": Path(flags.get("base_compiledir") or Path.home() / ".pytensor"),
+        "matplotlib": Path(os.environ.get("MPLCONFIGDIR") or caches / "matplotlib"),
     }
-    return {path.expanduser().resolve(): name for path, name in places.items() if path.expanduser().is_dir()}
+    places = {library: place.expanduser().resolve() for library, place in places.items()}
+    return {library: place for library, place in places.items() if place.is_dir()}
 
 
 def environment(home: str) -> dict[str, str]:
