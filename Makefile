@@ -38,7 +38,7 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 	@$(if $(SEED),BOOK_SEED='$(SEED)') $(if $(SAMPLER),BOOK_SAMPLER='$(SAMPLER)') \
 		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
-		$(if $(SEED)$(SAMPLER),,tests) chapters solutions
+		$(if $(SEED)$(SAMPLER),,tests) chapters exercises solutions
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests

@@ -34,6 +34,7 @@ NOT_COMPARED = {
 SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
 # Tags that say what becomes of a solution's cell in the exercise: kept, or kept without its values.
 FOR_STUDENTS = {"given", "answer"}
+OTHER_TAGS = SHOWN | FOR_STUDENTS
 KEYS = {"expect", "stated", "tags", "mystnb"}
 # Other keys below `mystnb` would show what is not compared, or hide what is.
 MYSTNB_KEYS = {"image", "figure"}
@@ -87,9 +88,9 @@ def tag_faults(header):
     """Say which of a header's tags would keep the cell's output from being compared as it should."""
     tags = header.get("tags", [])
     faults = [
-        f"has the tag {tag!r}, which is not known: use {', '.join([*NOT_COMPARED, *sorted(SHOWN | FOR_STUDENTS)])}"
+        f"has the tag {tag!r}, which is not known: use {', '.join([*NOT_COMPARED, *sorted(OTHER_TAGS)])}"
         for tag in tags
-        if tag not in SHOWN | FOR_STUDENTS and tag not in NOT_COMPARED
+        if tag not in OTHER_TAGS and tag not in NOT_COMPARED
     ]
     if "expect" in header:
         faults += [

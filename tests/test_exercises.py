@@ -147,12 +147,12 @@ def test_exercise_and_solution_lead_to_each_other(page):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("relative: 0.005", "relativ: 0.005", "relativ"),
+        ("relative: 0.005", "tolerance: 0.005", "tolerance"),
         ("relative: 0.005", "", "give one of"),
         ("relative: 0.005", "relative: 0.005, absolute: 0.1", "give one of"),
         ("follows: [a.factors]", "follows: [d.factor]", "does not come before"),
         ("points: 2", "points: -2", "greater than 0"),
-        ("kind: choice", "kind: choise", "choise"),
+        ("kind: choice", "kind: menu", "menu"),
     ],
 )
 def test_a_mistake_in_a_scheme_is_named(tmp_path, old, new, message):
