@@ -248,6 +248,12 @@ def test_a_sandbox_that_did_not_start_is_no_fault_of_the_submission():
         runs.read(Ended(b"", b"no permission\n", "", 1), Limits())
 
 
+def test_where_no_sandbox_is_allowed_we_say_how_to_allow_it():
+    errors = b"bwrap: setting up uid map: Permission denied"
+    with pytest.raises(SandboxError, match=r"uid map: Permission denied\n.*apparmor_restrict"):
+        runs.read(Ended(b"", errors, "", 1), Limits())
+
+
 def test_too_large_a_notebook_is_not_begun():
     result = run(b"x" * 101, ".md", "5.8.1", engine="trust", limits=Limits(notebook=100))
     assert result == Run("not a notebook", {}, ("the file is larger than 100 bytes",))

@@ -204,21 +204,27 @@ def give_up_root(user):
     os.setresuid(user, user, user)
 
 
-def set_limits(limits, *, count_processes):
-    """Limit what this process and its children may use."""
+def set_limits(limits, *, sandboxed):
+    """Limit what this process and its children may use; without a sandbox, as far as the system lets us."""
+    seconds = limits["cpu_seconds"]
     bounds = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: limits["cpu_seconds"],
-        resource.RLIMIT_AS: 2 * limits["memory"] + ADDRESS_SPACE,
-        resource.RLIMIT_FSIZE: limits["scratch"],
-        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CPU: (seconds, seconds + 1),  # between the two, a signal says why
+        resource.RLIMIT_AS: (2 * limits["memory"] + ADDRESS_SPACE,) * 2,
+        resource.RLIMIT_FSIZE: (limits["scratch"],) * 2,
+        resource.RLIMIT_NOFILE: (OPEN_FILES,) * 2,
     }
-    if count_processes:
-        bounds[resource.RLIMIT_NPROC] = limits["processes"]
+    if sandboxed:  # else the user's other processes would count too
+        bounds[resource.RLIMIT_NPROC] = (limits["processes"],) * 2
     for kind, bound in bounds.items():
-        hard = resource.getrlimit(kind)[1]
-        bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(kind, (bound, bound))
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:
+            bound = tuple(min(part, most) for part in bound)
+        try:
+            resource.setrlimit(kind, bound)
+        except (OSError, ValueError):  # macOS knows no limit of address space
+            if sandboxed:
+                raise
 
 
 class CacheFinder:
@@ -390,7 +396,7 @@ def main():
     request, notebook = read_request()
     if request["user"] is not None:
         give_up_root(request["user"])
-    set_limits(request["limits"], count_processes=request["count_processes"])
+    set_limits(request["limits"], sandboxed=request["sandboxed"])
     sys.meta_path.insert(0, CacheFinder(request["caches"]))
     output = Output(request["limits"]["output"])
     leave_standard_streams(output)

@@ -30,6 +30,13 @@ MOST_REMARKS = 60
 # The marking's form is eight levels deep.
 DEEPEST = 20
 LARGEST_WHOLE = 2**63
+# What bubblewrap says where ordinary users may make no namespaces.
+NAMESPACES_REFUSED = ("uid map: ", "creating new namespace", "create new namespace", "RTM_NEWADDR")
+ALLOW_NAMESPACES = (
+    "This system lets ordinary users make no sandbox, or none here. On Ubuntu 24.04 or later, allow it with "
+    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`; inside a container, run the container "
+    "with more rights, or mark outside it."
+)
 
 
 class SandboxError(RuntimeError):
@@ -144,6 +151,8 @@ def read(ended: Ended, limits: Limits) -> Run:
 
 def _complaint(ended: Ended) -> str:
     words = ended.errors.decode(errors="replace").strip() or "it said nothing"
+    if any(sign in words for sign in NAMESPACES_REFUSED):
+        words += f"\n{ALLOW_NAMESPACES}"
     return f"the sandbox did not start ({ended.killed or f'exit status {ended.code}'}): {words}"
 
 

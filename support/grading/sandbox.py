@@ -146,8 +146,7 @@ def _request(suffix: str, exercise: str, engine: str, limits: Limits, folder: st
         "exercise": exercise,
         "limits": asdict(limits),
         "user": FIRST_USER + secrets.randbelow(USERS) if becomes_user else None,
-        # Without a sandbox the user's other processes would count too.
-        "count_processes": engine == "bubblewrap",
+        "sandboxed": engine == "bubblewrap",
         "caches": {library: [str(place), f"{home}/.{library}"] for library, place in _caches().items()},
     }
 
