@@ -16,6 +16,17 @@ from support.grading.scheme import Text, schemes
 ROOT = Path(__file__).resolve().parent.parent
 SUBMISSIONS = ROOT / "tests" / "submissions"
 CLASS = yaml.safe_load((SUBMISSIONS / "class.yaml").read_text("utf-8"))
+HOSTILE = SUBMISSIONS / "hostile"
+EXPECTED = yaml.safe_load((HOSTILE / "expected.yaml").read_text("utf-8"))
+# Of the hostile ones those that end soon under the limits of a real class; the others run under short ones
+# in tests/test_grading_sandbox.py.
+SOON = sorted(
+    name
+    for name, entry in EXPECTED.items()
+    if entry["status"] in {"finished", "stopped", "not a notebook", "no answers", "invalid answers"}
+    and "limits" not in entry
+)
+INJECTION = "<img src=x onerror=alert(1)>=cmd()"
 SCHEMES = schemes()
 
 pytestmark = [pytest.mark.slow]
@@ -33,6 +44,11 @@ def marked(tmp_path_factory):
     for scheme in SCHEMES.values():
         solution = (ROOT / "solutions" / f"{scheme.page}.md").read_bytes()
         (submitted / f"teacher_{scheme.page}.md").write_bytes(solution)
+    for name in SOON:
+        file = HOSTILE / name
+        (submitted / f"{file.stem}_5.8.1{file.suffix}").write_bytes(file.read_bytes())
+    (submitted / f"{INJECTION}_5.8.1.md").write_text(notebook(CLASS[0]), "utf-8")
+    (submitted / "link_5.8.1.md").symlink_to("complete_5.8.1.md")
     command = [sys.executable, "-m", "support.grading", str(submitted), str(folder / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stdout + done.stderr  # prose waits for a human
@@ -104,10 +120,32 @@ def test_every_notebook_has_a_row(marked):
         rows = list(csv.DictReader(file))
     expected = {(entry["student"], entry["exercise"]) for entry in CLASS}
     expected |= {("teacher", exercise) for exercise in SCHEMES}
-    assert {(row["student_id"], row["assignment"]) for row in rows} == expected
-    for row in rows:
+    others = [*(Path(name).stem for name in SOON), INJECTION, "link"]
+    everything = [*expected, *((name, "5.8.1") for name in others)]
+    assert sorted((row["student_id"], row["assignment"]) for row in rows) == sorted(everything)
+    for row in [row for row in rows if (row["student_id"], row["assignment"]) in expected]:
         tests = marks_in(marked, row["student_id"], row["assignment"])
         assert float(row["score"]) == pytest.approx(sum(test["score"] for test in tests.values()))
+
+
+def rows_of(marked):
+    """Rows of the table of grades, by student, of exercise 5.8.1."""
+    with (marked / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file) if row["assignment"] == "5.8.1"}
+
+
+@pytest.mark.parametrize("name", [*(Path(name).stem for name in SOON), "link"])
+def test_nothing_hostile_gains_a_mark(marked, name):
+    row = rows_of(marked)[name]
+    assert float(row["score"]) == 0
+    assert float(row["max_score"]) == SCHEMES["5.8.1"].out_of
+
+
+def test_a_hostile_name_costs_no_marks_and_reaches_no_page_as_markup(marked):
+    prose = sum(answer.out_of for _, answer in SCHEMES["5.8.1"].entries() if isinstance(answer, Text))
+    assert float(rows_of(marked)[INJECTION]["score"]) == SCHEMES["5.8.1"].out_of - prose
+    for page in marked.rglob("*.html"):
+        assert "<img" not in page.read_text("utf-8")
 
 
 def test_what_a_human_must_look_at_is_flagged(marked):
