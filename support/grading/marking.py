@@ -291,7 +291,8 @@ def _mark_value(part, name, answer, answers, keys):
         return Mark(part, name, answer.out_of, answer.out_of, "right")
     earlier = {other: answers[other] for other in answer.follows if other in answers}
     if earlier and not _why_wrong(answer, given, keys.following(earlier)[full]):
-        reason = f"right, given your {', '.join(earlier)}"
+        names = [f"({full_name[0]}) {full_name[2:]}" for full_name in earlier]
+        reason = f"worked out correctly from your {' and '.join(names)}"
         return Mark(part, name, answer.out_of, answer.out_of, "follow-through", reason)
     return Mark(part, name, 0.0, answer.out_of, "wrong", wrong)
 
