@@ -331,3 +331,14 @@ def test_the_reason_for_a_missing_answer_says_what_happened():
         (SUBMITTED, SimpleNamespace(answers={}, status="finished", remarks=()), "not answered"),
     ):
         assert all(words in one.reason for one in mark(submission, run, scheme).marks)
+
+
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_typical_mistakes_are_wrong_and_are_named(exercise):
+    scheme = SCHEMES[exercise]
+    for name, entry in key_of(exercise).items():
+        for mistake, value in entry.mistakes.items():
+            marked = mark(SUBMITTED, recorded(scheme, {name: value}), scheme)
+            (one,) = marks_of(marked, name)
+            assert one.points == 0
+            assert mistake in one.reason

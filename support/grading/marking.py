@@ -8,7 +8,7 @@ import numpy as np
 
 from support.exercises import personal
 from support.exercises.forms import LONGEST_TEXT, STATISTICS
-from support.grading.keys import key
+from support.grading.keys import Key, key
 from support.grading.scheme import Choice, Posterior, Scheme, Text
 from support.grading.submissions import Submission
 
@@ -287,6 +287,7 @@ def _mark_value(part, name, answer, answers, keys):
     full = f"{part}.{name}"
     given = answers[full]
     wrong = _why_wrong(answer, given, keys.right[full])
+    mistake = _mistake(answer, given, keys.right[full]) if wrong else ""
     if not wrong:
         return Mark(part, name, answer.out_of, answer.out_of, "right")
     earlier = {other: answers[other] for other in answer.follows if other in answers}
@@ -294,7 +295,15 @@ def _mark_value(part, name, answer, answers, keys):
         names = [f"({full_name[0]}) {full_name[2:]}" for full_name in earlier]
         reason = f"worked out correctly from your {' and '.join(names)}"
         return Mark(part, name, answer.out_of, answer.out_of, "follow-through", reason)
-    return Mark(part, name, 0.0, answer.out_of, "wrong", wrong)
+    return Mark(part, name, 0.0, answer.out_of, "wrong", wrong + mistake)
+
+
+def _mistake(answer, given, right):
+    """Name the misunderstanding that leads to an answer, if it is a typical one."""
+    for name, value in right.mistakes.items():
+        if not _why_wrong(answer, given, Key(value, right.error)):
+            return f"; this is what comes of {name}"
+    return ""
 
 
 def _why_wrong(answer, given, right):

@@ -1,6 +1,7 @@
 """The exact answers of every exercise, for the source's data or a student's own."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,8 @@ class Key:
     error : float or array_like
         The Monte Carlo standard error that `value` would have if it came from as many effective draws as
         the exercise asks for; of the shape of `value`, and 0 for what needs no draws.
+    mistakes : mapping of str to float, array_like or str
+        What typical misunderstandings lead to, by their names: feedback names the one that it sees.
 
     Examples
     --------
@@ -25,6 +28,7 @@ class Key:
 
     value: Any
     error: Any = 0.0
+    mistakes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def key(page: str, data, earlier=None) -> dict[str, Key]:

@@ -5,7 +5,16 @@ from scipy import optimize, stats
 
 from support import exact
 from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
+from support.grading.keys.sampling import (
+    CENTRAL,
+    ENDS,
+    INTERVAL,
+    NEW_DRAWS,
+    hdi,
+    monte_carlo_error,
+    wider,
+    width,
+)
 
 SMALLEST = "hospital 5"
 PRIOR_SHAPE, PRIOR_RATE = 1.0, 0.5  # of the vague Gamma prior without pooling
@@ -38,7 +47,9 @@ def key(data, earlier):
             100 * (1 - used[0] / used[1]),
             monte_carlo_error(lambda x, y: 100 * (1 - width(x) / width(y)), lam, _Marginal(alone)),
         ),
-        "d.hdi": Key(new_hdi, monte_carlo_error(hdi, new, draws=NEW_DRAWS)),
+        "d.hdi": Key(
+            new_hdi, monte_carlo_error(hdi, new, draws=NEW_DRAWS), {CENTRAL: new.quantile(ENDS).values}
+        ),
         "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }
 

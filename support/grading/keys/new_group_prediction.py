@@ -21,8 +21,16 @@ def key(data, earlier):  # noqa: ARG001
     kinds = exact.normal(kinds_effect, kinds_error, covariates=private.values, beta=stats.norm(0, 10))
     return {
         "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new, draws=NEW_DRAWS)),
-        "a.hdi": Key(ends, monte_carlo_error(hdi, new, draws=NEW_DRAWS)),
-        "b.ratio": Key(ratio, monte_carlo_error(lambda x, y: width(x) / width(y), new, observed)),
+        "a.hdi": Key(
+            ends,
+            monte_carlo_error(hdi, new, draws=NEW_DRAWS),
+            {"leaving out the spread between schools": posterior["mu"].hdi(INTERVAL).values},
+        ),
+        "b.ratio": Key(
+            ratio,
+            monte_carlo_error(lambda x, y: width(x) / width(y), new, observed),
+            {"dividing the other way round": 1 / ratio},
+        ),
         "b.wider": Key(wider(ratio, 1.0, ("school 9", "school E"))),
         "d.fit": Key(kinds),
     }

@@ -4,7 +4,7 @@ import numpy as np
 
 from support import exact
 from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL, hdi, monte_carlo_error
+from support.grading.keys.sampling import CENTRAL, ENDS, INTERVAL, hdi, monte_carlo_error
 
 TAU = 5.0
 
@@ -14,12 +14,32 @@ def key(data, earlier):  # noqa: ARG001
     effect, error = data[""]
     posterior = exact.normal(effect, error)
     first = float(error[0])
+    raw_sd = first / np.hypot(first, TAU)
+    log_determinant = effect.size * np.log(TAU)
     return {
-        "a.log_determinant": Key(effect.size * np.log(TAU)),
+        "a.log_determinant": Key(
+            log_determinant,
+            mistakes={
+                "taking the map the other way, from theta": -log_determinant,
+                "leaving out the logarithm": TAU**effect.size,
+                "counting one school only": np.log(TAU),
+            },
+        ),
         "b.limit_mean": Key(0.0),
         "b.limit_sd": Key(1.0),
-        "b.raw_sd": Key(first / np.hypot(first, TAU)),
+        "b.raw_sd": Key(
+            raw_sd,
+            mistakes={
+                "giving the variance": raw_sd**2,
+                "giving the standard deviation of theta": TAU * raw_sd,
+                "giving that of the prior": 1.0,
+            },
+        ),
         "c.centred": Key(posterior),
         "c.noncentred": Key(posterior),
-        "c.hdi": Key(posterior["tau"].hdi(INTERVAL).values, monte_carlo_error(hdi, posterior["tau"])),
+        "c.hdi": Key(
+            posterior["tau"].hdi(INTERVAL).values,
+            monte_carlo_error(hdi, posterior["tau"]),
+            {CENTRAL: posterior["tau"].quantile(ENDS).values},
+        ),
     }
