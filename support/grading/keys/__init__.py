@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+# Misunderstandings that several exercises know.
+TURNED = "taking the difference the other way round"
+OWN = "giving the weight of a group's own data"
+
 
 @dataclass(frozen=True)
 class Key:

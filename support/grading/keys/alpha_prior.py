@@ -4,8 +4,8 @@ import numpy as np
 from scipy import optimize, stats
 
 from support import exact
-from support.grading.keys import Key
-from support.grading.keys.sampling import INTERVAL
+from support.grading.keys import OWN, TURNED, Key
+from support.grading.keys.sampling import CENTRAL, ENDS, INTERVAL
 
 ALPHAS, TESTED = np.array([1.0, 8.0, 50.0]), (2.0, 8.0, 30.0, 100.0)
 SPREAD = 0.05
@@ -23,16 +23,21 @@ def key(data, earlier):  # noqa: ARG001
     fits = {mean: solve(count, stats.expon(scale=mean)) for mean in PRIOR_MEANS}
     alphas = {mean: fit["alpha"] for mean, fit in fits.items()}
     new = [fits[mean]["pi_new"].sel(response="SA").sd() for mean in (1, 20)]
+    variances = share * (1 - share) / (ALPHAS + 1)
+    weights = np.array([mean_weight(alpha, smallest) for alpha in alphas.values()])
     tested = np.array([log_likelihood(count, alpha) for alpha in (*TESTED, INFINITE)])
     return {
-        "a.spreads": Key(np.sqrt(share * (1 - share) / (ALPHAS + 1))),
+        "a.spreads": Key(np.sqrt(variances), mistakes={"giving variances": variances}),
         "a.needed": Key(share * (1 - share) / SPREAD**2 - 1),
         "a.weight": Key(float(stats.expon.expect(lambda alpha: alpha / (alpha + smallest)))),
-        "b.log_ratios": Key(tested[:-1] - tested[-1]),
+        "b.log_ratios": Key(tested[:-1] - tested[-1], mistakes={TURNED: tested[-1] - tested[:-1]}),
         "b.fall": Key(fall(count, tested[-1])),
-        "c.means": Key(np.array([alpha.mean() for alpha in alphas.values()])),
-        "c.hdi": Key(alphas[20].hdi(INTERVAL).values),
-        "c.weights": Key(np.array([mean_weight(alpha, smallest) for alpha in alphas.values()])),
+        "c.means": Key(
+            np.array([alpha.mean() for alpha in alphas.values()]),
+            mistakes={"giving the means of the priors": PRIOR_MEANS},
+        ),
+        "c.hdi": Key(alphas[20].hdi(INTERVAL).values, mistakes={CENTRAL: alphas[20].quantile(ENDS).values}),
+        "c.weights": Key(weights, mistakes={OWN: 1 - weights}),
         "d.new_region": Key(np.array(new, dtype=float)),
     }
 

@@ -4,10 +4,11 @@ import numpy as np
 from scipy import stats
 
 from support import exact
-from support.grading.keys import Key
+from support.grading.keys import TURNED, Key
 
 MODELS = ("complete pooling", "partial pooling", "no pooling")
 PRIOR_SD = 20.0
+EFFECT = "predicting the effect in place of the report"
 
 
 def key(data, earlier):
@@ -17,14 +18,15 @@ def key(data, earlier):
     used = earlier.get("a.prediction", complete)
     scores = elpds(effect, error)
     each = scores[1] - scores[0]
-    moved = np.array([difference(effect + row, error) for row in np.diag(error)]) - each.sum()
+    total, spread = each.sum(), np.sqrt(each.size) * each.std()
+    moved = np.array([difference(effect + row, error) for row in np.diag(error)]) - total
     return {
-        "a.prediction": Key(complete),
+        "a.prediction": Key(complete, mistakes={EFFECT: without_noise(complete, error[0])}),
         "a.log_density": Key(float(stats.norm.logpdf(effect[0], *used))),
-        "b.prediction": Key(partial),
+        "b.prediction": Key(partial, mistakes={EFFECT: without_noise(partial, error[0])}),
         "b.log_density": Key(float(scores[1][0])),
         "c.elpds": Key(scores.sum(axis=1)),
-        "c.difference": Key(np.array([each.sum(), np.sqrt(each.size) * each.std()])),
+        "c.difference": Key(np.array([total, spread]), mistakes={TURNED: np.array([-total, spread])}),
         "c.best": Key(MODELS[int(np.argmax(earlier.get("c.elpds", scores.sum(axis=1))))]),
         "d.changes": Key(moved),
         "d.spread": Key(float(np.sqrt(np.sum(np.square(earlier.get("d.changes", moved)))))),
@@ -35,6 +37,12 @@ def without_first(effect, error, **prior):
     """Mean and sd of the first school's report, predicted from the others."""
     new = exact.normal(effect[1:], error[1:], **prior)["theta_new"]
     return np.array([new.mean(), np.hypot(new.sd(), error[0])])
+
+
+def without_noise(prediction, error):
+    """Mean and sd of the school's effect, in place of its report."""
+    mean, sd = prediction
+    return np.array([mean, np.sqrt(sd**2 - error**2)])
 
 
 def elpds(effect, error):

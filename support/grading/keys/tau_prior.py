@@ -4,7 +4,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from support import exact
-from support.grading.keys import Key
+from support.grading.keys import OWN, TURNED, Key
 
 MU_SD = 20.0
 TAUS = (2.0, 5.0, 10.0, 20.0)
@@ -20,15 +20,20 @@ def key(data, earlier):  # noqa: ARG001
     relative = log_likelihood(np.array([0.0, *TAUS]), effect, error)
     fits = [exact.normal(effect, error, tau=prior) for prior in PRIORS]
     largest = int(effect.argmax())
+    factors = np.array([mean_factor(fit, error[largest]) for fit in fits])
+    gaps = np.array([gap(copies, effect, error) for copies in COPIES])
     return {
         "a.ratios": Key(np.exp(relative[1:] - relative[0])),
         "a.tenth": Key(last_tenth(effect, error)),
-        "b.medians": Key(np.array([fit["tau"].quantile(0.5) for fit in fits])),
+        "b.medians": Key(
+            np.array([fit["tau"].quantile(0.5) for fit in fits]),
+            mistakes={"giving means in place of medians": [fit["tau"].mean() for fit in fits]},
+        ),
         "b.effects": Key(np.array([fit["theta"].mean().values[largest] for fit in fits])),
-        "b.factors": Key(np.array([mean_factor(fit, error[largest]) for fit in fits])),
+        "b.factors": Key(factors, mistakes={OWN: 1 - factors}),
         "c.near_zero": Key(np.array([below_one(low, effect, error) for low in LOWEST])),
         "c.groups": Key("3"),
-        "d.gaps": Key(np.array([gap(copies, effect, error) for copies in COPIES])),
+        "d.gaps": Key(gaps, mistakes={TURNED: -gaps}),
     }
 
 

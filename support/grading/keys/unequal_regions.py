@@ -25,7 +25,7 @@ def key(data, earlier):
     shift = abs(pi.mean().values - count.values[two] / n[:, None]).sum(axis=1) / 2
     return {
         "a.fit": Key(posterior),
-        "b.widths": Key(widths, width_errors),
+        "b.widths": Key(widths, width_errors, {"interchanging the regions": widths[::-1]}),
         "b.ratio": Key(ratio(np.asarray(earlier.get("b.widths", widths))), ratio_error),
         "b.rule": Key(
             rule(alpha.mean(), n), monte_carlo_error(lambda x: rule(x.mean(), n), alpha, draws=DRAWS)
