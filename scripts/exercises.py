@@ -27,7 +27,8 @@ ADMONITION = re.compile(
 
 HOW_IT_WORKS = """\
 Fill in your answers where a cell has `...`, and run it: `record` says at once whether an answer has the right
-form, not whether it is right. Add as many cells as you like. With your id in `student="…"` you get data of
+form, not whether it is right. Give numbers as they are computed, or to four significant digits. Add as many
+cells as you like. With your id in `student="…"` you get data of
 your own, to which the questions then refer; without one, the data that the text names."""
 
 HAND_IN = """\

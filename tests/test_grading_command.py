@@ -214,3 +214,12 @@ def test_a_class_from_its_notebooks_to_its_grades(folders, capsys):
     said = capsys.readouterr().out
     assert f"{out / 'feedback/eve.html'} is left from an earlier run" in said
     assert "0 to be marked or looked at" in said
+
+
+def test_an_error_in_marking_one_submission_costs_no_other_its_marks(monkeypatch):
+    def fails(*arguments):
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(command, "mark", fails)
+    marked = command._mark(Submission("eve", "5.8.1", Path("x.md")), None, command.schemes())
+    assert marked.flags == ("could not be marked: ZeroDivisionError: float division by zero",)

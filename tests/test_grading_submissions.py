@@ -224,3 +224,26 @@ def test_what_may_not_be_read_is_named(tmp_path):
 def test_a_folder_that_is_missing_is_named(tmp_path):
     with pytest.raises(ValueError, match="folder is"):
         find(tmp_path / "nothing", EXERCISES)
+
+
+def test_submissions_beside_a_folder_of_submissions_are_not_passed_over(tmp_path):
+    folder = tmp_path / "course"
+    (folder / "submitted" / "eve" / "one").mkdir(parents=True)
+    (folder / "submitted" / "eve" / "one" / "5.8.1.md").touch()
+    (folder / "source" / "one").mkdir(parents=True)
+    (folder / "source" / "one" / "5.8.1.md").touch()
+    assert [found.student for found in find(folder, {"page": "5.8.1"})] == ["eve"]
+    (folder / "ada_5.8.1.md").touch()
+    with pytest.raises(ValueError, match=r"submissions beside it, such as 'ada_5\.8\.1\.md'"):
+        find(folder, {"page": "5.8.1"})
+
+
+def test_a_link_named_submitted_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "ada_5.8.1.md").touch()
+    folder = tmp_path / "course"
+    folder.mkdir()
+    (folder / "submitted").symlink_to(tmp_path / "elsewhere")
+    assert [(found.student, bool(found.problem)) for found in find(folder, {"page": "5.8.1"})] == [
+        ("submitted", True)
+    ]

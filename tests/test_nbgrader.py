@@ -35,7 +35,7 @@ def test_nbgrader_accepts_an_exercise(tmp_path):
     run = jupytext.read(tmp_path / "autograded" / "ada" / "pooling" / "shrinkage-arithmetic.ipynb")
     outputs = [output for cell in run.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert "(a) not answered yet: factors, most, least" in outputs[0]["text"]
+    assert "(a) not answered yet: factors, ranks, most, least" in outputs[0]["text"]
     nbgrader("export")
     with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
         assert [row["student_id"] for row in csv.DictReader(file)] == ["ada"]

@@ -123,12 +123,14 @@ class Answers:
 
     def _keep(self, part, name, value):
         """Write the file anew, with one answer more; a killed notebook leaves a whole file."""
-        self._recorded.setdefault(part, {})[name] = value
-        content = {"exercise": self.exercise, "student": self.student, "parts": self._recorded}
+        parts = self._recorded | {part: self._recorded.get(part, {}) | {name: value}}
+        content = {"exercise": self.exercise, "student": self.student, "parts": parts}
+        text = json.dumps(content, indent=1, allow_nan=False)
         self.path.parent.mkdir(exist_ok=True)
         draft = self.path.with_suffix(".part")
-        draft.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
         os.replace(draft, self.path)
+        self._recorded = parts
 
     def _state(self, part):
         """Say what of a part is recorded, and what is still to come."""

@@ -120,11 +120,12 @@ def _count(shape):
 
 def _choice(form, value):
     """One of the options."""
-    text = value.strip() if isinstance(value, str) else value
-    if text not in form["options"]:
+    text = str(np.asarray(value)).strip().casefold()
+    known = {option.casefold(): option for option in form["options"]}
+    if text not in known:
         options = ", ".join(repr(option) for option in form["options"])
         raise ValueError(f"{_describe(value)} is not among the options: give one of {options}")
-    return text
+    return known[text]
 
 
 def _text(form, value):  # noqa: ARG001
@@ -178,7 +179,8 @@ def _draws(idata, wanted):
         present = list(posterior.data_vars)
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(
-            f"give what sample(...) or pm.sample(...) returned, not {type(idata).__name__}"
+            "give the whole of what sample(...) or pm.sample(...) returned, not a part of it such as "
+            f'fit["posterior"] (this is of type {type(idata).__name__})'
         ) from error
     draws = {}
     for name, shape in wanted.items():

@@ -1,6 +1,7 @@
 """The data of each exercise: the source's, or a student's own, drawn from a seed of the student's id."""
 
 import hashlib
+import unicodedata
 
 import numpy as np
 
@@ -8,6 +9,17 @@ from support import datasets
 
 SCHOOL_MEAN, SCHOOL_SPREAD = 8.0, 6.0  # what the source takes for mu and tau of the Eight Schools
 UNEQUAL_SIZES = (10, 120, 60, 80, 35, 500)
+
+
+def plain_id(student: str) -> str:
+    """Id in the form that counts: composed characters, small letters, no blanks around it.
+
+    Examples
+    --------
+    >>> plain_id(" Ada ")
+    'ada'
+    """
+    return unicodedata.normalize("NFC", student).strip().lower()
 
 
 def seed(exercise: str, student: str) -> int:
@@ -23,7 +35,7 @@ def seed(exercise: str, student: str) -> int:
     >>> seed("5.8.1", "ada") == seed("5.8.2", "ada")
     False
     """
-    text = f"{exercise}:{student.strip().lower()}"
+    text = f"{exercise}:{plain_id(student)}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
@@ -71,7 +83,7 @@ def _schools(rng):
         return effect, error
     error = error.copy(data=rng.permutation(error.values))
     true_effect = rng.normal(SCHOOL_MEAN, SCHOOL_SPREAD, error.size)
-    return effect.copy(data=rng.normal(true_effect, error).round()), error
+    return effect.copy(data=rng.normal(true_effect, error).round() + 0.0), error
 
 
 def _new_group(rng):

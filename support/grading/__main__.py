@@ -38,6 +38,10 @@ exit status:
 
 def main(arguments=None) -> int:
     """Mark a class and return the exit status."""
+    # Not every terminal can show every name.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     fault = _fault(options)
@@ -82,7 +86,13 @@ def grade(options) -> int:
 def _mark(submission, run, known):
     """Mark one submission; one to no known exercise has nothing to mark."""
     scheme = known.get(submission.exercise)
-    return mark(submission, run, scheme) if scheme else Marked(submission, run, (), {}, ())
+    if not scheme:
+        return Marked(submission, run, (), {}, ())
+    try:
+        return mark(submission, run, scheme)
+    except Exception as error:  # whatever it recorded, the others get their marks
+        fault = f"could not be marked: {type(error).__name__}: {error}"
+        return Marked(submission, run, (), {}, (fault,))
 
 
 def _parser():

@@ -13,6 +13,7 @@ from support.grading.scheme import Choice, Posterior, Scheme, Text
 from support.grading.submissions import Submission
 
 LARGEST_Z = 4  # Monte Carlo errors, as everywhere in this book
+MOST_FAULTS = 50
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
 
 
@@ -139,8 +140,8 @@ def _why_missing(submission, run):
 def _whose_data(recorded, submission):
     """Id whose data the key belongs to, and what a human should look at."""
     used = recorded.get("student", "") if isinstance(recorded, dict) else ""
-    used = used.strip().lower() if isinstance(used, str) else ""
-    own = submission.student.strip().lower()
+    used = personal.plain_id(used) if isinstance(used, str) else ""
+    own = personal.plain_id(submission.student)
     if used in ("", own):
         return used, ()
     return own, (f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}",)
@@ -172,6 +173,9 @@ def read_answers(recorded, scheme):
         return {}, {}, ()
     faults, flags = {}, []
     for error in jsonschema.Draft202012Validator(answers_schema(scheme)).iter_errors(recorded):
+        # More of them would say nothing new, and take long.
+        if len(faults) + len(flags) > MOST_FAULTS:
+            break
         path = [str(step) for step in error.absolute_path]
         message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
         if len(path) >= 3:
@@ -302,7 +306,7 @@ def _mistake(answer, given, right):
     """Name the misunderstanding that leads to an answer, if it is a typical one."""
     for name, value in right.mistakes.items():
         if not _why_wrong(answer, given, Key(value, right.error)):
-            return f"; this is what comes of {name}"
+            return f"; this is what one gets by {name}"
     return ""
 
 
@@ -350,7 +354,7 @@ def _mark_posterior(part, name, answer, answers, exact):
     others = [
         value for other, value in answers.items() if other.startswith(f"{part}.") and value is not summary
     ]
-    repeated = any(other == summary for other in others)
+    repeated = any(_same_fit(other, summary) for other in others)
     marks = []
     for variable, points in answer.points.items():
         statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][variable].items()}
@@ -365,6 +369,17 @@ def _mark_posterior(part, name, answer, answers, exact):
     return marks
 
 
+def _same_fit(other, summary):
+    """Whether two summaries are of one and the same sample."""
+    if not isinstance(other, dict):
+        return False
+    shared = set(other["quantities"]) & set(summary["quantities"])
+    return bool(shared) and all(
+        np.allclose(other["quantities"][name]["mean"], summary["quantities"][name]["mean"], rtol=1e-6, atol=0)
+        for name in shared
+    )
+
+
 def _shows_symptoms(answer):
     """Whether the fit is to show what goes wrong."""
     return answer.needs.divergences_at_least is not None
@@ -374,7 +389,15 @@ def _why_poor(needs, summary, statistics):
     """Say why a sample is too poor to mean anything, or is no sample at all."""
     total = summary["chains"] * summary["draws"]
     smallest = min(statistics[name].min() for name in ("sd", "mcse_mean", "mcse_sd"))
-    if smallest <= 0 or statistics["ess_bulk"].max() > 4 * total:
+    usual = statistics["mcse_mean"] * statistics["ess_bulk"] ** 0.5 / statistics["sd"] if smallest > 0 else 0
+    if (
+        smallest <= 0
+        or summary["chains"] < 2
+        or summary["divergences"] > total
+        or statistics["ess_bulk"].max() > 4 * total
+        or not ((usual > 1 / 3) & (usual < 3)).all()
+        or not (statistics["lower"] < statistics["upper"]).all()
+    ):
         return "these numbers are not the summary of a sample"
     if needs.divergences_at_least is not None:
         if summary["divergences"] < needs.divergences_at_least:
@@ -405,6 +428,7 @@ def _why_off(answer, statistics, exact):
             worst = int(np.argmax(z))
             given, right = statistics[statistic].ravel()[worst], value.ravel()[worst]
             apart = f"{z.max():.0f} Monte Carlo errors apart"
-            text = f"its {statistic} is {given:.4g}, and {right:.4g} is right: {apart}"
+            which = f" of number {worst + 1}" if z.size > 1 else ""
+            text = f"its {statistic}{which} is {given:.4g}, and {right:.4g} is right: {apart}"
             return text + CLOSE if z.max() <= CLOSE_Z else text
     return ""

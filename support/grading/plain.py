@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 FORMULA = tuple("=+-@＝＋－＠")
+AFTER_SEMICOLON = re.compile(f"(;\\s*)([{re.escape(''.join(FORMULA))}])")
 PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,59}")
 
 
@@ -64,6 +65,7 @@ def defuse(text: str) -> str:
     ("'=cmd()", 'ada', "'+1")
     """
     text = one_line(text)
+    text = AFTER_SEMICOLON.sub(r"\1'\2", text)  # where a semicolon separates columns
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

@@ -186,6 +186,8 @@ def note(one: Marked) -> str:
     words = concerns(one)
     if one.run and one.run.status == "no answers":
         words.append("no answers")
+    if one.run and one.run.answers and not one.run.answers.get("student"):
+        words.append("with the data of the text")
     if waiting(one):
         names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))
         words.append(f"to be marked in review/marks.csv: {names}")
@@ -195,9 +197,12 @@ def note(one: Marked) -> str:
 def handed_in(one: Marked) -> str:
     """When nbgrader collected the submission; empty where it did not."""
     path = one.submission.path.parent / "timestamp.txt"
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_TIMESTAMP:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_TIMESTAMP:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no time that can be read is no time
         return ""
-    return path.read_text(encoding="utf-8", errors="replace")
 
 
 # Tables ------------------------------------------------------------------------------------
@@ -277,7 +282,7 @@ def _exercise(one, schemes):
         "title": _title(one.submission.exercise, scheme),
         "file": one.submission.path.name,
         "trouble": trouble(one),
-        "remarks": remarks(one),
+        "remarks": (*remarks(one), *one.flags),
         "parts": parts,
         "score": score(one),
         "out_of": out_of(one, schemes),
@@ -404,7 +409,9 @@ def summary(marked: Sequence[Marked], schemes, out: Path) -> str:
 def _line(one):
     """What to look at in one submission."""
     student, exercise = plain.one_line(one.submission.student), plain.one_line(one.submission.exercise)
-    return f"{student}, {exercise or one.submission.path.name}: {'; '.join(concerns(one))}"[:200]
+    return f"{student}, {exercise or plain.one_line(one.submission.path.name)}: {'; '.join(concerns(one))}"[
+        :200
+    ]
 
 
 def _exercise_table(marked, schemes):

@@ -30,6 +30,9 @@ MOST_REMARKS = 60
 # The marking's form is eight levels deep.
 DEEPEST = 20
 LARGEST_WHOLE = 2**63
+# Each cell sends a few messages; a file of answers, escaped, fills four times its size at most.
+MOST_LINES = 4000
+LONGEST_LINE = 4 * MIB
 # What bubblewrap says where ordinary users may make no namespaces.
 NAMESPACES_REFUSED = ("uid map: ", "creating new namespace", "create new namespace", "RTM_NEWADDR")
 ALLOW_NAMESPACES = (
@@ -73,7 +76,7 @@ class Limits:
     cell_seconds: float = 300
     cpu_seconds: int = 1800
     memory: int = 3072 * MIB
-    processes: int = 256
+    processes: int = 128
     scratch: int = 256 * MIB
     answers: int = 1_000_000
     output: int = 10_000_000
@@ -157,8 +160,10 @@ def _complaint(ended: Ended) -> str:
 
 
 def _messages(content: bytes) -> Iterator[dict]:
-    """Yield the messages that can be read."""
-    for line in content.split(b"\n"):
+    """Yield the messages that can be read, of those that an honest notebook might send."""
+    for line in content.split(b"\n", MOST_LINES)[:MOST_LINES]:
+        if len(line) > LONGEST_LINE:
+            continue
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):

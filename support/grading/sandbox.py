@@ -107,7 +107,7 @@ def run(
 
 
 def check(engine: str = "bubblewrap") -> None:
-    """Make sure that an engine works here, by running a notebook of one cell.
+    """Make sure that an engine works here, by running a notebook of one cell that imports ``support``.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def check(engine: str = "bubblewrap") -> None:
     --------
     >>> check("trust")
     """
-    result = run(b"```{code-cell}\nprint(1)\n```", ".md", "check", engine=engine)
+    result = run(b"```{code-cell}\nimport support.exercises\n```", ".md", "check", engine=engine)
     if result != Run("no answers", {}):
-        raise SandboxError(f"a notebook of one cell does not run in {engine}: {result}")
+        raise SandboxError(f"a notebook that imports `support` does not run in {engine}: {result}")
 
 
 def _check(suffix: str, exercise: str, engine: str) -> None:

@@ -206,8 +206,8 @@ def schemes(folder: Path = SOLUTIONS) -> dict[str, Scheme]:
 
     Examples
     --------
-    >>> schemes()["5.8.1"].parts["a"].answers["factors"].relative
-    0.005
+    >>> schemes()["5.8.1"].parts["a"].answers["factors"].absolute
+    0.006
     """
     found = [read_scheme(page) for page in sorted(folder.glob("*.md"))]
     return {scheme.id: scheme for scheme in sorted(found, key=lambda scheme: scheme.id)}

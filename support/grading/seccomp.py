@@ -3,7 +3,9 @@
 bubblewrap decides what can be seen; the watchdog adds up what processes use. This closes ways around both:
 
 - namespaces of one's own, in which one is root, may mount and may reach more of the kernel;
-- memory that belongs to no process (``memfd_create``, ``shmget``), which nobody would count;
+- memory that belongs to no process (``memfd_create``, ``shmget``, ``semget``, ``msgget``), which nobody
+  would count;
+- sockets that a network namespace does not keep apart;
 - looking into other processes, the kernel's log and keys, and parts of the kernel that no notebook needs.
 
 The filter is a short program of eight-byte instructions, see ``man 2 seccomp``; podman and docker have
@@ -30,6 +32,9 @@ REFUSED = {
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -42,6 +47,9 @@ REFUSED = {
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),
 }
+SOCKET = (41, 198)
+# Unix, IPv4, IPv6 and netlink, which namespaces keep apart; others, such as VSOCK, they do not.
+FAMILIES = (1, 2, 10, 16)
 CLONE = (56, 220)
 # Its flags lie in memory, where a filter cannot look; C libraries do without it.
 CLONE3 = 435
@@ -90,6 +98,7 @@ def filter_program(machine: str | None = None) -> bytes:
     ]
     for numbers in REFUSED.values():
         steps += _returning(EQUAL, numbers[column], refuse)
+    steps += _sockets(SOCKET[column], ERROR | errno.EAFNOSUPPORT)
     steps += [
         (EQUAL, 0, 3, CLONE[column]),
         (LOAD, 0, 0, FIRST_ARGUMENT),
@@ -97,6 +106,18 @@ def filter_program(machine: str | None = None) -> bytes:
         (RETURN, 0, 0, ALLOW),
     ]
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
+
+
+def _sockets(number: int, refuse: int) -> list[tuple[int, int, int, int]]:
+    """Allow sockets of some families, and refuse all others."""
+    count = len(FAMILIES)
+    return [
+        (EQUAL, 0, count + 3, number),
+        (LOAD, 0, 0, FIRST_ARGUMENT),
+        *[(EQUAL, count - i, 0, family) for i, family in enumerate(FAMILIES)],
+        (RETURN, 0, 0, refuse),
+        (RETURN, 0, 0, ALLOW),
+    ]
 
 
 def _returning(test: int, value: int, answer: int) -> list[tuple[int, int, int, int]]:

@@ -36,6 +36,8 @@ KINDS = {
     stat.S_IFCHR: "a device",
 }
 LONGEST_NAME = 60
+# What nbgrader keeps in the folder of a course.
+COURSE = {"source", "release", "submitted", "autograded", "feedback", "exchange"}
 LOCKED = "it cannot be read: you have no permission"
 
 
@@ -124,8 +126,7 @@ def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submis
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"folder is {str(folder)!r}: give the folder that holds the submissions")
-    if (root / "submitted").is_dir():
-        root = root / "submitted"
+    root = _of_course(root)
     found = []
     for entry in _entries(root):
         if not entry.is_dir(follow_symlinks=False):
@@ -136,6 +137,25 @@ def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submis
             found.append(Submission(_text(entry.name), "", Path(entry.path), LOCKED))
     known = {**exercises, **{number: number for number in exercises.values()}}
     return _without_repeats([_checked(submission, known) for submission in found])
+
+
+def _of_course(root: Path) -> Path:
+    """Return the folder of the submissions, which nbgrader keeps beside others of the course."""
+    inner = root / "submitted"
+    if inner.is_symlink() or not inner.is_dir():
+        return root
+    beside = [
+        path.name
+        for path in root.iterdir()
+        if path.name not in COURSE
+        and (path.suffix in SUFFIXES or any(found for end in SUFFIXES for found in path.glob(f"*/*{end}")))
+    ]
+    if beside:
+        raise ValueError(
+            f"folder {str(root)!r} holds a folder `submitted`, and submissions beside it, such as "
+            f"{beside[0]!r}: put them all in one place"
+        )
+    return inner
 
 
 def read(submission: Submission) -> bytes:
@@ -201,8 +221,10 @@ def _of_assignment(student: str, folder: os.DirEntry) -> Iterator[Submission]:
         if entry not in notebooks and entry.is_dir(follow_symlinks=False)
         for path in _deeper(entry)
     ]
-    for path in deeper:
-        yield Submission(student, _stem(path.name), path, "it lies in a folder below its assignment's")
+    if deeper:
+        more = f" (and {len(deeper) - 1} more)" if len(deeper) > 1 else ""
+        problem = f"it lies in a folder below its assignment's{more}"
+        yield Submission(student, _stem(deeper[0].name), deeper[0], problem)
     if not (notebooks or deeper):
         yield Submission(student, _text(folder.name), Path(folder.path), "the folder holds no notebook")
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 import psutil
 
-from support.grading.runs import MIB, Ended, Limits, SandboxError
+from support.grading.runs import MIB, MOST_LINES, Ended, Limits, SandboxError
 
-# The messages of sixty cells that each fill the file of answers would not be more.
-MOST_MESSAGES = 64 * MIB
+# The messages of thirty cells that each fill the file of answers would not be more.
+MOST_MESSAGES = 32 * MIB
 KEPT_OF_ERRORS = 4000
 # How often the watchdog looks, in seconds.
 PERIOD = 0.1
@@ -108,6 +108,7 @@ def _listen(process: subprocess.Popen, watchdog: "Watchdog", messages: bytearray
             for key, _ in ready:
                 chunk = os.read(key.fd, 65536)
                 key.data.extend(chunk)
+                watchdog.lines += chunk.count(b"\n")
                 if not chunk:
                     selector.unregister(key.fileobj)
             del errors[KEPT_OF_ERRORS:]
@@ -125,6 +126,7 @@ class Watchdog:
         self.limits = limits
         self.deadline = time.monotonic() + limits.seconds
         self.next = 0.0
+        self.lines = 0
         self.seen: set[psutil.Process] = set()
 
     def reason(self, length: int) -> str:
@@ -132,7 +134,7 @@ class Watchdog:
         now = time.monotonic()
         if now > self.deadline:
             return "out of time"
-        if length > MOST_MESSAGES:
+        if length > MOST_MESSAGES or self.lines > MOST_LINES:
             return "too much output"
         if now < self.next:
             return ""

@@ -38,9 +38,10 @@ def key(data, earlier):
     )
     pooled, single = np.ptp(lam.hdi(INTERVAL).values), shortest_width(alone)
     new_hdi = new.hdi(INTERVAL).values
-    used = earlier.get("c.width_hierarchical", pooled), earlier.get("c.width_no_pooling", single)
+    # As NumPy's numbers: a width of zero makes the reduction infinite, and so wrong.
+    used = np.array([earlier.get("c.width_hierarchical", pooled), earlier.get("c.width_no_pooling", single)])
     return {
-        "b.fit": Key(posterior),
+        "b.posterior": Key(posterior),
         "c.width_hierarchical": Key(pooled, monte_carlo_error(width, lam)),
         "c.width_no_pooling": Key(single, monte_carlo_error(width, _Marginal(alone))),
         "c.reduction": Key(

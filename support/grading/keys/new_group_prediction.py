@@ -32,5 +32,5 @@ def key(data, earlier):  # noqa: ARG001
             {"dividing the other way round": 1 / ratio},
         ),
         "b.wider": Key(wider(ratio, 1.0, ("school 9", "school E"))),
-        "d.fit": Key(kinds),
+        "d.posterior": Key(kinds),
     }

@@ -8,7 +8,7 @@ NEW_DRAWS = 4000  # the same for a new group, drawn afresh for each draw of the 
 REPEATS = 200  # the error is then known to about 5%
 INTERVAL = 0.89
 ENDS = np.array([0.055, 0.945])
-CENTRAL = "a central interval in place of the shortest one"
+CENTRAL = "giving a central interval in place of the shortest one"
 
 
 def monte_carlo_error(statistic, *marginals, draws=EFFECTIVE_DRAWS):

@@ -1,12 +1,13 @@
 """Exercise 5.8.1: the shrinkage formula at mu = 8 and tau = 6."""
 
 import numpy as np
+from scipy import stats
 
 from support.grading.keys import Key
 
 MU, TAU, PRECISE = 8.0, 6.0, 5.0
 REVERSED = "taking shrinkage the wrong way round"
-ROOTS = "standard deviations in place of variances"
+ROOTS = "using standard deviations in place of variances"
 
 
 def key(data, earlier):
@@ -22,6 +23,10 @@ def key(data, earlier):
     schools = effect["school"].values
     return {
         "a.factors": Key(factors, mistakes={REVERSED: 1 - factors, ROOTS: sigma / (sigma + TAU)}),
+        "a.ranks": Key(
+            stats.rankdata(-used.round(9), method="min"),
+            mistakes={REVERSED: stats.rankdata(used.round(9), method="min")},
+        ),
         "a.most": Key(str(schools[factors.argmax()])),
         "a.least": Key(str(schools[factors.argmin()])),
         "b.estimates": Key(estimates, mistakes={"interchanging the weights": used * y + (1 - used) * MU}),
