@@ -24,8 +24,8 @@ def key(data, earlier):
     return {
         "a.factors": Key(factors, mistakes={REVERSED: 1 - factors, ROOTS: sigma / (sigma + TAU)}),
         "a.ranks": Key(
-            stats.rankdata(-used.round(9), method="min"),
-            mistakes={REVERSED: stats.rankdata(used.round(9), method="min")},
+            stats.rankdata(-factors.round(9), method="min"),
+            mistakes={REVERSED: stats.rankdata(factors.round(9), method="min")},
         ),
         "a.most": Key(str(schools[factors.argmax()])),
         "a.least": Key(str(schools[factors.argmin()])),
