@@ -21,6 +21,9 @@ from myst_nb.core.read import (
 from nbformat import ValidationError
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
+# What students hand in is no test, and some of it is broken on purpose.
+collect_ignore = ["tests/submissions"]
+
 NOTEBOOK_FOLDERS = {"chapters", "exercises", "solutions"}
 
 # The only reasons for which a cell may print without being compared.
