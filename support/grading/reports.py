@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -368,20 +369,27 @@ def review_pages(marked: Sequence[Marked], schemes, table: Sequence[dict]) -> di
 
 def _page(template, **values):
     """Fill a template; its style is the only thing that a browser may load or run."""
+    environment, style, digest = _environment()
+    return environment.get_template(template).render(style=style, digest=digest, **values)
+
+
+@cache
+def _environment():
+    """Return what fills templates, read once for all pages, with their style and its hash."""
     folder = files("support.grading") / "templates"
-    sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", template)}
     style = (folder / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    names = ("page.html", "feedback.html", "review.html")
     environment = Environment(
         autoescape=True,
-        loader=DictLoader(sources),
+        loader=DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names}),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=lambda value: plain.clean(value) if type(value) is str else value,
     )
     environment.filters["points"] = lambda number: f"{number:g}"
-    return environment.get_template(template).render(style=Markup(style), digest=digest, **values)
+    return environment, Markup(style), digest
 
 
 # The summary -------------------------------------------------------------------------------
@@ -408,10 +416,9 @@ def summary(marked: Sequence[Marked], schemes, out: Path) -> str:
 
 def _line(one):
     """What to look at in one submission."""
-    student, exercise = plain.one_line(one.submission.student), plain.one_line(one.submission.exercise)
-    return f"{student}, {exercise or plain.one_line(one.submission.path.name)}: {'; '.join(concerns(one))}"[
-        :200
-    ]
+    student = plain.one_line(one.submission.student)
+    what = plain.one_line(one.submission.exercise) or plain.one_line(one.submission.path.name)
+    return f"{student}, {what}: {'; '.join(concerns(one))}"[:200]
 
 
 def _exercise_table(marked, schemes):

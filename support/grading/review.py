@@ -9,6 +9,7 @@ import csv
 import io
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -254,6 +255,7 @@ def table_text(table: list[dict]) -> str:
     return stream.getvalue()
 
 
+@cache
 def model_answers(page: str, folder: Path = SOLUTIONS) -> dict[str, str]:
     """Prose answers that a solution page records itself.
 

@@ -1,9 +1,10 @@
 """Exercise 5.8.3: hospitals with log-normal rates, with and without pooling."""
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 from support import exact
+from support.audit.numbers import shortest_width
 from support.grading.keys import Key
 from support.grading.keys.sampling import (
     CENTRAL,
@@ -53,21 +54,3 @@ def key(data, earlier):
         ),
         "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }
-
-
-def shortest_width(distribution):
-    """Width of the shortest interval that holds 89% of a distribution.
-
-    Examples
-    --------
-    >>> round(shortest_width(stats.norm()), 3)
-    3.196
-    """
-
-    def between(tail):
-        return distribution.ppf(tail + INTERVAL) - distribution.ppf(tail)
-
-    found = optimize.minimize_scalar(
-        between, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-9}
-    )
-    return float(found.fun)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from support.audit.numbers import INTERVAL, TAILS
+
 NEAR = 0.03  # two widths that differ by less are hard to tell apart in a sample
 EFFECTIVE_DRAWS = 2000  # what a sampled number must be worth; four chains of 2000 draws give more
 NEW_DRAWS = 4000  # the same for a new group, drawn afresh for each draw of the hyperparameters
 REPEATS = 200  # the error is then known to about 5%
-INTERVAL = 0.89
-ENDS = np.array([0.055, 0.945])
+ENDS = TAILS
 CENTRAL = "giving a central interval in place of the shortest one"
 
 
