@@ -117,6 +117,34 @@ def test_hostile_submissions_harm_no_others(submissions, tmp_path):
     ]
 
 
+TELLS_PROCESSORS = """```{code-cell}
+import contextlib, json, os
+with contextlib.suppress(PermissionError):
+    os.sched_setaffinity(0, range(os.cpu_count()))
+os.mkdir('answers')
+json.dump({'processors': sorted(os.sched_getaffinity(0))}, open('answers/5.8.1.json', 'w'))
+```
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_each_run_keeps_to_its_own_processors(tmp_path, jobs):
+    class_ = []
+    for number in range(6):
+        class_.append(submission(tmp_path, f"student {number}", 0))
+        class_[-1].path.write_text(TELLS_PROCESSORS + "x" * number)
+    runs = run_all(class_, tmp_path / "runs", limits=LIMITS, jobs=jobs)
+    allowed = sorted(os.sched_getaffinity(0))
+    shares = {tuple(run.answers["processors"]) for run in runs}
+    if jobs <= len(allowed):
+        assert sum(map(len, shares)) == len({one for share in shares for one in share})
+        assert shares <= {tuple(allowed[job::jobs]) for job in range(jobs)}
+    else:
+        assert all(len(share) == 1 for share in shares)
+    # What it started has changed nothing for this process.
+    assert sorted(os.sched_getaffinity(0)) == allowed
+
+
 def test_a_fault_of_the_machinery_loses_no_other_run(submissions, tmp_path, monkeypatch):
     store = tmp_path / "runs"
     true_run = sandbox.run

@@ -9,12 +9,13 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from queue import SimpleQueue
 
 import joblib
 from tqdm import tqdm
@@ -48,7 +49,8 @@ def run_all(
     engine : {"bubblewrap", "podman", "docker", "trust"}
         How to keep notebooks in, see :mod:`support.grading.sandbox`.
     jobs : int, optional
-        How many to run at a time; as many as there are processors, if not given. On a cluster, Dask decides.
+        How many to run at a time; as many as there are processors, if not given. Each has processors of its
+        own as long as there are enough, so that none can slow another. On a cluster, Dask decides.
     dask : str, optional
         Address of a Dask scheduler, for example ``tcp://cluster:8786``. Its workers need this project's
         environment and the engine, but no shared disk.
@@ -128,22 +130,54 @@ def _outcomes(
 ) -> Iterator:
     """Yield each key with its run, or with what went wrong, as they come."""
     # Here threads do: they only wait for the sandboxes, which are processes of their own.
-    backend = "threading" if local else None
+    backend, shares = ("threading", _shares(jobs)) if local else (None, None)
     parallel = joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered")
     return parallel(
         joblib.delayed(_task)(
-            key, read(submission), submission.path.suffix, submission.exercise, engine, limits
+            key, read(submission), submission.path.suffix, submission.exercise, engine, limits, shares
         )
         for key, submission in todo.items()
     )
 
 
+def _shares(jobs: int) -> SimpleQueue | None:
+    """Divide this computer's processors among so many runs at a time."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    processors = sorted(os.sched_getaffinity(0))
+    shares = SimpleQueue()
+    for job in range(jobs):
+        shares.put(processors[job::jobs] or [processors[job % len(processors)]])
+    return shares
+
+
+@contextmanager
+def _share(shares: SimpleQueue | None) -> Iterator[Collection[int] | None]:
+    """Take one share, and give it back."""
+    if shares is None:
+        yield None
+        return
+    share = shares.get()
+    try:
+        yield share
+    finally:
+        shares.put(share)
+
+
 def _task(
-    key: str, notebook: bytes, suffix: str, exercise: str, engine: str, limits: Limits
+    key: str,
+    notebook: bytes,
+    suffix: str,
+    exercise: str,
+    engine: str,
+    limits: Limits,
+    shares: SimpleQueue | None,
 ) -> tuple[str, Run | str]:
     """Run one notebook. An exception must not end the others, so it comes back as text."""
     try:
-        return key, sandbox.run(notebook, suffix, exercise, engine=engine, limits=limits)
+        with _share(shares) as processors:
+            options = {"engine": engine, "limits": limits, "processors": processors}
+            return key, sandbox.run(notebook, suffix, exercise, **options)
     except Exception as error:
         return key, f"{type(error).__name__}: {error}"
 

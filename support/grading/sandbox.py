@@ -35,7 +35,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -59,7 +59,13 @@ INSIDE = Path(__file__).resolve().with_name("inside.py")
 
 
 def run(
-    notebook: bytes, suffix: str, exercise: str, *, engine: str = "bubblewrap", limits: Limits | None = None
+    notebook: bytes,
+    suffix: str,
+    exercise: str,
+    *,
+    engine: str = "bubblewrap",
+    limits: Limits | None = None,
+    processors: Collection[int] | None = None,
 ) -> Run:
     r"""Run a notebook and return the answers that it recorded.
 
@@ -75,6 +81,8 @@ def run(
         How to keep it in, see :mod:`support.grading.sandbox`.
     limits : Limits, optional
         What it may use.
+    processors : collection of int, optional
+        The only ones on which it may run, where the system and the engine can say so.
 
     Returns
     -------
@@ -102,7 +110,7 @@ def run(
         return Run("not a notebook", {}, (f"the file is larger than {limits.notebook:,} bytes",))
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
         request = _request(suffix, exercise, engine, limits, folder)
-        ended = _watched(engine, request, notebook, limits, folder)
+        ended = _watched(engine, request, notebook, limits, folder, processors)
     return read(ended, limits)
 
 
@@ -151,7 +159,14 @@ def _request(suffix: str, exercise: str, engine: str, limits: Limits, folder: st
     }
 
 
-def _watched(engine: str, request: dict, notebook: bytes, limits: Limits, folder: str) -> Ended:
+def _watched(
+    engine: str,
+    request: dict,
+    notebook: bytes,
+    limits: Limits,
+    folder: str,
+    processors: Collection[int] | None,
+) -> Ended:
     """Start an engine, watch it, and clear up after it."""
     name = f"notebook-{secrets.token_hex(8)}"
     with _filter(engine) as descriptor:
@@ -164,6 +179,7 @@ def _watched(engine: str, request: dict, notebook: bytes, limits: Limits, folder
                 environment=_outer_environment(engine, folder),
                 folder=folder,
                 descriptors=() if descriptor is None else (descriptor,),
+                processors=processors,
             )
         finally:
             if engine in ("podman", "docker"):  # whose containers outlive the command

@@ -6,6 +6,7 @@ bubblewrap decides what can be seen; the watchdog adds up what processes use. Th
 - memory that belongs to no process (``memfd_create``, ``shmget``, ``semget``, ``msgget``), which nobody
   would count;
 - sockets that a network namespace does not keep apart;
+- processors that are set aside for other runs;
 - looking into other processes, the kernel's log and keys, and parts of the kernel that no notebook needs.
 
 The filter is a short program of eight-byte instructions, see ``man 2 seccomp``; podman and docker have
@@ -46,6 +47,7 @@ REFUSED = {
     "bpf": (321, 280),
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),
+    "sched_setaffinity": (203, 122),
 }
 SOCKET = (41, 198)
 # Unix, IPv4, IPv6 and netlink, which namespaces keep apart; others, such as VSOCK, they do not.

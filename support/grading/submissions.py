@@ -18,9 +18,7 @@ Of several notebooks of one student for one exercise, the first by path is run; 
 names it, so that a teacher who wants another one knows what to delete.
 """
 
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +33,6 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
 }
-LONGEST_NAME = 60
 # What nbgrader keeps in the folder of a course.
 COURSE = {"source", "release", "submitted", "autograded", "feedback", "exchange"}
 LOCKED = "it cannot be read: you have no permission"
@@ -61,37 +58,6 @@ class Submission:
     exercise: str
     path: Path
     problem: str = ""
-
-    @property
-    def slug(self) -> str:
-        """Name for files about this submission: safe, and different for every submission with a problem."""
-        slug = f"{safe_name(self.student)}_{safe_name(self.exercise)}"
-        return f"{slug}~{_digest(os.fsencode(self.path))}" if self.problem else slug
-
-
-def safe_name(text: str) -> str:
-    """Return a file name for any text; different texts give different names.
-
-    Parameters
-    ----------
-    text : str
-        For example a student's id.
-
-    Returns
-    -------
-    str
-        The text itself if it is of letters, digits, dots, hyphens and underscores, and not long; else what
-        is left of it with ``~`` and a hash.
-
-    Examples
-    --------
-    >>> safe_name("ada.lovelace")
-    'ada.lovelace'
-    >>> safe_name("../ada")
-    'ada~60088279'
-    """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_NAME]
-    return text if text and plain == text else f"{plain}~{_digest(text.encode(errors='surrogatepass'))}"
 
 
 def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submission]:
@@ -299,7 +265,3 @@ def _stem(name: str) -> str:
 def _text(name: str) -> str:
     """Return a file's name as text that can be written as UTF-8."""
     return os.fsencode(name).decode(errors="backslashreplace")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:8]

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -28,6 +28,7 @@ def watch(
     environment: dict[str, str],
     folder: str,
     descriptors: Sequence[int] = (),
+    processors: Collection[int] | None = None,
 ) -> Ended:
     r"""Run a command, watch what it uses, and gather what it writes.
 
@@ -45,6 +46,8 @@ def watch(
         Where it runs.
     descriptors : sequence of int
         Open files to pass on.
+    processors : collection of int, optional
+        The only ones on which it and its children run.
 
     Returns
     -------
@@ -62,16 +65,17 @@ def watch(
     Ended(messages=b'hello\n', errors=b'', killed='', code=0)
     """
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd=folder,
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
+        with _only_on(processors):
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd=folder,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
     except OSError as error:
         raise SandboxError(f"cannot start {words[0]}: {error}") from error
     watchdog = Watchdog(process, limits)
@@ -87,6 +91,20 @@ def watch(
     process.stdout.close()
     process.stderr.close()
     return Ended(bytes(messages), bytes(errors), killed, process.returncode)
+
+
+@contextmanager
+def _only_on(processors: Collection[int] | None) -> Iterator[None]:
+    """Keep this thread on some processors for a while: a process that it starts inherits them."""
+    if processors is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _feed(process: subprocess.Popen, content: bytes) -> None:
