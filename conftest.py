@@ -219,7 +219,7 @@ class PageCell(IPyNbCell):
         # What `glue` puts aside for the prose is not shown by the cell itself.
         kinds = {kind for kind in data if not kind.startswith("application/papermill.record/")}
         rich = kinds & {"text/html", "text/markdown", "text/latex"}
-        figure = {kind for kind in kinds if kind.startswith("image/")}
+        figure = {kind for kind in kinds if kind.startswith(("image/", "application/vnd.vegalite."))}
         unknown = kinds - rich - figure - {"text/plain"}
         if unknown:
             self.raise_cell_error(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")

@@ -1,0 +1,71 @@
+// Put each explorer's chart, with its controls, in the place of its picture.
+"use strict";
+
+for (const explorer of document.querySelectorAll("div.explorer")) {
+  start(explorer).catch((error) => {
+    explorer.classList.remove("explorer-runs");
+    throw error; // the picture stays, and the console says why
+  });
+}
+
+async function start(explorer) {
+  const spec = JSON.parse(explorer.querySelector("script").textContent);
+  const { name, numbers, link } = spec.usermeta.explorer;
+  const settings = spec.params.filter((parameter) => parameter.bind).map((parameter) => parameter.name);
+  const options = { renderer: "svg", actions: false };
+  const { view, vgSpec } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
+  explorer.classList.add("explorer-runs");
+  const table = explorer.querySelector("tbody");
+  const source = behind(vgSpec.marks);
+  const show = () => fill(table, view.data(source), Object.keys(numbers));
+  view.addDataListener(source, show);
+  show();
+  if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
+  explorer.dataset.ready = "true";
+}
+
+// The data behind the marks of the view that is named "numbers".
+function behind(marks) {
+  for (const mark of marks) {
+    if (mark.name === "numbers_marks") return mark.from.data;
+    const found = behind(mark.marks ?? []);
+    if (found) return found;
+  }
+  return null;
+}
+
+// One row for each entry; what is already rounded is shown as it is.
+function fill(table, rows, fields) {
+  table.replaceChildren(
+    ...rows.map((row) => {
+      const line = document.createElement("tr");
+      for (const [place, field] of fields.entries()) {
+        const cell = line.appendChild(document.createElement(place ? "td" : "th"));
+        if (!place) cell.scope = "row";
+        const value = row[field];
+        cell.textContent = typeof value === "number" ? String(Number(value.toPrecision(4))) : (value ?? "");
+      }
+      return line;
+    }),
+  );
+}
+
+// The address in the link sets what it names; the link names what is set.
+function carry(link, view, name, settings) {
+  const given = new URLSearchParams(location.search);
+  for (const setting of settings) {
+    const text = given.get(setting);
+    if (text === null) continue;
+    const number = Number(text);
+    view.signal(setting, text.trim() === "" || Number.isNaN(number) ? null : number);
+  }
+  const update = () => {
+    const address = new URL(location.href);
+    for (const setting of settings) address.searchParams.set(setting, view.signal(setting) ?? "");
+    address.hash = `explorer-${name}`;
+    link.href = address.href;
+  };
+  for (const setting of settings) view.addSignalListener(setting, update);
+  view.run();
+  update();
+}

@@ -1,0 +1,10 @@
+"""Interactive figures that need no kernel: data in, :class:`Explorer` out.
+
+Each is a Vega-Lite chart with controls, made with Altair; its numbers come from :mod:`support.exact` when the
+page is run, or from the chart's own expressions, which the tests hold against :mod:`support.exact`.
+"""
+
+from support.explorers.explorer import Explorer
+from support.explorers.shrinkage import shrinkage
+
+__all__ = ["Explorer", "shrinkage"]

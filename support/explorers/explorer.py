@@ -1,0 +1,79 @@
+"""What an explorer is: a chart with controls, its description, and its numbers as a table."""
+
+import altair as alt
+
+# The version that JupyterLab shows by itself; what the charts use is the same in Vega-Lite 5 and 6.
+MIME = "application/vnd.vegalite.v5+json"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+CONFIG = {
+    "background": "white",
+    "padding": 8,
+    "view": {"stroke": None},
+    "font": "Arial, Liberation Sans, sans-serif",
+    "axis": {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal", "grid": False},
+    "legend": {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal"},
+    "title": {"fontSize": 14, "anchor": "start", "fontWeight": "normal"},
+    "text": {"fontSize": 13},
+}
+
+
+class Explorer:
+    """An interactive figure that a notebook shows as its cell's result.
+
+    JupyterLab draws the chart itself. The built book makes a picture of it, for paper and for readers
+    without scripts, and puts the chart with its controls in the picture's place where scripts run.
+
+    Parameters
+    ----------
+    chart : altair.TopLevelMixin
+        The chart. Its controls are parameters bound to input elements, whose ``name`` says what they set.
+    name : str
+        Short name in lower case, used in addresses.
+    description : str
+        What there is to see and to set, for those who do not see it.
+    numbers : dict
+        Columns of the table that shows the chart's numbers as text: field to heading. Its rows are those
+        of the view named ``numbers``.
+    link : bool
+        Whether the page offers a link that carries the present settings.
+
+    Examples
+    --------
+    >>> chart = alt.Chart(alt.Data(values=[{"x": 1}]), name="numbers").mark_point().encode(x="x:Q")
+    >>> Explorer(chart, name="one", description="One point.", numbers={"x": "place"})
+    Explorer one: One point.
+    """
+
+    def __init__(
+        self,
+        chart: alt.TopLevelMixin,
+        *,
+        name: str,
+        description: str,
+        numbers: dict[str, str],
+        link: bool = False,
+    ):
+        self.chart = chart
+        self.name = name
+        self.description = " ".join(description.split())
+        self.numbers = numbers
+        self.link = link
+
+    def __repr__(self):
+        return f"Explorer {self.name}: {self.description}"
+
+    def spec(self) -> dict:
+        """Return the chart as Vega-Lite, with what the book adds under ``usermeta``.
+
+        Returns
+        -------
+        dict
+        """
+        chart = self.chart.properties(description=self.description)
+        with alt.data_transformers.enable("default", consolidate_datasets=False):
+            spec = chart.to_dict()
+        explorer = {"name": self.name, "numbers": self.numbers, "link": self.link}
+        return {**spec, "$schema": SCHEMA, "config": CONFIG, "usermeta": {"explorer": explorer}}
+
+    def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002 (IPython passes them)
+        return {MIME: self.spec(), "text/plain": repr(self)}
