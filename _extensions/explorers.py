@@ -21,7 +21,9 @@ def write_vega(app, error):
     if error is None and app.builder.format == "html":
         folder = Path(app.outdir, FOLDER)
         folder.mkdir(exist_ok=True)
-        (folder / "vega.js").write_text(vl_convert.javascript_bundle(), encoding="utf8")
+        # In a function, because its short names are also those of other scripts.
+        script = f"(() => {{\n{vl_convert.javascript_bundle()}\n}})();\n"
+        (folder / "vega.js").write_text(script, encoding="utf8")
 
 
 def setup(app):

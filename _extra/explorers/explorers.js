@@ -12,29 +12,30 @@ async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
   const { name, numbers, link } = spec.usermeta.explorer;
   const settings = spec.params.filter((parameter) => parameter.bind).map((parameter) => parameter.name);
-  const options = { renderer: "svg", actions: false };
+  const controls = explorer.querySelector(".explorer-controls");
+  const options = { mode: "vega-lite", renderer: "svg", actions: false, bind: controls };
   const { view, vgSpec } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
   const table = explorer.querySelector("tbody");
   const source = behind(vgSpec.marks);
-  const show = () => fill(table, view.data(source), Object.keys(numbers));
+  const show = () => fill(table, view.data(source), numbers.map(([field]) => field));
   view.addDataListener(source, show);
   show();
   if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
   explorer.dataset.ready = "true";
 }
 
-// The data behind the marks of the view that is named "numbers".
+// The data behind the marks of the view that is named "numbers"; Altair may add a count to the name.
 function behind(marks) {
   for (const mark of marks) {
-    if (mark.name === "numbers_marks") return mark.from.data;
+    if (/^numbers(_\d+)?_marks$/.test(mark.name)) return mark.from.data;
     const found = behind(mark.marks ?? []);
     if (found) return found;
   }
   return null;
 }
 
-// One row for each entry; what is already rounded is shown as it is.
+// One row for each entry, the first cell its name.
 function fill(table, rows, fields) {
   table.replaceChildren(
     ...rows.map((row) => {
@@ -43,7 +44,8 @@ function fill(table, rows, fields) {
         const cell = line.appendChild(document.createElement(place ? "td" : "th"));
         if (!place) cell.scope = "row";
         const value = row[field];
-        cell.textContent = typeof value === "number" ? String(Number(value.toPrecision(4))) : (value ?? "");
+        const rounds = typeof value === "number" && !Number.isInteger(value);
+        cell.textContent = rounds ? value.toFixed(2) : (value ?? "");
       }
       return line;
     }),

@@ -7,13 +7,13 @@ MIME = "application/vnd.vegalite.v5+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 CONFIG = {
     "background": "white",
-    "padding": 8,
+    "padding": 6,
     "view": {"stroke": None},
     "font": "Arial, Liberation Sans, sans-serif",
-    "axis": {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal", "grid": False},
-    "legend": {"labelFontSize": 13, "titleFontSize": 13, "titleFontWeight": "normal"},
+    "axis": {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": "normal", "grid": False},
+    "legend": {"labelFontSize": 14, "titleFontSize": 14, "titleFontWeight": "normal"},
     "title": {"fontSize": 14, "anchor": "start", "fontWeight": "normal"},
-    "text": {"fontSize": 13},
+    "text": {"fontSize": 14},
 }
 
 
@@ -72,7 +72,8 @@ class Explorer:
         chart = self.chart.properties(description=self.description)
         with alt.data_transformers.enable("default", consolidate_datasets=False):
             spec = chart.to_dict()
-        explorer = {"name": self.name, "numbers": self.numbers, "link": self.link}
+        # Pairs, because a notebook may be kept with the keys of its objects sorted.
+        explorer = {"name": self.name, "numbers": list(self.numbers.items()), "link": self.link}
         return {**spec, "$schema": SCHEMA, "config": CONFIG, "usermeta": {"explorer": explorer}}
 
     def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002 (IPython passes them)

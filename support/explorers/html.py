@@ -13,13 +13,14 @@ from support.explorers.explorer import MIME
 
 START = """\
 <div class="explorer" id="explorer-{name}">
+<div class="explorer-controls"></div>
 <div class="explorer-chart"></div>
 <details class="explorer-numbers"><summary>The numbers as a table</summary>
 <div class="explorer-scroll" tabindex="0" role="region" aria-label="{label}"><table>
 <thead><tr>{heads}</tr></thead><tbody></tbody></table></div></details>
 {link}<script type="application/json">{spec}</script>
 """
-LINK = '<p><a class="explorer-link" href="#explorer-{name}">Link to this explorer with these numbers</a></p>\n'
+LINK = '<p><a class="explorer-link" href="#explorer-{name}">Link to these numbers</a></p>\n'
 
 
 class Renderer:
@@ -32,7 +33,8 @@ class Renderer:
         """Return the nodes that show a chart; None for any other output, which is MyST-NB's own."""
         if inline or data.mime_type != MIME:
             return None
-        spec = data.content
+        # Which version it is, only JupyterLab must be told.
+        spec = {key: value for key, value in data.content.items() if key != "$schema"}
         explorer = spec["usermeta"]["explorer"]
         picture = vl_convert.vegalite_to_svg(spec).encode()
         path = renderer.write_file([f"explorer-{explorer['name']}.svg"], picture, overwrite=True)
@@ -45,7 +47,7 @@ class Renderer:
 
 
 def _before(spec, explorer):
-    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in explorer["numbers"].values())
+    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for _, head in explorer["numbers"])
     # Nothing in it may end the script.
     text = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
     link = LINK.format(**explorer) if explorer["link"] else ""

@@ -7,13 +7,13 @@ import xarray as xr
 from support.explorers.explorer import Explorer
 from support.figures import BLACK, BLUE, GREY, VERMILLION
 
-WIDTH = 400
+WIDTH = 330
 
 DESCRIPTION = """
 A slider sets tau, the standard deviation between schools. Above, each school has its raw effect, an open
-circle, and its estimate for this tau, a filled one, joined by a line; the percentage is the weight B of the
-common mean, a vertical line. At tau = 0 all estimates lie on that line; at the largest tau each lies close to
-its raw effect. Below, the posterior density of tau, with the chosen value marked by a line.
+circle, and its estimate for this tau, a filled one, joined by a line; beside it stands B, the weight of the
+common mean, which is a dashed vertical line. At tau = 0 all estimates lie on that line; at the largest tau each
+lies close to its raw effect. Below, the posterior density of tau, with the chosen value marked by a line.
 """
 
 
@@ -74,21 +74,23 @@ def _schools(rows: pd.DataFrame, effect: xr.DataArray) -> alt.LayerChart:
     """Draw the effects, and their estimates for the chosen tau."""
     order = effect.sortby(effect, ascending=False)["school"].values.tolist()
     data = alt.Data(values=rows.round(3).to_dict("records"))
-    x = alt.X("raw:Q", title="effect (SAT points)").scale(domain=[-6, 32], nice=False)
+    x = alt.X("raw:Q", title="effect (SAT points)").scale(domain=[-6, 41], nice=False)
     base = (
         alt.Chart(data)
         .transform_filter("abs(datum.tau - tau) < 0.001")
-        .transform_calculate(percent="format(datum.B, '.0%')")
+        .transform_calculate(weight="'B = ' + format(datum.B, '.2f')")
         .encode(y=alt.Y("school:N", sort=order, title="school"))
     )
     shift = base.mark_rule(color=GREY).encode(x=x, x2="estimate:Q")
     raw = base.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x=x)
     estimate = base.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
-    factor = base.mark_text(align="right", x=WIDTH).encode(text="percent:N").properties(name="numbers")
+    factor = base.mark_text(align="right", x=WIDTH).encode(text="weight:N").properties(name="numbers")
     line = base.mark_rule(color=VERMILLION, strokeDash=[6, 3], strokeWidth=2).encode(
         x="mean(centre):Q", y=alt.value(0), y2=alt.value("height")
     )
-    return alt.layer(line, shift, raw, estimate, factor).properties(width=WIDTH, height=230)
+    # The title is the legend, and heads the column of factors.
+    title = alt.Title("open: raw effect, filled: estimate, dashed: mean")
+    return alt.layer(line, shift, raw, estimate, factor).properties(width=WIDTH, height=230, title=title)
 
 
 def _posterior(rows: pd.DataFrame) -> alt.LayerChart:
