@@ -17,22 +17,21 @@ async function start(explorer) {
   const { view, vgSpec } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
   const table = explorer.querySelector("tbody");
-  const source = behind(vgSpec.marks);
-  const show = () => fill(table, view.data(source), numbers.map(([field]) => field));
-  view.addDataListener(source, show);
+  const sources = behind(vgSpec.marks);
+  const rows = () => sources.flatMap((source) => view.data(source));
+  const show = () => fill(table, rows(), numbers.map(([field]) => field));
+  for (const source of sources) view.addDataListener(source, show);
   show();
   if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
+  explorer.view = view; // for the tests, and for the curious
   explorer.dataset.ready = "true";
 }
 
-// The data behind the marks of the view that is named "numbers"; Altair may add a count to the name.
+// The data behind the marks of views whose name begins with "numbers".
 function behind(marks) {
-  for (const mark of marks) {
-    if (/^numbers(_\d+)?_marks$/.test(mark.name)) return mark.from.data;
-    const found = behind(mark.marks ?? []);
-    if (found) return found;
-  }
-  return null;
+  return marks.flatMap((mark) =>
+    /^numbers(_\w+)?_marks$/.test(mark.name) ? [mark.from.data] : behind(mark.marks ?? []),
+  );
 }
 
 // One row for each entry, the first cell its name.

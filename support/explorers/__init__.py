@@ -5,6 +5,7 @@ page is run, or from the chart's own expressions, which the tests hold against :
 """
 
 from support.explorers.explorer import Explorer
+from support.explorers.own import own
 from support.explorers.shrinkage import shrinkage
 
-__all__ = ["Explorer", "shrinkage"]
+__all__ = ["Explorer", "own", "shrinkage"]

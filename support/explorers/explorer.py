@@ -33,7 +33,7 @@ class Explorer:
         What there is to see and to set, for those who do not see it.
     numbers : dict
         Columns of the table that shows the chart's numbers as text: field to heading. Its rows are those
-        of the view named ``numbers``.
+        of the views whose name begins with ``numbers``.
     link : bool
         Whether the page offers a link that carries the present settings.
 
@@ -59,7 +59,8 @@ class Explorer:
         self.numbers = numbers
         self.link = link
 
-    def __repr__(self):
+    def __repr__(self) -> str:
+        """Return what stands for the chart where only text can."""
         return f"Explorer {self.name}: {self.description}"
 
     def spec(self) -> dict:

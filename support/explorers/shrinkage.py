@@ -12,8 +12,8 @@ WIDTH = 330
 DESCRIPTION = """
 A slider sets tau, the standard deviation between schools. Above, each school has its raw effect, an open
 circle, and its estimate for this tau, a filled one, joined by a line; beside it stands B, the weight of the
-common mean, which is a dashed vertical line. At tau = 0 all estimates lie on that line; at the largest tau each
-lies close to its raw effect. Below, the posterior density of tau, with the chosen value marked by a line.
+common mean, which is a dashed vertical line. At tau = 0 all estimates lie on that line; at the largest tau
+each lies close to its raw effect. Below, the posterior density of tau, with the chosen value marked.
 """
 
 
