@@ -239,9 +239,9 @@ def test_a_school_without_usable_numbers_is_left_out_and_named(site, page):
     assert set(rows) == {*kept, "mu", "tau"}
     for i, school in enumerate(kept):
         assert rows[school][2] == f"{posterior['theta'].mean().values[i]:.2f}"
-    assert "left out, effect missing or error below 0.5: C H" in explorer.locator("svg").inner_text()
+    assert "left out, effect missing or error below 0.5: C H" in explorer.locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("0")
-    assert "must be above 0" in explorer.locator("svg").inner_text()
+    assert "must be above 0" in explorer.locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("10")
     assert rows_of(explorer) == rows
 
