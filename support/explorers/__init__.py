@@ -6,6 +6,7 @@ page is run, or from the chart's own expressions, which the tests hold against :
 
 from support.explorers.explorer import Explorer
 from support.explorers.own import own
+from support.explorers.prior import overlap, prior
 from support.explorers.shrinkage import shrinkage
 
-__all__ = ["Explorer", "own", "shrinkage"]
+__all__ = ["Explorer", "overlap", "own", "prior", "shrinkage"]
