@@ -47,3 +47,18 @@ def test_prior(explorer):
     )
     limit = prior.locator("tbody tr", has_text="95% limit: posterior").locator("td").nth(1)
     assert float(limit.inner_text()) == pytest.approx(posterior["tau"].quantile(0.95), abs=0.0051)
+
+
+def test_survey(explorer):
+    survey = explorer("chapters/dirichlet-multinomial.html", "survey")
+    slider = survey.locator("input[type=range]")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "1000"
+    slider.press("ArrowLeft")
+    survey.locator("select").press("ArrowDown")
+    count = datasets.survey()["count"]
+    posterior = exact.dirichlet_multinomial(count, alpha=500.0, baseline=stats.dirichlet(np.ones(4)))
+    estimate = posterior["pi"].mean().sel(region="region 3", response="A").item()
+    row = survey.locator("tbody tr", has_text="region 3").locator("td")
+    shown = [float(text) for text in row.all_inner_texts()]
+    np.testing.assert_allclose(shown, [60, 31 / 60, estimate, 500 / 560], atol=0.0051)

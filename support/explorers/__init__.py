@@ -8,5 +8,6 @@ from support.explorers.explorer import Explorer
 from support.explorers.own import own
 from support.explorers.prior import overlap, prior
 from support.explorers.shrinkage import shrinkage
+from support.explorers.survey import survey
 
-__all__ = ["Explorer", "overlap", "own", "prior", "shrinkage"]
+__all__ = ["Explorer", "overlap", "own", "prior", "shrinkage", "survey"]
