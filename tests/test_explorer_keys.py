@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from support import datasets, exact
+from support import datasets, exact, explorers
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
@@ -62,3 +62,20 @@ def test_survey(explorer):
     row = survey.locator("tbody tr", has_text="region 3").locator("td")
     shown = [float(text) for text in row.all_inner_texts()]
     np.testing.assert_allclose(shown, [60, 31 / 60, estimate, 500 / 560], atol=0.0051)
+
+
+def test_funnel(explorer):
+    funnel = explorer("chapters/eight-schools.html", "funnel")
+    slider = funnel.locator("input[type=range]")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "20"
+    slider.press("ArrowLeft")
+    effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
+    tau = exact.normal(effect, error)["tau"]
+    limits = explorers.step_limits([10], effect, error, tau, mu_sd=20)
+    rows = funnel.locator("tbody tr")
+    shown = dict(zip(rows.locator("th").all_inner_texts(), rows.all(), strict=True))
+    assert set(shown) == set(limits)
+    for form, (step,) in limits.items():
+        cell = shown[form].locator("td").last
+        assert float(cell.inner_text()) == pytest.approx(step, rel=0.05)
