@@ -26,7 +26,7 @@ coordinates, this difference divided by tau: a band of nearly the same width at 
 of the posterior at each tau, and a thick bar marks this interval at the chosen tau. Below, over tau, the
 longest stable step of the leapfrog integrator, both on logarithmic axes: a solid curve for the centred form,
 which falls in proportion to tau once tau is small, and a dashed one for the non-centred form, which hardly
-changes. A line marks the chosen tau, and the two steps stand beside it in figures.
+changes. A line marks the chosen tau, and the two steps stand above in figures.
 """
 
 
@@ -235,7 +235,7 @@ def _values(frame):
     for name in frame.columns.drop("form", errors="ignore"):
         rounded[name] = [float(f"{value:.4g}") for value in frame[name]]
     if "step" in frame:
-        rounded["step_text"] = [f"{value:.2g}" for value in frame["step"]]
+        rounded["step_text"] = [f"{value:#.2g}" for value in frame["step"]]
     return alt.Data(values=rounded.to_dict("records"))
 
 
@@ -265,16 +265,20 @@ def _step(curves):
     step_axis = alt.Axis(values=[0.001, 0.01, 0.1, 1], title=None)
     y = alt.Y("step:Q", axis=step_axis).scale(type="log", nice=False, padding=6)
     parts = []
-    for place, (form, color, dash) in enumerate([(FORMS[0], BLUE, [1, 0]), (FORMS[1], VERMILLION, [6, 3])]):
+    # The two steps in figures are the legend, above the chart from either side.
+    looks = [
+        (FORMS[0], BLUE, [1, 0], "solid", {"align": "left", "x": 0}),
+        (FORMS[1], VERMILLION, [6, 3], "dashed", {"align": "right", "x": WIDTH}),
+    ]
+    for form, color, dash, look, place in looks:
         data = _values(curves.loc[curves["form"] == form, ["tau", "step"]])
         parts.append(alt.Chart(data).mark_line(color=color, strokeDash=dash).encode(x=x, y=y))
         chosen = alt.Chart().transform_filter(f"datum.tau == tau && datum.form == '{form}'")
         point = chosen.mark_point(size=110, color=color, filled=True, opacity=1)
         parts.append(point.encode(x="tau:Q", y="step:Q"))
-        label = chosen.transform_calculate(label="datum.form + ': ' + datum.step_text")
-        text = label.mark_text(align="right", x=WIDTH, y=85 + 20 * place).encode(text="label:N")
-        parts.append(text)
+        label = chosen.transform_calculate(label=f"'{look}, {form}: ' + datum.step_text")
+        parts.append(label.mark_text(y=-12, **place).encode(text="label:N"))
     table = alt.Chart().transform_filter("datum.tau == tau")
     rule = table.mark_rule(color=BLACK).encode(x="tau:Q").properties(name="numbers")
-    title = alt.Title("longest stable step; solid: centred, dashed: non-centred")
+    title = alt.Title("longest stable step (in posterior standard deviations)")
     return alt.layer(*parts, rule).properties(width=WIDTH, height=120, title=title)
