@@ -16,6 +16,7 @@ async function start(explorer) {
   const options = { mode: "vega-lite", renderer: "svg", actions: false, bind: controls };
   const { view, vgSpec } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
+  for (const setting of settings) if (setting.endsWith("_step")) say(controls, view, setting);
   const table = explorer.querySelector("tbody");
   const sources = behind(vgSpec.marks);
   const rows = () => sources.flatMap((source) => view.data(source));
@@ -25,6 +26,20 @@ async function start(explorer) {
   if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
   explorer.view = view; // for the tests, and for the curious
   explorer.dataset.ready = "true";
+}
+
+// A slider over a list of values says the value, not its place in the list.
+function say(controls, view, setting) {
+  const input = controls.querySelector(`input[name="${setting}"]`);
+  const output = document.createElement("output");
+  const update = (name, value) => {
+    output.textContent = value;
+    input.setAttribute("aria-valuetext", value);
+  };
+  const name = setting.replace(/_step$/, "");
+  input.nextSibling.replaceWith(output);
+  view.addSignalListener(name, update);
+  update(name, view.signal(name));
 }
 
 // The data behind the marks of views whose name begins with "numbers".

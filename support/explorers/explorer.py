@@ -1,5 +1,7 @@
 """What an explorer is: a chart with controls, its description, and its numbers as a table."""
 
+from collections.abc import Sequence
+
 import altair as alt
 
 # The version that JupyterLab shows by itself; what the charts use is the same in Vega-Lite 5 and 6.
@@ -79,3 +81,36 @@ class Explorer:
 
     def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002 (IPython passes them)
         return {MIME: self.spec(), "text/plain": repr(self)}
+
+
+def steps(name: str, values: Sequence[float], *, start: float, title: str) -> list[alt.Parameter]:
+    """Return a slider over a list of values, and the value at which it stands.
+
+    The slider itself counts places in the list, as HTML's sliders have equal steps; in the built book it
+    says the value.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter that holds the value; that of the slider is ``<name>_step``.
+    values : sequence of float
+        In the order of the slider.
+    start : float
+        The value that is set at first.
+    title : str
+        What the slider sets, with its unit.
+
+    Returns
+    -------
+    list of altair.Parameter
+
+    Examples
+    --------
+    >>> slider, value = steps("tau", [0.1, 1, 10], start=1, title="tau ")
+    >>> slider.param.value, value.param.expr
+    (1, '[0.1, 1, 10][tau_step]')
+    """
+    values = list(values)
+    bind = alt.binding_range(min=0, max=len(values) - 1, step=1, name=title)
+    slider = alt.param(name=f"{name}_step", value=values.index(start), bind=bind)
+    return [slider, alt.param(name=name, expr=f"{values}[{name}_step]")]
