@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book page serve lab exercises grade test test-quick study bench mutants picture lock clean
+.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -13,6 +13,9 @@ setup:  ## install the environment into .venv (nothing outside this folder)
 
 book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions)
 	@$(PYTHON) scripts/build.py $(if $(CLASS),--class)
+
+pdf: setup  ## make one PDF of the whole book (needs Chromium)
+	@$(PYTHON) scripts/pdf.py
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
 	@$(PYTHON) scripts/build.py --only $(PAGE)

@@ -1,20 +1,17 @@
 """What Binder gives a reader: the lock, Python 3.13, and pages that open and run as notebooks."""
 
-import json
 import os
 import re
-import secrets
+import shutil
 import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
-from jupyter_client import BlockingKernelClient
+from lab import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "chapters/mathematical-structure.md"
+pytest_plugins = ["browsing"]
 
 
 def test_binder_takes_the_same_python_and_lock():
@@ -35,77 +32,22 @@ def test_the_lock_holds_what_plain_pip_can_install():
     assert not re.search(r"https?://|file:", "\n".join(lines)), "the address of an index"
 
 
-class Server:
-    """JupyterLab on this machine, with the folders that it may write to below a given one."""
-
-    def __init__(self, folder):
-        self.runtime = folder / "runtime"
-        self.environment = {
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-            "JUPYTER_RUNTIME_DIR": str(self.runtime),
-            "JUPYTER_TOKEN": secrets.token_hex(16),
-        }
-        self.process = None
-
-    def start(self):
-        tool = Path(sys.executable).with_name("jupytext-config")
-        subprocess.run(
-            [tool, "set-default-viewer", "myst"],
-            env=self.environment, check=True, capture_output=True,
-        )  # fmt: skip
-        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={ROOT}"],
-            env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.wait()
-
-    def wait(self):
-        """Wait until the server has written down its port and answers."""
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, "JupyterLab ended by itself"
-            try:
-                (description,) = self.runtime.glob("jpserver-*.json")
-                self.address = json.loads(description.read_text())["url"]
-                return self.ask("api/status")
-            except (OSError, ValueError):
-                time.sleep(0.2)
-        pytest.fail("JupyterLab did not start within two minutes")
-
-    def ask(self, path, data=None):
-        """Return the answer to a request; with data, post it."""
-        request = urllib.request.Request(
-            self.address + path,
-            data=None if data is None else json.dumps(data).encode(),
-            headers={"Authorization": f"token {self.environment['JUPYTER_TOKEN']}"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        for kernel in self.ask("api/kernels"):
-            request = urllib.request.Request(
-                self.address + f"api/kernels/{kernel['id']}",
-                headers={"Authorization": f"token {self.environment['JUPYTER_TOKEN']}"},
-                method="DELETE",
-            )
-            urllib.request.urlopen(request, timeout=60).close()
-        self.process.terminate()
-        self.process.wait(timeout=60)
-
-
 @pytest.fixture
 def server(tmp_path):
-    server = Server(tmp_path)
+    """Return JupyterLab on the files of the repository, copied: what is opened may be saved."""
+    root = tmp_path / "repository"
+    files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    server = Server(tmp_path, root, ["--LabApp.expose_app_in_browser=True"])
     try:
         server.start()
         yield server
     finally:
-        if server.process is not None:
-            server.stop()
+        server.stop()
 
 
 @pytest.mark.slow
@@ -114,23 +56,57 @@ def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
     viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
     assert viewers.get("myst") == "Jupytext Notebook"
 
-    page = server.ask(f"api/contents/{PAGE}?type=notebook&content=1")
-    cells = [cell for cell in page["content"]["cells"] if cell["cell_type"] == "code"]
+    client, cells = server.open(PAGE)
     assert cells
-
-    session = {"path": PAGE, "name": PAGE, "type": "notebook", "kernel": {"name": "python3"}}
-    kernel = server.ask("api/sessions", session)["kernel"]["id"]
-    client = BlockingKernelClient(connection_file=str(server.runtime / f"kernel-{kernel}.json"))
-    client.load_connection_file()
-    # Without the heartbeat, which takes a kernel on a busy machine for a dead one.
-    client.start_channels(hb=False)
     try:
-        client.wait_for_ready(timeout=120)
-        for number, cell in enumerate(cells, start=1):
+        for number, source in enumerate(cells, start=1):
             reply = client.execute_interactive(
-                cell["source"], timeout=300, allow_stdin=False, output_hook=lambda message: None
+                source, timeout=300, allow_stdin=False, output_hook=lambda message: None
             )
             content = reply["content"]
             assert content["status"] == "ok", f"cell {number}: {content.get('evalue')}"
     finally:
         client.stop_channels()
+
+
+# What the notebook in front shows: its cells, whether they are in view or not.
+IN_FRONT = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.widgets.map((cell) => cell.model).filter((cell) => cell.type === "code");
+  return cells.map((cell) => ({
+    source: cell.sharedModel.getSource(),
+    number: cell.executionCount,
+    outputs: cell.outputs.toJSON().map((output) => output.output_type),
+  }));
+}"""
+FINISHED = f"""() => {{
+  const cells = ({IN_FRONT})().filter((cell) => cell.source.trim());
+  const failed = cells.some((cell) => cell.outputs.includes("error"));
+  return failed || cells.every((cell) => cell.number !== null);
+}}"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["chapters/hierarchical-models.md", "exercises/shrinkage-arithmetic.md"])
+def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
+    folder, name = page.split("/")
+    lab = browser.new_page(viewport={"width": 1300, "height": 900})
+    lab.goto(f"{server.address}lab?token={server.token}")
+    files = lab.locator(".jp-DirListing-item")
+    files.filter(has_text=re.compile(rf"^{folder}")).first.dblclick(timeout=120_000)
+    files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
+    lab.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
+    assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
+    lab.locator(".jp-Notebook h1").first.wait_for()
+
+    lab.get_by_role("menuitem", name="Run", exact=True).click()
+    lab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    lab.wait_for_function(FINISHED, timeout=300_000)
+    cells = lab.evaluate(IN_FRONT)
+    ran = [cell for cell in cells if cell["source"].strip()]
+    assert len(ran) > 2
+    assert [cell["number"] for cell in ran] == list(range(1, len(ran) + 1))
+    assert all("error" not in cell["outputs"] for cell in ran)
+    assert any(cell["outputs"] for cell in ran)
+    lab.close()

@@ -1,0 +1,112 @@
+"""Previews of what a link leads to, in the browser: by pointer and by keyboard."""
+
+import re
+
+import pytest
+
+pytest_plugins = ["browsing"]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+# A page, the end of a link's address, and what its preview must show.
+CASES = {
+    "term": ("chapters/mathematical-structure", "#term-shrinkage-factor", "The weight"),
+    "figure": ("chapters/mathematical-structure", "#fig-5-41", "Figure 5.41"),
+    "equation": ("chapters/mathematical-structure", "#equation-shrinkage-formula", ""),
+    "section": ("chapters/mathematical-structure", "eight-schools.html#eight-schools", "Eight Schools"),
+    "citation": ("chapters/mathematical-structure", "references.html#id3", "Gelman"),
+    "audit": ("chapters/mathematical-structure", "#audit-example-shrinkage", ""),
+    "exercise": ("intro", "exercises/shrinkage-arithmetic.html", "Exercise 5.8.1"),
+    "term, on a page without mathematics": ("intro", "#term-shrinkage", "group"),
+}
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
+    yield page
+    assert page.errors == []
+    page.close()
+
+
+def link_on(page, site, name, address):
+    page.goto(f"{site}{name}.html", wait_until="load")
+    return page.locator(f'.bd-article a[href$="{address}"]').first
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_pointer_shows_where_a_link_leads(page, site, case):
+    name, address, words = CASES[case]
+    link = link_on(page, site, name, address)
+    preview = page.get_by_role("tooltip")
+    assert not preview.is_visible()
+    link.hover()
+    preview.wait_for(timeout=20_000)
+    assert words in preview.inner_text()
+    assert link.get_attribute("aria-describedby") == preview.get_attribute("id")
+    assert preview.locator("[id], a, button, script").count() == 0, "no second place of that name"
+    box = preview.bounding_box()
+    assert box["height"] > 20
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 1200
+    page.keyboard.press("Escape")
+    assert not preview.is_visible()
+    assert link.get_attribute("aria-describedby") is None
+
+
+@pytest.mark.parametrize("case", ["equation", "term", "term, on a page without mathematics"])
+def test_mathematics_in_it_is_set(page, site, case):
+    name, address, _ = CASES[case]
+    link = link_on(page, site, name, address)
+    if name == "intro":
+        assert not page.evaluate("Boolean(window.MathJax)")
+        link.evaluate("link => { link.hash = '#term-shrinkage-factor'; }")
+    link.hover()
+    preview = page.get_by_role("tooltip")
+    preview.locator("mjx-container").first.wait_for(timeout=20_000)
+    assert not re.search(r"\\\(|\\\[|\\begin", preview.inner_text())
+
+
+def test_a_picture_in_it_is_loaded(page, site):
+    name, address, _ = CASES["figure"]
+    link_on(page, site, name, address).hover()
+    picture = page.get_by_role("tooltip").locator("img")
+    picture.wait_for(timeout=20_000)
+    page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
+
+
+def test_the_keyboard_shows_it_too_and_escape_closes_it(page, site):
+    link = link_on(page, site, "intro", "#term-shrinkage")
+    preview = page.get_by_role("tooltip")
+    page.locator('.bd-article a[href$="audit.html"]').first.focus()
+    page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.getAttribute('href')?.endsWith('#term-shrinkage')")
+    preview.wait_for(timeout=20_000)
+    assert "toward the grand mean" in preview.inner_text()
+    page.keyboard.press("Escape")
+    assert not preview.is_visible()
+    assert link.evaluate("link => link === document.activeElement"), "the keyboard stays where it was"
+
+
+def test_it_stays_while_the_pointer_is_on_it_and_goes_after(page, site):
+    link_on(page, site, "intro", "#term-shrinkage").hover()
+    preview = page.get_by_role("tooltip")
+    preview.wait_for(timeout=20_000)
+    preview.hover()
+    page.wait_for_timeout(600)
+    assert preview.is_visible()
+    page.mouse.move(5, 5)
+    preview.wait_for(state="hidden", timeout=20_000)
+
+
+def test_nothing_is_loaded_before_a_reader_asks(page, site):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    link = link_on(page, site, "intro", "#term-shrinkage")
+    assert not any("glossary" in address for address in asked)
+    link.hover()
+    page.get_by_role("tooltip").wait_for(timeout=20_000)
+    assert sum("glossary" in address for address in asked) == 1
+    assert all(address.startswith(site) for address in asked)
