@@ -263,6 +263,9 @@ def test_answers_under_another_id_are_marked_with_ones_own_data_and_flagged():
     marked = mark(SUBMITTED, copied, scheme)
     assert "bob" in marked.flags[0]
     assert marks_of(marked, "a.factors")[0].state == "wrong"
+    for answers_of, state in (("ada", "right"), ("", "wrong")):
+        run = recorded(scheme, right_answers("5.8.1", answers_of), student="bob")
+        assert marks_of(mark(SUBMITTED, run, scheme), "a.factors")[0].state == state
 
 
 # What a notebook may leave behind --------------------------------------------------------------
@@ -313,6 +316,8 @@ def summary_of_fit():
         {"ess_bulk": 1e9, "ess_tail": 1e9},
         {"sd": 0.0},
         {"mean": 0.6, "sd": 0.3, "mcse_mean": 0.0, "mcse_sd": 0.0},
+        # Errors that fit the standard deviation, and would excuse anything.
+        {"mean": 100.0, "sd": 1e6, "mcse_mean": 2e4, "mcse_sd": 1e6},
     ],
 )
 def test_a_forged_summary_gains_nothing(forged):
