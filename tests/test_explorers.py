@@ -265,7 +265,7 @@ def test_there_is_a_picture_on_paper_and_without_scripts(site, browser, scripts)
     context.close()
 
 
-@pytest.mark.parametrize("name", ["shrinkage", "own"])
+@pytest.mark.parametrize("name", ["shrinkage", "own", "prior", "survey", "funnel"])
 def test_a_heading_before_each_explorer_says_what_to_try(name):
     pages = [page.read_text(encoding="utf8") for page in (ROOT / "chapters").glob("*.md")]
     (text,) = [text for text in pages if f"explorers.{name}(" in text]

@@ -86,8 +86,8 @@ class Explorer:
 def steps(name: str, values: Sequence[float], *, start: float, title: str) -> list[alt.Parameter]:
     """Return a slider over a list of values, and the value at which it stands.
 
-    The slider itself counts places in the list, as HTML's sliders have equal steps; in the built book it
-    says the value.
+    The slider itself counts places in the list, as HTML's sliders have equal steps. In the built book it says
+    the value; JupyterLab shows the place, so the chart should say the value too.
 
     Parameters
     ----------

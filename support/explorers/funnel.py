@@ -280,5 +280,5 @@ def _step(curves):
         parts.append(label.mark_text(y=-12, **place).encode(text="label:N"))
     table = alt.Chart().transform_filter("datum.tau == tau")
     rule = table.mark_rule(color=BLACK).encode(x="tau:Q").properties(name="numbers")
-    title = alt.Title("longest stable step (in posterior standard deviations)")
+    title = alt.Title(alt.ExprRef("'longest stable step at tau = ' + tau"))
     return alt.layer(*parts, rule).properties(width=WIDTH, height=120, title=title)

@@ -156,7 +156,9 @@ def _densities(tau):
     area = base.mark_area(color=BLUE, opacity=0.25).encode(y=alt.Y("both:Q", axis=None))
     before = base.mark_line(color=VERMILLION, strokeDash=[6, 3]).encode(y="prior:Q")
     after = base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="posterior:Q")
-    title = alt.Title("dashed: prior, solid: posterior, shaded: in both")
+    # The chart says what is set, for paper and for JupyterLab, whose slider shows the place in the list.
+    legend = "dashed: prior, solid: posterior, shaded: in both"
+    title = alt.Title(alt.ExprRef(f"[family + ', scale ' + prior_scale, '{legend}']"))
     return alt.layer(area, before, after).properties(width=WIDTH, height=110, title=title)
 
 

@@ -115,7 +115,8 @@ def _regions(count):
     raw = base.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x=x)
     estimate = base.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
     weight = base.mark_text(align="right", x=WIDTH + MARGIN).encode(text="weight_label:N")
-    title = alt.Title("open: own share, filled: estimate, dashed: baseline")
+    legend = "open: own share, filled: estimate, dashed: baseline"
+    title = alt.Title(alt.ExprRef(f"['answer ' + response, '{legend}']"))
     parts = alt.layer(table, line, shift, estimate, raw, weight)
     return parts.properties(width=WIDTH, height=30 * len(order), title=title)
 
@@ -136,5 +137,5 @@ def _curves(curves):
     chosen = (
         alt.Chart().transform_filter(CHOSEN).mark_rule(color=BLACK, strokeWidth=2).encode(x=alt.X("alpha:Q"))
     )
-    title = alt.Title("solid: likelihood, dashed: posterior of alpha")
+    title = alt.Title(alt.ExprRef("'alpha = ' + alpha + '; solid: likelihood, dashed: posterior'"))
     return alt.layer(likelihood, posterior, chosen).properties(width=WIDTH + MARGIN, height=90, title=title)
