@@ -32,17 +32,18 @@ def test_the_lock_holds_what_plain_pip_can_install():
     assert not re.search(r"https?://|file:", "\n".join(lines)), "the address of an index"
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
     """Return JupyterLab on the files of the repository, copied: what is opened may be saved."""
-    root = tmp_path / "repository"
+    folder = tmp_path_factory.mktemp("binder")
+    root = folder / "repository"
     files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-    server = Server(tmp_path, root, ["--LabApp.expose_app_in_browser=True"])
+    server = Server(folder, root, ["--LabApp.expose_app_in_browser=True"])
     try:
         server.start()
         yield server
@@ -54,7 +55,7 @@ def server(tmp_path):
 def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
     settings = server.ask("lab/api/settings/@jupyterlab/docmanager-extension:plugin")
     viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
-    assert viewers.get("myst") == "Jupytext Notebook"
+    assert viewers.get("markdown") == "Jupytext Notebook"
 
     client, cells = server.open(PAGE)
     assert cells
@@ -92,7 +93,7 @@ FINISHED = f"""() => {{
 def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
     folder, name = page.split("/")
     lab = browser.new_page(viewport={"width": 1300, "height": 900})
-    lab.goto(f"{server.address}lab?token={server.token}")
+    lab.goto(f"{server.address}lab?reset&token={server.token}")
     files = lab.locator(".jp-DirListing-item")
     files.filter(has_text=re.compile(rf"^{folder}")).first.dblclick(timeout=120_000)
     files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
@@ -109,4 +110,14 @@ def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
     assert [cell["number"] for cell in ran] == list(range(1, len(ran) + 1))
     assert all("error" not in cell["outputs"] for cell in ran)
     assert any(cell["outputs"] for cell in ran)
+    lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
+    lab = browser.new_page()
+    lab.goto(f"{server.address}lab/tree/{PAGE}?reset&token={server.token}")
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
+    assert lab.locator(".jp-FileEditor").count() == 0
     lab.close()
