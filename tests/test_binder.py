@@ -32,18 +32,17 @@ def test_the_lock_holds_what_plain_pip_can_install():
     assert not re.search(r"https?://|file:", "\n".join(lines)), "the address of an index"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@pytest.fixture
+def server(tmp_path):
     """Return JupyterLab on the files of the repository, copied: what is opened may be saved."""
-    folder = tmp_path_factory.mktemp("binder")
-    root = folder / "repository"
+    root = tmp_path / "repository"
     files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-    server = Server(folder, root, ["--LabApp.expose_app_in_browser=True"])
+    server = Server(tmp_path, root, ["--LabApp.expose_app_in_browser=True"])
     try:
         server.start()
         yield server
@@ -93,13 +92,14 @@ FINISHED = f"""() => {{
 def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
     folder, name = page.split("/")
     lab = browser.new_page(viewport={"width": 1300, "height": 900})
-    lab.goto(f"{server.address}lab?reset&token={server.token}")
+    lab.goto(f"{server.address}lab?token={server.token}")
     files = lab.locator(".jp-DirListing-item")
     files.filter(has_text=re.compile(rf"^{folder}")).first.dblclick(timeout=120_000)
     files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
     lab.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
     assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
     lab.locator(".jp-Notebook h1").first.wait_for()
+    lab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=120_000)
 
     lab.get_by_role("menuitem", name="Run", exact=True).click()
     lab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -117,7 +117,7 @@ def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
 @pytest.mark.browser
 def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
     lab = browser.new_page()
-    lab.goto(f"{server.address}lab/tree/{PAGE}?reset&token={server.token}")
+    lab.goto(f"{server.address}lab/tree/{PAGE}?token={server.token}")
     lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
     assert lab.locator(".jp-FileEditor").count() == 0
     lab.close()
