@@ -24,7 +24,7 @@ serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
 	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
 
 lab: setup  ## open the book as notebooks in JupyterLab
-	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer myst
+	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer markdown
 	@$(PYTHON) -m jupyterlab
 
 exercises: setup  ## make exercises/ from solutions/

@@ -10,11 +10,10 @@ PACKAGES = {"PyMC": "pymc", "nutpie": "nutpie", "ArviZ": "arviz", "NumPy": "nump
 
 def foot(language):
     """Return the sentence; ``SOURCE_DATE_EPOCH`` sets its date, as it does elsewhere in Sphinx."""
-    versions = [f"{name} {version(package)}" for name, package in PACKAGES.items()]
+    *others, last = [f"{name} {version(package)}" for name, package in PACKAGES.items()]
     date = format_date("%d %B %Y", language=language).lstrip("0")
-    return (
-        f"Built on {date} with Python {platform.python_version()}, {', '.join(versions[:-1])} and {versions[-1]}."
-    )
+    python = f"Python {platform.python_version()}"
+    return f"Built on {date} with {', '.join([python, *others])} and {last}."
 
 
 def add_foot(app, page, template, context, tree):  # noqa: ARG001 (Sphinx passes them)

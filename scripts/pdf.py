@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import yaml
-from build import build, pages_in, prepare_cache, read_config
 from bs4 import BeautifulSoup
+from build import build, pages_in, prepare_cache, read_config
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
@@ -58,12 +58,10 @@ def assemble(root, built, numbers):
     Links between pages become links within it, and every id carries the name of its page. ``numbers`` are
     the page numbers of the titles in the contents.
     """
-    pages = {page.with_suffix(".html").as_posix(): None for page in pages_in(root / "_toc.yml")}
-    for name in pages:
-        pages[name] = BeautifulSoup((built / name).read_text(encoding="utf8"), "html.parser")
+    names = [page.with_suffix(".html").as_posix() for page in pages_in(root / "_toc.yml")]
+    pages = {name: BeautifulSoup((built / name).read_text("utf8"), "html.parser") for name in names}
     first = next(iter(pages.values()))
-    scripts = (soup.find("script", string=lambda text: text and "window.MathJax" in text) for soup in pages.values())
-    mathematics = next(filter(None, scripts))
+    mathematics = first.find("script", string=lambda text: text and "window.MathJax" in text)
     articles = {name: soup.select_one("article.bd-article") for name, soup in pages.items()}
     ids = {name: {tag["id"] for tag in article.select("[id]")} for name, article in articles.items()}
     for name, article in articles.items():
@@ -182,7 +180,8 @@ def page_numbers(path):
 
 def name_bookmarks(path, document):
     """Give each bookmark the title of its heading; Chromium writes parts of it twice."""
-    headings = BeautifulSoup(document.read_text(encoding="utf8"), "html.parser").select("h1, h2, h3, h4, h5, h6")
+    soup = BeautifulSoup(document.read_text(encoding="utf8"), "html.parser")
+    headings = soup.select("h1, h2, h3, h4, h5, h6")
     writer = PdfWriter(clone_from=path)
     bookmarks = flatten(writer.outline)
     for bookmark, heading in zip(bookmarks, headings, strict=True):

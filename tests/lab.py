@@ -37,7 +37,7 @@ class Server:
     def start(self):
         tool = Path(sys.executable).with_name("jupytext-config")
         subprocess.run(
-            [tool, "set-default-viewer", "myst"],
+            [tool, "set-default-viewer", "markdown"],
             env=self.environment, check=True, capture_output=True,
         )  # fmt: skip
         options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", *self.options]

@@ -54,7 +54,7 @@ def server(tmp_path):
 def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
     settings = server.ask("lab/api/settings/@jupyterlab/docmanager-extension:plugin")
     viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
-    assert viewers.get("myst") == "Jupytext Notebook"
+    assert viewers.get("markdown") == "Jupytext Notebook"
 
     client, cells = server.open(PAGE)
     assert cells
@@ -99,6 +99,7 @@ def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
     lab.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
     assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
     lab.locator(".jp-Notebook h1").first.wait_for()
+    lab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=120_000)
 
     lab.get_by_role("menuitem", name="Run", exact=True).click()
     lab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -109,4 +110,14 @@ def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
     assert [cell["number"] for cell in ran] == list(range(1, len(ran) + 1))
     assert all("error" not in cell["outputs"] for cell in ran)
     assert any(cell["outputs"] for cell in ran)
+    lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
+    lab = browser.new_page()
+    lab.goto(f"{server.address}lab/tree/{PAGE}?token={server.token}")
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
+    assert lab.locator(".jp-FileEditor").count() == 0
     lab.close()

@@ -127,7 +127,9 @@ def test_its_links_lead_to_places_within_or_to_public_addresses(pdf, articles):
 
 def test_it_has_every_figure_with_its_description(pdf, articles, text):
     described = sorted(
-        " ".join(node["/Alt"].split()) for node in elements(pdf) if node.get("/S") == "/Figure" and "/Alt" in node
+        " ".join(node["/Alt"].split())
+        for node in elements(pdf)
+        if node.get("/S") == "/Figure" and "/Alt" in node
     )
     pictures = [img for article in articles.values() for img in article.select("img")]
     assert described == sorted(" ".join(img["alt"].split()) for img in pictures)
