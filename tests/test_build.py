@@ -58,7 +58,7 @@ def built_book(tmp_path_factory):
     root = tmp_path_factory.mktemp("books") / "book"
     for name in ("_config.yml", "references.bib", "requirements.txt"):
         write(root / name, (ROOT / name).read_text())
-    for name in ("_extensions", "_extra", "_static"):
+    for name in ("_extensions", "_extra", "_static", "_templates"):
         shutil.copytree(ROOT / name, root / name)
     toc = "format: jb-book\nroot: intro\nchapters:\n"
     write(root / "_toc.yml", toc + "  - file: chapters/one\n  - file: chapters/two\n")

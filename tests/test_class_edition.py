@@ -136,7 +136,7 @@ def test_no_page_for_a_class_leads_to_a_solution():
 def test_a_small_book_in_both_editions(tmp_path):
     for name in ("_config.yml", "references.bib", "requirements.txt"):
         write(tmp_path / name, (ROOT / name).read_text())
-    for name in ("_extensions", "_extra", "_static"):
+    for name in ("_extensions", "_extra", "_static", "_templates"):
         shutil.copytree(ROOT / name, tmp_path / name)
     write(tmp_path / "support/__init__.py", "")
     write(tmp_path / "_toc.yml", yaml.safe_dump(TOC))
