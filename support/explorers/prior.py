@@ -21,7 +21,7 @@ Above, the density of the prior, a dashed curve, and that of the posterior, a so
 is shaded. Three lines of text follow: how much of the posterior was in the prior already, which is that
 area; up to where tau reaches, before and after the data; and the estimate of the school with the largest
 effect, for this scale, half of it and twice as much. Below, each school's raw effect, an open circle, and its
-estimate, a filled one, on its 89% interval.
+estimate, a filled one, on its 89% interval with equal tails.
 """
 
 
@@ -203,5 +203,5 @@ def _schools(effect):
     interval = schools.mark_rule(color=BLUE, strokeWidth=3).encode(x=x, x2="upper:Q")
     estimate = schools.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
     raw = schools.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x="raw:Q")
-    title = alt.Title("open: raw effect, filled: estimate, bar: 89% interval")
+    title = alt.Title("open: raw effect, filled: estimate, bar: 89%, equal tails")
     return alt.layer(table, interval, estimate, raw).properties(width=WIDTH, height=210, title=title)
