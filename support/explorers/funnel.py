@@ -23,10 +23,10 @@ A slider sets tau, the standard deviation between schools. Two panels show the s
 posterior, with tau upwards on a logarithmic axis. Left, in centred coordinates, the difference between the
 effect of one school and mu: a funnel that narrows to nothing as tau goes down. Right, in non-centred
 coordinates, this difference divided by tau: a band of nearly the same width at every tau. Curves enclose 89%
-of the posterior at each tau, and a thick bar marks this interval at the chosen tau. Below, over tau, the
-longest stable step of the leapfrog integrator, both on logarithmic axes: a solid curve for the centred form,
-which falls in proportion to tau once tau is small, and a dashed one for the non-centred form, which hardly
-changes. A line marks the chosen tau, and the two steps stand above in figures.
+of the posterior at each tau; on a dotted line at the chosen tau, a thick bar marks this interval. Below, over
+tau, the longest stable step of the leapfrog integrator, both on logarithmic axes: a solid curve for the
+centred form, which falls in proportion to tau once tau is small, and a dashed one for the non-centred form,
+which hardly changes. A line marks the chosen tau, and the two steps stand above in figures.
 """
 
 
@@ -251,9 +251,11 @@ def _panel(form, title, draws, curves):
     envelope = alt.Chart(_values(ends[["tau", "value"]].assign(place=ends["end"].eq("upper") * 1)))
     lines = envelope.mark_line(color=BLUE, clip=True).encode(x=x, y=y, detail="place:N", order="tau:Q")
     chosen = alt.Chart().transform_filter(f"datum.tau == tau && datum.form == '{form}'")
+    level = chosen.mark_rule(color=BLACK, strokeDash=[2, 2]).encode(y="tau:Q")
     bar = chosen.mark_rule(color=BLACK, strokeWidth=5).encode(x="lower:Q", x2="upper:Q", y="tau:Q")
     heading = alt.Title(form, frame="group")
-    return alt.layer(cloud.encode(x=x, y=y), lines, bar).properties(width=PANEL, height=220, title=heading)
+    parts = alt.layer(cloud.encode(x=x, y=y), lines, level, bar)
+    return parts.properties(width=PANEL, height=220, title=heading)
 
 
 def _step(curves):
