@@ -1,20 +1,22 @@
 """What the theme and its extensions bring into every page: less of it, and accessible."""
 
 import io
+import re
 from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from PIL import Image
 
+EMPTY_HEADER = re.compile(r"<th(?: class=\"head\")?>(?:<p></p>)?</th>")  # of pandas, and of docutils
 FONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 # The icons on the pages, by the names of Font Awesome. `_static/book.css` puts these small fonts before
 # the whole ones, which a browser fetches only for an icon that is missing here.
 ICONS = {
     "fa-solid-900": [
         # buttons
-        *("angle-down", "angle-left", "angle-right", "arrow-up", "bars", "code", "download", "expand", "file"),
-        *("file-pdf", "list", "magnifying-glass", "rocket", "xmark"),
+        *("angle-down", "angle-left", "angle-right", "arrow-up", "bars", "code", "download", "expand"),
+        *("file", "file-pdf", "list", "magnifying-glass", "rocket", "xmark"),
         # light and dark
         *("circle-half-stroke", "moon", "sun"),
         # boxes
@@ -41,9 +43,9 @@ def is_of_thebe(file):
 
 
 def empty_corners(app, page, template, context, tree):  # noqa: ARG001
-    """Let the empty corner of a table that pandas writes be no header, which would have no name."""
+    """Let the empty corner of a table be no header, which would have no name."""
     if "body" in context:
-        context["body"] = context["body"].replace("<th></th>", "<td></td>")
+        context["body"] = EMPTY_HEADER.sub("<td></td>", context["body"])
 
 
 def write_icons(app, error):
