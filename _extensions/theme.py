@@ -42,10 +42,11 @@ def is_of_thebe(file):
     return "sphinx-thebe" in str(getattr(file, "filename", file)) or "THEBE_JS_URL" in body
 
 
-def empty_corners(app, page, template, context, tree):  # noqa: ARG001
-    """Let the empty corner of a table be no header, which would have no name."""
+def correct_markup(app, page, template, context, tree):  # noqa: ARG001
+    """Mend what axe-core finds in the text: headers without a name, and a role that is none any more."""
     if "body" in context:
-        context["body"] = EMPTY_HEADER.sub("<td></td>", context["body"])
+        body = EMPTY_HEADER.sub("<td></td>", context["body"])
+        context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
 def write_icons(app, error):
@@ -81,7 +82,7 @@ def shrink_pictures(app, error):
 def setup(app):
     """Connect all to Sphinx, after what they alter."""
     app.connect("html-page-context", leave_out_thebe, priority=900)
-    app.connect("html-page-context", empty_corners, priority=900)
+    app.connect("html-page-context", correct_markup, priority=900)
     app.connect("build-finished", write_icons)
     app.connect("build-finished", shrink_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
