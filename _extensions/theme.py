@@ -1,20 +1,22 @@
 """What the theme and its extensions bring into every page: less of it, and accessible."""
 
 import io
+import re
 from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from PIL import Image
 
+EMPTY_HEADER = re.compile(r"<th(?: class=\"head\")?>(?:<p></p>)?</th>")  # of pandas, and of docutils
 FONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 # The icons on the pages, by the names of Font Awesome. `_static/book.css` puts these small fonts before
 # the whole ones, which a browser fetches only for an icon that is missing here.
 ICONS = {
     "fa-solid-900": [
         # buttons
-        *("angle-down", "angle-left", "angle-right", "arrow-up", "bars", "code", "download", "expand", "file"),
-        *("file-pdf", "list", "magnifying-glass", "rocket", "xmark"),
+        *("angle-down", "angle-left", "angle-right", "arrow-up", "bars", "code", "download", "expand"),
+        *("file", "file-pdf", "list", "magnifying-glass", "rocket", "xmark"),
         # light and dark
         *("circle-half-stroke", "moon", "sun"),
         # boxes
@@ -40,10 +42,11 @@ def is_of_thebe(file):
     return "sphinx-thebe" in str(getattr(file, "filename", file)) or "THEBE_JS_URL" in body
 
 
-def empty_corners(app, page, template, context, tree):  # noqa: ARG001
-    """Let the empty corner of a table that pandas writes be no header, which would have no name."""
+def correct_markup(app, page, template, context, tree):  # noqa: ARG001
+    """Mend what axe-core finds in the text: headers without a name, and a role that is none any more."""
     if "body" in context:
-        context["body"] = context["body"].replace("<th></th>", "<td></td>")
+        body = EMPTY_HEADER.sub("<td></td>", context["body"])
+        context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
 def write_icons(app, error):
@@ -79,7 +82,7 @@ def shrink_pictures(app, error):
 def setup(app):
     """Connect all to Sphinx, after what they alter."""
     app.connect("html-page-context", leave_out_thebe, priority=900)
-    app.connect("html-page-context", empty_corners, priority=900)
+    app.connect("html-page-context", correct_markup, priority=900)
     app.connect("build-finished", write_icons)
     app.connect("build-finished", shrink_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

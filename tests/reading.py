@@ -1,0 +1,200 @@
+"""What is wrong with a page as a browser shows it: each check returns one sentence for each fault."""
+
+import io
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import axe_playwright_python
+from PIL import Image
+
+DESKTOP, PHONE = (1280, 900), (390, 844)
+MOST_BYTES = 1_000_000  # what one page may need, as sent
+FIRST_CONTENT, READY = 1.0, 2.0  # seconds
+LOADS = 5  # of which the fastest counts, so that nothing else on the machine can fail a test
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+# What MathJax draws is hidden from screen readers; and one row of the audit's tables is as good as another.
+NOT_FOR_AXE = ["mjx-math", ".audit tbody:nth-of-type(n+4)"]
+
+# Seconds until all scripts of the page have done their work, and the browser has nothing left to do.
+WHEN_READY = """async () => {
+  const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  while (document.readyState !== "complete") await wait(10);
+  await window.MathJax?.startup?.promise;
+  const waiting = () => document.querySelector("div.explorer:not([data-ready])");
+  while (waiting() && performance.now() < 15000) await wait(10);
+  await document.fonts.ready;
+  await new Promise((done) => requestIdleCallback(done));
+  return performance.now() / 1000;
+}"""
+
+
+class Visit:
+    """One first visit to a page: what it asked for, and what the console said."""
+
+    def __init__(self, page, address, host):
+        self.page, self.host = page, host
+        self.requests, self.errors, self.bytes = [], [], 0
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._console)
+        network = page.context.new_cdp_session(page)
+        network.on("Network.loadingFinished", self._received)
+        network.send("Network.enable")
+        page.goto(address, wait_until="load")
+        self.ready = page.evaluate(WHEN_READY)
+        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+        self.first_content = page.evaluate(paint)
+        page.wait_for_load_state("networkidle")
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _received(self, event):
+        self.bytes += event["encodedDataLength"]
+
+    def restyle(self, theme, size):
+        """Show the page in another theme, and in a window of another size."""
+        self.page.emulate_media(color_scheme=theme)
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        # The theme looks 300 ms later for what scrolls now; colours fade in.
+        self.page.wait_for_timeout(500)
+
+
+@contextmanager
+def visiting(browser, host, name, *, theme="light", size=DESKTOP):
+    """Visit a page with nothing of it in the browser's cache."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, reduced_motion="reduce"
+    )
+    try:
+        yield Visit(context.new_page(), host + name, host)
+    finally:
+        context.close()
+
+
+def fastest(browser, host, name, *, loads=LOADS):
+    """Least seconds to first content and to readiness, and bytes, of several first visits."""
+    visits = []
+    for _ in range(loads):
+        with visiting(browser, host, name) as visit:
+            visits.append((visit.first_content, visit.ready, visit.bytes))
+    return [min(values) for values in zip(*visits, strict=True)]
+
+
+def requests_elsewhere(visit):
+    """Requests to any other host."""
+    own = (visit.host, "data:", "blob:")
+    return [f"asks another host: {url}" for url in visit.requests if not url.startswith(own)]
+
+
+def script_errors(visit):
+    """Errors and warnings in the console, files that are missing among them."""
+    return [f"the console says: {error}" for error in visit.errors]
+
+
+def weight(visit):
+    """More bytes than a page may need."""
+    if visit.bytes <= MOST_BYTES:
+        return []
+    return [f"needs {visit.bytes:,.0f} bytes of at most {MOST_BYTES:,}"]
+
+
+def mathematics(visit):
+    """Formulas that MathJax did not set, unknown macros, and characters that its fonts lack."""
+    return visit.page.evaluate("""() => [
+      ...[...document.querySelectorAll(".bd-article .math")]
+        .filter((e) => !e.querySelector("mjx-container")).map((e) => "not set: " + e.textContent),
+      ...[...document.querySelectorAll("mjx-merror, mjx-container [style*='red']")]
+        .map((e) => "MathJax does not know: " + (e.dataset.mjxError ?? e.textContent)),
+      ...[...document.querySelectorAll("mjx-utext")].map((e) => "no glyph for: " + e.textContent),
+      ...[...document.fonts].filter((f) => f.status === "error").map((f) => "font is missing: " + f.family),
+    ]""")
+
+
+def missing_alternatives(visit):
+    """Pictures in the text that say nothing to those who cannot see them."""
+    images = visit.page.evaluate(
+        "() => [...document.querySelectorAll('.bd-article img')].map((e) => [e.getAttribute('alt'), e.src])"
+    )
+    return [f"alt text {alt!r} says nothing: {url}" for alt, url in images if len((alt or "").split()) < 3]
+
+
+def accessibility(visit, rules=None):
+    """What axe-core finds."""
+    options = {"preload": False, "resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = rules
+    if not visit.page.evaluate("'axe' in window"):
+        visit.page.evaluate(AXE.read_text(encoding="utf8"))
+    found = visit.page.evaluate(
+        "async ([exclude, options]) => (await axe.run({exclude}, options)).violations",
+        [[[selector] for selector in NOT_FOR_AXE], options],
+    )
+    return [
+        f"{violation['impact']} {violation['id']}: {node['html'][:200]}"
+        for violation in found
+        for node in violation["nodes"]
+        if not is_left_to_theme(violation, node)
+    ]
+
+
+def is_left_to_theme(violation, node):
+    """The theme's logo stands outside every landmark, which is no harm: the link has a name."""
+    return violation["id"] == "region" and "logo__image" in node["html"]
+
+
+def sideways(visit):
+    """What makes the whole page scroll sideways, or is cut off at its side."""
+    return visit.page.evaluate("""() => {
+      const width = innerWidth;
+      const scrollable = (e) => /auto|scroll/.test(getComputedStyle(e).overflowX);
+      const scrolls = (e) => e && (scrollable(e) || scrolls(e.parentElement));
+      const wide = [...document.querySelectorAll(".bd-article-container *")].filter((e) => {
+        const box = e.getBoundingClientRect();
+        return box.width && box.height && box.right > width + 1 && !e.closest("mjx-assistive-mml")
+          && !e.closest(".dropdown-menu") && !scrolls(e.parentElement);
+      });
+      const found = wide.slice(0, 5).map((e) => "wider than the page: " + e.outerHTML.slice(0, 150));
+      const whole = document.documentElement.scrollWidth;
+      return whole > width ? [`the page scrolls sideways: ${whole} > ${width}`, ...found] : found;
+    }""")
+
+
+def faint_figures(visit):
+    """Figures whose strongest ink has a contrast of less than 7 to 1 with what lies behind them."""
+    figures = visit.page.evaluate("""() => {
+      const behind = (e) => {
+        const colour = e ? getComputedStyle(e).backgroundColor : "rgb(255, 255, 255)";
+        return /, 0\\)$/.test(colour) ? behind(e.parentElement) : colour;
+      };
+      return [...document.querySelectorAll(".bd-article img")]
+        .filter((e) => e.offsetWidth && /\\.png$/.test(e.src)).map((e) => [e.src, behind(e)]);
+    }""")
+    found = []
+    for url, colour in figures:
+        with Image.open(io.BytesIO(visit.page.request.get(url).body())) as picture:
+            contrast = strongest_contrast(picture, tuple(map(int, re.findall(r"\d+", colour)[:3])))
+        if contrast < 7:
+            found.append(f"contrast {contrast:.1f} on {colour}: {url}")
+    return found
+
+
+def strongest_contrast(picture, behind):
+    """Largest contrast of a colour that covers at least a thousandth with the commonest colour."""
+    ground = Image.new("RGBA", picture.size, (*behind, 255))
+    shown = Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
+    counts = sorted(shown.getcolors(maxcolors=shown.width * shown.height), reverse=True)
+    enough = shown.width * shown.height / 1000
+    paper = luminance(counts[0][1])
+    inks = [luminance(colour) for count, colour in counts if count >= enough]
+    return max((max(paper, ink) + 0.05) / (min(paper, ink) + 0.05) for ink in inks)
+
+
+def luminance(colour):
+    """Relative luminance as WCAG defines it."""
+    parts = [value / 255 for value in colour]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
