@@ -21,10 +21,8 @@ from pypdf.generic import NameObject, TextStringObject
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 STYLE = Path(__file__).with_suffix(".css")
-# What only makes sense on a screen.
-ON_SCREEN = (
-    "script, .headerlink, button, summary, .audit-filter, .explorer-chart, .explorer-numbers, .explorer-link"
-)
+# What only makes sense on a screen; of an explorer, all but its picture.
+ON_SCREEN = "script, .headerlink, button, summary, .audit-filter, .explorer > :not(.explorer-picture)"
 FOOTER = """\
 <div style="font: 8pt Arial, 'Liberation Sans', sans-serif; width: 100%; text-align: center">
 <span class="pageNumber"></span></div>"""

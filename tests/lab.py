@@ -9,6 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 from jupyter_client import BlockingKernelClient
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,4 +95,9 @@ class Server:
             )
             urllib.request.urlopen(request, timeout=60).close()
         self.process.terminate()
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:  # it waits for a kernel that was starting
+            for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+                process.kill()
+            self.process.wait(timeout=60)

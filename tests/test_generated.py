@@ -67,6 +67,20 @@ def test_the_table_of_benchmarks_shows_the_newest_measurements():
     assert (ROOT / "benchmarks/README.md").read_text() == table, "run `make bench`"
 
 
+def measured(record, what):
+    """Return the value of one measurement."""
+    (result,) = [result for result in record["results"] if result["what"] == what]
+    return result["value"]
+
+
+def test_the_first_page_states_the_waits_that_were_measured():
+    record = json.loads(max((ROOT / "benchmarks").glob("20*.json")).read_text())
+    text = " ".join((ROOT / "intro.md").read_text().split())
+    first, fit = map(int, re.search(r"after about (\d+) seconds.+?after about (\d+)\.", text).groups())
+    assert first == pytest.approx(measured(record, "launch: first cell to first result"), rel=0.3)
+    assert fit == pytest.approx(measured(record, "launch: first cell to first sampled posterior"), rel=0.3)
+
+
 def test_the_picture_of_the_readme_is_the_figure_of_the_book(tmp_path):
     picture = runpy.run_path(str(ROOT / "scripts/picture.py"))
     picture["draw"](tmp_path / "again.png")
