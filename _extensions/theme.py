@@ -43,10 +43,10 @@ def is_of_thebe(file):
 
 
 def correct_markup(app, page, template, context, tree):  # noqa: ARG001
-    """Mend what axe-core finds in the text: headers without a name, and a role that is none any more."""
+    """Mend what axe-core finds in the text: headers without a name, and works whose role fits no list."""
     if "body" in context:
         body = EMPTY_HEADER.sub("<td></td>", context["body"])
-        context["body"] = body.replace(' role="doc-biblioentry"', "")
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def write_icons(app, error):

@@ -18,9 +18,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
+CHAPTERS = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
+OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Already small; what GitHub Pages would send as it is.
 COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
