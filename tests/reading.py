@@ -12,7 +12,7 @@ from PIL import Image
 DESKTOP, PHONE = (1280, 900), (390, 844)
 MOST_BYTES = 1_000_000  # what one page may need, as sent
 FIRST_CONTENT, READY = 1.0, 2.0  # seconds
-LOADS = 5  # of which the fastest counts, so that nothing else on the machine can fail a test
+LOADS = 5  # of which the fastest counts, so that it matters less what else the machine does
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 # What MathJax draws is hidden from screen readers. Rows of the audit's tables are alike, and so are the
@@ -30,8 +30,6 @@ WHEN_READY = """async () => {
   await new Promise((done) => requestIdleCallback(done));
   return performance.now() / 1000;
 }"""
-
-
 FETCH = """async (url) => {
   const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));

@@ -1,4 +1,4 @@
-"""Every page of the built book by night, how fast it is there, what the search finds, and paper."""
+"""Every page of the built book by night, what the search finds, and paper."""
 
 import re
 
@@ -24,15 +24,6 @@ def test_a_page_by_night(browser, site, name):
         visit.restyle("dark", reading.PHONE)
         faults += reading.accessibility(visit, ["scrollable-region-focusable", "target-size"])
     assert faults == []
-
-
-@pytest.mark.parametrize("name", [*CHAPTERS, *OTHERS])
-def test_a_page_is_there_at_once(browser, site, name):
-    for _ in range(reading.LOADS):  # until one is fast enough: others may be using the machine
-        first_content, ready, _ = reading.fastest(browser, site, name, loads=1)
-        if first_content < reading.FIRST_CONTENT and ready < reading.READY:
-            return
-    pytest.fail(f"first content after {first_content:.2f} s, ready after {ready:.2f} s, at the last try")
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from disk"])

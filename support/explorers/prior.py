@@ -194,7 +194,7 @@ def _schools(effect):
         .transform_filter(CHOSEN)
         .transform_flatten(["quantity", "raw", "estimate", "lower", "upper"])
     )
-    table = base.mark_point(opacity=0).properties(name="numbers")
+    table = base.mark_point(opacity=0, aria=False).properties(name="numbers")
     axis = alt.Axis(values=[-10, 0, 10, 20, 30])
     x = alt.X("lower:Q", title="effect (SAT points)", axis=axis).scale(domain=[-12, 32], nice=False)
     schools = base.transform_filter("isValid(datum.raw)").encode(

@@ -95,7 +95,7 @@ def _regions(count):
     """Draw the regions between their own shares and the baseline."""
     order = count["region"].values.tolist()
     everything = alt.Chart().transform_filter(CHOSEN).transform_flatten(COLUMNS)
-    table = everything.mark_point(opacity=0).properties(name="numbers")
+    table = everything.mark_point(opacity=0, aria=False).properties(name="numbers")
     base = (
         everything.transform_filter("isValid(datum.raw)")
         .transform_calculate(
