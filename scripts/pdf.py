@@ -147,7 +147,8 @@ def entry(file, articles, numbers):
 
 def print_pdf(chromium, document, output):
     """Let Chromium print a document, once its mathematics is set."""
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # Shared memory is scarce in containers, and Chromium's sandbox is not for root.
+    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         page = browser.new_page()
