@@ -9,6 +9,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 EMPTY_HEADER = re.compile(r"<th(?: class=\"head\")?>(?:<p></p>)?</th>")  # of pandas, and of docutils
+# A bracket before a formula, and what follows it without a space, belong on the formula's line.
+BESIDE_FORMULA = re.compile(r"\(?<span class=\"math [^>]*>[^<]*</span>[.,;:?!)]*")
 FONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 # The icons on the pages, by the names of Font Awesome. `_static/book.css` puts these small fonts before
 # the whole ones, which a browser fetches only for an icon that is missing here.
@@ -43,9 +45,10 @@ def is_of_thebe(file):
 
 
 def correct_markup(app, page, template, context, tree):  # noqa: ARG001
-    """Mend what axe-core finds in the text: headers without a name, and works whose role fits no list."""
+    """Mend headers without a name and a role that fits no list, for axe-core; keep formulas on their line."""
     if "body" in context:
         body = EMPTY_HEADER.sub("<td></td>", context["body"])
+        body = BESIDE_FORMULA.sub(r'<span class="unbroken">\g<0></span>', body)
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
