@@ -15,8 +15,8 @@ from support.grading.submissions import find
 ROOT = Path(__file__).resolve().parents[2]
 # Folders of the book, in which no output may land.
 BOOK = {
-    ".ci", ".git", ".github", ".venv", "_extensions", "_extra", "_static", "benchmarks", "chapters",
-    "exercises", "scripts", "solutions", "support", "tests",
+    ".ci", ".git", ".github", ".venv", "_extensions", "_extra", "_static", "_templates", "benchmarks",
+    "chapters", "exercises", "scripts", "solutions", "support", "tests",
 }  # fmt: skip
 ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
 
