@@ -16,7 +16,7 @@ def main():
     """Build the book, visit its pages and print one JSON line for each measurement."""
     folder = browsing.build_book()
     names = [name for name in browsing.pages(folder) if name != REDIRECT]
-    with browsing.serving(folder) as host, browsing.chromium() as browser:
+    with browsing.serving(folder) as host, browsing.offline() as browser:
         measured = {name: reading.fastest(browser, host, name) for name in names}
     report("first content", measured, 0, "s", reading.FIRST_CONTENT)
     report("ready", measured, 1, "s", reading.READY)

@@ -5,21 +5,18 @@ say, and nothing is executed, or read by Sphinx, a second time.
 """
 
 import html
-import os
-import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import chromium
 import yaml
 from bs4 import BeautifulSoup
 from build import build, pages_in, prepare_cache, read_config
-from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 STYLE = Path(__file__).with_suffix(".css")
 # What only makes sense on a screen; of an explorer, all but its picture.
 ON_SCREEN = "script, .headerlink, button, summary, .audit-filter, .explorer > :not(.explorer-picture)"
@@ -30,10 +27,9 @@ FOOTER = """\
 
 def main():
     """Build the book and print it."""
-    browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if browser is None:
+    if chromium.PATH is None:
         sys.exit(
-            f"make pdf prints with Chromium, and none of {', '.join(CHROMIUM)} was found: install it "
+            f"make pdf prints with Chromium, and none of {', '.join(chromium.NAMES)} was found: install it "
             "(Debian: apt install chromium) and run make pdf again."
         )
     built = build(ROOT, prepare_cache(ROOT)).parent
@@ -44,7 +40,7 @@ def main():
     # The page numbers in the contents are known once everything is printed.
     for _ in range(2):
         document.write_text(assemble(ROOT, built, numbers), encoding="utf8")
-        print_pdf(browser, document, output)
+        print_pdf(document, output)
         numbers = page_numbers(output)
     name_bookmarks(output, document)
     print(f"{len(PdfReader(output).pages)} pages. Open {output}")
@@ -145,12 +141,9 @@ def entry(file, articles, numbers):
     )
 
 
-def print_pdf(chromium, document, output):
+def print_pdf(document, output):
     """Let Chromium print a document, once its mathematics is set."""
-    # Shared memory is scarce in containers, and Chromium's sandbox is not for root.
-    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    with chromium.opened() as browser:
         page = browser.new_page()
         page.goto(document.as_uri(), wait_until="load", timeout=300_000)
         page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
@@ -165,7 +158,6 @@ def print_pdf(chromium, document, output):
             header_template="<span></span>",
             footer_template=FOOTER,
         )
-        browser.close()
 
 
 def page_numbers(path):

@@ -6,8 +6,6 @@ this one, as if the network were cut off.
 
 import fcntl
 import gzip
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,14 +15,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import chromium  # noqa: E402
+
 HTML = ROOT / "_build" / "html"
 CHAPTERS = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
 OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Already small; what GitHub Pages would send as it is.
 COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
 
@@ -90,27 +90,17 @@ def serving(folder):
             server.shutdown()
 
 
-@contextmanager
-def chromium():
+def offline():
     """Start a browser that finds no other host."""
-    # Shared memory is scarce in containers.
-    arguments = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-dev-shm-usage"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    return chromium.opened("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
 
 
 @pytest.fixture(scope="session")
 def browser():
     """Return Chromium; without it, the test is skipped."""
-    if CHROMIUM is None:
+    if chromium.PATH is None:
         pytest.skip("Chromium is not installed (Debian: apt install chromium)")
-    with chromium() as browser:
+    with offline() as browser:
         yield browser
 
 
@@ -119,3 +109,24 @@ def site(browser):
     """Return the address of the built book, served on this machine."""
     with serving(build_book()) as address:
         yield address
+
+
+@pytest.fixture
+def page(browser):
+    """Return a new page, which must not log an error."""
+    errors = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def open_explorer(page, address, name):
+    """Return an explorer of a page that can be used, with its table of numbers open."""
+    page.goto(address)
+    explorer = page.locator(f"#explorer-{name}")
+    explorer.locator("xpath=self::*[@data-ready]").wait_for(state="attached")
+    explorer.locator("summary").press("Enter")
+    return explorer

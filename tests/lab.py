@@ -62,15 +62,17 @@ class Server:
                 time.sleep(0.2)
         raise TimeoutError("JupyterLab did not start within two minutes")
 
-    def ask(self, path, data=None):
-        """Return the answer to a request; with data, post it."""
+    def ask(self, path, data=None, method=None):
+        """Return the answer to a request, if there is one; with data, post it."""
         request = urllib.request.Request(
             self.address + path,
             data=None if data is None else json.dumps(data).encode(),
             headers={"Authorization": f"token {self.token}"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def open(self, page):
         """Start the kernel of a page; return a client of it, and the source of the page's code cells."""
@@ -88,12 +90,7 @@ class Server:
         if self.process is None or self.process.poll() is not None:
             return
         for kernel in self.ask("api/kernels"):
-            request = urllib.request.Request(
-                self.address + f"api/kernels/{kernel['id']}",
-                headers={"Authorization": f"token {self.token}"},
-                method="DELETE",
-            )
-            urllib.request.urlopen(request, timeout=60).close()
+            self.ask(f"api/kernels/{kernel['id']}", method="DELETE")
         self.process.terminate()
         try:
             self.process.wait(timeout=60)

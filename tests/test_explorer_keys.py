@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browsing import open_explorer
 from scipy import stats
 
 from support import datasets, exact, explorers
@@ -12,23 +13,8 @@ pytestmark = pytest.mark.browser
 SCHOOLS = datasets.eight_schools()
 
 
-@pytest.fixture
-def explorer(browser, site):
-    """Return a function that opens a page and gives its explorer, with the table of numbers open."""
-    page = browser.new_page()
-
-    def open_page(address, name):
-        page.goto(f"{site}{address}")
-        found = page.locator(f"#explorer-{name}[data-ready]")
-        found.locator("summary").press("Enter")
-        return found
-
-    yield open_page
-    page.close()
-
-
-def test_prior(explorer):
-    prior = explorer("chapters/practical-considerations.html", "prior")
+def test_prior(page, site):
+    prior = open_explorer(page, site + "chapters/practical-considerations.html", "prior")
     slider = prior.locator("input[type=range]")
     slider.press("Home")
     assert slider.get_attribute("aria-valuetext") == "1"
@@ -49,8 +35,8 @@ def test_prior(explorer):
     assert float(limit.inner_text()) == pytest.approx(posterior["tau"].quantile(0.95), abs=0.0051)
 
 
-def test_survey(explorer):
-    survey = explorer("chapters/dirichlet-multinomial.html", "survey")
+def test_survey(page, site):
+    survey = open_explorer(page, site + "chapters/dirichlet-multinomial.html", "survey")
     slider = survey.locator("input[type=range]")
     slider.press("End")
     assert slider.get_attribute("aria-valuetext") == "1000"
@@ -64,8 +50,8 @@ def test_survey(explorer):
     np.testing.assert_allclose(shown, [60, 31 / 60, estimate, 500 / 560], atol=0.0051)
 
 
-def test_funnel(explorer):
-    funnel = explorer("chapters/eight-schools.html", "funnel")
+def test_funnel(page, site):
+    funnel = open_explorer(page, site + "chapters/eight-schools.html", "funnel")
     slider = funnel.locator("input[type=range]")
     slider.press("End")
     assert slider.get_attribute("aria-valuetext") == "20"

@@ -8,16 +8,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from browsing import HTML, building
+from browsing import CHAPTERS, HTML, building
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "_build/pdf/book.html"
-NAMES = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
 MARGIN = 20  # mm, on every side of A4
 # What readers of paper do not get: controls, and the numbers of an explorer's chart.
 NOT_PRINTED = (
@@ -52,7 +50,7 @@ def text(texts):
 @pytest.fixture(scope="module")
 def articles():
     """Return what the pages of the built book say, by their names."""
-    soups = {name: BeautifulSoup((HTML / name).read_text(), "html.parser") for name in NAMES}
+    soups = {name: BeautifulSoup((HTML / name).read_text(), "html.parser") for name in CHAPTERS}
     found = {name: soup.select_one("article.bd-article") for name, soup in soups.items()}
     for article in found.values():
         for tag in article.select(NOT_PRINTED):
@@ -128,7 +126,7 @@ def test_its_links_lead_to_places_within_or_to_public_addresses(pdf, articles):
                 assert re.match(r"https?://(?!127\.|localhost)", link["/A"]["/URI"]), link["/A"]["/URI"]
                 outside += 1
     internal = sum(len(article.select("a.internal")) for article in articles.values())
-    assert within >= internal + len(NAMES), "each link, and each line of the contents"
+    assert within >= internal + len(CHAPTERS), "each link, and each line of the contents"
     assert outside > 10
 
 

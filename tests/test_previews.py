@@ -20,17 +20,8 @@ CASES = {
 }
 
 
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
-    errors = []
-    page.once("load", lambda: page.on("pageerror", lambda error: errors.append(str(error))))
-    yield page
-    assert errors == []
-    page.close()
-
-
 def link_on(page, site, name, address):
+    page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{site}{name}.html", wait_until="load")
     return page.locator(f'.bd-article a.reference[href$="{address}"]').first
 
