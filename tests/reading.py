@@ -15,11 +15,22 @@ FIRST_CONTENT, READY = 1.0, 2.0  # seconds
 LOADS = 5  # of which the fastest counts, so that it matters less what else the machine does
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-# What MathJax draws is hidden from screen readers. Rows of the audit's tables are alike, and so are the
-# words of code: some of each on a page are enough, and all would take minutes.
-NOT_FOR_AXE = ["mjx-math", ".audit tbody:nth-of-type(n+4)", ".cell ~ .cell ~ .cell pre span"]
+# What MathJax draws is hidden from screen readers. Words of code and rows of the audit's tables that differ
+# in their text only are looked at once: all would take minutes.
+NOT_FOR_AXE = ["mjx-math", "[data-again]"]
+MARK_REPEATED = """() => {
+  const seen = new Set();
+  const kind = (e) => `${e.tagName}.${e.className}`;
+  for (const one of document.querySelectorAll(".audit tbody, .cell pre span")) {
+    const around = one.closest(".audit, .cell_input, .cell_output");
+    const key = [around, one, ...one.querySelectorAll("*")].map((e) => e && kind(e)).join(" ");
+    if (seen.has(key)) one.dataset.again = "";
+    seen.add(key);
+  }
+}"""
 
-# Seconds until all scripts of the page have done their work, and the browser has nothing left to do.
+# Seconds to first content; and until all scripts of the page have done their work, and the browser has
+# nothing left to do. The browser may write down later than that when it showed the first content.
 WHEN_READY = """async () => {
   const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
   while (document.readyState !== "complete") await wait(10);
@@ -28,7 +39,10 @@ WHEN_READY = """async () => {
   while (waiting() && performance.now() < 15000) await wait(10);
   await document.fonts.ready;
   await new Promise((done) => requestIdleCallback(done));
-  return performance.now() / 1000;
+  const ready = performance.now();
+  const painted = () => performance.getEntriesByName("first-contentful-paint")[0];
+  while (!painted() && performance.now() < 30000) await wait(10);
+  return [painted().startTime / 1000, ready / 1000];
 }"""
 FETCH = """async (url) => {
   const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -49,9 +63,7 @@ class Visit:
         network.on("Network.loadingFinished", self._received)
         network.send("Network.enable")
         page.goto(address, wait_until="load")
-        self.ready = page.evaluate(WHEN_READY)
-        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
-        self.first_content = page.evaluate(paint)
+        self.first_content, self.ready = page.evaluate(WHEN_READY)
         page.wait_for_load_state("networkidle")
 
     def _console(self, message):
@@ -135,6 +147,7 @@ def accessibility(visit, rules=None):
         options["runOnly"] = rules
     if not visit.page.evaluate("'axe' in window"):
         visit.page.evaluate(AXE.read_text(encoding="utf8"))
+        visit.page.evaluate(MARK_REPEATED)
     found = visit.page.evaluate(
         "async ([exclude, options]) => (await axe.run({exclude}, options)).violations",
         [[[selector] for selector in NOT_FOR_AXE], options],
