@@ -1,8 +1,9 @@
 """The figures of the book: one function per numbered figure, data in, Figure out.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; line styles, markers and
-labels repeat what colour says, so that every figure also reads in grey. The size and the type are chosen
-for a phone: a figure is 6 inches wide, and its smallest text is 11 points.
+labels repeat what colour says, so that every figure also reads in grey. Orange and sky blue stand out too
+little from white (less than 3 to 1) for lines and dots: they fill areas with an outline. The size and the
+type are chosen for a phone: a figure is 6 inches wide, and its smallest text is 11 points.
 """
 
 import functools
@@ -14,7 +15,7 @@ from scipy.optimize import isotonic_regression
 
 BLACK, GREY = "#000000", "#6b6b6b"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-SKY, PURPLE, YELLOW = "#56B4E9", "#CC79A7", "#F0E442"
+SKY, PURPLE = "#56B4E9", "#CC79A7"
 
 WIDTH = 6.0  # inches; on a phone 1 inch is shown on about 60 pixels
 
@@ -31,7 +32,7 @@ STYLE = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=[BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK]),
+    "axes.prop_cycle": plt.cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, BLACK]),
     "lines.linewidth": 2,
 }
 
@@ -87,7 +88,7 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
         axes.plot(
             [0, 1],
             [raw[i], partial.values[i]],
-            color=ORANGE if noisy[i] else BLUE,
+            color=VERMILLION if noisy[i] else BLUE,
             linestyle="--" if noisy[i] else "-",
             marker="o",
             markersize=90 / standard_error.values[i],
@@ -147,7 +148,7 @@ def pooling_dial(tau, conditional_mean, density, effect):
     top.set(ylabel="estimated effect\n(SAT points)")
     top.set_title("all as one", loc="left")
     top.set_title("each alone", loc="right")
-    bottom.fill_between(tau, density, color=SKY)
+    bottom.fill_between(tau, density, facecolor=SKY, edgecolor=BLUE)
     bottom.set(xlabel=r"between-school sd $\tau$ (SAT points)", yticks=[], ylabel="posterior\nof $\\tau$")
     bottom.set_ylim(bottom=0)
     bottom.set_xticks([*range(0, int(end) + 1, 5), 1.2 * end], [*range(0, int(end) + 1, 5), r"$\infty$"])
@@ -179,7 +180,7 @@ def prior_to_posterior(grid, prior, likelihood, posterior, *, xlabel):
     figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
     axes.fill_between(grid, posterior, color=SKY, alpha=0.4, linewidth=0)
     axes.plot(grid, posterior, color=BLUE, label="posterior")
-    axes.plot(grid, likelihood, color=ORANGE, linestyle="--", label="likelihood (scaled)")
+    axes.plot(grid, likelihood, color=VERMILLION, linestyle="--", label="likelihood (scaled)")
     axes.plot(grid, prior, color=GREY, linestyle=":", label="prior")
     axes.set(xlim=(grid[0], grid[-1]), ylim=(0, None), yticks=[], xlabel=xlabel, ylabel="density")
     axes.legend(loc="upper right")
@@ -339,8 +340,8 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     tau = np.linspace(0, largest_tau, 401)
     dim = standard_error.dims[0]
     sigmas = np.unique(standard_error.values)
-    heights = _apart(sigmas**2 / (sigmas**2 + largest_tau**2), 0.05)
-    shades = plt.cm.viridis(np.linspace(0.0, 0.85, sigmas.size))
+    heights = _spread(sigmas**2 / (sigmas**2 + largest_tau**2), gap=0.06)
+    shades = plt.cm.viridis(np.linspace(0.0, 0.55, sigmas.size))
     for sigma, shade, height in zip(sigmas, shades, heights, strict=True):
         names = standard_error[dim].values[standard_error.values == sigma]
         factor = sigma**2 / (sigma**2 + tau**2)
@@ -355,20 +356,11 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     ax.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
     ax.set(ylabel="shrinkage factor $B_i$", ylim=(0, 1.02), xlim=(0, largest_tau))
     density = posterior_tau.pdf(tau[1:])
-    below.fill_between(tau[1:], density, color=SKY)
+    below.fill_between(tau[1:], density, facecolor=SKY, edgecolor=BLUE)
     below.set(ylabel="posterior\n" + r"of $\tau$", yticks=[], ylim=(0, None))
     below.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
     below.set_xlabel(r"standard deviation between groups, $\tau$")
     return figure
-
-
-def _apart(heights, gap):
-    """Raise increasing heights as little as needed for labels not to touch."""
-    apart = list(heights[:1])
-    for height in heights[1:]:
-        apart.append(max(height, apart[-1] + gap))
-    # Half of the excess goes downwards, so that labels stay near their lines.
-    return np.array(apart) - (apart[-1] - heights[-1]) / 2 - gap / 2
 
 
 @styled
@@ -397,7 +389,7 @@ def dependent_pairs(given, marginal):
     }
     for ax, (title, (pairs, colour, marker)) in zip(axes, panels.items(), strict=True):
         first, second = np.asarray(pairs).T
-        ax.plot(first, second, marker, color=colour, markersize=3, alpha=0.5, linestyle="none")
+        ax.plot(first, second, marker, color=colour, markersize=2, linestyle="none")
         ax.set_title(title)
         ax.set_aspect("equal")
         ax.set_xlabel(r"$\theta_1$", fontsize=14)
@@ -476,6 +468,20 @@ def funnel(centred, noncentred, *, school="A", draws=1500):
     matplotlib.figure.Figure
         Three panels that share a logarithmic axis of tau: the centred draws, the non-centred ones in the
         coordinate that is sampled, and the same draws as effects.
+
+    Examples
+    --------
+    >>> import arviz as az
+    >>> rng = np.random.default_rng(1)
+    >>> draws = {"tau": rng.uniform(1, 9, (2, 50)), "theta": rng.normal(size=(2, 50, 1))}
+    >>> groups = {
+    ...     "posterior": {**draws, "theta_raw": draws["theta"]},
+    ...     "sample_stats": {"diverging": rng.random((2, 50)) < 0.1},
+    ... }
+    >>> dims = {"theta": ["school"], "theta_raw": ["school"]}
+    >>> fit = az.from_dict(groups, coords={"school": ["A"]}, dims=dims)
+    >>> len(funnel(fit, fit).axes)
+    3
     """
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 4.2), sharey=True)
     panels = (
@@ -488,7 +494,7 @@ def funnel(centred, noncentred, *, school="A", draws=1500):
         value = idata["posterior"][name].sel(school=school).values.ravel()
         diverging = idata["sample_stats"]["diverging"].values.ravel()
         step = max(1, len(tau) // draws)
-        ax.plot(value[::step], tau[::step], ".", color=SKY, markersize=2.5, label="draw")
+        ax.plot(value[::step], tau[::step], ".", color=BLUE, markersize=2, label="draw")
         ax.plot(
             value[diverging],
             tau[diverging],
@@ -697,7 +703,7 @@ def selection_by_loo(tau, wins, difference):
     axes[0].set(ylabel="share of data sets won", ylim=(-0.03, 1.03))
     axes[0].legend(loc="upper center", ncols=1)
     lower, middle, upper = np.transpose(difference)
-    axes[1].fill_between(tau, lower, upper, color=SKY, alpha=0.35, label="9 of 10 data sets")
+    axes[1].fill_between(tau, lower, upper, facecolor=(SKY, 0.35), edgecolor=BLUE, label="9 of 10 data sets")
     axes[1].plot(tau, middle, "D--", color=GREEN, markersize=7, label="median")
     axes[1].axhline(0, color=BLACK, linewidth=1)
     axes[1].set(xlabel=r"true between-school sd $\tau$ (SAT points)", ylabel="elpd, partial\nminus complete")
@@ -880,6 +886,13 @@ def few_groups(tau, prior, posteriors):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.linspace(0, 20, 51)
+    >>> falling = np.exp(-tau)
+    >>> len(few_groups(tau, falling, {groups: {"flat": falling} for groups in (2, 4, 8, 16)}).axes)
+    4
     """
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
@@ -914,6 +927,11 @@ def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(group_sizes([2, 20], [0.4, 0.9], equal_size=5, equal_narrowing=0.7).axes)
+    1
     """
     figure, ax = plt.subplots()
     ax.axhline(1, color=GREY, linestyle="--", linewidth=1)
@@ -944,6 +962,12 @@ def two_kinds(gap, errors):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> errors = {"none": [5, 5], "one centre": [4, 5], "two centres": [3, 3]}
+    >>> len(two_kinds([0, 20], errors).axes)
+    1
     """
     figure, ax = plt.subplots()
     looks = ((GREY, ":", "s"), (VERMILLION, "--", "^"), (BLUE, "-", "o"))
@@ -973,6 +997,11 @@ def near_zero(groups, ratios):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(near_zero([2, 8], {"equal": [2.0, 1.5], "unequal": [3.0, 2.0]}).axes)
+    1
     """
     figure, ax = plt.subplots()
     looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
@@ -981,7 +1010,7 @@ def near_zero(groups, ratios):
     ax.axhline(1, color=GREY, linewidth=1)
     ax.axhline(np.sqrt(2), color=GREY, linestyle=":", linewidth=1.5)
     ax.annotate(
-        r"$\sqrt{2}$", (groups[0], np.sqrt(2)), xytext=(-2, 6), textcoords="offset points", color=GREY
+        r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), xytext=(-2, 5), textcoords="offset points", color=GREY
     )
     ax.annotate(
         "complete pooling", (groups[-1], 1), xytext=(0, 6), textcoords="offset points", color=GREY, ha="right"
@@ -1007,6 +1036,12 @@ def parameterisations(sizes, ess):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> curves = {"centred": [300, 2000], "non-centred": [2000, 300]}
+    >>> len(parameterisations([1, 100], {"mu": curves, "tau": curves}).axes)
+    2
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharex=True, sharey=True)
     looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
@@ -1041,6 +1076,13 @@ def prior_sensitivity(tau, densities, school):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.linspace(0, 20, 51)
+    >>> densities = {name: np.exp(-tau) for name in ("flat", "half-normal", "half-t", "gamma", "half-Cauchy")}
+    >>> len(prior_sensitivity(tau, densities, {name: (-2.0, 10.0, 25.0) for name in densities}).axes)
+    2
     """
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 6.2), height_ratios=(3, 2.4))
     looks = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (BLACK, (0, (6, 1, 1, 1, 1, 1))))
@@ -1075,6 +1117,12 @@ def restricted_likelihood(tau, panels):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.linspace(0, 20, 51)
+    >>> len(restricted_likelihood(tau, {name: (np.exp(-tau), 0.0, 1.0) for name in ("one", "two")}).axes)
+    2
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharex=True)
     for ax, (title, (density, estimate, mean)) in zip(axes, panels.items(), strict=True):
@@ -1107,9 +1155,15 @@ def stein_risk(spread, panels, *, groups):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> curves = {name: [2.0, 7.0] for name in ("Stein", "positive part", "Bayes", "oracle")}
+    >>> len(stein_risk([0, 3], {"towards zero": curves, "towards the mean": curves}, groups=8).axes)
+    2
     """
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
-    looks = ((ORANGE, "-."), (VERMILLION, "--"), (BLUE, "-"), (PURPLE, ":"))
+    looks = ((GREEN, "-."), (VERMILLION, "--"), (BLUE, "-"), (PURPLE, ":"))
     for ax, (title, risks) in zip(axes, panels.items(), strict=True):
         ax.axhline(groups, color=GREY, linewidth=1.5, label="no pooling")
         for (label, risk), (colour, style) in zip(risks.items(), looks, strict=True):
@@ -1135,9 +1189,15 @@ def smallest_number_of_groups(spread, differences):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> differences = {f"{groups} groups": [-0.4, -0.1] for groups in (3, 4, 5, 6)}
+    >>> len(smallest_number_of_groups([0, 3], differences).axes)
+    1
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
-    looks = ((VERMILLION, "--"), (ORANGE, "-."), (GREEN, ":"), (BLUE, "-"))
+    looks = ((VERMILLION, "--"), (PURPLE, "-."), (GREEN, ":"), (BLUE, "-"))
     ax.axhline(0, color=GREY, linewidth=1.5)
     for (label, difference), (colour, style) in zip(differences.items(), looks, strict=True):
         ax.plot(spread, difference, color=colour, linestyle=style, label=label)
@@ -1189,7 +1249,8 @@ def new_group(x, densities, intervals, *, xlabel, draws=None):
         bins = np.linspace(x[0], x[-1], 61)
         # Draws beyond the axis count too, or the bars would be too high for the curve.
         weights = np.full(np.size(draws), 1 / (np.size(draws) * (bins[1] - bins[0])))
-        ax.hist(np.ravel(draws), bins, weights=weights, color=SKY, alpha=0.5, label="draws")
+        look = {"histtype": "stepfilled", "facecolor": (SKY, 0.5), "edgecolor": GREY, "linewidth": 1}
+        ax.hist(np.ravel(draws), bins, weights=weights, label="draws", **look)
     for row, (label, (colour, style, marker)) in enumerate(zip(densities, looks, strict=False), start=1):
         ax.plot(x, densities[label], color=colour, linestyle=style, label=label)
         ends, height = intervals[label], -0.07 * row * top
@@ -1356,7 +1417,7 @@ def imagined_regions(panels, responses):
         rows = np.arange(len(shares))
         left = np.zeros(len(shares))
         for share, name, (colour, hatch) in zip(shares.T, responses, looks, strict=False):
-            ax.barh(rows, share, left=left, color=colour, hatch=hatch, edgecolor="white", label=name)
+            ax.barh(rows, share, left=left, color=colour, hatch=hatch, edgecolor=BLACK, label=name)
             left += share
         ax.set(title=title, xlim=(0, 1), yticks=[], xticks=[0, 0.5, 1])
         ax.set_xticklabels(["0", "0.5", "1"])
@@ -1442,7 +1503,7 @@ def audit_verdicts(counts):
     left = np.zeros(len(counts))
     for verdict, (colour, hatch) in zip(counts, looks[: counts.shape[1] - 1] + looks[-1:], strict=True):
         size = counts[verdict].to_numpy(float)
-        ax.barh(rows, size, left=left, color=colour, hatch=hatch, edgecolor="white", label=verdict)
+        ax.barh(rows, size, left=left, color=colour, hatch=hatch, edgecolor=BLACK, label=verdict)
         left += size
     for row, total in zip(rows, left, strict=True):
         place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}

@@ -1,0 +1,99 @@
+"""What every figure keeps to: its marks and words stand out from white, in colours and by contrast."""
+
+import doctest
+import inspect
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from reading import luminance
+
+from support import figures
+
+DRAWN = [
+    name
+    for name, function in vars(figures).items()
+    if inspect.isfunction(function) and hasattr(function, "__wrapped__")
+]
+# WCAG 2.1, success criteria 1.4.11 and 1.4.3: what must be seen, and what must be read.
+SEEN, READ = 3.0, 4.5
+
+
+def contrast(colour, alpha=None):
+    """Contrast of a colour on white paper, which shows through it where it is translucent."""
+    *rgb, opacity = to_rgba(colour, alpha)
+    shown = 255 * (opacity * np.array(rgb) + 1 - opacity)
+    return 1.05 / (luminance(shown) + 0.05)
+
+
+def faint(figure):
+    """Return the marks and words of a figure that do not stand out from white."""
+    grid = {line for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for line in axis.get_gridlines()}
+    for artist in set(figure.findobj(lambda one: one.get_visible())) - grid:
+        needed, colours = SEEN, []
+        if isinstance(artist, Text) and artist.get_text():
+            needed, colours = READ, [artist.get_color()]
+        elif isinstance(artist, Line2D) and len(artist.get_xdata()):
+            if artist.get_linestyle() != "None":
+                colours.append(artist.get_color())
+            if artist.get_marker() not in ("None", None):
+                colours.append(best(artist.get_markerfacecolor(), artist.get_markeredgecolor()))
+        elif isinstance(artist, LineCollection):
+            colours = list(artist.get_colors())
+        elif isinstance(artist, PathCollection):
+            colours = list(artist.get_facecolors())
+        elif isinstance(artist, Rectangle) and artist.axes and artist is not artist.axes.patch:
+            colours = [best(artist.get_facecolor(), artist.get_edgecolor())]
+        for colour in colours:
+            if contrast(colour, artist.get_alpha()) < needed:
+                yield f"{artist}: {contrast(colour, artist.get_alpha()):.2f}"
+
+
+def best(*colours):
+    """Of inside and outline, the one that stands out more; an inside of "none" is transparent."""
+    return max(colours, key=contrast)
+
+
+def example(name, monkeypatch):
+    """Return the figures that the example in the docstring of a function draws."""
+    drawn = []
+    monkeypatch.setattr(figures.plt, "close", drawn.append)
+    function = getattr(figures, name)
+    test = doctest.DocTestParser().get_doctest(function.__doc__, dict(vars(figures)), name, None, 0)
+    outcome = doctest.DocTestRunner(verbose=False).run(test)
+    assert outcome.failed == 0
+    monkeypatch.undo()
+    for figure in drawn:
+        plt.close(figure)
+    return drawn
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_marks_and_words_stand_out(name, monkeypatch):
+    drawn = example(name, monkeypatch)
+    assert drawn != [], "the example in its docstring draws it"
+    assert [fault for figure in drawn for fault in faint(figure)] == []
+
+
+def test_what_is_faint_is_found():
+    figure, ax = plt.subplots()
+    ax.plot([0, 1], [0, 1], color=figures.ORANGE)
+    ax.plot([0, 1], [0, 1], "o", color=figures.SKY)
+    ax.plot([0, 1], [0, 1], color=figures.BLACK, alpha=0.2)
+    ax.hlines([0], 0, 1, color="#aaaaaa")
+    ax.scatter([0], [0], color=figures.SKY)
+    ax.bar([0], [1], color=figures.SKY, edgecolor="white")
+    ax.text(0, 0, "faint", color="#808080")
+    assert len(list(faint(figure))) == 7
+    plt.close(figure)
+
+
+def test_contrast_is_that_of_the_standard():
+    # Black on white, and the least grey that passes 4.5 (WCAG's known #767676).
+    assert contrast("black") == pytest.approx(21)
+    assert contrast("#767676") > 4.5 > contrast("#777777")
