@@ -17,7 +17,7 @@ def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx pas
 
 
 def write_vega(app, error):
-    """Write Vega, Vega-Lite and Vega-Embed as one script; the other is in ``_extra/``."""
+    """Write Vega and Vega-Embed as one script; the other is in ``_extra/``."""
     if error is None and app.builder.format == "html":
         folder = Path(app.outdir, FOLDER)
         folder.mkdir(exist_ok=True)

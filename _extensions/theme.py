@@ -9,6 +9,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 EMPTY_HEADER = re.compile(r"<th(?: class=\"head\")?>(?:<p></p>)?</th>")  # of pandas, and of docutils
+# A number that a cell has computed for the text.
+NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=\d)')
 # A bracket before a formula, and what follows it without a space, belong on the formula's line.
 BESIDE_FORMULA = re.compile(r"\(?<span class=\"math [^>]*>[^<]*</span>[.,;:?!)]*")
 FONTS = Path("_static", "vendor", "fontawesome", "webfonts")
@@ -45,15 +47,16 @@ def is_of_thebe(file):
 
 
 def correct_markup(app, page, template, context, tree):  # noqa: ARG001
-    """Mend headers without a name and a role that fits no list, for axe-core; keep formulas on their line."""
+    """Mend what axe-core finds: headers without a name, a role that fits no list; and how the text is set."""
     if "body" in context:
         body = EMPTY_HEADER.sub("<td></td>", context["body"])
         body = BESIDE_FORMULA.sub(r'<span class="unbroken">\g<0></span>', body)
+        body = NEGATIVE.sub("\\g<1>\N{MINUS SIGN}", body)
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def write_icons(app, error):
-    """Write fonts with the icons on the pages only, for 1 KB in place of 270."""
+    """Write fonts with the icons on the pages only, for a few KB in place of 270."""
     if error is not None or app.builder.format != "html":
         return
     folder = Path(app.outdir, "_static", "icons")

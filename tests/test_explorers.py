@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import vl_convert
 import xarray as xr
+from browsing import open_explorer
 from scipy import stats
 
 from support import datasets, exact, explorers
@@ -102,7 +103,11 @@ def test_the_book_shows_a_picture_with_a_description_and_keeps_the_chart(explore
     assert len(picture["alt"]) > 200
     assert written.content.startswith(b"<svg")
     spec = re.search(r'<script type="application/json">(.*)</script>', before.astext())[1]
-    assert json.loads(spec)["vconcat"] == explorer.spec()["vconcat"]
+    compiled = json.loads(spec)
+    controls = {one["name"] for one in explorer.spec()["params"] if "bind" in one}
+    assert {signal["name"] for signal in compiled["signals"] if "bind" in signal} == controls
+    rows = [one["values"] for one in compiled["data"] if "values" in one]
+    assert all(values in rows for values in values_in(explorer.spec()))
     html = before.astext() + after.astext()
     assert html.count("<div") == html.count("</div>")
     other = type("Output", (), {"mime_type": "text/html", "content": ""})
@@ -131,26 +136,6 @@ def test_plain_text_stands_in_where_no_chart_can_be_shown():
 
 
 # In the browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def page(browser):
-    """Return a new page, which must not log an error."""
-    errors = []
-    page = browser.new_page()
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield page
-    page.close()
-    assert errors == []
-
-
-def open_explorer(page, address, name):
-    page.goto(address)
-    explorer = page.locator(f"#explorer-{name}")
-    explorer.locator("xpath=self::*[@data-ready]").wait_for(state="attached")
-    explorer.locator("summary").click()
-    return explorer
 
 
 def rows_of(explorer):

@@ -11,14 +11,14 @@ for (const explorer of document.querySelectorAll("div.explorer")) {
 async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
   const { name, numbers, link } = spec.usermeta.explorer;
-  const settings = spec.params.filter((parameter) => parameter.bind).map((parameter) => parameter.name);
+  const settings = spec.signals.filter((signal) => signal.bind).map((signal) => signal.name);
   const controls = explorer.querySelector(".explorer-controls");
-  const options = { mode: "vega-lite", renderer: "svg", actions: false, bind: controls };
-  const { view, vgSpec } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
+  const options = { mode: "vega", renderer: "svg", actions: false, bind: controls };
+  const { view } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
   for (const setting of settings) if (setting.endsWith("_step")) say(controls, view, setting);
   const table = explorer.querySelector("tbody");
-  const sources = behind(vgSpec.marks);
+  const sources = behind(spec.marks);
   const rows = () => sources.flatMap((source) => view.data(source));
   const show = () => fill(table, rows(), numbers.map(([field]) => field));
   for (const source of sources) view.addDataListener(source, show);

@@ -1,5 +1,6 @@
 """How the built book shows an explorer: a picture, and the chart for a script to put in its place.
 
+Vega-Lite is compiled to Vega here, so that no page has to do it.
 ``pyproject.toml`` tells MyST-NB of :class:`Renderer`.
 """
 
@@ -40,7 +41,7 @@ class Renderer:
         path = renderer.write_file([f"explorer-{explorer['name']}.svg"], picture, overwrite=True)
         image = nodes.image(uri=path, alt=spec["description"], classes=["explorer-picture"])
         return [
-            nodes.raw(text=_before(spec, explorer), format="html"),
+            nodes.raw(text=_before(vl_convert.vegalite_to_vega(spec), explorer), format="html"),
             image,
             nodes.raw(text="</div>", format="html"),
         ]
