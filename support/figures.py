@@ -1010,7 +1010,7 @@ def near_zero(groups, ratios):
     ax.axhline(1, color=GREY, linewidth=1)
     ax.axhline(np.sqrt(2), color=GREY, linestyle=":", linewidth=1.5)
     ax.annotate(
-        r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), xytext=(-2, 5), textcoords="offset points", color=GREY
+        r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), xytext=(-4, 9), textcoords="offset points", color=GREY
     )
     ax.annotate(
         "complete pooling", (groups[-1], 1), xytext=(0, 6), textcoords="offset points", color=GREY, ha="right"

@@ -176,6 +176,7 @@ CASES = {
     # The smallest standard error that the page takes, beside large ones, and a prior of another size.
     "uneven": ([60, 8, -3, 7, -1, 1, 18, 12.5], [0.5, 10, 16, 3, 0.75, 11, 40, 18], 20.0, 10.0),
     "wide prior": ([200, 8, -150, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18], 100.0, 100.0),
+    "an outlier": ([200, 8, -3, 7, -1, 1, 18, 12], ERROR.values, 20.0, 10.0),
     "equal": ([5] * 8, [2] * 8, 20.0, 1.0),
 }
 
@@ -226,9 +227,24 @@ def test_a_school_without_usable_numbers_is_left_out_and_named(site, page):
         assert rows[school][2] == f"{posterior['theta'].mean().values[i]:.2f}"
     assert "left out, effect missing or error below 0.5: C H" in explorer.locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("0")
-    assert "must be above 0" in explorer.locator("svg").text_content()
+    assert "the scales must be above 0" in explorer.locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("10")
     assert rows_of(explorer) == rows
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_effects_too_far_apart_for_the_prior_get_no_answer(site, page):
+    explorer = open_explorer(page, site + "chapters/eight-schools.html", "own")
+    rows = rows_of(explorer)
+    # Under the half-Normal(10), tau would be near 96: beyond the end of the page's integral, which is 70.
+    assert exact_own(EFFECT.where(EFFECT["school"] != "A", 1000), ERROR)["tau"].mean() > 90
+    explorer.locator("input[name=effect_A]").fill("1000")
+    assert rows_of(explorer) == {}
+    assert "no answer: too far apart" in explorer.locator("svg").text_content()
+    explorer.locator("input[name=effect_A]").fill("28")
+    assert rows_of(explorer) == rows
+    assert "no answer" not in explorer.locator("svg").text_content()
 
 
 @pytest.mark.browser

@@ -91,7 +91,7 @@ def funnel(
     panels = [_panel(form, titles[form], draws, curves) for form in FORMS]
     chart = alt.vconcat(
         alt.hconcat(*panels, spacing=8), _step(curves), spacing=8, data=_values(pd.concat(laws(settings)))
-    )
+    ).properties(title="dots: draws; curves and bar: 89% at a tau")
     slider = steps("tau", settings, start=settings[len(settings) // 2], title="tau (SAT points) ")
     numbers = {"form": "form", "lower": "89% from", "upper": "to", "step_text": "longest stable step"}
     return Explorer(chart.add_params(*slider), name="funnel", description=DESCRIPTION, numbers=numbers)

@@ -18,6 +18,8 @@ STEPS = 300
 SCALES = 7
 # Of a standard error, as a part of the scale of tau's prior.
 SMALLEST = 0.05
+# What the density of tau may still be at the end of the integral, as a part of its height.
+AT_THE_END = 1e-6
 
 PROPER = "toNumber(scale_mu) > 0 && toNumber(scale_tau) > 0"
 
@@ -26,7 +28,8 @@ Sixteen fields hold the effects and standard errors of eight schools, two more t
 and tau; all can be changed. Above, each school has its report, an open circle with a thin bar of one standard
 error to each side, and below it the posterior mean of its effect, a filled circle with a thick bar of one
 posterior standard deviation to each side; a dashed vertical line marks the posterior mean of mu. Below, the
-posterior density of tau, filled, and its prior, dashed.
+posterior density of tau, filled, and its prior, dashed. Effects too far apart for the prior of tau get no
+answer, but a sentence that says so.
 """
 
 
@@ -61,9 +64,12 @@ def own(effect: xr.DataArray, standard_error: xr.DataArray) -> Explorer:
         raise ValueError("effect and standard_error have different schools: give both for the same")
     fields = []
     for name, y, error in zip(names, effect.values, standard_error.values, strict=True):
-        fields += [_field(f"effect_{name}", f"{name} effect ", y), _field(f"error_{name}", "error ", error)]
-    fields += [_field("scale_mu", "prior scale: mu ", 20), _field("scale_tau", "tau ", 10)]
-    chart = alt.vconcat(_schools(names), _tau(names), spacing=12).add_params(*fields)
+        fields += [
+            _field(f"effect_{name}", f"{name} effect ", y),
+            _field(f"error_{name}", f"{name} error ", error),
+        ]
+    fields += [_field("scale_mu", "mu scale ", 20), _field("scale_tau", "tau scale ", 10)]
+    chart = alt.vconcat(_schools(names), _tau(names), spacing=34).add_params(*fields)
     numbers = {"name": "quantity", "report": "report", "error": "error", "mean": "mean", "sd": "sd"}
     return Explorer(chart, name="own", description=DESCRIPTION, numbers=numbers, link=True)
 
@@ -79,9 +85,15 @@ def _field(name: str, label: str, value: float) -> alt.Parameter:
 def _grid(names: list[str]) -> alt.Chart:
     """Return a chart whose rows are schools times settings of tau, with their weights.
 
+    It has no rows if the integral would end too early: the effects are too far apart for the prior of tau.
     Fields: ``name``, ``report`` y, ``error`` s, ``tau``, ``precision`` and ``centre`` of mu given tau,
     ``density`` and ``weight`` of tau.
     """
+    return _everything(names).transform_filter(f"datum.at_the_end < {AT_THE_END}")
+
+
+def _everything(names: list[str]) -> alt.Chart:
+    """Return the rows of :func:`_grid`, also if the integral ends too early."""
     effects = ", ".join(f"toNumber(effect_{name})" for name in names)
     errors = ", ".join(f"toNumber(error_{name})" for name in names)
     rows = alt.Data(values=[{"place": place, "name": name} for place, name in enumerate(names)])
@@ -116,6 +128,8 @@ def _grid(names: list[str]) -> alt.Chart:
         )
         .transform_joinaggregate(highest="max(log_density)")
         .transform_calculate(relative="exp(datum.log_density - datum.highest)")
+        .transform_calculate(last=f"datum.step === {STEPS} ? datum.relative : 0")
+        .transform_joinaggregate(at_the_end="max(last)")
         # The trapezoidal rule gives both ends half the weight.
         .transform_calculate(mass=f"datum.relative * (datum.step % {STEPS} ? 1 : 0.5)")
         .transform_joinaggregate(total="sum(mass)", groupby=["name"])
@@ -156,6 +170,7 @@ def _schools(names: list[str]) -> alt.LayerChart:
         above="datum.mean + datum.sd",
     )
     school = alt.Y("name:N", title="school").scale(domain=names)
+    x = alt.X("low:Q", title="effect (SAT points)", axis=alt.Axis(tickCount=5))
     report = effects.encode(y=school, yOffset=alt.value(13))
     estimate = effects.encode(y=school, yOffset=alt.value(25))
     layers = [
@@ -163,7 +178,7 @@ def _schools(names: list[str]) -> alt.LayerChart:
         .mark_rule(color=VERMILLION, strokeDash=[6, 3], strokeWidth=2)
         .encode(x="mean:Q")
         .properties(name="numbers_mu"),
-        report.mark_rule(color=GREY).encode(x=alt.X("low:Q", title="effect (SAT points)"), x2="high:Q"),
+        report.mark_rule(color=GREY).encode(x=x, x2="high:Q"),
         report.mark_point(size=60, color=BLACK, filled=False, strokeWidth=2).encode(x="report:Q"),
         estimate.mark_rule(color=BLUE, strokeWidth=3).encode(x="below:Q", x2="above:Q"),
         estimate.mark_point(size=90, color=BLUE, filled=True, opacity=1)
@@ -191,9 +206,11 @@ def _first(rows: alt.Chart, name: str) -> alt.Chart:
 def _tau(names: list[str]) -> alt.LayerChart:
     """Draw prior and posterior of tau, with its mean and standard deviation in words."""
     grid = _grid(names)
-    rows = grid.transform_aggregate(density="mean(density)", groupby=["step", "tau"]).transform_calculate(
-        prior="2 * densityNormal(datum.tau, 0, scale_tau)"
-    ).transform_filter(f"datum.step <= {STEPS} * 3 / {SCALES}")
+    rows = (
+        grid.transform_aggregate(density="mean(density)", relative="mean(relative)", groupby=["step", "tau"])
+        .transform_calculate(prior="2 * densityNormal(datum.tau, 0, scale_tau)")
+        .transform_filter(f"datum.step <= {STEPS} * 3 / {SCALES} || datum.relative > 0.001")
+    )
     x, y = alt.X("tau:Q", title="tau (SAT points)"), alt.Y("density:Q", axis=None)
     # tau times its density is not even: its slope at 0 adds a twelfth of a step (Euler and Maclaurin), which
     # the node at 0, with half its weight, contributes to the mean and not to the mean square.
@@ -206,23 +223,31 @@ def _tau(names: list[str]) -> alt.LayerChart:
     layers = [
         rows.mark_area(color=BLUE, opacity=0.3, line={"color": BLUE}).encode(x=x, y=y),
         rows.mark_line(color=BLACK, strokeDash=[4, 3], strokeWidth=1.5).encode(x=x, y="prior:Q"),
-        words.mark_text(align="right", x=WIDTH, y=8).encode(text="words:N").properties(name="numbers_tau"),
+        words.mark_text(align="left", x=0, y=-14).encode(text="words:N").properties(name="numbers_tau"),
+        _too_far_apart(names).mark_text(align="left", x=0, y=-14).encode(text="words:N"),
     ]
     return alt.layer(*layers).properties(width=WIDTH, height=110)
 
 
+def _too_far_apart(names: list[str]) -> alt.Chart:
+    """Return one row that says why there is no answer; none where there is one."""
+    rows = _first(_everything(names), "none").transform_filter(f"datum.at_the_end >= {AT_THE_END}")
+    words = "no answer: too far apart for this scale of tau"
+    return rows.transform_calculate(words=f"'{words}'")
+
+
 def _message(names: list[str]) -> alt.Title:
-    """Say which schools are left out, and why; else what is what."""
+    """Say what is what; then which schools are left out, and why."""
     left_out = " + ".join(
         f"({_usable(f'toNumber(effect_{name})', f'toNumber(error_{name})')} ? '' : ' {name}')"
         for name in names
     )
     return alt.Title(
         alt.expr(
-            f"!({PROPER}) ? 'the scales of the priors must be above 0'"
+            f"['open: report ± error, filled: posterior ± sd', !({PROPER}) ? 'the scales must be above 0'"
             f" : ({left_out}) ? 'left out, effect missing or error below '"
             f" + format({SMALLEST} * scale_tau, '.3~r') + ':' + {left_out}"
-            " : 'open: report ± error, filled: posterior ± sd'"
+            " : 'dashed, above: mean of mu; below: prior of tau']"
         )
     )
 

@@ -137,7 +137,7 @@ def _quantities(prior, fits, effect):
     return {
         "quantity": [f"school {name}" for name in effect["school"].values] + list(names),
         "raw": effect.values.tolist() + missing,
-        "estimate": _short([*theta.mean().values, *names.values()], 3),
+        "estimate": _short([*theta.mean().values, *names.values()], 6),
         "lower": _short(ends[0]) + missing,
         "upper": _short(ends[1]) + missing,
     }
@@ -172,7 +172,7 @@ def _verdict(effect):
     limits = f"{number(last + 1)} + ' before, ' + {number(last + 2)} + ' after the data'"
     rescaled = f"' (half the scale: ' + {number(last + 3)} + ', twice: ' + {number(last + 4)} + ')'"
     lines = [
-        f"{number(last, 0)} + '% of the posterior was in the prior already'",
+        f"{number(last)} + '% of the posterior was in the prior already'",
         f"'95% limit of tau: ' + {limits}",
         f"'School {largest}: ' + {number(effect.values.argmax())} + {rescaled}",
     ]

@@ -11,7 +11,14 @@ from support.figures import BLACK, BLUE, GREY, VERMILLION
 WIDTH = 230
 MARGIN = 66  # right of the chart, for the weights
 CHOSEN = "datum.alpha == alpha && datum.response == response"
-COLUMNS = ["quantity", "n", "raw", "estimate", "weight"]
+COLUMNS = ["quantity", "n", "raw", "estimate", "weight", "raw_text", "estimate_text"]
+HEADS = {
+    "quantity": "quantity",
+    "n": "n",
+    "raw_text": "own share",
+    "estimate_text": "estimate",
+    "weight": "B",
+}
 
 DESCRIPTION = """
 A slider sets alpha, the concentration, and a list one of the answers. Above, each region, from the fewest
@@ -61,9 +68,8 @@ def survey(
     response = alt.param(name="response", value=responses[0], bind=choose)
     slider = steps("alpha", settings, start=settings[len(settings) // 3], title="alpha ")
     chart = alt.vconcat(_regions(count), _curves(curves), spacing=8, data=alt.Data(values=rows))
-    numbers = dict(zip(COLUMNS, ["quantity", "n", "own share", "value", "B"], strict=True))
     return Explorer(
-        chart.add_params(*slider, response), name="survey", description=DESCRIPTION, numbers=numbers
+        chart.add_params(*slider, response), name="survey", description=DESCRIPTION, numbers=HEADS
     )
 
 
@@ -88,6 +94,13 @@ def _rows(alpha, posterior, count, complete):
             "raw": [*np.round(raw.values, 4).tolist(), None, None],
             "estimate": [*np.round(share.values, 4).tolist(), *np.round(others, 4).tolist()],
             "weight": [*np.round((alpha / (alpha + size)).values, 4).tolist(), None, None],
+            # The table shows two decimals of numbers; a share needs three, and a likelihood its size.
+            "raw_text": [*(f"{one:.3f}" for one in raw.values), None, None],
+            "estimate_text": [
+                *(f"{one:.3f}" for one in share.values),
+                f"{others[0]:.3f}",
+                f"{likelihood:.2g}",
+            ],
         }
 
 
