@@ -9,16 +9,16 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup:  ## install the environment into .venv (nothing outside this folder)
-	@sh scripts/setup.sh
+	@sh tooling/scripts/setup.sh
 
 book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions)
-	@$(PYTHON) scripts/build.py $(if $(CLASS),--class)
+	@$(PYTHON) tooling/scripts/build.py $(if $(CLASS),--class)
 
 pdf: setup  ## make one PDF of the whole book (needs Chromium)
-	@$(PYTHON) scripts/pdf.py
+	@$(PYTHON) tooling/scripts/pdf.py
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
-	@$(PYTHON) scripts/build.py --only $(PAGE)
+	@$(PYTHON) tooling/scripts/build.py --only $(PAGE)
 
 serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
 	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
@@ -28,38 +28,38 @@ lab: setup  ## open the book as notebooks in JupyterLab
 	@$(PYTHON) -m jupyterlab
 
 exercises: setup  ## make exercises/ from solutions/
-	@$(PYTHON) scripts/exercises.py
+	@$(PYTHON) tooling/scripts/exercises.py
 
-# Make itself ends with status 2 where the command ends with 3; `python -m support.grading --help` says more.
+# Make itself ends with status 2 where the command ends with 3; `notebook-marking --help` says more.
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
 	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))
-	@$(PYTHON) -m support.grading '$(SUBMISSIONS)' '$(OUT)' $(OPTIONS)
+	@$(PYTHON) -m notebook_marking '$(SUBMISSIONS)' '$(OUT)' $(OPTIONS)
 
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED),BOOK_SEED='$(SEED)') $(if $(SAMPLER),BOOK_SAMPLER='$(SAMPLER)') \
 		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
-		$(if $(SEED)$(SAMPLER),,tests) chapters exercises solutions
+		$(if $(SEED)$(SAMPLER),,tests packages) chapters exercises solutions
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
-	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages
 
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
-	@$(PYTHON) scripts/study.py
+	@$(PYTHON) tooling/scripts/study.py
 
-bench: setup  ## measure the build and the exact answers into benchmarks/
-	@$(PYTHON) scripts/bench.py
+bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
+	@$(PYTHON) tooling/scripts/bench.py
 
 mutants: setup  ## break the book in many single ways; the tests must notice each
-	@$(PYTHON) scripts/mutants.py
+	@$(PYTHON) tooling/scripts/mutants.py
 
 picture: setup  ## draw the picture of README.md anew
-	@$(PYTHON) scripts/picture.py
+	@$(PYTHON) tooling/scripts/picture.py
 
 lock:  ## compile requirements.txt anew from pyproject.toml
-	@sh scripts/setup.sh --lock
+	@sh tooling/scripts/setup.sh --lock
 
 clean:  ## remove what was built (the environment stays)
 	rm -rf _build .jupyter_cache jupyter_execute .pytest_cache

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from support.exact.posterior import Posterior
+from hierarchical_exact.posterior import Posterior
 
 # A correct sampler strays further than this many standard errors once in 16,000 comparisons.
 LARGEST_Z = 4.0
@@ -98,7 +98,8 @@ def compare(
 
     Examples
     --------
-    >>> from support import datasets, exact, models, sampling
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets, models, sampling
     >>> schools = datasets.eight_schools()
     >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
     >>> idata = sampling.sample(models.schools_noncentred(schools))  # doctest: +SKIP

@@ -73,7 +73,8 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
 
     Examples
     --------
-    >>> from support import datasets, exact
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets
     >>> data = datasets.eight_schools()
     >>> partial = exact.normal(data["effect"], data["standard_error"])["theta"].mean()
     >>> figure = shrinkage_slopes(data["effect"], data["standard_error"], partial, 7.4)
@@ -315,7 +316,7 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     ----------
     standard_error : xarray.DataArray
         Known standard errors, (group,), in the units of tau; groups that share one share a line.
-    posterior_tau : support.exact.posterior.Marginal
+    posterior_tau : hierarchical_exact.posterior.Marginal
         Exact posterior of tau, whose density is drawn underneath.
     largest_tau : float
         End of the horizontal axis.
@@ -328,7 +329,8 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
 
     Examples
     --------
-    >>> from support import datasets, exact
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets
     >>> schools = datasets.eight_schools()
     >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
     >>> len(shrinkage_factors(schools["standard_error"], posterior["tau"]).axes)
@@ -789,7 +791,8 @@ def survey_intervals(count, none, hierarchical, baseline):
 
     Examples
     --------
-    >>> from support import datasets, exact
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets
     >>> count = datasets.survey()["count"]
     >>> posterior = exact.dirichlet_multinomial(count, alpha=8.0, baseline=np.ones(4))
     >>> ends = posterior["pi"].hdi(0.89)

@@ -1,5 +1,50 @@
 """What a student's notebook imports: the data of an exercise, and a place to record the answers."""
 
-from support.exercises.answers import Answers
+import json
+from functools import cache
+from importlib import resources
 
-__all__ = ["Answers"]
+import notebook_marking.answers
+from support.exercises import personal
+
+
+class Answers(notebook_marking.answers.Answers):
+    """The answers of one student to one exercise of this book.
+
+    Parameters
+    ----------
+    exercise : str
+        Such as ``"5.8.1"``.
+    student : str
+        Your id: the data are then yours alone. Empty: the data of the text.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise, or the id has characters that an id does not have.
+
+    Examples
+    --------
+    >>> answers = Answers("5.8.1")
+    >>> effect, standard_error = answers.data()
+    >>> answers.record("d", factor=...)
+    (d) not answered yet: factor
+    """
+
+    def __init__(self, exercise, *, student=""):
+        super().__init__(exercise, student=student, forms=forms(), data=personal.data)
+
+
+@cache
+def forms():
+    """Forms of all answers: exercise, then part, then name.
+
+    They are the public part of the marking schemes in ``solutions/``; ``make exercises`` writes them.
+
+    Examples
+    --------
+    >>> forms()["5.8.1"]["parts"]["a"]["factors"]["shape"]
+    [8]
+    """
+    path = resources.files("support") / "data" / "forms.json"
+    return json.loads(path.read_text(encoding="utf-8"))

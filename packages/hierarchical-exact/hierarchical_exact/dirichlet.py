@@ -1,0 +1,586 @@
+"""Exact posterior of the Dirichlet-Multinomial hierarchy.
+
+Given the concentration alpha, the posterior of the baseline pi0 is a product of functions of one
+pi0_k each on the simplex. Integrating it is convolving those functions
+(`hierarchical_exact.convolution`), so that only alpha and one pi0_k at a time are left: a grid in two
+dimensions, on which every share of a region is a mixture of Beta distributions.
+"""
+
+import numbers
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import xarray as xr
+from scipy import special, stats
+
+from hierarchical_exact import arguments
+from hierarchical_exact.convolution import (
+    Factor,
+    leave_one_out,
+    live_range,
+    log_binomial,
+    log_integrand,
+)
+from hierarchical_exact.laws import Counts, Curve, NormalMixture
+from hierarchical_exact.posterior import Marginal, Posterior
+from hierarchical_exact.quadrature import PointGrid, hyperparameter_grid
+from hierarchical_exact.shares import FURTHEST, SLICE, Shares, binomial_counts, tabulate
+
+# Estimated error of every mean, sd (in sds) and distribution function, and of the log evidence.
+_TOLERANCE = 1e-5
+_LEVELS = 3
+
+# Beyond this ratio of the variances of pi0 and of pi given pi0, laws are interpolated linearly in
+# 1 / alpha towards the law of pi0 itself. What that neglects is of the order of 1 / ratio squared.
+_WIDEST_RATIO = 200.0
+# Nodes of less probability are left out.
+_NEGLIGIBLE = 1e-12
+# Probability allowed where that interpolation would be wrong.
+_NEGLECTED = 1e-7
+_TINY = 1e-300
+
+
+def dirichlet_multinomial(counts, *, alpha, baseline):
+    """Exact posterior of the Dirichlet-Multinomial hierarchy.
+
+    ``counts[r] ~ Multinomial(n[r], pi[r])``, ``pi[r] ~ Dirichlet(alpha * pi0)`` and
+    ``pi0 ~ Dirichlet(baseline)``.
+
+    Parameters
+    ----------
+    counts : (R, K) array or DataArray
+        Counts of K categories in R groups; groups without any counts are new groups. A
+        DataArray's dims and coords label the results, the first dim being that of the groups;
+        plain arrays get the dims ``group`` and ``category``.
+    alpha : frozen scipy.stats distribution on x >= 0, or float
+        Prior of the concentration; a float is known.
+    baseline : frozen scipy.stats.dirichlet, or (K,) array
+        Prior of the baseline, or its concentrations.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``alpha``, ``pi0`` (by category), ``pi`` (by group and category), ``pi_new`` (a
+        new group) and ``y_rep`` (new counts for the same groups, as many as they had). `elpd_loo`
+        has one entry per group: its counts predicted from all the other groups.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    ArithmeticError
+        If the accuracy is not reached: 1e-5 in every mean, sd (in sds) and distribution function.
+
+    Notes
+    -----
+    The model of section 5.8.4. Everything is integrated with an estimate of its error and refined
+    until that is small enough.
+
+    Examples
+    --------
+    >>> posterior = dirichlet_multinomial(
+    ...     [[12, 3, 5], [8, 8, 4]],
+    ...     alpha=stats.expon(scale=5),
+    ...     baseline=stats.dirichlet([1, 1, 1]),
+    ... )
+    >>> posterior["pi"].mean().dims
+    ('group', 'category')
+    >>> bool(0.45 < posterior["pi"].mean().sel(group=0, category=0) < 12.5 / 21)
+    True
+    """
+    table = _table(counts)
+    labels = _labels(counts, table)
+    concentrations = _concentrations(baseline, table.shape[1])
+    prior = _alpha_prior(alpha)
+    solutions = _Solutions(table, prior, concentrations)
+    alone = labels.isel({labels.dims[0]: 0}, drop=True)
+    groups = labels.isel({labels.dims[1]: 0}, drop=True)
+    marginals = {
+        "alpha": Marginal(lambda _: solutions.alpha_law),
+        "pi0": _marginal(solutions.baseline_law, alone),
+        "pi": _marginal(solutions.share_law, labels),
+        "pi_new": _marginal(solutions.new_law, alone),
+        "y_rep": _marginal(solutions.count_law, labels),
+    }
+
+    def elpd_loo():
+        everything = solutions.log_evidence
+        values = [
+            everything - _Solutions(np.delete(table, r, axis=0), prior, concentrations).log_evidence
+            for r in range(len(table))
+        ]
+        return xr.DataArray(values, dims=groups.dims, coords=groups.coords, name="elpd_loo")
+
+    return Posterior(marginals, solutions.log_evidence, elpd_loo)
+
+
+# -- arguments ----------------------------------------------------------------------------------
+
+
+def _table(counts):
+    """Counts as a float array of shape (R, K)."""
+    table = arguments.counts("counts", counts)
+    if table.ndim != 2:
+        raise ValueError(
+            f"counts must be a table of groups by categories, but has shape {table.shape}; "
+            "give one row per group, [[3, 1, 2]] for a single one"
+        )
+    if table.shape[1] < 2:
+        raise ValueError(
+            f"counts must have at least two categories (columns), but has shape {table.shape}; "
+            "add the count of all the others as a second column"
+        )
+    return table
+
+
+def _labels(counts, table):
+    """Labels of groups and categories."""
+    dims, coords = ("group", "category"), {}
+    if isinstance(counts, xr.DataArray):
+        dims = counts.dims
+        coords = {name: counts.coords[name] for name in dims if name in counts.coords}
+    else:
+        coords = {dim: np.arange(size) for dim, size in zip(dims, table.shape, strict=True)}
+    return xr.DataArray(np.arange(table.size).reshape(table.shape), dims=dims, coords=coords)
+
+
+def _concentrations(baseline, size):
+    """Concentrations of the baseline's prior, (K,)."""
+    given = baseline.alpha if isinstance(baseline, type(stats.dirichlet([1, 1]))) else baseline
+    if hasattr(given, "logpdf"):
+        raise ValueError(
+            "baseline must be a frozen stats.dirichlet or an array of its concentrations, "
+            f"but is {baseline!r}; try stats.dirichlet(np.ones({size}))"
+        )
+    values = arguments.positive("baseline", arguments.vector("baseline", given))
+    if len(values) != size:
+        raise ValueError(
+            f"baseline must have one concentration per category of counts: expected {size}, got {len(values)}"
+        )
+    return values
+
+
+def _alpha_prior(alpha):
+    """Frozen prior on x >= 0, or a positive float."""
+    if alpha is None or (isinstance(alpha, numbers.Real) and not 0 < alpha < np.inf):
+        raise ValueError(
+            "alpha must be a frozen distribution such as stats.expon(scale=10) or a positive "
+            f"finite number, but is {alpha!r}; for complete pooling give a large number, say 1e8"
+        )
+    return arguments.scale_prior("alpha", alpha)
+
+
+def _marginal(law, labels):
+    """Marginal whose law takes positions in the flattened labels."""
+    size = labels.size
+    return Marginal(lambda chosen: law(np.arange(size)[chosen]), labels)
+
+
+# -- the likelihood of alpha ----------------------------------------------------------------------
+
+
+class _Likelihood:
+    """Likelihood of alpha, with pi and pi0 integrated out.
+
+    With x_k = alpha pi0_k, the counts of a group have probability
+    (n / prod y_k) prod x_k / alpha times binomial coefficients C(x_k + y_k - 1, y_k - 1) over
+    C(alpha + n - 1, n - 1), the products over the categories with y_k > 0.
+
+    Parameters
+    ----------
+    table : (R, K) array
+    concentrations : (K,) array
+    width : float
+        Width of the panels on which convolutions are tabulated.
+    """
+
+    def __init__(self, table, concentrations, width):
+        totals = table.sum(axis=1)
+        self._totals = np.unique(totals[totals > 0], return_counts=True)
+        positive = table > 0
+        self._power = float(positive.sum() - (totals > 0).sum())
+        self._constant = (
+            np.log(totals[totals > 0]).sum()
+            - np.log(table[positive]).sum()
+            - special.gammaln(concentrations).sum()
+            + special.gammaln(concentrations.sum())
+        )
+        self.factors = [
+            Factor(b + seen.sum(), _log_counts(column[seen]), width)
+            for b, column, seen in zip(concentrations, table.T, positive.T, strict=True)
+        ]
+        self.total, self.others = leave_one_out(self.factors)
+
+    def __call__(self, alpha):
+        """Log likelihood, (n,)."""
+        sizes, repeats = self._totals
+        groups = log_binomial(alpha[:, None], sizes - 1) @ repeats
+        return self._constant + self._power * np.log(alpha) - groups + self.total(alpha)
+
+    @property
+    def error(self):
+        """Estimated error of the tabulated logs."""
+        return max(factor.error for factor in [self.total, *self.factors, *self.others])
+
+
+def _log_counts(column):
+    """Log of the product of the binomial coefficients of one category."""
+    values, repeats = np.unique(column, return_counts=True)
+    step = max(1, SLICE // max(1, len(values)))
+
+    def log_smooth(x):
+        parts = [log_binomial(x[i : i + step, None], values - 1) @ repeats for i in range(0, len(x), step)]
+        return np.concatenate(parts)
+
+    return log_smooth
+
+
+# -- the posterior --------------------------------------------------------------------------------
+
+
+@dataclass
+class _Baseline:
+    """Posterior of one pi0_k on a grid: for each node of alpha, log odds z.
+
+    Attributes
+    ----------
+    alpha, z : (M,) arrays
+        The nodes; alpha is held down where pi0 is much wider than pi given pi0.
+    weights : (4, M) array
+        Their probabilities; the same by the coarser rule for alpha, with every other z, and with
+        alpha held down further.
+    rest : (4, A) array
+        Probability left at each node of alpha for the law of pi0 itself, likewise.
+    rest_weights : (M,) array
+        How it is spread over the nodes.
+    mean, variance : (A,) arrays
+        Of pi0_k given alpha.
+    error : float
+        By how much the probabilities failed to sum to one. Each category splits the integral in
+        its own way, so that this checks the convolutions.
+    """
+
+    alpha: np.ndarray
+    z: np.ndarray
+    weights: np.ndarray
+    rest: np.ndarray
+    rest_weights: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    error: float
+
+
+class _Solution:
+    """The posterior at one level of refinement: halved steps and tighter tolerances at each."""
+
+    def __init__(self, table, prior, concentrations, level):
+        self._level = level
+        self._likelihood = _Likelihood(table, concentrations, 0.5**level)
+        self.grid = hyperparameter_grid(
+            self._likelihood,
+            {"alpha": prior},
+            {"alpha": np.array([1.0, 1.0 + table.sum()])},
+            tolerance=10.0 ** -(9 + 2 * level),
+        )
+        weights = self.grid.weights
+        kept = weights > 0.1 * _NEGLIGIBLE * weights.max()
+        self._alpha = self.grid.points["alpha"][kept]
+        self._weights = np.stack([weights[kept], self.grid.coarse[kept]])
+        self._weights /= self._weights.sum(axis=1, keepdims=True)
+        self._log_total = self._likelihood.total(self._alpha)
+        self._nodes = lru_cache(maxsize=None)(self._find_nodes)
+        self._share = lru_cache(maxsize=None)(self._find_share)
+
+    @property
+    def error(self):
+        """Estimated error of the log evidence and of the moments of alpha."""
+        x = self.grid.points["alpha"][:, None]
+        moved = 0.0
+        if np.isfinite(self.alpha_law.sd()).all():
+            rules = np.stack([self.grid.weights, self.grid.coarse])
+            moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
+        return max(self._likelihood.error, moved)
+
+    @cached_property
+    def alpha_law(self):
+        """Law of alpha: a curve, or a point where it is known."""
+        x = self.grid.points["alpha"]
+        if isinstance(self.grid, PointGrid):
+            return NormalMixture(np.ones(1), x[:, None], np.zeros((1, 1)))
+        mean = self.grid.expectation(x)
+        centre = mean if np.isfinite(mean) else 0.0
+        sd = np.sqrt(self.grid.expectation((x - centre) ** 2))
+        return Curve([self.grid.curve("alpha")], mean, sd)
+
+    # Below, k is a category, and y of n are the counts of a group in it.
+
+    def baseline_moments(self, k):
+        """Mean and sd of pi0_k, and their estimated error."""
+        nodes = self._nodes(k)
+        mean, sd = _moments(self._weights, nodes.mean, nodes.variance)
+        return (mean[0], sd[0]), nodes.error + _moved(mean, sd)
+
+    def share_moments(self, k, y, n):
+        """Mean and sd of pi_k, and their estimated error."""
+        nodes = self._nodes(k)
+        total = self._alpha + n
+        a, spread = self._alpha * nodes.mean + y, self._alpha**2 * nodes.variance
+        within = (a * (total - a) - spread) / (total**2 * (total + 1))
+        mean, sd = _moments(self._weights, a / total, within + spread / total**2)
+        return (mean[0], sd[0]), nodes.error + _moved(mean, sd)
+
+    def baseline(self, k):
+        """Law of pi0_k, and its estimated error."""
+        nodes = self._nodes(k)
+        z, weights = nodes.z, nodes.weights[0] + nodes.rest_weights
+
+        def densities(z):
+            return self._weights @ self._baseline_densities(k, z)
+
+        law, error = tabulate(densities, z, weights, tolerance=0.1 * _TOLERANCE)
+        return law, error + nodes.error
+
+    def share(self, k, y, n):
+        """Law of pi_k, and its estimated error."""
+        return self._share(k, float(y), float(n))
+
+    def _find_share(self, k, y, n):
+        nodes = self._nodes(k)
+        kept = nodes.weights.max(axis=0) > _NEGLIGIBLE
+        alpha, z, weights = nodes.alpha[kept], nodes.z[kept], nodes.weights[:, kept]
+        a = np.maximum(alpha * special.expit(z) + y, _TINY)
+        b = np.maximum(alpha * special.expit(-z) + n - y, _TINY)
+        beyond = (
+            weights[0] @ _beyond(a, b) + nodes.rest_weights @ (nodes.z < -FURTHEST),
+            weights[0] @ _beyond(b, a) + nodes.rest_weights @ (nodes.z > FURTHEST),
+        )
+        mixture = _beta_mixture(a, b, weights)
+        held = np.flatnonzero(nodes.rest[0] > 0)
+
+        def densities(z):
+            value = mixture(z)
+            if len(held):
+                value += nodes.rest[:, held] @ self._baseline_densities(k, z, held)
+            return value
+
+        centres = special.digamma(a) - special.digamma(b)
+        law, error = tabulate(densities, centres, weights[0], beyond, tolerance=0.1 * _TOLERANCE)
+        return law, error + nodes.error
+
+    def _log_baseline(self, k, z, rows=slice(None)):
+        """Log density of logit pi0_k at z, given one node of alpha of `rows` per row of z."""
+        factor, others = self._likelihood.factors[k], self._likelihood.others[k]
+        log_total = self._log_total[rows].reshape((-1,) + (1,) * (np.ndim(z) - 1))
+        return log_integrand(factor, others, self._alpha[rows], z) - log_total
+
+    def _baseline_densities(self, k, z, rows=slice(None)):
+        """Density of logit pi0_k at z (n,) given each of some nodes of alpha, (A, n)."""
+        z = np.broadcast_to(z, (len(self._alpha[rows]), len(z)))
+        return np.exp(self._log_baseline(k, z, rows))
+
+    def _find_nodes(self, k):
+        low, high, rate, held = self._spacing(k)
+        rows, z, mass, alternate = self._line(k, np.arange(len(held)), low, high, rate, held)
+        total = np.bincount(rows, mass)
+        mass /= total[rows]
+        pi0 = special.expit(z)
+        mean = np.bincount(rows, mass * pi0)
+        share = held / self._alpha
+        fine, coarse = (self._weights * share)[:, rows] * mass
+        weights = np.stack([fine, coarse, np.where(alternate, 2 * fine, 0.0), fine])
+        rest = self._weights[[0, 1, 0, 0]] * (1 - share)
+        nodes = _Baseline(
+            alpha=held[rows],
+            z=z,
+            weights=weights,
+            rest=rest,
+            rest_weights=rest[0, rows] * mass,
+            mean=mean,
+            variance=np.bincount(rows, mass * (pi0 - mean[rows]) ** 2),
+            error=float(self._weights[0] @ np.abs(total - 1)),
+        )
+        if np.any(share < 1):
+            self._hold_lower(k, nodes, rows, low, high, rate, held)
+        return nodes
+
+    def _hold_lower(self, k, nodes, rows, low, high, rate, held):
+        """Let the last row of weights hold alpha at half the value: a check of its effect."""
+        chosen = np.flatnonzero(held < self._alpha)
+        nodes.weights[3, np.isin(rows, chosen)] = 0.0
+        lower, z, mass, _ = self._line(k, chosen, low, high, rate, 0.5 * held)
+        mass /= np.bincount(lower, mass)[lower]
+        share = 0.5 * held / self._alpha
+        added = np.zeros((4, len(z)))
+        added[3] = (self._weights[0] * share)[lower] * mass
+        nodes.rest[3, chosen] = (self._weights[0] * (1 - share))[chosen]
+        nodes.weights = np.hstack([nodes.weights, added])
+        nodes.alpha = np.concatenate([nodes.alpha, 0.5 * held[lower]])
+        nodes.z = np.concatenate([nodes.z, z])
+        nodes.rest_weights = np.concatenate([nodes.rest_weights, np.zeros(len(z))])
+
+    def _line(self, k, chosen, low, high, rate, alpha):
+        """Nodes of a trapezoidal rule over the log odds of pi0_k, for the chosen nodes of alpha.
+
+        Its variable is t = rate z + 2 sqrt(alpha) arcsin(sqrt(pi0_k)), in which the law of pi_k
+        given pi0_k is equally wide everywhere.
+
+        Returns
+        -------
+        rows, z, mass, alternate : (M,) arrays
+            Position of the node of alpha; log odds; probability; whether in every other place.
+        """
+        step = 0.8 / 2**self._level
+        rows, z, jacobian, alternate = [], [], [], []
+        for row in chosen:
+            line = np.linspace(low[row], high[row], 2049)
+            t = _stabilised(line, rate[row], alpha[row])
+            wanted = np.arange(t[0], t[-1] + step, step)
+            found = np.interp(wanted, t, line)
+            for _ in range(4):
+                excess = _stabilised(found, rate[row], alpha[row]) - wanted
+                found = found - excess * _slope(found, rate[row], alpha[row])
+            rows.append(np.full(len(found), row))
+            z.append(found)
+            jacobian.append(step * _slope(found, rate[row], alpha[row]))
+            alternate.append(np.arange(len(found)) % 2 == 0)
+        rows, z, jacobian = (np.concatenate(part) for part in (rows, z, jacobian))
+        mass = jacobian * np.exp(self._log_baseline(k, z, rows))
+        return rows, z, mass, np.concatenate(alternate)
+
+    def _spacing(self, k):
+        """For each node of alpha: ends of the log odds of pi0_k, rate in t, alpha held down."""
+        factor, others = self._likelihood.factors[k], self._likelihood.others[k]
+        low, high = live_range(factor, others, self._alpha)
+        z = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 257)
+        density = np.exp(self._log_baseline(k, z))
+        density /= density.sum(axis=1, keepdims=True)
+        centre = (density * z).sum(axis=1, keepdims=True)
+        variance = (density * (z - centre) ** 2).sum(axis=1)
+        # Given pi0_k, logit pi_k has about the variance 1 / (alpha pi0_k (1 - pi0_k)).
+        slope = special.expit(z) * special.expit(-z)
+        steepest = np.where(density > 1e-9, slope, 0.0).max(axis=1)
+        # Where alpha pi0_k is small that law is wide whatever alpha is: leave nothing much there.
+        tail = np.minimum(_NEGLECTED / np.maximum(self._weights[0], _NEGLECTED), 0.5)[:, None]
+        cumulative = np.cumsum(density, axis=1)
+        inside = (cumulative > tail) & (cumulative < 1 - tail)
+        edge = np.where(inside, slope, np.inf).min(axis=1)
+        edge = np.clip(edge, _TINY, steepest)
+        held = np.maximum(_WIDEST_RATIO / (variance * steepest), 100 / edge) * 4**self._level
+        rate = np.sqrt(np.maximum(1 / variance, 2.56))
+        return low, high, rate, np.minimum(self._alpha, held)
+
+
+def _stabilised(z, rate, alpha):
+    """Variable in which the law of a share given the baseline is equally wide everywhere."""
+    return rate * z + 2 * np.sqrt(alpha) * np.arctan(np.exp(np.minimum(0.5 * z, 350.0)))
+
+
+def _slope(z, rate, alpha):
+    """dz/dt of that variable t."""
+    return 1 / (rate + np.sqrt(alpha * special.expit(z) * special.expit(-z)))
+
+
+def _moments(weights, mean, variance):
+    """Mean and sd of a mixture, for each row of weights."""
+    centre = (weights * mean).sum(axis=1)
+    spread = variance + (mean - centre[:, None]) ** 2
+    return centre, np.sqrt((weights * spread).sum(axis=1))
+
+
+def _moved(mean, sd):
+    """Largest difference between the two rules in mean and sd, in sds."""
+    if sd[0] == 0:
+        return 0.0
+    return max(abs(mean[1] - mean[0]), abs(sd[1] - sd[0])) / sd[0]
+
+
+def _beyond(a, b):
+    """Probability that a Beta(a, b) variable is too small for a floating-point number."""
+    # It is x^a / (a B(a, b)) for a tiny x.
+    log_beta = special.gammaln(a + 1) + special.gammaln(b) - special.gammaln(a + b)
+    return np.exp(-FURTHEST * a - log_beta)
+
+
+def _beta_mixture(a, b, weights):
+    """Density of the log odds under mixtures of Beta(a, b), one for each row of weights."""
+    powers = np.column_stack([a, b, -special.betaln(a, b)])
+    step = max(1, SLICE // len(a))
+
+    def densities(z):
+        terms = np.stack([special.log_expit(z), special.log_expit(-z), np.ones(len(z))])
+        parts = []
+        for i in range(0, len(z), step):
+            density = powers @ terms[:, i : i + step]
+            np.exp(density, out=density)
+            parts.append(weights @ density)
+        return np.concatenate(parts, axis=1)
+
+    return densities
+
+
+class _Solutions:
+    """The posterior, refined as far as each quantity needs it."""
+
+    def __init__(self, table, prior, concentrations):
+        self._table, self._totals = table, table.sum(axis=1)
+        self._arguments = table, prior, concentrations
+        self._levels = []
+        first = self._refine(lambda solution: (solution, solution.error))
+        self.log_evidence, self.alpha_law = first.grid.log_evidence, first.alpha_law
+
+    def _refine(self, compute):
+        """First result, over the levels, whose estimated error is small enough."""
+        for level in range(_LEVELS):
+            if level == len(self._levels):
+                self._levels.append(_Solution(*self._arguments, level))
+            result, error = compute(self._levels[level])
+            if error <= _TOLERANCE:
+                return result
+        raise ArithmeticError(
+            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}; "
+            "a prior may be too extreme for these counts"
+        )
+
+    def baseline_law(self, categories):
+        """Law of pi0."""
+        return self._shares(_Solution.baseline_moments, _Solution.baseline, [(k,) for k in categories])
+
+    def new_law(self, categories):
+        """Law of pi_new."""
+        whose = [(k, 0.0, 0.0) for k in categories]
+        return self._shares(_Solution.share_moments, _Solution.share, whose)
+
+    def share_law(self, positions):
+        """Law of pi, by flattened position."""
+        whose = [self._observed(position) for position in positions]
+        return self._shares(_Solution.share_moments, _Solution.share, whose)
+
+    def count_law(self, positions):
+        """Law of y_rep, by flattened position: counts that are Binomial given pi."""
+        columns = [self._replicate(*self._observed(position)) for position in positions]
+        first = np.array([start for start, _ in columns])
+        probabilities = np.zeros((max(len(column) for _, column in columns), len(columns)))
+        for j, (_, column) in enumerate(columns):
+            probabilities[: len(column), j] = column
+        return Counts(probabilities, first)
+
+    def _replicate(self, *whose):
+        law = self._refine(lambda solution: solution.share(*whose))
+        mean, sd = self._refine(lambda solution: solution.share_moments(*whose))
+        return binomial_counts(law, whose[2], mean, sd, tolerance=_TOLERANCE)
+
+    def _observed(self, position):
+        """Category, count in it, and all counts of the group."""
+        r, k = divmod(int(position), self._table.shape[1])
+        return k, self._table[r, k], self._totals[r]
+
+    def _shares(self, moments, law, whose):
+        mean, sd = np.transpose(
+            [self._refine(lambda solution, one=one: moments(solution, *one)) for one in whose]
+        )
+
+        def compute():
+            return [self._refine(lambda solution, one=one: law(solution, *one)) for one in whose]
+
+        return Shares(compute, mean, sd)

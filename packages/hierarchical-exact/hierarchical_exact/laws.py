@@ -1,0 +1,301 @@
+"""One-dimensional distributions, several at a time, as exact posteriors are made of them.
+
+A law stands for J distributions, one per group. `cdf` and `pdf` take points x of shape (n,) and the
+group (n,) to which each point belongs.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.polynomial import legendre
+from scipy import special
+
+from hierarchical_exact.quadrature import TO_LEGENDRE
+
+# Nodes that together weigh less than this do not move a distribution function visibly.
+_LIGHT = 1e-13
+
+
+class NormalMixture:
+    """A finite mixture over the nodes of a grid: one Normal distribution per node and group.
+
+    Parameters
+    ----------
+    weights : (K,) array
+        Posterior probabilities of the nodes.
+    mean, variance : (K, J) arrays
+        Conditional moments; a variance of zero is a point mass.
+    expectation : callable, optional
+        Posterior mean of (K, J) values; by default the weighted sum. A grid's own `expectation` knows
+        when the integral diverges.
+    """
+
+    lower, upper = -np.inf, np.inf
+    discrete = False
+
+    def __init__(self, weights, mean, variance, *, expectation=None):
+        self._weights = weights
+        self._conditional_mean, self._conditional_variance = mean, variance
+        self._expectation = expectation or (lambda values: weights @ values)
+
+    def mean(self):
+        """Posterior means, (J,)."""
+        return self._moments[0]
+
+    def sd(self):
+        """Posterior standard deviations, (J,)."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self):
+        mean = self._expectation(self._conditional_mean)
+        centre = np.where(np.isfinite(mean), mean, 0.0)
+        spread = self._conditional_variance + (self._conditional_mean - centre) ** 2
+        return mean, np.sqrt(self._expectation(spread))
+
+    @cached_property
+    def _components(self):
+        """Weights, means and sds of the nodes that matter to a distribution function."""
+        order = np.argsort(self._weights)
+        kept = np.sort(order[np.cumsum(self._weights[order]) > _LIGHT])
+        weights = self._weights[kept]
+        return (
+            weights / weights.sum(),
+            self._conditional_mean[kept],
+            np.sqrt(self._conditional_variance[kept]),
+        )
+
+    def _standardise(self, x, group):
+        _, mean, scale = self._components
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (x - mean[:, group]) / scale[:, group]
+        return np.where(np.isnan(z), np.inf, z)
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        return self._components[0] @ special.ndtr(self._standardise(x, group))
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        weights, _, scale = self._components
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
+        return weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
+
+    def bracket(self, q, group):
+        """Points (lower, upper) between which the quantiles q lie (Cantelli's inequality)."""
+        with np.errstate(invalid="ignore"):
+            mean, sd = self.mean()[group], self.sd()[group] * (1 + 1e-9)
+            low = mean - sd * np.sqrt((1 - q) / q)
+            high = mean + sd * np.sqrt(q / (1 - q))
+        # Without moments, a quantile still lies between those of the components.
+        _, means, scales = self._components
+        ends = means[:, group] + special.ndtri(q) * scales[:, group]
+        # Rounding must not put the quantile outside when all components are nearly the same.
+        margin = 1e-9 * scales[:, group].max(axis=0)
+        least, most = ends.min(axis=0) - margin, ends.max(axis=0) + margin
+        low = np.where(np.isfinite(low), np.maximum(low, least), least)
+        high = np.where(np.isfinite(high), np.minimum(high, most), most)
+        return low, high
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        weights, mean, scale = self._components
+        node = rng.choice(len(weights), size=n, p=weights)
+        return rng.normal(mean[node], scale[node])
+
+
+class Counts:
+    """J distributions on the integers first, first + 1, ..., first + M.
+
+    Parameters
+    ----------
+    probabilities : (M + 1, J) array
+        Probability of each count; what lies outside is negligible.
+    first : int or (J,) array
+        Smallest count of each distribution, so that large counts need no row for each smaller one.
+    """
+
+    discrete = True
+
+    def __init__(self, probabilities, first=0):
+        self._probabilities = probabilities / probabilities.sum(axis=0)
+        self._cumulative = np.cumsum(self._probabilities, axis=0)
+        self._first = np.broadcast_to(np.asarray(first, dtype=int), probabilities.shape[1:])
+        self._last = len(probabilities) - 1
+        self._support = self._first + np.arange(len(probabilities))[:, None]
+        self.lower, self.upper = float(self._first.min()), float(self._support.max())
+
+    def support(self, group):
+        """Counts of one distribution, (M + 1,)."""
+        return self._support[:, group]
+
+    def mean(self):
+        """Means, (J,)."""
+        return (self._support * self._probabilities).sum(axis=0)
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        deviation = self._support - self.mean()
+        return np.sqrt((deviation**2 * self._probabilities).sum(axis=0))
+
+    def cdf(self, x, group):
+        """Probability of a count of at most x, (n,)."""
+        row = np.clip(np.floor(x) - self._first[group], -1, self._last).astype(int)
+        return np.where(row < 0, 0.0, self._cumulative[row, group])
+
+    def pdf(self, x, group):
+        """Probability of the count x, (n,); zero between the integers."""
+        row = np.clip(np.floor(x) - self._first[group], 0, self._last).astype(int)
+        return np.where(row + self._first[group] == x, self._probabilities[row, group], 0.0)
+
+    def quantile(self, q, group):
+        """Smallest count whose cumulative probability reaches q, (n,)."""
+        # The last cumulative probability is 1 but for rounding.
+        reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
+        return (self._first[group] + reached.argmax(axis=0)).astype(float)
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        groups = self._probabilities.shape[1]
+        group = np.tile(np.arange(groups), n)
+        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
+
+
+class Curve:
+    """J densities, each known on the Gauss-Kronrod nodes of its panels.
+
+    Parameters
+    ----------
+    curves : list of (axis, intervals, density)
+        As `Grid.curve` returns them: the axis that maps the integration variable to x, the (P, 2) ends of
+        the panels and the (P, 15) densities with respect to the integration variable.
+    mean, sd : (J,) arrays
+        Moments, computed from the grid.
+    """
+
+    discrete = False
+
+    def __init__(self, curves, mean, sd):
+        self._mean, self._sd = np.atleast_1d(mean), np.atleast_1d(sd)
+        self.lower = min(axis.lower for axis, _, _ in curves)
+        self.upper = max(axis.upper for axis, _, _ in curves)
+        self._axes, self._axis_of = _distinct([axis for axis, _, _ in curves])
+        self._logarithmic = np.array([axis.logarithmic for axis, _, _ in curves])
+        self._bound = np.array([axis.lower for axis, _, _ in curves])
+        self._sizes = np.array([len(intervals) for _, intervals, _ in curves])
+        self._start = np.cumsum(self._sizes) - self._sizes
+        self._low, self._high = np.concatenate([intervals for _, intervals, _ in curves]).T
+        density = np.concatenate([density for _, _, density in curves])
+        half = 0.5 * (self._high - self._low)
+        # Rows of integrated coefficients that start from zero at the left end of each panel.
+        integral = legendre.legint(density @ TO_LEGENDRE.T, lbnd=-1, axis=1) * half[:, None]
+        mass = legendre.legval(1.0, integral.T)
+        total = np.add.reduceat(mass, self._start)
+        self._integral = (integral / np.repeat(total, self._sizes)[:, None]).T
+        # Panels of each group in a row, so that a point finds its panel among those of its group.
+        self._lows = self._in_rows(self._low, np.inf)
+        cumulative = np.cumsum(self._in_rows(mass, 0.0), axis=1) / total[:, None]
+        self._before = np.hstack([np.zeros((len(total), 1)), cumulative[:, :-1]])
+        # The log of the density is close to linear in the tails, where the density itself is not.
+        with np.errstate(divide="ignore"):
+            log_density = np.maximum(np.log(density), -700.0)
+        log_density -= np.log(np.repeat(total, self._sizes))[:, None]
+        self._log_coefficients = (log_density @ TO_LEGENDRE.T).T
+
+    def _in_rows(self, values, filler):
+        rows = np.full((len(self._sizes), self._sizes.max()), filler)
+        group = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        rows[group, np.arange(len(values)) - self._start[group]] = values
+        return rows
+
+    def mean(self):
+        """Means, (J,)."""
+        return self._mean
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        return self._sd
+
+    def cdf(self, x, group):
+        """Distribution function at x, (n,)."""
+        z = self._map("to_z", x, group)
+        lowest, highest = self._ends(group)
+        inside = self._cdf_z(np.clip(z, lowest, highest), group)
+        return np.where(z <= lowest, 0.0, np.where(z >= highest, 1.0, inside))
+
+    def pdf(self, x, group):
+        """Density at x, (n,)."""
+        z = self._map("to_z", x, group)
+        lowest, highest = self._ends(group)
+        # At the bound itself, whose log is minus infinity, the density is that next to it.
+        z = np.where(self._logarithmic[group], np.maximum(z, lowest), z)
+        beyond = (z < lowest) | (z > highest) | (x < self._bound[group])
+        z = np.clip(z, lowest, highest)
+        log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
+        return np.where(beyond, 0.0, np.exp(log_density))
+
+    def quantile(self, q, group):
+        """Quantiles, (n,)."""
+        last = self._sizes[group] - 1
+        found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
+        panel = self._start[group] + np.clip(found, 0, last)
+        low, high = self._low[panel].copy(), self._high[panel].copy()
+        # Newton's method kept inside a shrinking bracket.
+        z = 0.5 * (low + high)
+        for _ in range(60):
+            excess = self._cdf_z(z, group) - q
+            low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                step = z - excess / np.exp(self._log_pdf_z(z, group))
+            moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+            done = np.abs(moved - z) <= 1e-13 * (1 + np.abs(z))
+            z = moved
+            if done.all():
+                break
+        return self._map("to_x", z, group)
+
+    def sample(self, n, rng):
+        """Independent draws, (n, J)."""
+        groups = len(self._sizes)
+        group = np.tile(np.arange(groups), n)
+        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
+
+    def _map(self, method, values, group):
+        """Apply a method of each group's axis."""
+        if len(self._axes) == 1:
+            return getattr(self._axes[0], method)(values)
+        result = np.empty(len(values))
+        for code, axis in enumerate(self._axes):
+            mine = self._axis_of[group] == code
+            result[mine] = getattr(axis, method)(values[mine])
+        return result
+
+    def _ends(self, group):
+        """Ends of the grid of each group in the integration variable."""
+        first = self._start[group]
+        return self._low[first], self._high[first + self._sizes[group] - 1]
+
+    def _locate(self, z, group):
+        """Panel of each point, its number within the group, and the point on [-1, 1]."""
+        number = np.maximum((self._lows[group] <= z[:, None]).sum(axis=1) - 1, 0)
+        panel = self._start[group] + number
+        low, high = self._low[panel], self._high[panel]
+        return panel, number, np.clip(2 * (z - low) / (high - low) - 1, -1, 1)
+
+    def _cdf_z(self, z, group):
+        panel, number, local = self._locate(z, group)
+        inside = legendre.legval(local, self._integral[:, panel], tensor=False)
+        return np.clip(self._before[group, number] + inside, 0, 1)
+
+    def _log_pdf_z(self, z, group):
+        panel, _, local = self._locate(z, group)
+        return legendre.legval(local, self._log_coefficients[:, panel], tensor=False)
+
+
+def _distinct(axes):
+    """Axes that differ in how they map points, and which of them each group has."""
+    keys = [(type(axis), axis.lower, axis.upper) for axis in axes]
+    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    first = dict(zip(reversed(keys), reversed(axes), strict=True))
+    return [first[key] for key in codes], np.array([codes[key] for key in keys])

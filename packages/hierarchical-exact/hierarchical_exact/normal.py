@@ -1,0 +1,588 @@
+"""Exact posteriors of Normal hierarchies: known standard errors, or a common unknown sigma.
+
+Given the scales tau and sigma, everything else is Gaussian: mu and beta are a weighted regression, and
+each group's mean is a precision-weighted average (Gelman et al., 2013, *Bayesian Data Analysis*,
+section 5.4). The scales are integrated numerically.
+"""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from hierarchical_exact import accuracy, arguments
+from hierarchical_exact.laws import Curve, NormalMixture
+from hierarchical_exact.posterior import Marginal, Posterior
+from hierarchical_exact.quadrature import PointGrid, hyperparameter_grid
+
+_TOLERANCE_ONE = 1e-6
+_TOLERANCE_TWO = 1e-5
+_SLICE = 2_000_000
+_LOG_2PI = np.log(2 * np.pi)
+
+
+class _Coefficients:
+    """Regression of group means on a design with a Gaussian prior, for many variance vectors at once.
+
+    Coefficients known exactly are moved to an offset; flat ones have zero prior precision.
+    """
+
+    def __init__(self, y, design, mean, sd):
+        mean, sd = np.asarray(mean), np.asarray(sd)
+        known = sd == 0
+        self.offset = design[:, known] @ mean[known]
+        self.design = design[:, ~known]
+        self.known, self.known_values = known, mean[known]
+        self.residual = y - self.offset
+        # Centring keeps sums of squares free of cancellation when y lies far from zero.
+        self._centre = mean[~known].copy()
+        if not known[0]:
+            self._centre[0] = np.mean(self.residual)
+        self.centred = self.residual - self.design @ self._centre
+        with np.errstate(divide="ignore"):
+            self.precision = 1 / sd[~known] ** 2
+        self._shift = self.precision * (mean[~known] - self._centre)
+        self._prior_square = float((self.precision * (mean[~known] - self._centre) ** 2).sum())
+        self._flat = int((self.precision == 0).sum())
+        # Products whose weighted sums over groups are all that the regression needs: one matrix product.
+        p = self.design.shape[1]
+        squares = np.einsum("ja,jb->jab", self.design, self.design).reshape(len(y), p * p)
+        cross = self.design * self.centred[:, None]
+        self._products = np.column_stack([squares, cross, self.centred**2])
+
+    def solve(self, variance):
+        """Posterior mean (K, p), covariance (K, p, p) and log likelihood (K,) for (K, J) variances."""
+        p = self.design.shape[1]
+        sums = (1 / variance) @ self._products
+        matrix = sums[:, : p * p].reshape(len(variance), p, p) + np.diag(self.precision)
+        right = sums[:, p * p : -1] + self._shift
+        covariance = np.linalg.inv(matrix)
+        mean = np.einsum("kab,kb->ka", covariance, right)
+        square = sums[:, -1] + self._prior_square - (right * mean).sum(axis=1)
+        proper = self.precision[self.precision > 0]
+        log_likelihood = -0.5 * (
+            (variance.shape[1] - self._flat) * _LOG_2PI
+            + np.log(variance).sum(axis=1)
+            + np.linalg.slogdet(matrix)[1]
+            - np.log(proper).sum()
+            + square
+        )
+        return mean + self._centre, covariance, log_likelihood
+
+    def fitted(self, groups, mean, covariance):
+        """Mean and variance of offset + design @ coefficients for some groups, (K, j)."""
+        rows = self.design[groups]
+        spread = np.einsum("ja,kab,jb->kj", rows, covariance, rows, optimize=True)
+        return self.offset[groups] + mean @ rows.T, spread
+
+    def coefficient(self, position, mean, covariance):
+        """Mean and variance (K,) of one coefficient, known or not."""
+        if self.known[position]:
+            value = self.known_values[self.known[:position].sum()]
+            return np.full(len(mean), value), np.zeros(len(mean))
+        column = int((~self.known[:position]).sum())
+        return mean[:, column], covariance[:, column, column]
+
+
+class _Hierarchy:
+    """Group means y with variances, given the scales: everything that is Gaussian."""
+
+    def __init__(self, coefficients, grid, noise):
+        self.coefficients, self.grid = coefficients, grid
+        self._noise = noise
+        self._tau2 = grid.points["tau"] ** 2
+        self.mean, self.covariance = self._solve()
+
+    def _solve(self):
+        parts = []
+        groups = slice(0, len(self.coefficients.residual))
+        step = max(1, _SLICE // len(self.coefficients.residual))
+        for start in range(0, len(self._tau2), step):
+            nodes = slice(start, start + step)
+            variance = self._noise(groups, nodes) + self._tau2[nodes, None]
+            parts.append(self.coefficients.solve(variance)[:2])
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    def theta(self, groups):
+        """Conditional mean and variance of the group means, (K, j)."""
+        noise = self._noise(groups, slice(None))
+        weight = self._tau2[:, None] / (self._tau2[:, None] + noise)
+        fitted, spread = self.coefficients.fitted(groups, self.mean, self.covariance)
+        mean = fitted + weight * (
+            self.coefficients.residual[groups] + self.coefficients.offset[groups] - fitted
+        )
+        return mean, weight * noise + (1 - weight) ** 2 * spread
+
+    def without(self, groups):
+        """Mean and variance (K, j) of a group's y predicted from all the other groups."""
+        variance = self._noise(groups, slice(None)) + self._tau2[:, None]
+        fitted, spread = self.coefficients.fitted(groups, self.mean, self.covariance)
+        left = 1 - spread / variance
+        y = self.coefficients.residual[groups] + self.coefficients.offset[groups]
+        return y - (y - fitted) / left, variance / left
+
+
+def normal(
+    y,
+    sigma,
+    *,
+    mu=stats.norm(0, 20),  # noqa: B008, a frozen distribution does not change
+    tau=stats.halfnorm(scale=10),  # noqa: B008
+    covariates=None,
+    beta=None,
+):
+    """Exact posterior of the Normal hierarchy with known standard errors.
+
+    ``y[j] ~ Normal(theta[j], sigma[j])`` and ``theta[j] ~ Normal(mu + covariates[j] @ beta, tau)``.
+
+    Parameters
+    ----------
+    y : (J,) array or DataArray
+        Observed effects; a DataArray's dim and coords label the results.
+    sigma : (J,) array or float
+        Known standard errors, in the units of y.
+    mu : frozen scipy.stats.norm, float or None
+        Prior of the population mean; a float is known, ``None`` is flat.
+    tau : frozen scipy.stats distribution on x >= 0, float or None
+        Prior of the population sd; a float is known (0 is complete pooling), ``None`` is flat.
+    covariates : (J,) or (J, p) array, optional
+        Group-level predictors.
+    beta : frozen scipy.stats.norm, or list of p of them, optional
+        Prior of the coefficients; needed with `covariates`.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``mu``, ``tau``, ``theta`` and, with covariates, ``beta``; ``theta_new`` (a new group
+        whose covariates are zero) and ``y_rep`` (new data for the same groups).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or the posterior would be improper.
+    ArithmeticError
+        If the accuracy, 1e-6 posterior sds, is not reached.
+
+    Notes
+    -----
+    The model of section 5.8.3, equation (eight-schools-model).
+
+    Examples
+    --------
+    >>> posterior = normal([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])
+    >>> round(posterior["mu"].mean(), 1)
+    6.4
+    """
+    values = arguments.vector("y", y)
+    noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
+    arguments.same_labels("sigma", sigma, "y", y)
+    mean, sd = arguments.normal_prior("mu", mu, flat=True)
+    tau = arguments.scale_prior("tau", tau, flat=True)
+    design, means, sds, beta_labels = _design(covariates, beta, values, mean, sd)
+    _require_proper(len(values), flat_mu=np.isinf(sd), flat_tau=tau is None)
+    noise = noise_sd**2
+
+    def fit(kept, tolerance):
+        coefficients = _Coefficients(values[kept], design[kept], means, sds)
+        kept_noise = noise[kept]
+        step = max(1, _SLICE // len(kept_noise))
+
+        def log_likelihood(tau):
+            return np.concatenate(
+                [
+                    coefficients.solve(kept_noise + tau[i : i + step, None] ** 2)[2]
+                    for i in range(0, len(tau), step)
+                ]
+            )
+
+        hints = {"tau": _positive(np.median(noise_sd), coefficients.centred.std())}
+        grid = hyperparameter_grid(log_likelihood, {"tau": tau}, hints, tolerance=tolerance)
+        return coefficients, grid
+
+    def build(tolerance):
+        coefficients, grid = fit(slice(None), tolerance)
+        hierarchy = _Hierarchy(coefficients, grid, lambda groups, _: noise[None, groups])
+
+        def theta(groups, weights):
+            return NormalMixture(weights, *hierarchy.theta(groups))
+
+        return hierarchy, accuracy.error(theta, len(values), grid)
+
+    hierarchy = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
+    grid = hierarchy.grid
+    names = arguments.labels(y, len(values))
+    marginals = _hyper_marginals(hierarchy, beta_labels) | _group_marginals(hierarchy, names)
+    marginals["y_rep"] = _replicated(hierarchy, names, lambda groups: noise[None, groups])
+
+    def elpd_loo():
+        _require_proper(len(values) - 1, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
+
+        def predictive(groups):
+            return _log_normal(values[groups], *hierarchy.without(groups))
+
+        def evidence_without(j):
+            if len(values) == 1:
+                return 0.0
+            return fit(np.delete(np.arange(len(values)), j), 1e-11)[1].log_evidence
+
+        return _wrap_units(_leave_one_out(grid, predictive, evidence_without, len(values)), names)
+
+    proper = np.isfinite(sd) and tau is not None
+    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo)
+
+
+def normal_groups(y, group, *, mu, tau, sigma):
+    """Exact posterior of the Normal hierarchy whose groups share one unknown sigma.
+
+    ``y[n] ~ Normal(theta[group[n]], sigma)`` and ``theta[i] ~ Normal(mu, tau)``.
+
+    Parameters
+    ----------
+    y : (N,) array or DataArray
+        Observations.
+    group : (N,) array
+        Label of the group of each observation; groups are reported in order of first appearance. A
+        DataArray with a name gives its name to the group dim.
+    mu : frozen scipy.stats.norm, float or None
+    tau : frozen scipy.stats distribution on x >= 0, float or None
+        Priors, as in `normal`.
+    sigma : frozen scipy.stats distribution on x >= 0, or float
+        Prior of the sd within groups.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``mu``, ``tau``, ``sigma``, ``theta`` (one per group), ``theta_new``, and ``y_rep``
+        (one per observation). `elpd_loo` leaves out one observation at a time.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or the posterior would be improper.
+    ArithmeticError
+        If the accuracy, 1e-5 posterior sds, is not reached.
+
+    Notes
+    -----
+    The partial-pooling model of section 5.8.1.
+
+    Examples
+    --------
+    >>> posterior = normal_groups(
+    ...     [71, 75, 80, 62, 66], ["a", "a", "a", "b", "b"], mu=stats.norm(50, 25),
+    ...     tau=stats.halfnorm(scale=10), sigma=stats.halfnorm(scale=15),
+    ... )
+    >>> posterior["theta"].mean().sel(group="a") > posterior["theta"].mean().sel(group="b")
+    <xarray.DataArray ()> Size: 1B
+    array(True)
+    """
+    values = arguments.vector("y", y)
+    codes, names = _groups(group, values)
+    mean, sd = arguments.normal_prior("mu", mu, flat=True)
+    tau = arguments.scale_prior("tau", tau, flat=True)
+    sigma = arguments.scale_prior("sigma", sigma)
+    if sigma == 0.0:
+        raise ValueError("sigma must be positive, but is 0; give the sd within groups")
+    size = len(names)
+    _require_proper(size, flat_mu=np.isinf(sd), flat_tau=tau is None)
+
+    def fit(kept, tolerance):
+        y_kept = values[kept]
+        _, code = np.unique(codes[kept], return_inverse=True)
+        count = np.bincount(code)
+        averages = np.bincount(code, weights=y_kept) / count
+        within = float(((y_kept - averages[code]) ** 2).sum())
+        _require_spread(within, len(y_kept) - len(count), sigma)
+        coefficients = _Coefficients(averages, np.ones((len(count), 1)), [mean], [sd])
+        freedom = len(y_kept) - len(count)
+
+        def log_likelihood(tau, sigma):
+            variance = sigma[:, None] ** 2 / count + tau[:, None] ** 2
+            between = coefficients.solve(variance)[2]
+            return between - 0.5 * (
+                freedom * (_LOG_2PI + 2 * np.log(sigma)) + np.log(count).sum() + within / sigma**2
+            )
+
+        scale = np.sqrt(within / freedom) if freedom else 0.0
+        hints = {
+            "tau": _positive(coefficients.centred.std(), scale, y_kept.std()),
+            "sigma": _positive(scale, y_kept.std()),
+        }
+        priors = {"tau": tau, "sigma": sigma}
+        grid = hyperparameter_grid(log_likelihood, priors, hints, tolerance=tolerance)
+        return coefficients, grid, count
+
+    def build(tolerance):
+        coefficients, grid, count = fit(slice(None), tolerance)
+        sigma2 = grid.points["sigma"] ** 2
+        hierarchy = _Hierarchy(coefficients, grid, lambda groups, nodes: sigma2[nodes, None] / count[groups])
+
+        def theta(groups, weights):
+            return NormalMixture(weights, *hierarchy.theta(groups))
+
+        return (hierarchy, count), accuracy.error(theta, size, grid)
+
+    hierarchy, count = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
+    grid = hierarchy.grid
+    sigma2 = grid.points["sigma"] ** 2
+    marginals = _hyper_marginals(hierarchy, None)
+    marginals["sigma"] = _scale_marginal(grid, "sigma")
+    marginals |= _group_marginals(hierarchy, names)
+    units = arguments.labels(y, len(values), dim="observation")
+    marginals["y_rep"] = _replicated(
+        hierarchy,
+        units,
+        lambda chosen: np.repeat(sigma2[:, None], len(codes[chosen]), axis=1),
+        codes=codes,
+    )
+
+    def elpd_loo():
+        def predictive(units):
+            return _log_normal(
+                values[units], *_student_without(hierarchy, sigma2, codes[units], values[units])
+            )
+
+        def evidence_without(n):
+            if len(values) == 1:
+                return 0.0
+            return fit(np.delete(np.arange(len(values)), n), 1e-11)[1].log_evidence
+
+        if tau is None or np.isinf(sd):
+            alone = size - int((count == 1).any())
+            _require_proper(alone, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
+        return _wrap_units(_leave_one_out(grid, predictive, evidence_without, len(values)), units)
+
+    proper = np.isfinite(sd) and tau is not None
+    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo)
+
+
+def normal_sample(y, *, mu, sigma):
+    """Exact posterior of one Normal sample with unknown mean and sd.
+
+    ``y[n] ~ Normal(mu, sigma)``: one group by itself (no pooling), or all groups as one (complete pooling).
+
+    Parameters
+    ----------
+    y : (N,) array or DataArray
+        Observations.
+    mu : frozen scipy.stats.norm, float or None
+    sigma : frozen scipy.stats distribution on x >= 0, or float
+        Priors, as in `normal_groups`.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``mu``, ``sigma`` and ``y_rep`` (one per observation). `elpd_loo` leaves out one
+        observation at a time.
+
+    Raises
+    ------
+    ValueError, ArithmeticError
+        As `normal_groups`.
+
+    Notes
+    -----
+    The complete-pooling and no-pooling models of section 5.8.1.
+
+    Examples
+    --------
+    >>> posterior = normal_sample(
+    ...     [71, 75, 80], mu=stats.norm(50, 25), sigma=stats.halfnorm(scale=15)
+    ... )
+    >>> bool(70 < posterior["mu"].mean() < 76)
+    True
+    """
+    whole = normal_groups(y, np.zeros(np.size(y), dtype=int), mu=mu, tau=0.0, sigma=sigma)
+    marginals = {name: whole[name] for name in ("mu", "sigma", "y_rep")}
+    log_evidence = None if mu is None else whole.log_evidence
+    return Posterior(marginals, log_evidence, lambda: whole.elpd_loo)
+
+
+# -- pieces -------------------------------------------------------------------------------------
+
+
+def _design(covariates, beta, values, mean, sd):
+    """Design matrix with an intercept, prior means and sds of its coefficients, labels of beta."""
+    intercept = np.ones((len(values), 1))
+    if covariates is None:
+        if beta is not None:
+            raise ValueError("beta is the prior of covariates' coefficients: give covariates too")
+        return intercept, [mean], [sd], None
+    columns = np.asarray(covariates, dtype=float)
+    scalar = columns.ndim == 1
+    columns = columns.reshape(-1, 1) if scalar else columns
+    if columns.ndim != 2 or len(columns) != len(values):
+        raise ValueError(
+            f"covariates must have shape ({len(values)},) or ({len(values)}, p), "
+            f"but has {np.shape(covariates)}"
+        )
+    if not np.all(np.isfinite(columns)):
+        raise ValueError("covariates must be finite; drop or impute the missing ones")
+    p = columns.shape[1]
+    priors = list(beta) if isinstance(beta, (list, tuple)) else [beta] * p
+    if len(priors) != p:
+        raise ValueError(f"beta must have one prior per covariate: expected {p}, got {len(priors)}")
+    moments = [arguments.normal_prior("beta", prior) for prior in priors]
+    means, sds = zip((mean, sd), *moments, strict=True)
+    labels = None
+    if not scalar:
+        labels = xr.DataArray(np.arange(p), dims="covariate", coords={"covariate": np.arange(p)})
+        if isinstance(covariates, xr.DataArray):
+            labels = xr.DataArray(
+                np.arange(p),
+                dims=covariates.dims[1],
+                coords={covariates.dims[1]: covariates[covariates.dims[1]]},
+            )
+    return np.hstack([intercept, columns]), list(means), list(sds), (labels, p)
+
+
+def _require_proper(size, *, flat_mu, flat_tau, loo=False):
+    """Refuse improper posteriors: p(y | tau) falls like tau^-(J - 1), or tau^-J with a proper mu."""
+    needed = (2 if flat_tau else 0) + (1 if flat_mu else 0)
+    if size < needed:
+        which = " and ".join(name for name, flat in (("mu", flat_mu), ("tau", flat_tau)) if flat)
+        what = "elpd_loo leaves out one group, and the rest" if loo else f"{size} group(s)"
+        raise ValueError(
+            f"{which}=None is a flat prior, and the posterior would be improper: it needs at least "
+            f"{needed} groups, but {what} {'have too few' if loo else 'were given'}; "
+            "give a proper prior"
+        )
+
+
+def _require_spread(within, freedom, sigma):
+    """Refuse data without any spread when sigma may be arbitrarily small."""
+    if freedom and within == 0 and not isinstance(sigma, float) and sigma.support()[0] == 0:
+        raise ValueError(
+            "y does not vary within any group, so sigma would be estimated as zero and the posterior "
+            "is improper; give sigma as a number or a prior bounded away from zero"
+        )
+
+
+def _groups(group, values):
+    """Group codes in order of first appearance, and labels of the groups."""
+    array = np.asarray(group)
+    if array.shape != values.shape:
+        raise ValueError(
+            f"group must give a label for each of the {len(values)} observations, but has shape {array.shape}"
+        )
+    names, first, codes = np.unique(array, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), dtype=int)
+    rank[order] = np.arange(len(order))
+    dim = "group"
+    if isinstance(group, xr.DataArray) and group.name:
+        dim = str(group.name)
+    names = names[order]
+    return rank[codes], xr.DataArray(np.arange(len(names)), dims=dim, coords={dim: names})
+
+
+def _positive(*values):
+    """Usable hints for a scale."""
+    kept = [float(value) for value in values if np.isfinite(value) and value > 0]
+    return np.array(kept or [1.0])
+
+
+def _scale_marginal(grid, name):
+    """Marginal of a scale: a curve, or a point where it is known."""
+    x = grid.points[name]
+    if isinstance(grid, PointGrid) or np.ptp(x) == 0:
+        point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
+        return Marginal(lambda _: point)
+    mean = grid.expectation(x)
+    centre = mean if np.isfinite(mean) else 0.0
+    sd = np.sqrt(grid.expectation((x - centre) ** 2))
+    curve = Curve([grid.curve(name)], mean, sd)
+    return Marginal(lambda _: curve)
+
+
+def _mixture(grid, mean, variance, labels=None):
+    """Marginal of a quantity with conditional moments (K,) or (K, m)."""
+    mean, variance = mean.reshape(len(mean), -1), variance.reshape(len(variance), -1)
+
+    def law(groups):
+        return NormalMixture(grid.weights, mean[:, groups], variance[:, groups], expectation=grid.expectation)
+
+    return Marginal(law, labels, nodes=len(grid.weights))
+
+
+def _hyper_marginals(hierarchy, beta_labels):
+    """Marginals of mu, tau, theta_new and beta."""
+    grid, coefficients = hierarchy.grid, hierarchy.coefficients
+    mean, covariance = hierarchy.mean, hierarchy.covariance
+    mu = coefficients.coefficient(0, mean, covariance)
+    marginals = {"mu": _mixture(grid, *mu), "tau": _scale_marginal(grid, "tau")}
+    if beta_labels is not None:
+        labels, p = beta_labels
+        moments = [coefficients.coefficient(1 + i, mean, covariance) for i in range(p)]
+        means, variances = (np.column_stack(part) for part in zip(*moments, strict=True))
+        marginals["beta"] = _mixture(grid, means, variances, labels)
+    marginals["theta_new"] = _mixture(grid, mu[0], mu[1] + grid.points["tau"] ** 2)
+    return marginals
+
+
+def _group_marginals(hierarchy, labels):
+    """Marginal of the group means."""
+    grid = hierarchy.grid
+
+    def law(groups):
+        return NormalMixture(grid.weights, *hierarchy.theta(groups))
+
+    return {"theta": Marginal(law, labels, nodes=len(grid.weights))}
+
+
+def _replicated(hierarchy, labels, noise, codes=None):
+    """Marginal of new data: a group's mean plus noise. `codes` maps observations to groups."""
+    grid = hierarchy.grid
+
+    def law(units):
+        mean, variance = hierarchy.theta(units if codes is None else codes[units])
+        return NormalMixture(grid.weights, mean, variance + noise(units), expectation=grid.expectation)
+
+    return Marginal(law, labels, nodes=len(grid.weights))
+
+
+def _log_normal(y, mean, variance):
+    """Log Normal density, by variance."""
+    return -0.5 * (_LOG_2PI + np.log(variance) + (y - mean) ** 2 / variance)
+
+
+def _student_without(hierarchy, sigma2, codes, y):
+    """Mean and variance (K, n) of observations predicted from all the others."""
+    mean, variance = hierarchy.theta(codes)
+    # Removing one observation from a Gaussian posterior of its group mean undoes one update. Its
+    # leverage is the posterior variance over the noise.
+    left = 1 - variance / sigma2[:, None]
+    return y - (y - mean) / left, sigma2[:, None] / left
+
+
+def _leave_one_out(grid, predictive, evidence_without, size):
+    """Log densities of each unit given the others.
+
+    1 / p(y_j | rest) is the posterior mean of 1 / p(y_j | rest, scales). Where that mean rests on the
+    edge of the grid, or its two rules differ, the evidence without the unit is integrated afresh.
+    """
+    result = np.empty(size)
+    step = max(1, _SLICE // len(grid.weights))
+    for start in range(0, size, step):
+        units = slice(start, min(start + step, size))
+        log_density = predictive(units)
+        largest = (-log_density).max(axis=0)
+        ratio = np.exp(-log_density - largest)
+        fine, coarse = grid.weights @ ratio, grid.coarse @ ratio
+        reliable = np.abs(coarse - fine) < 1e-8 * fine
+        # The peak of the terms must not lie where the grid was cut off.
+        reliable &= _inside(grid, ratio, fine)
+        result[units] = -(np.log(fine) + largest)
+        for j in np.flatnonzero(~reliable) + start:
+            result[j] = grid.log_evidence - evidence_without(j)
+    return result
+
+
+def _inside(grid, ratio, total):
+    """Whether each sum has decayed at the edges of the grid."""
+    terms = grid.weights[:, None] * ratio / total
+    return (terms[grid.at_edge] < 1e-12).all(axis=0)
+
+
+def _wrap_units(values, labels):
+    """Label leave-one-out densities."""
+    return xr.DataArray(values, dims=labels.dims, coords=labels.coords, name="elpd_loo")

@@ -1,0 +1,1032 @@
+"""Exact posterior of the log-normal Poisson hierarchy: event counts of groups with known exposure.
+
+Given the population (mu_log, sigma_log) the groups are independent, and each contributes the integral
+of a Poisson probability over its log-normal rate. The population is integrated over in turn. Rates are
+handled by their logs, x = log(lam).
+"""
+
+import numbers
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+from numpy.polynomial import legendre
+from scipy import special, stats
+
+from hierarchical_exact import accuracy, arguments
+from hierarchical_exact.laws import Counts, Curve, NormalMixture
+from hierarchical_exact.posterior import Marginal, Posterior
+from hierarchical_exact.quadrature import (
+    GAUSS,
+    KRONROD,
+    NODES,
+    TO_LEGENDRE,
+    Axis,
+    hyperparameter_grid,
+    integrate,
+)
+
+_TOLERANCE = 1e-5
+# Stands for sigma_log = 0: all rates equal, but still a width to divide by.
+_NO_SPREAD = 1e-100
+# Arrays hold at most about this many numbers; working arrays of inner loops stay in the cache.
+_SLICE = 2_000_000
+_BLOCK = 16384
+_LOG_2PI = np.log(2 * np.pi)
+# A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
+# where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
+_QUANTILE_SHIFT = 10.0
+
+
+def poisson(
+    counts,
+    exposure,
+    *,
+    mu_log=stats.norm(0, 1),  # noqa: B008, a frozen distribution does not change
+    sigma_log=stats.halfnorm(scale=1),  # noqa: B008
+):
+    """Exact posterior of event rates under a log-normal population.
+
+    ``counts[i] ~ Poisson(lam[i] * exposure[i])`` and ``log(lam[i]) ~ Normal(mu_log, sigma_log)``.
+
+    Parameters
+    ----------
+    counts : (J,) array or DataArray
+        Number of events; a DataArray's dim and coords label the results.
+    exposure : (J,) array, DataArray or float
+        Exposure, such as thousands of patient-days; rates are per unit of exposure.
+    mu_log : frozen scipy.stats distribution, or float
+        Prior of the population mean of the log rates; a float is known.
+    sigma_log : frozen scipy.stats distribution on x >= 0, or float
+        Prior of their sd; a float is known, and 0 is complete pooling.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``mu_log``, ``sigma_log``, ``lam`` (one per group), ``lam_new`` (the rate of a new
+        group) and ``y_rep`` (new counts of the same groups, with the same exposure).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    ArithmeticError
+        If the accuracy, 1e-5 posterior sds, is not reached.
+
+    Notes
+    -----
+    The model of exercise 5.8.3. The mean or sd of ``lam_new`` is infinite where the prior of sigma_log
+    has too heavy a tail: under halfnorm(scale=1) the sd always is, because E[lam_new**2] contains
+    ``exp(2 * sigma_log**2)``.
+
+    Examples
+    --------
+    >>> posterior = poisson([3, 10, 3, 8], [2.1, 5.0, 1.3, 8.2])
+    >>> bool(1 < posterior["lam"].mean()[0] < 2)
+    True
+    """
+    data = _Data(*_check_data(counts, exposure))
+    priors = {
+        "mu_log": _location_prior("mu_log", mu_log),
+        "sigma_log": arguments.scale_prior("sigma_log", sigma_log),
+    }
+    if priors["sigma_log"] == 0.0:
+        priors["sigma_log"] = _NO_SPREAD
+    grid = accuracy.refine(
+        lambda tolerance: _fit(data, priors, tolerance),
+        tolerance=_TOLERANCE,
+        integral_tolerances=(1e-6, 1e-8, 1e-10),
+    )
+    rates = _Rates(data, priors, grid)
+    names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
+    marginals = {name: _hyper_marginal(grid, name, priors[name]) for name in priors}
+    marginals["lam"] = Marginal(rates.lam, names, nodes=len(grid.weights) // 4)
+    marginals["lam_new"] = Marginal(lambda _: rates.lam_new())
+    marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
+
+    def elpd_loo():
+        values = _leave_one_out(data, priors, grid)
+        return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
+
+    return Posterior(marginals, grid.log_evidence, elpd_loo)
+
+
+# -- arguments ----------------------------------------------------------------------------------
+
+
+def _check_data(counts, exposure):
+    """Counts (J,) and logs of the exposure (J,)."""
+    y = arguments.counts("counts", counts)
+    if y.ndim != 1:
+        raise ValueError(
+            f"counts must be one-dimensional, one count per group, but has shape {y.shape}; "
+            "sum or select first"
+        )
+    e = arguments.positive("exposure", arguments.vector("exposure", exposure, like=y))
+    arguments.same_labels("exposure", exposure, "counts", counts)
+    return y, np.log(e)
+
+
+def _location_prior(name, prior):
+    """A known value as a float, or a frozen distribution."""
+    if prior is None:
+        raise ValueError(f"{name} needs a proper prior, such as stats.norm(0, 1)")
+    if isinstance(prior, numbers.Real):
+        if not np.isfinite(prior):
+            raise ValueError(f"{name} must be finite, but is {prior!r}; give a number or a prior")
+        return float(prior)
+    return arguments.frozen(name, prior)
+
+
+# -- the population -----------------------------------------------------------------------------
+
+
+def _fit(data, priors, tolerance):
+    """Posterior grid of the population, and the estimated error of its means, sds and quantiles."""
+    grid = _integrate_population(data, priors, tolerance)
+    moved = [0.0]
+    for name, prior in priors.items():
+        if isinstance(prior, float):
+            continue
+        x = grid.points[name]
+        moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
+        mean, sd = _moments(grid, name)
+        if np.isfinite(sd):
+            coarse_mean = grid.coarse @ x
+            coarse_sd = np.sqrt(grid.coarse @ (x - coarse_mean) ** 2)
+            moved += [abs(coarse_mean - mean) / sd, abs(coarse_sd / sd - 1)]
+    return grid, max(moved)
+
+
+def _largest_shift(grid, name, priors):
+    """Largest difference of a distribution function, at the ends of panels, between the two rules."""
+    difference = _tensor(grid, priors, grid.weights - grid.coarse)
+    along = difference.sum(axis=1 if name == "mu_log" else 0)
+    return np.abs(np.cumsum(along.reshape(-1, len(NODES)).sum(axis=1))).max()
+
+
+def _tensor(grid, priors, values):
+    """Values at the nodes as an array over mu_log and sigma_log."""
+    known = isinstance(priors["sigma_log"], float)
+    nodes = 1 if known else len(NODES) * len(grid.curve("sigma_log")[1])
+    return values.reshape(-1, nodes)
+
+
+def _integrate_population(data, priors, tolerance):
+    """Posterior grid of mu_log and sigma_log."""
+    return hyperparameter_grid(data.log_likelihood, priors, data.hints(), tolerance=tolerance)
+
+
+def _leave_one_out(data, priors, grid):
+    """Log p(y_i | all other counts), (J,).
+
+    1 / p(y_i | others) is the posterior mean of 1 / p(y_i | mu, sigma). Where that mean rests on the
+    edge of the grid, or its two rules differ, the evidence of the others is integrated afresh.
+    """
+    # Nodes of negligible weight would have to be divided by yet smaller probabilities.
+    kept = grid.weights > 1e-250
+    mu, sigma = grid.points["mu_log"][kept], grid.points["sigma_log"][kept]
+    weights, coarse, edge = grid.weights[kept], grid.coarse[kept], grid.at_edge[kept]
+    result = np.empty(len(data.y))
+    step = max(1, _SLICE // len(mu))
+    for start in range(0, len(data.y), step):
+        groups = slice(start, min(start + step, len(data.y)))
+        log_terms = np.log(weights)[:, None] - data.log_marginals(mu, sigma, groups)
+        largest = log_terms.max(axis=0)
+        terms = np.exp(log_terms - largest)
+        total = terms.sum(axis=0)
+        result[groups] = -(np.log(total) + largest)
+        with np.errstate(invalid="ignore"):
+            rough = (coarse / weights) @ terms
+            reliable = np.abs(rough / total - 1) < _TOLERANCE
+            reliable &= (terms[edge] < 1e-12 * total).all(axis=0)
+        for j in np.flatnonzero(~reliable) + start:
+            result[j] = grid.log_evidence - _evidence_without(data, priors, j)
+    return result
+
+
+def _evidence_without(data, priors, j):
+    """Log evidence of all groups but one."""
+    if len(data.y) == 1:
+        return 0.0
+    rest = _Data(np.delete(data.y, j), np.delete(data.log_e, j))
+    return _integrate_population(rest, priors, 1e-8).log_evidence
+
+
+def _hyper_marginal(grid, name, prior):
+    """Marginal of mu_log or sigma_log: a curve, or a point where it is known."""
+    if isinstance(prior, float):
+        value = 0.0 if prior == _NO_SPREAD else prior
+        return Marginal(lambda _: _point(value))
+    curve = Curve([grid.curve(name)], *_moments(grid, name))
+    return Marginal(lambda _: curve)
+
+
+def _point(value, size=1):
+    """Law of quantities that are known."""
+    return NormalMixture(np.ones(1), np.full((1, size), value), np.zeros((1, size)))
+
+
+# -- one group, given the population ---------------------------------------------------------------
+
+
+def _log_largest(y):
+    """Log of the largest Poisson probability of a count, max over the mean."""
+    large = np.maximum(y, 100.0)
+    stirling = -0.5 * (_LOG_2PI + np.log(large)) - 1 / (12 * large) + 1 / (360 * large**3)
+    return np.where(y < 100, special.xlogy(y, y) - y - special.gammaln(y + 1), stirling)
+
+
+def _log_poisson(y, log_mean):
+    """Log Poisson probability, as the largest one less a deviance, so that large counts do not cancel."""
+    with np.errstate(over="ignore"):
+        from_peak = log_mean - np.log(np.maximum(y, 1.0))
+        deviance = y * (np.expm1(from_peak) - from_peak)
+        return np.where(y > 0, _log_largest(y) - deviance, -np.exp(log_mean))
+
+
+def _ends(sigma, mean, fall):
+    """How far (in units of sigma) left and right of its mode the integrand falls by `fall` nats.
+
+    At a distance t it has fallen by ``t**2 / 2 + mean * (exp(sigma * t) - 1 - sigma * t)``, where `mean`
+    is the Poisson mean at the mode. Each term alone gives a bound.
+    """
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        normal = np.sqrt(2 * fall)
+        scaled = fall / mean
+        right = np.log1p(scaled + np.sqrt(2 * scaled)) / sigma
+        left = 0.5 * (scaled + np.sqrt(scaled**2 + 8 * scaled)) / sigma
+    return np.fmin(left, normal), np.fmin(right, normal)
+
+
+def _midpoints(n):
+    """Equal steps: the best rule for a smooth integrand that vanishes at both ends."""
+    return (np.arange(n) + 0.5) / n, np.full(n, 1 / n)
+
+
+def _gauss(n):
+    """Gauss-Legendre rule on [0, 1]."""
+    x, w = legendre.leggauss(n)
+    return 0.5 * (x + 1), 0.5 * w
+
+
+# Largest sigma of each rule, how far the integrand is followed (in nats), and nodes per panel. The
+# relative error is below 1e-10 for sigma <= 1, 1e-9 for sigma <= 10 and 1e-6 for any sigma.
+_RULES = ((0.5, 23.0, _midpoints(24)), (1.0, 23.0, _midpoints(32)), (np.inf, 32.0, _gauss(16)))
+
+
+def _panels(left, right, sigma, rule_sigma):
+    """Panels (start, width) on which an integrand is smooth enough for one rule."""
+    if np.isfinite(rule_sigma):
+        return [(-left, left + right)]
+    # With a wide population the integrand bends near its mode and drops near its right end, both
+    # within a few units of x, and is nearly straight between.
+    bend = np.minimum(0.5 * left, 8 / sigma)
+    drop = np.maximum(0.5 * right, right - 6 / sigma)
+    return [(-left, left - bend), (-bend, bend), (np.zeros_like(drop), drop), (drop, right - drop)]
+
+
+def _mode(y, log_e, mu, sigma):
+    """Mode of Normal(x | mu, sigma) Poisson(y | e exp(x)), and its distance from mu in sigmas.
+
+    Setting the derivative to zero gives ``w + log(w) = log(sigma**2 e) + mu + sigma**2 y`` for
+    ``w = sigma**2 e exp(x)``, which Wright's omega function solves.
+    """
+    log_scale = 2 * np.log(sigma) + log_e
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        omega = special.wrightomega(log_scale + mu + sigma**2 * y)
+        # Two forms of one solution; each is free of cancellation where it is used.
+        x = np.where(omega > 1, np.log(omega) - log_scale, mu + sigma**2 * y - omega)
+        distance = np.where(omega > 1, (x - mu) / sigma, sigma * y - omega / sigma)
+    return x, distance
+
+
+def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
+    """Log of the integral over x of one group's integrand; optionally mean and variance of x too."""
+    largest_sigma, fall, (nodes, weights) = rule
+    mode, distance = _mode(y, log_e, mu, sigma)
+    mean = np.exp(np.minimum(log_e + mode, 690.0))
+    left, right = _ends(sigma, mean, fall)
+    total, first, second = (np.zeros_like(mode) for _ in range(3))
+    for start, width in _panels(left, right, sigma, largest_sigma):
+        for node, weight in zip(nodes, weights, strict=True):
+            t = start + width * node
+            step = sigma * t
+            term = (weight * width) * np.exp(-(0.5 * t * t + mean * (np.expm1(step) - step)))
+            total += term
+            if moments:
+                first += term * t
+                second += term * t * t
+    log_integral = _log_poisson(y, log_e + mode) - 0.5 * distance**2 + np.log(total) - 0.5 * _LOG_2PI
+    if not moments:
+        return log_integral
+    first, second = first / total, second / total
+    return log_integral, mode + sigma * first, sigma**2 * (second - first**2)
+
+
+class _Data:
+    """Counts y and log exposures log_e, both (J,)."""
+
+    def __init__(self, y, log_e):
+        self.y, self.log_e = y, log_e
+
+    def log_marginals(self, mu, sigma, groups=slice(None)):
+        """Log p(y_i | mu, sigma), (n, j): each group's integral over its rate."""
+        return self._integrals(mu, sigma, groups, moments=False)[0]
+
+    def log_rate_moments(self, mu, sigma, groups):
+        """Mean and variance of x given the population and the group's own count, (n, j) each."""
+        return self._integrals(mu, sigma, groups, moments=True)[1:]
+
+    def _integrals(self, mu, sigma, groups, *, moments):
+        y, log_e = self.y[groups], self.log_e[groups]
+        parts = [np.empty((len(mu), len(y))) for _ in range(3 if moments else 1)]
+        rule_of_node = np.searchsorted([rule[0] for rule in _RULES], sigma)
+        for position, rule in enumerate(_RULES):
+            nodes = np.flatnonzero(rule_of_node == position)
+            step = max(1, _BLOCK // len(y))
+            for start in range(0, len(nodes), step):
+                some = nodes[start : start + step]
+                values = _group_integrals(y, log_e, mu[some, None], sigma[some, None], rule, moments=moments)
+                for part, value in zip(parts, values if moments else [values], strict=True):
+                    part[some] = value
+        return parts
+
+    def log_likelihood(self, mu, sigma):
+        """Log p(y | mu, sigma), (n,). Groups with equal count and exposure are evaluated once."""
+        pairs, multiplicity = np.unique(np.stack([self.y, self.log_e]), axis=1, return_counts=True)
+        distinct = _Data(*pairs)
+        total = np.zeros(len(mu))
+        for start in range(0, len(distinct.y), _BLOCK):
+            groups = slice(start, start + _BLOCK)
+            step = max(1, _SLICE // len(distinct.y[groups]))
+            for first in range(0, len(mu), step):
+                nodes = slice(first, first + step)
+                log_c = distinct.log_marginals(mu[nodes], sigma[nodes], groups)
+                total[nodes] += log_c @ multiplicity[groups]
+        return total
+
+    def log_rate_likelihood(self, x, groups):
+        """Log p(y_i | x_i) with x (..., j)."""
+        return _log_poisson(self.y[groups], self.log_e[groups] + x)
+
+    def hints(self):
+        """Values of mu_log and sigma_log near which their posterior may lie."""
+        logs = np.log(self.y + 0.5) - self.log_e
+        pooled = np.log(self.y.sum() + 0.5) - special.logsumexp(self.log_e)
+        steps = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+        noise = 1 / np.sqrt(self.y.sum() + 1)
+        spread = logs.std()
+        middle = logs.mean() + spread / np.sqrt(len(logs)) * steps
+        mu = np.concatenate([pooled + noise * steps, middle, [logs.min(), logs.max()]])
+        sigma = np.array([spread, noise, 1 / np.sqrt(self.y.mean() + 1)])
+        return {"mu_log": mu, "sigma_log": sigma[sigma > 0]}
+
+
+# -- the rates ----------------------------------------------------------------------------------
+
+
+class _Line:
+    """Nodes of one hyperparameter: on panels where it is unknown, a single one where it is known."""
+
+    def __init__(self, axis, pairs):
+        self.axis, self.pairs = axis, pairs
+        z = _nodes(pairs).ravel()
+        half = 0.5 * (pairs[:, 1] - pairs[:, 0])[:, None]
+        self.x = axis.to_x(z)
+        self.log_jacobian = axis.log_jacobian(z)
+        self.weights = (half * KRONROD).ravel()
+        self.coarse = (half * GAUSS).ravel()
+        self.edges = axis.to_x(np.append(pairs[:, 0], pairs[-1, 1]))
+
+    @classmethod
+    def known(cls, value):
+        """The line of a known hyperparameter."""
+        line = cls.__new__(cls)
+        line.axis = line.pairs = None
+        line.x = line.edges = np.array([value])
+        line.weights = line.coarse = np.ones(1)
+        line.log_jacobian = np.zeros(1)
+        return line
+
+
+def _nodes(pairs):
+    """Nodes of panels, (P, 15)."""
+    pairs = np.asarray(pairs)
+    return 0.5 * pairs.sum(axis=1)[:, None] + 0.5 * np.diff(pairs, axis=1) * NODES
+
+
+class _Population:
+    """Posterior of (mu_log, sigma_log) on a tensor of nodes fine enough for the laws of single rates.
+
+    The density of a rate at one point, as a function of sigma_log, has features as wide as sigma_log
+    itself, which the joint density need not have. So panels of sigma_log span a limited ratio. Cells of
+    the tensor without mass are left out.
+    """
+
+    def __init__(self, data, priors, grid, ratio):
+        self.data = data
+        self.mu, self.sigma, mass = _lines(grid, priors)
+        self.finest = self.sigma.x[0]
+        if self.sigma.pairs is not None:
+            self.finest = _finest_scale(grid, priors)
+            pairs, parent = _limit_ratio(self.sigma.axis, self.sigma.pairs, self.finest, ratio)
+            self.sigma, mass = _Line(self.sigma.axis, pairs), mass[:, parent]
+        cell = len(self.mu.x) // len(mass), len(self.sigma.x) // mass.shape[1]
+        self._live = np.kron(mass > 1e-16, np.ones(cell, dtype=bool))
+        mesh = np.meshgrid(self.mu.x, self.sigma.x, indexing="ij")
+        self._mu, self._sigma = (m[self._live] for m in mesh)
+        self._stored = None
+        if len(self._mu) * len(data.y) <= 2 * _SLICE:
+            self._stored = data.log_marginals(self._mu, self._sigma)
+            log_likelihood = self._stored.sum(axis=1)
+        else:
+            log_likelihood = data.log_likelihood(self._mu, self._sigma)
+        log_prior = _log_prior(priors["mu_log"], self.mu)[:, None]
+        log_prior = log_prior + _log_prior(priors["sigma_log"], self.sigma)
+        # Density with respect to the integration variables.
+        self.log_density = np.full(self._live.shape, _NOTHING)
+        self.log_density[self._live] = log_likelihood + log_prior[self._live] - grid.log_evidence
+        self.log_density = np.maximum(self.log_density, _NOTHING)
+        self.weights = self._weigh(self.mu.weights, self.sigma.weights)
+        # Largest and smallest panels of mu that matter to each sigma.
+        self.widest, self.narrowest = self._panel_widths()
+
+    def _weigh(self, mu_rule, sigma_rule):
+        return np.exp(self.log_density) * np.outer(mu_rule, sigma_rule)
+
+    def _panel_widths(self):
+        if self.mu.pairs is None:
+            return np.zeros(len(self.sigma.x)), np.zeros(len(self.sigma.x))
+        mass = self.weights.reshape(len(self.mu.pairs), len(NODES), -1).sum(axis=1)
+        matters = mass > 1e-10 * mass.sum(axis=0)
+        width = np.diff(self.mu.edges)[:, None]
+        return np.where(matters, width, 0).max(axis=0), np.where(matters, width, np.inf).min(axis=0)
+
+    def log_marginals(self, groups):
+        """Log p(y_i | node), (M, S, j)."""
+        if self._stored is None:
+            log_c = self.data.log_marginals(self._mu, self._sigma, groups)
+        else:
+            log_c = self._stored[:, groups]
+        result = np.zeros((*self._live.shape, log_c.shape[1]))
+        result[self._live] = log_c
+        return result
+
+    def nodes(self):
+        """Hyperparameters and weights of the nodes of the coarser rule that matter."""
+        weights = self._weigh(self.mu.coarse, self.sigma.coarse)[self._live]
+        chosen = weights > 1e-12
+        return self._mu[chosen], self._sigma[chosen], weights[chosen] / weights[chosen].sum()
+
+    def reach(self, groups):
+        """Ends of the ranges that hold the x of some groups, or of a new group (``None``), (2, j)."""
+        mu, sigma, weights = self._mu, self._sigma, self.weights[self._live]
+        matters = weights > 1e-17
+        mu, sigma, weights = mu[matters], sigma[matters], weights[matters]
+        fall = np.maximum(32.0 + np.log(weights / weights.max()), 1.0)[:, None]
+        mu, sigma = mu[:, None], sigma[:, None]
+        if groups is None:
+            middle, left = mu, np.sqrt(2 * fall)
+            right = left
+        else:
+            y, log_e = self.data.y[groups], self.data.log_e[groups]
+            middle = _mode(y, log_e, mu, sigma)[0]
+            left, right = _ends(sigma, np.exp(np.minimum(log_e + middle, 690.0)), fall)
+        return np.stack([(middle - sigma * left).min(axis=0), (middle + sigma * right).max(axis=0)])
+
+
+def _lines(grid, priors):
+    """Lines of both hyperparameters and masses of the cells, without outer panels that hold none."""
+    lines = {}
+    for name, prior in priors.items():
+        if isinstance(prior, float):
+            lines[name] = _Line.known(prior)
+        else:
+            axis, pairs, _ = grid.curve(name)
+            lines[name] = _Line(axis, pairs)
+    mu, sigma = lines["mu_log"], lines["sigma_log"]
+    panels = [1 if line.pairs is None else len(line.pairs) for line in (mu, sigma)]
+    size = [len(line.x) // count for line, count in zip((mu, sigma), panels, strict=True)]
+    mass = grid.weights.reshape(panels[0], size[0], panels[1], size[1]).sum(axis=(1, 3))
+    kept = []
+    for other in (1, 0):
+        live = np.flatnonzero(mass.sum(axis=other) > 1e-13)
+        kept.append(slice(live[0], live[-1] + 1))
+    mu, sigma = (
+        line if line.pairs is None else _Line(line.axis, line.pairs[some])
+        for line, some in zip((mu, sigma), kept, strict=True)
+    )
+    return mu, sigma, mass[tuple(kept)]
+
+
+def _log_prior(prior, line):
+    """Log prior density with respect to the integration variable."""
+    return line.log_jacobian + (0.0 if isinstance(prior, float) else prior.logpdf(line.x))
+
+
+def _finest_scale(grid, priors):
+    """Value of sigma_log below which the density of a rate no longer depends on it.
+
+    That is well below the sd of mu_log given sigma_log, and never above all but 1e-10 of the posterior.
+    """
+    sigma, points, mass = (
+        _tensor(grid, priors, values)
+        for values in (grid.points["sigma_log"], grid.points["mu_log"], grid.weights)
+    )
+    total = mass.sum(axis=0)
+    smallest = sigma[0, np.searchsorted(np.cumsum(total), 1e-10)]
+    if len(mass) == 1:
+        return smallest
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (mass * points).sum(axis=0) / total
+        sd = np.sqrt((mass * (points - centre) ** 2).sum(axis=0) / total)
+    return max(smallest, 0.03 * sd[total > 1e-12 * total.max()].min())
+
+
+def _limit_ratio(axis, pairs, finest, ratio):
+    """Split panels of sigma_log so that none above `finest` spans more than a factor exp(ratio).
+
+    Also gives, for each new panel, the position of the old one.
+    """
+    result, parent = [], []
+    for position, (a, b) in enumerate(pairs):
+        low, high = max(axis.to_x(a), finest), axis.to_x(b)
+        cuts = np.array([a, b])
+        if high > low and np.log(high / low) > ratio:
+            parts = int(np.ceil(np.log(high / low) / ratio))
+            inner = axis.to_z(np.geomspace(low, high, parts + 1)[:-1])
+            cuts = np.concatenate([[a], inner[inner > a + 1e-9 * (b - a)], [b]])
+        result += pairwise(cuts)
+        parent += [position] * (len(cuts) - 1)
+    return np.array(result), np.array(parent)
+
+
+_LOCAL_RULE = _gauss(32)
+_REACH = 8.0
+_MOST_PANELS = 1000
+# Log density that stands for none.
+_NOTHING = -1e6
+
+
+def _hermite(n):
+    """Rule for expectations under the standard Normal."""
+    nodes, weights = special.roots_hermitenorm(n)
+    return nodes, weights / weights.sum()
+
+
+# Largest sigma of each rule, relative to the panels on which its integrand is a polynomial.
+_HERMITE_RULES = ((1e-5, _hermite(1)), (5e-3, _hermite(3)), (5e-2, _hermite(8)))
+
+
+class _Predictive:
+    """Log density of x_i given all but the group's own count, times a constant, for several groups.
+
+    That is the integral of Normal(x | mu, sigma) p(mu, sigma | y) / p(y_i | mu, sigma), so that its
+    product with the likelihood p(y_i | x) is the posterior density of x_i. It is smooth where the
+    posterior of the population is, however narrow the likelihood: it is tabulated as polynomials on
+    panels.
+
+    Parameters
+    ----------
+    population : _Population
+    log_marginals : (M, S, j) array
+        Log p(y_i | node); zeros for a new group.
+    reach : (2, j) array
+        Ends of the ranges of x.
+    log_peak : callable
+        Takes low and high ends of panels (P, 1), gives (P, j) upper bounds of log p(y_i | x).
+    """
+
+    def __init__(self, population, log_marginals, reach, log_peak):
+        self._population = population
+        self._log_ratio = population.log_density[:, :, None] - log_marginals
+        self._sigmas = np.flatnonzero(population.weights.sum(axis=0) > 1e-15)
+        self._coefficients = {}
+        self.low, self.high = reach[0].min(), reach[1].max()
+        self._tabulate(log_peak)
+
+    def __call__(self, x, group):
+        """Log density of one group at x, (n,)."""
+        return self._interpolate(self._table, x, group)
+
+    def coarse_ratio(self, x, group):
+        """Log of the same density by the coarser rule over sigma_log, less the log density."""
+        return self._interpolate(self._difference, np.clip(x, self.low, self.high), group)
+
+    def _interpolate(self, table, x, group):
+        inside = np.clip(x, self.low, self.high)
+        position = np.clip(np.searchsorted(self._left, inside, side="right") - 1, 0, len(self._left) - 1)
+        left, right = self._left[position], self._right[position]
+        local = 2 * (inside - left) / (right - left) - 1
+        coefficients = table[position, :, group].T
+        value = legendre.legval(local, coefficients, tensor=False)
+        outside = x != inside
+        if outside.any():
+            # Beyond the table the tail goes on as a straight line, for smoothness alone.
+            slope = legendre.legval(local, legendre.legder(coefficients), tensor=False)
+            value = value + np.where(outside, slope * 2 / (right - left) * (x - inside), 0.0)
+        return value
+
+    def _tabulate(self, log_peak):
+        pending, done = self._first_panels(), []
+        largest = -np.inf
+        while len(pending):
+            shape = (len(pending), len(NODES), -1)
+            fine, coarse = (v.reshape(shape) for v in self._evaluate(_nodes(pending).ravel()))
+            coefficients = np.einsum("dn,png->pdg", TO_LEGENDRE, fine)
+            difference = np.einsum("dn,png->pdg", TO_LEGENDRE, coarse - fine)
+            # Bound of the mass of each panel: errors count where there is mass.
+            log_mass = fine.max(axis=1) + log_peak(pending[:, :1], pending[:, 1:])
+            log_mass += np.log(np.diff(pending, axis=1))
+            largest = np.maximum(largest, log_mass.max(axis=0))
+            error = np.abs(coefficients[:, -2:]).sum(axis=1)
+            bad = (error * np.exp(np.minimum(log_mass - largest, 0)) > 1e-8).any(axis=1)
+            done += zip(pending[~bad], coefficients[~bad], difference[~bad], strict=True)
+            middle = 0.5 * pending[bad].sum(axis=1)
+            halves = [(pending[bad, 0], middle), (middle, pending[bad, 1])]
+            pending = np.concatenate([np.stack(half, axis=1) for half in halves])
+            if len(pending) + len(done) > _MOST_PANELS:
+                raise ArithmeticError("the density of the rates was not resolved; a prior may be too narrow")
+        done.sort(key=lambda panel: panel[0][0])
+        ends, self._table, self._difference = (np.array(c) for c in zip(*done, strict=True))
+        self._left, self._right = ends.T
+
+    def _first_panels(self):
+        """Panels of mu_log itself, continued outwards by panels that double in width."""
+        edges = self._population.mu.edges
+        if len(edges) == 1:
+            first = last = max(0.3 * self._population.finest, 1e-14 * abs(edges[0]))
+        else:
+            first, last = edges[1] - edges[0], edges[-1] - edges[-2]
+        doubling = np.cumsum(2.0 ** np.arange(300))
+        edges = np.concatenate([edges[0] - first * doubling[::-1], edges, edges[-1] + last * doubling])
+        inside = edges[(edges > self.low) & (edges < self.high)]
+        edges = np.concatenate([[self.low], inside, [self.high]])
+        wide = np.diff(edges) > 1e-9 * np.diff(edges).min(initial=np.inf, where=np.diff(edges) > 0)
+        return np.stack([edges[:-1], edges[1:]], axis=1)[wide]
+
+    def _evaluate(self, x):
+        """Log density by both rules over sigma_log, (n, j) each."""
+        sigma = self._population.sigma
+        by_sigma = np.stack([self._given_sigma(s, x) for s in self._sigmas])
+        peak = by_sigma.max(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = np.exp(by_sigma - peak)
+            fine, coarse = (
+                np.log(np.tensordot(weights[self._sigmas], scaled, axes=1)) + peak
+                for weights in (sigma.weights, sigma.coarse)
+            )
+        return fine, coarse
+
+    def _given_sigma(self, s, x):
+        """Log of the integral over mu_log at one sigma_log, (n, j)."""
+        population = self._population
+        sigma = population.sigma.x[s]
+        if sigma >= 0.15 * population.widest[s]:
+            # The nodes of mu_log are close enough together to resolve Normal(x | mu, sigma).
+            matters = population.weights[:, s] > 1e-20
+            kernel = -0.5 * ((x[:, None] - population.mu.x[matters]) / sigma) ** 2
+            log_mass = self._log_ratio[matters, s] + np.log(population.mu.weights[matters, None])
+            return _log_dot(kernel, log_mass) - np.log(sigma) - 0.5 * _LOG_2PI
+        return self._given_small_sigma(s, x, sigma)
+
+    def _given_small_sigma(self, s, x, sigma):
+        """The same where Normal(x | mu, sigma) is a spike between nodes: interpolate the rest instead."""
+        low, high = self._population.mu.edges[[0, -1]]
+        axis = self._population.mu.axis
+        relative = sigma / self._population.narrowest[s]
+        bounded = np.isfinite([axis.lower, axis.upper]).any()
+        if relative < _HERMITE_RULES[-1][0] and not bounded:
+            nodes, weights = next(rule for largest, rule in _HERMITE_RULES if relative < largest)
+            mu = x[:, None] - sigma * nodes
+            log_weights = np.where((mu >= low) & (mu <= high), np.log(weights), -np.inf)
+        else:
+            nodes, weights = _LOCAL_RULE
+            start = np.maximum(x - _REACH * sigma, low)
+            stop = np.maximum(np.minimum(x + _REACH * sigma, high), start)
+            cuts = np.stack([start, *(np.clip(kink, start, stop) for kink in self._kinks()), stop], axis=1)
+            width = np.diff(cuts, axis=1)[:, :, None]
+            mu = (cuts[:, :-1, None] + width * nodes).reshape(len(x), -1)
+            with np.errstate(divide="ignore"):
+                log_weights = np.log(width / sigma * weights).reshape(mu.shape)
+            log_weights -= 0.5 * (((x[:, None] - mu) / sigma) ** 2 + _LOG_2PI)
+        values = self._log_ratio_at(s, np.clip(mu, low, high).ravel())
+        values = values.reshape(*mu.shape, -1) + log_weights[:, :, None]
+        peak = values.max(axis=1)
+        shift = np.where(np.isfinite(peak), peak, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.log(np.exp(values - shift[:, None]).sum(axis=1)) + shift
+
+    def _kinks(self):
+        """Where the prior of mu_log has a kink, if panels of very different widths say so."""
+        width = np.diff(self._population.mu.edges)
+        if width.min() > 1e-3 * width.max():
+            return []
+        narrowest = np.argmin(width)
+        return self._population.mu.edges[narrowest : narrowest + 2]
+
+    def _log_ratio_at(self, s, mu):
+        """Interpolated log p(mu, sigma | y) / p(y_i | mu, sigma) per unit of mu, (n, j)."""
+        axis, pairs = self._population.mu.axis, self._population.mu.pairs
+        if s not in self._coefficients:
+            values = self._log_ratio[:, s].reshape(len(pairs), len(NODES), -1)
+            self._coefficients[s] = np.einsum("dn,png->pdg", TO_LEGENDRE, values)
+        z = np.clip(axis.to_z(mu), pairs[0, 0], pairs[-1, 1])
+        position = np.clip(np.searchsorted(pairs[:, 0], z, side="right") - 1, 0, len(pairs) - 1)
+        low, high = pairs[position].T
+        basis = legendre.legvander(2 * (z - low) / (high - low) - 1, len(NODES) - 1)
+        result = np.empty((len(z), self._log_ratio.shape[2]))
+        for p in np.unique(position):
+            mine = position == p
+            result[mine] = basis[mine] @ self._coefficients[s][p]
+        return result - axis.log_jacobian(z)[:, None]
+
+
+def _log_dot(log_a, log_b):
+    """Log of exp(log_a) @ exp(log_b), without overflow."""
+    row, column = log_a.max(axis=1, keepdims=True), log_b.max(axis=0)
+    if log_b.size == 0 or (column - log_b.min(axis=0)).max() < 300:
+        return np.log(np.exp(log_a - row) @ np.exp(log_b - column)) + row + column
+    # Terms that matter could underflow: groups in extreme conflict are summed one by one.
+    return np.stack([special.logsumexp(log_a + b, axis=1) for b in log_b.T], axis=1)
+
+
+# Tolerance of the integral (first as it was fitted) and largest ratio spanned by a panel of sigma_log.
+_LEVELS = ((None, 2.0), (1e-9, 1.0), (1e-11, 0.5))
+
+
+class _Rates:
+    """Laws of lam, lam_new and y_rep, computed when first asked for."""
+
+    def __init__(self, data, priors, grid):
+        self._data, self._priors, self._grid = data, priors, grid
+        self._populations = {}
+        self._latest = None, None
+        both_known = isinstance(priors["mu_log"], float) and isinstance(priors["sigma_log"], float)
+        self._equal = None
+        if both_known and priors["sigma_log"] == _NO_SPREAD:
+            self._equal = np.exp(priors["mu_log"])
+
+    def lam(self, groups):
+        """Law of the rates of a slice of the groups."""
+        if self._equal is not None:
+            return _point(self._equal, len(self._data.y[groups]))
+        return Curve(*self._curves(groups))
+
+    def lam_new(self):
+        """Law of the rate of a new group."""
+        if self._equal is not None:
+            return _point(self._equal)
+        return _NewRate(self._resolve(self._new_curve), self._new_moments)
+
+    def y_rep(self, groups):
+        """Law of new counts of a slice of the groups, at the same exposures.
+
+        The support is a window that leaves out less than 1e-12 of the probability, so that counts in
+        the millions need tens of thousands of entries, not millions.
+        """
+        log_e = self._data.log_e[groups]
+        windows = []
+        for j, (log_lam, weights) in enumerate(self._rate_nodes(groups)):
+            windows.append(_replicated(log_lam + log_e[j], weights))
+        first = np.array([window[0] for window in windows])
+        probabilities = np.zeros((max(len(window[1]) for window in windows), len(windows)))
+        for j, (_, column) in enumerate(windows):
+            probabilities[: len(column), j] = column
+        return Counts(probabilities, first)
+
+    def count_nodes(self):
+        """About how many numbers the law of one group holds at most."""
+        largest = np.max(self._data.y)
+        return max(len(self._grid.weights) // 4, int(30 * np.sqrt(largest + 1)))
+
+    def _rate_nodes(self, groups):
+        """Log rates and their weights, group by group."""
+        if self._equal is not None:
+            point = np.log([self._equal]), np.ones(1)
+            return [point] * len(self._data.y[groups])
+        return [
+            (_nodes(pairs).ravel(), _Line(axis, pairs).weights * density.ravel())
+            for axis, pairs, density in self._curves(groups)[0]
+        ]
+
+    def _population(self, level):
+        if level not in self._populations:
+            grid = self._grid
+            if level:
+                grid = _integrate_population(self._data, self._priors, _LEVELS[level][0])
+            self._populations[level] = _Population(self._data, self._priors, grid, _LEVELS[level][1])
+        return self._populations[level]
+
+    def _resolve(self, build):
+        """Build curves on ever finer nodes of the population until they are accurate."""
+        for level in range(len(_LEVELS)):
+            result, error = build(self._population(level))
+            if error <= _TOLERANCE:
+                return result
+        raise ArithmeticError(
+            f"the estimated error {error:.1e} of the rates stays above {_TOLERANCE:g}; "
+            "a prior may be too narrow or too heavy-tailed for these data"
+        )
+
+    def _curves(self, groups):
+        """Curves, means and sds of the rates of a slice of the groups."""
+        key = groups.start, groups.stop
+        if self._latest[0] != key:
+            self._latest = key, self._resolve(lambda population: self._group_curves(population, groups))
+        return self._latest[1]
+
+    def _group_curves(self, population, groups):
+        data, reach = self._data, population.reach(groups)
+        y, log_e = data.y[groups], data.log_e[groups]
+        with np.errstate(divide="ignore"):
+            top = np.log(y) - log_e
+
+        def log_peak(low, high):
+            return data.log_rate_likelihood(np.clip(top, low, high), groups)
+
+        predictive = _Predictive(population, population.log_marginals(groups), reach, log_peak)
+        mean, sd = self._log_moments(population, groups)
+        curves, moments, error = [], [], 0.0
+        for j in range(len(y)):
+
+            def log_density(lam, j=j):
+                x = np.log(lam)
+                return predictive(x, j) + _log_poisson(y[j], log_e[j] + x) - x
+
+            grid = _integrate_rate(log_density, mean[j], sd[j])
+            error = max(error, _rate_error(grid, predictive, j, mean[j], sd[j]))
+            curves.append(grid.curve("lam"))
+            moments.append(_moments(grid, "lam"))
+        return (curves, *np.transpose(moments)), error
+
+    def _log_moments(self, population, groups):
+        """Mean and sd of x by way of its conditional moments, (j,) each."""
+        mu, sigma, weights = population.nodes()
+        size = len(self._data.y[groups])
+        step = max(1, _SLICE // size)
+        total = np.zeros(size), np.zeros(size)
+        for start in range(0, len(mu), step):
+            some = slice(start, start + step)
+            mean, variance = self._data.log_rate_moments(mu[some], sigma[some], groups)
+            if start == 0:
+                # Squares are taken about one of the means, lest they cancel.
+                centre = mean[0]
+            total[0][:] += weights[some] @ (mean - centre)
+            total[1][:] += weights[some] @ (variance + (mean - centre) ** 2)
+        return centre + total[0], np.sqrt(total[1] - total[0] ** 2)
+
+    def _new_curve(self, population):
+        mu, sigma, weights = population.nodes()
+        mean = weights @ mu
+        sd = np.sqrt(weights @ ((mu - mean) ** 2 + sigma**2))
+        shape = *population.log_density.shape, 1
+        predictive = _Predictive(
+            population, np.zeros(shape), population.reach(None), lambda low, _: np.zeros_like(low)
+        )
+
+        def log_density(lam):
+            x = np.log(lam)
+            return predictive(x, 0) - x
+
+        grid = _integrate_rate(log_density, mean, sd)
+        return grid.curve("lam"), _rate_error(grid, predictive, 0, mean, sd)
+
+    def _new_moments(self):
+        """Mean and sd of the rate of a new group, infinite where they do not exist."""
+        mu, sigma = self._grid.points["mu_log"], self._grid.points["sigma_log"]
+        with np.errstate(over="ignore", invalid="ignore"):
+            conditional_mean = np.exp(mu + 0.5 * sigma**2)
+            try:
+                mean = self._grid.expectation(conditional_mean)
+                spread = conditional_mean**2 * np.expm1(sigma**2) + (conditional_mean - mean) ** 2
+                variance = self._grid.expectation(spread)
+            except ArithmeticError:
+                mean = variance = np.inf
+        if np.isfinite(mean) and np.isfinite(variance):
+            return mean, np.sqrt(variance)
+        first, second = self._raw_moment(1), self._raw_moment(2)
+        return first, np.sqrt(second - first**2) if np.isfinite(second) else np.inf
+
+    def _raw_moment(self, power):
+        """E[lam_new**power], followed into the far tail of sigma_log.
+
+        It contains exp(power**2 sigma_log**2 / 2), which a prior with a Gaussian tail may balance
+        exactly: what is left then falls like a power of sigma_log, or does not fall at all.
+        """
+        prior, priors = self._priors["sigma_log"], dict(self._priors)
+        open_ended = not isinstance(prior, float) and prior.support()[1] > _FAR
+        slope = self._tail_slope(power) if open_ended else -np.inf
+        if slope > -0.05:
+            return np.inf
+        if open_ended:
+            priors["sigma_log"] = _UpTo(prior, _FAR)
+
+        def log_tilted(mu, sigma):
+            return self._data.log_likelihood(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
+
+        tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-6)
+        moment = np.exp(tilted.log_evidence - self._grid.log_evidence)
+        if open_ended:
+            _, pairs, density = tilted.curve("sigma_log")
+            if np.isclose(pairs[-1, 1], np.log(_FAR)):
+                moment *= 1 - density[-1, -1] / slope
+        return moment
+
+    def _tail_slope(self, power):
+        """Power of sigma_log with which the integrand of E[lam_new**power] falls, per unit of its log."""
+        sigma = np.array([0.1 * _FAR, _FAR])
+        hints = np.concatenate([self._grid.points["mu_log"][[0, -1]], self._data.hints()["mu_log"]])
+        mu_prior = self._priors["mu_log"]
+        profile = []
+        for s in sigma:
+            far = power * s**2 / len(self._data.y)
+            mu = np.concatenate([hints, [0.5 * far, far]])
+            if isinstance(mu_prior, float):
+                mu = np.array([mu_prior])
+            value = self._data.log_likelihood(mu, np.full(len(mu), s)) + power * mu
+            if not isinstance(mu_prior, float):
+                value = value + mu_prior.logpdf(mu)
+            tilt = 0.5 * (power * s) ** 2 + self._priors["sigma_log"].logpdf(s) + np.log(s)
+            profile.append(value.max() + tilt)
+        return (profile[1] - profile[0]) / np.log(10.0)
+
+
+class _NewRate(Curve):
+    """Curve whose moments, which may rest on a long tail, are computed when first asked for."""
+
+    def __init__(self, curve, moments):
+        super().__init__([curve], np.nan, np.nan)
+        self._moments = lru_cache(moments)
+
+    def mean(self):
+        """Mean, (1,)."""
+        return np.array([self._moments()[0]])
+
+    def sd(self):
+        """Standard deviation, (1,)."""
+        return np.array([self._moments()[1]])
+
+
+# Beyond this sigma_log, squares of it lose the digits that a power tail is made of.
+_FAR = 1e4
+
+
+class _UpTo:
+    """A prior of sigma_log cut off at a far point."""
+
+    def __init__(self, prior, upper):
+        self._prior, self._upper = prior, upper
+        self.logpdf, self.ppf = prior.logpdf, prior.ppf
+
+    def support(self):
+        """Ends of the support."""
+        return self._prior.support()[0], self._upper
+
+
+def _integrate_rate(log_density, mean, sd):
+    """Grid of one rate, given mean and sd of its log for a start."""
+    hints = np.exp(mean + sd * np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]))
+    return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-7)
+
+
+def _moments(grid, name):
+    """Mean and sd of one variable of a grid, infinite where they do not exist."""
+    x = grid.points[name]
+    mean = grid.expectation(x)
+    return mean, np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
+
+
+def _rate_error(grid, predictive, j, mean, sd):
+    """Estimated error of a curve, in units of the posterior sd.
+
+    Three comparisons: its mass with one, which it has if all integrals agree; mean and sd of x with
+    those found without it; its distribution function with the coarser rule over sigma_log.
+    """
+    x, weights = np.log(grid.points["lam"]), grid.weights
+    found = weights @ x
+    found_sd = np.sqrt(weights @ (x - found) ** 2)
+    shift = np.cumsum(weights * np.expm1(predictive.coarse_ratio(x, j)))
+    return max(
+        _QUANTILE_SHIFT * abs(np.expm1(grid.log_evidence)),
+        abs(found - mean) / sd,
+        abs(found_sd / sd - 1),
+        _QUANTILE_SHIFT * np.abs(shift).max(),
+    )
+
+
+def _replicated(log_mean, weights):
+    """First count and probabilities of Poisson counts mixed over means in increasing order."""
+    cumulative = np.cumsum(weights) / weights.sum()
+    lowest = np.exp(log_mean[np.searchsorted(cumulative, 1e-13)])
+    highest = np.exp(log_mean[min(np.searchsorted(cumulative, 1 - 1e-13), len(log_mean) - 1)])
+    first, last = stats.poisson.ppf(1e-13, lowest), stats.poisson.isf(1e-13, highest)
+    counts = np.arange(max(first, 0.0), last + 2)
+    step = max(1, _SLICE // len(log_mean))
+    parts = [
+        np.exp(_log_poisson(counts[i : i + step, None], log_mean)) @ weights
+        for i in range(0, len(counts), step)
+    ]
+    return counts[0], np.concatenate(parts)

@@ -1,0 +1,1 @@
+"""MyST-NB pages as tests: every code cell prints what its header states."""

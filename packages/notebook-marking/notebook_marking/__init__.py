@@ -1,0 +1,6 @@
+"""Marking a whole class: ``python -m notebook_marking SUBMISSIONS OUT``.
+
+Two steps, never in one process. First a student's notebook runs in a sandbox
+(:mod:`notebook_marking.sandbox`), from which nothing but one JSON text of answers comes out. Then
+:mod:`notebook_marking.marking`, which never runs a student's code, marks these answers.
+"""

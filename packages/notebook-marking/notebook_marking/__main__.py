@@ -1,0 +1,153 @@
+"""The command that marks a class: ``python -m notebook_marking SUBMISSIONS OUT``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from notebook_marking import reports, review, sandbox
+from notebook_marking.marking import Marked, mark
+from notebook_marking.running import run_all
+from notebook_marking.runs import SandboxError
+from notebook_marking.scheme import schemes
+from notebook_marking.submissions import find
+
+ROOT = Path(__file__).resolve().parents[2]
+# Folders of the book, in which no output may land.
+BOOK = {
+    ".ci", ".git", ".github", ".venv", "tooling/extensions", "tooling/extra", "_static", "tooling/templates", "benchmarks",
+    "chapters", "exercises", "scripts", "solutions", "support", "tests",
+}  # fmt: skip
+ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
+
+EXAMPLE = """\
+SUBMISSIONS holds notebooks (.ipynb or .md) as nbgrader collects them, <student>/<assignment>/<notebook>,
+or in one folder as <student>_<exercise>.ipynb. They run in a sandbox. OUT gets grades.csv, feedback/,
+gradescope/ and review/. What has been run already is not run again, so that a killed run goes on where it
+stopped.
+
+example:
+  python -m notebook_marking ~/course/submitted ~/course/marked --jobs 4
+
+exit status:
+  0  all is marked
+  2  wrong use, or the run could not be made
+  3  something needs a human: see the summary and OUT/review/
+"""
+
+
+def main(arguments=None) -> int:
+    """Mark a class and return the exit status."""
+    # Not every terminal can show every name.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    fault = _fault(options)
+    if fault:
+        parser.error(fault)
+    try:
+        return grade(options)
+    except (ValueError, OSError, SandboxError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return CANNOT_RUN
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: stopped; the same command goes on from here", file=sys.stderr)
+        return CANNOT_RUN
+
+
+def grade(options) -> int:
+    """Find, run, mark, report."""
+    known = schemes()
+    review.read(options.out / "review" / "marks.csv")  # a broken table is known before hours of work
+    submissions = find(options.submissions, {scheme.page: scheme.id for scheme in known.values()})
+    if not submissions:
+        raise ValueError(
+            f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
+            "<student>/<assignment>/<notebook>.ipynb, or <student>_<exercise>.ipynb"
+        )
+    engine = "trust" if options.trust else options.engine
+    if not options.dask:  # the workers of a cluster have sandboxes of their own
+        sandbox.check(engine)
+    runs = run_all(submissions, options.out / "runs", engine=engine, jobs=options.jobs, dask=options.dask)
+    marked = [_mark(submission, run, known) for submission, run in zip(submissions, runs, strict=True)]
+    report = reports.report(marked, known, options.out)
+    reports.write(report.files, options.out)
+    print(report.summary)
+    for name in reports.leftovers(report.files, options.out):
+        print(f"{options.out / name} is left from an earlier run; no submission goes with it any more.")
+    print(f"Grades are in {options.out / 'grades.csv'}, feedback in {options.out / 'feedback'}.")
+    if report.needs_human:
+        print(f"Something needs a human: exit status {NEEDS_HUMAN}.")
+    return NEEDS_HUMAN if report.needs_human else ALL_MARKED
+
+
+def _mark(submission, run, known):
+    """Mark one submission; one to no known exercise has nothing to mark."""
+    scheme = known.get(submission.exercise)
+    if not scheme:
+        return Marked(submission, run, (), {}, ())
+    try:
+        return mark(submission, run, scheme)
+    except Exception as error:  # whatever it recorded, the others get their marks
+        fault = f"could not be marked: {type(error).__name__}: {error}"
+        return Marked(submission, run, (), {}, (fault,))
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m notebook_marking",
+        description="Run the notebooks of a class in a sandbox, and mark the answers that they record.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("submissions", metavar="SUBMISSIONS", type=_path, help="folder of the notebooks")
+    parser.add_argument("out", metavar="OUT", type=_path, help="folder for grades and feedback")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--engine",
+        choices=("bubblewrap", "podman", "docker"),
+        default="bubblewrap",
+        help="what makes the sandbox (default: bubblewrap)",
+    )
+    how.add_argument(
+        "--trust",
+        action="store_true",
+        help="no sandbox: every notebook can do all that you can do with this computer, "
+        "and read other submissions and the keys",
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count(),
+        help="how many notebooks to run at a time (default: one for each core)",
+    )
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster, as in tcp://host:8786")
+    return parser
+
+
+def _path(text):
+    """Path in an argument; behind `OUT=` not every shell knows what ~ is."""
+    return Path(text).expanduser()
+
+
+def _fault(options):
+    """Say what is wrong with the arguments and what to do; empty if nothing is."""
+    if not options.submissions.is_dir():
+        return f"SUBMISSIONS={options.submissions} is not a folder: give the one that holds the notebooks"
+    submissions, out = options.submissions.resolve(), options.out.resolve()
+    if out == submissions or submissions in out.parents:
+        return f"OUT={options.out} is in SUBMISSIONS: give a folder outside it"
+    if out.exists() and not out.is_dir():
+        return f"OUT={options.out} is a file: give a folder"
+    if out == ROOT or (ROOT in out.parents and out.relative_to(ROOT).parts[0] in BOOK):
+        return f"OUT={options.out} is among the book's own files: give a folder elsewhere"
+    if options.jobs is not None and options.jobs < 1:
+        return f"--jobs is {options.jobs}: give at least 1"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Recording answers: their form is checked at once, and they are kept as one JSON file."""
+
+import json
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from notebook_marking.forms import plain
+
+FOLDER = "answers"
+STUDENT_ID = re.compile(r"[\w.@+-]{1,64}")
+
+
+def plain_id(student: str) -> str:
+    """Id in the form that counts: composed characters, small letters, no blanks around it.
+
+    Examples
+    --------
+    >>> plain_id(" Ada ")
+    'ada'
+    """
+    return unicodedata.normalize("NFC", student).strip().lower()
+
+
+class Answers:
+    """The answers of one student to one exercise.
+
+    A course gives its students a subclass that knows its forms and its data.
+
+    Parameters
+    ----------
+    exercise : str
+        Name of the exercise, such as ``"5.8.1"``.
+    forms : dict
+        Public part of the marking schemes: exercise, then ``parts``, then part, then name of the answer.
+    data : callable
+        Takes the names of exercise and student; gives the data, as a dict of tuples: under ``""`` those of
+        the exercise, under the letter of a part those of its own.
+    student : str
+        Your id: the data are then yours alone. Empty: the data that the text names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise, or the id has characters that an id does not have.
+
+    Examples
+    --------
+    >>> forms = {"1": {"parts": {"a": {"total": {"kind": "number", "is": "the total"}}}}}
+    >>> answers = Answers("1", forms=forms, data=lambda exercise, student: {"": ([1, 2],)})
+    >>> answers.data()
+    [1, 2]
+    >>> answers.record("a", total=...)
+    (a) not answered yet: total
+    """
+
+    def __init__(self, exercise, *, forms, data, student=""):
+        if exercise not in forms:
+            raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, forms))}")
+        if not isinstance(student, str) or (student.strip() and not STUDENT_ID.fullmatch(student.strip())):
+            raise ValueError(
+                f"student is {student!r}: give your id in quotes, at most 64 letters, digits and . _ - + @"
+            )
+        self.exercise = exercise
+        self.student = student.strip()
+        self._data = data
+        self._forms = forms[exercise]["parts"]
+        self._recorded = {}
+
+    @property
+    def path(self):
+        """File in which the answers are kept, in the folder of the notebook."""
+        return Path(FOLDER) / f"{self.exercise}.json"
+
+    def data(self, part=""):
+        """Data of the exercise, or of a part that has data of its own.
+
+        Parameters
+        ----------
+        part : str
+            Letter of the part, where the question says that it has data of its own.
+
+        Returns
+        -------
+        object or tuple of objects
+            As the question describes them.
+
+        Raises
+        ------
+        ValueError
+            If that part has no data of its own.
+        """
+        data = self._data(self.exercise, self.student)
+        if part not in data:
+            raise ValueError(f"part {part!r} has no data of its own: call data() without it")
+        return data[part][0] if len(data[part]) == 1 else data[part]
+
+    def record(self, part, *, of=None, **answers):
+        """Check the form of answers to one part, and keep those that have it.
+
+        Whether they are right is not looked at. Recording a part again replaces the answers given.
+
+        Parameters
+        ----------
+        part : str
+            Letter of the part.
+        of : sequence of str, optional
+            For posteriors: the names of the variables to keep a summary of.
+        **answers
+            The answers by name; ``...`` stands for one that is still to come.
+
+        Raises
+        ------
+        ValueError
+            If the part or a name is unknown, or an answer has not the form asked for. Other answers of
+            the same call are kept.
+        """
+        asked = self._asked(part, answers)
+        faults = []
+        for name, value in answers.items():
+            if value is ...:
+                continue
+            try:
+                self._keep(part, name, plain(asked[name], value, of))
+            except ValueError as error:
+                faults.append(f"{name} ({asked[name]['is']}): {error}")
+        if faults:
+            raise ValueError(f"({part}) not recorded: " + "; ".join(faults))
+        print(self._state(part))
+
+    def _asked(self, part, answers):
+        """Forms of the answers to a part."""
+        if part not in self._forms:
+            raise ValueError(
+                f"exercise {self.exercise} has no part {part!r}: give one of {', '.join(self._forms)}"
+            )
+        unknown = [name for name in answers if name not in self._forms[part]]
+        if unknown:
+            raise ValueError(
+                f"part ({part}) asks for {', '.join(self._forms[part])}, not for {', '.join(unknown)}"
+            )
+        return self._forms[part]
+
+    def _keep(self, part, name, value):
+        """Write the file anew, with one answer more; a killed notebook leaves a whole file."""
+        parts = self._recorded | {part: self._recorded.get(part, {}) | {name: value}}
+        content = {"exercise": self.exercise, "student": self.student, "parts": parts}
+        text = json.dumps(content, indent=1, allow_nan=False)
+        self.path.parent.mkdir(exist_ok=True)
+        draft = self.path.with_suffix(".part")
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, self.path)
+        self._recorded = parts
+
+    def _state(self, part):
+        """Say what of a part is recorded, and what is still to come."""
+        recorded = self._recorded.get(part, {})
+        missing = [name for name in self._forms[part] if name not in recorded]
+        lines = [
+            f"({part}) {state}: {', '.join(names)}"
+            for state, names in (("recorded", recorded), ("not answered yet", missing))
+            if names
+        ]
+        return "\n".join(lines)

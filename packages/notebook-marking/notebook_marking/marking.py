@@ -1,0 +1,434 @@
+"""Marking answers against exact keys. Nothing of a student's code runs here: answers are numbers and text."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import jsonschema
+import numpy as np
+
+from notebook_marking.forms import LONGEST_TEXT, STATISTICS
+from notebook_marking.scheme import Choice, Posterior, Scheme, Text
+from notebook_marking.submissions import Submission
+from solutions.keys import Key, key
+from support.exercises import personal
+
+LARGEST_Z = 4  # Monte Carlo errors, as everywhere in this book
+MOST_FAULTS = 50
+CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one answer got, and why.
+
+    Parameters
+    ----------
+    part, name : str
+        Which answer; the variables of a posterior are marked one by one, as ``fit.lam``.
+    points : float or None
+        Points given; None as long as a human has to mark it.
+    out_of : float
+        Points to be had.
+    state : str
+        ``right``, ``follow-through`` (right, given a wrong earlier answer), ``wrong``, ``missing`` or
+        ``review``.
+    reason : str
+        Why points were lost; may quote the student's answer.
+    """
+
+    part: str
+    name: str
+    points: float | None
+    out_of: float
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A submission with its marks.
+
+    Parameters
+    ----------
+    submission : Submission
+        What was handed in.
+    run : Run or None
+        What came of running it; None if it could not be run at all.
+    marks : tuple of Mark
+        One for each answer, in the order of the scheme.
+    texts : dict of str to str
+        The prose answers, by part and name.
+    flags : tuple of str
+        What a human should look at.
+    """
+
+    submission: Submission
+    run: object
+    marks: tuple[Mark, ...]
+    texts: dict[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+    @property
+    def points(self):
+        """Points given so far."""
+        return sum(mark.points for mark in self.marks if mark.points is not None)
+
+    @property
+    def out_of(self):
+        """Points to be had."""
+        return sum(mark.out_of for mark in self.marks)
+
+
+def mark(submission, run, scheme: Scheme) -> Marked:
+    """Mark what one notebook recorded.
+
+    Parameters
+    ----------
+    submission : Submission
+        Whose it is: the key is that of this student's data.
+    run : Run or None
+        What came of running it; None if it could not be run.
+    scheme : Scheme
+        Of the exercise.
+
+    Returns
+    -------
+    Marked
+        A mark for every answer of the scheme, whatever was handed in.
+    """
+    recorded = run.answers if run else {}
+    answers, faults, flags = read_answers(recorded, scheme)
+    data_of, wrong_id = _whose_data(recorded, submission)
+    keys = _Keys(scheme, data_of)
+    marks, texts = [], {}
+    for name, answer in scheme.entries():
+        part, short = name.split(".")
+        if name not in answers:
+            reason = faults.get(name) or _why_missing(submission, run)
+            marks += _nothing(part, short, answer, reason)
+            continue
+        if isinstance(answer, Text):
+            texts[name] = answers[name]
+            marks.append(Mark(part, short, None, answer.out_of, "review"))
+        elif isinstance(answer, Posterior):
+            marks += _mark_posterior(part, short, answer, answers, keys.right[name].value)
+        else:
+            marks.append(_mark_value(part, short, answer, answers, keys))
+    close = [f"{mark.part}.{mark.name}: {mark.reason}" for mark in marks if CLOSE in mark.reason]
+    return Marked(submission, run, tuple(marks), texts, (*wrong_id, *flags, *close))
+
+
+def _nothing(part, name, answer, reason):
+    """No points for an answer that is not there."""
+    if isinstance(answer, Posterior):
+        return [
+            Mark(part, f"{name}.{variable}", 0.0, points, "missing", reason)
+            for variable, points in answer.points.items()
+        ]
+    return [Mark(part, name, 0.0, answer.out_of, "missing", reason)]
+
+
+def _why_missing(submission, run):
+    """Say why there is no answer."""
+    if submission.problem or run is None:
+        return f"not marked: {submission.problem or 'the notebook could not be run'}"
+    if run.status != "finished":
+        return f"not recorded before the notebook stopped ({run.status})"
+    return "not answered"
+
+
+def _whose_data(recorded, submission):
+    """Id whose data the key belongs to, and what a human should look at."""
+    used = recorded.get("student", "") if isinstance(recorded, dict) else ""
+    used = personal.plain_id(used) if isinstance(used, str) else ""
+    own = personal.plain_id(submission.student)
+    if used in ("", own):
+        return used, ()
+    return own, (f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}",)
+
+
+# What a notebook left behind -------------------------------------------------------------------
+
+
+def read_answers(recorded, scheme):
+    """Take from a file of answers those that have the right form.
+
+    Parameters
+    ----------
+    recorded : object
+        What the file holds; it may hold anything.
+    scheme : Scheme
+        Of the exercise.
+
+    Returns
+    -------
+    answers : dict
+        Well-formed answers, by part and name.
+    faults : dict of str to str
+        What is wrong with others.
+    flags : tuple of str
+        What should not be in the file at all.
+    """
+    if not recorded:
+        return {}, {}, ()
+    faults, flags = {}, []
+    for error in jsonschema.Draft202012Validator(answers_schema(scheme)).iter_errors(recorded):
+        # More of them would say nothing new, and take long.
+        if len(faults) + len(flags) > MOST_FAULTS:
+            break
+        path = [str(step) for step in error.absolute_path]
+        message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
+        if len(path) >= 3:
+            faults[f"{path[1]}.{path[2]}"] = f"recorded in a form that `record` does not write: {message}"
+        else:
+            flags.append(f"the answers hold what `record` does not write: {message}")
+    parts = recorded.get("parts") if isinstance(recorded, dict) else None
+    if not isinstance(parts, dict) or recorded.get("exercise") != scheme.id:
+        return {}, faults, tuple(flags)
+    known = {name for name, _ in scheme.entries()}
+    answers = {
+        f"{part}.{name}": value
+        for part, values in parts.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if f"{part}.{name}" in known and f"{part}.{name}" not in faults
+    }
+    for name in [name for name, value in answers.items() if not _is_finite(value)]:
+        del answers[name]
+        faults[name] = "recorded numbers are not finite"
+    return answers, faults, tuple(flags)
+
+
+def _is_finite(value):
+    """Whether all numbers in a value are finite, which a JSON schema cannot say."""
+    if isinstance(value, dict):
+        return all(_is_finite(entry) for entry in value.values())
+    if isinstance(value, list):
+        return all(_is_finite(entry) for entry in value)
+    return isinstance(value, str) or abs(value) < 1e300
+
+
+def answers_schema(scheme):
+    """Return the JSON schema of the file that `record` writes for an exercise."""
+    parts = {
+        letter: _object({name: _schema(answer) for name, answer in part.answers.items()}, required=())
+        for letter, part in scheme.parts.items()
+    }
+    return _object(
+        {
+            "exercise": {"const": scheme.id},
+            "student": {"type": "string", "maxLength": 64},
+            "parts": _object(parts, required=()),
+        }
+    )
+
+
+def _schema(answer):
+    """Return the JSON schema of one answer."""
+    if isinstance(answer, Text):
+        return {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+    if isinstance(answer, Choice):
+        return {"enum": list(answer.options)}
+    if isinstance(answer, Posterior):
+        count = {"type": "integer", "minimum": 0, "maximum": 10_000_000}
+        quantities = {
+            name: _object({statistic: _numbers(shape) for statistic in STATISTICS})
+            for name, shape in answer.of.items()
+        }
+        return _object(
+            {"chains": count, "draws": count, "divergences": count, "quantities": _object(quantities)}
+        )
+    lowest, highest = answer.range
+    return _numbers(answer.shape, minimum=lowest, maximum=highest)
+
+
+def _object(properties, required=None):
+    """Return the schema of an object with these entries and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties if required is None else required),
+        "additionalProperties": False,
+    }
+
+
+def _numbers(shape, **limits):
+    """Return the schema of numbers in a shape."""
+    schema = {"type": "number", **limits}
+    for size in reversed(shape):
+        schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
+    return schema
+
+
+# Numbers and choices ---------------------------------------------------------------------------
+
+
+class _Keys:
+    """What is right for the data of one student, also if earlier answers were other than right."""
+
+    def __init__(self, scheme, student):
+        self.scheme, self.student = scheme, student
+
+    @property
+    def right(self):
+        return _right(self.scheme.page, self.scheme.id, self.student)
+
+    def following(self, earlier):
+        """Return what is right given the student's earlier answers."""
+        data = personal.data(self.scheme.id, self.student)
+        with np.errstate(all="ignore"):
+            return key(self.scheme.page, data, earlier)
+
+
+@lru_cache(maxsize=64)
+def _right(page, exercise, student):
+    """Return the key, computed once for all who have these data."""
+    return key(page, personal.data(exercise, student))
+
+
+def _mark_value(part, name, answer, answers, keys):
+    """Mark numbers or a choice, against the key and then against what follows from earlier answers."""
+    full = f"{part}.{name}"
+    given = answers[full]
+    wrong = _why_wrong(answer, given, keys.right[full])
+    mistake = _mistake(answer, given, keys.right[full]) if wrong else ""
+    if not wrong:
+        return Mark(part, name, answer.out_of, answer.out_of, "right")
+    earlier = {other: answers[other] for other in answer.follows if other in answers}
+    if earlier and not _why_wrong(answer, given, keys.following(earlier)[full]):
+        names = [f"({full_name[0]}) {full_name[2:]}" for full_name in earlier]
+        reason = f"worked out correctly from your {' and '.join(names)}"
+        return Mark(part, name, answer.out_of, answer.out_of, "follow-through", reason)
+    return Mark(part, name, 0.0, answer.out_of, "wrong", wrong + mistake)
+
+
+def _mistake(answer, given, right):
+    """Name the misunderstanding that leads to an answer, if it is a typical one."""
+    for name, value in right.mistakes.items():
+        if not _why_wrong(answer, given, Key(value, right.error)):
+            return f"; this is what one gets by {name}"
+    return ""
+
+
+def _why_wrong(answer, given, right):
+    """Say what is wrong with an answer; nothing if it is right."""
+    if isinstance(answer, Choice):
+        options = (right.value,) if isinstance(right.value, str) else right.value
+        return "" if given in options else f"you chose {given}; it is {' or '.join(options)}"
+    given, value = np.asarray(given, float), np.asarray(right.value, float)
+    distance = abs(given - value) / _tolerance(answer, value, right.error)
+    # Not `> 1`: what cannot be compared is not right.
+    outside = ~(distance <= 1)
+    if not outside.any():
+        return ""
+    first = int(np.argmax(np.nan_to_num(distance, nan=np.inf).ravel()))
+    of_many = f"{outside.sum()} of {given.size} numbers are wrong, number {first + 1} by the most: "
+    text = (of_many if given.size > 1 else "") + (
+        f"you gave {given.ravel()[first]:.6g}, and {value.ravel()[first]:.6g} is right"
+    )
+    if answer.sampled:
+        text += f" (within {LARGEST_Z} Monte Carlo errors: {LARGEST_Z * np.ravel(right.error)[first]:.2g})"
+        if distance.max() <= CLOSE_Z / LARGEST_Z:
+            text += CLOSE
+    return text
+
+
+CLOSE = "; this is so close that a human should look at it"
+
+
+def _tolerance(answer, value, error):
+    """Return how far an answer may be from the key."""
+    if answer.sampled:
+        return LARGEST_Z * np.asarray(error, float)
+    if answer.absolute:
+        return np.full(value.shape, answer.absolute)
+    return answer.relative * np.where(value == 0, 1.0, abs(value))
+
+
+# Posteriors ------------------------------------------------------------------------------------
+
+
+def _mark_posterior(part, name, answer, answers, exact):
+    """Mark each variable of a posterior."""
+    summary = answers[f"{part}.{name}"]
+    others = [
+        value for other, value in answers.items() if other.startswith(f"{part}.") and value is not summary
+    ]
+    repeated = any(_same_fit(other, summary) for other in others)
+    marks = []
+    for variable, points in answer.points.items():
+        statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][variable].items()}
+        wrong = "this is the same fit as the other one" if repeated and _shows_symptoms(answer) else ""
+        wrong = (
+            wrong
+            or _why_poor(answer.needs, summary, statistics)
+            or _why_off(answer, statistics, exact[variable])
+        )
+        state = "wrong" if wrong else "right"
+        marks.append(Mark(part, f"{name}.{variable}", 0.0 if wrong else points, points, state, wrong))
+    return marks
+
+
+def _same_fit(other, summary):
+    """Whether two summaries are of one and the same sample."""
+    if not isinstance(other, dict):
+        return False
+    shared = set(other["quantities"]) & set(summary["quantities"])
+    return bool(shared) and all(
+        np.allclose(other["quantities"][name]["mean"], summary["quantities"][name]["mean"], rtol=1e-6, atol=0)
+        for name in shared
+    )
+
+
+def _shows_symptoms(answer):
+    """Whether the fit is to show what goes wrong."""
+    return answer.needs.divergences_at_least is not None
+
+
+def _why_poor(needs, summary, statistics):
+    """Say why a sample is too poor to mean anything, or is no sample at all."""
+    total = summary["chains"] * summary["draws"]
+    smallest = min(statistics[name].min() for name in ("sd", "mcse_mean", "mcse_sd"))
+    usual = statistics["mcse_mean"] * statistics["ess_bulk"] ** 0.5 / statistics["sd"] if smallest > 0 else 0
+    if (
+        smallest <= 0
+        or summary["chains"] < 2
+        or summary["divergences"] > total
+        or statistics["ess_bulk"].max() > 4 * total
+        or not ((usual > 1 / 3) & (usual < 3)).all()
+        or not (statistics["lower"] < statistics["upper"]).all()
+    ):
+        return "these numbers are not the summary of a sample"
+    if needs.divergences_at_least is not None:
+        if summary["divergences"] < needs.divergences_at_least:
+            return f"{summary['divergences']} transitions diverged: this fit does not show what is asked for"
+        return ""
+    if needs.divergences is not None and summary["divergences"] > needs.divergences:
+        return f"{summary['divergences']} transitions diverged: such a sample cannot be trusted"
+    if statistics["r_hat"].max() > needs.r_hat:
+        return f"R-hat is {statistics['r_hat'].max():.3f}, above {needs.r_hat:g}: the chains do not agree"
+    ess = min(statistics["ess_bulk"].min(), statistics["ess_tail"].min())
+    if ess < needs.ess:
+        return f"too few effective draws: {ess:.0f}, where {needs.ess:g} are needed"
+    return ""
+
+
+def _why_off(answer, statistics, exact):
+    """Say which of mean and sd disagrees with the exact posterior."""
+    mean, sd = np.asarray(exact.mean(), float), np.asarray(exact.sd(), float)
+    if _shows_symptoms(answer):
+        far = abs(statistics["mean"] - mean) > sd / 2
+        return "this is not the posterior of the model asked for" if far.any() else ""
+    # No sample that is good enough has larger errors than these; reported ones may be anything.
+    largest = {"mean": 1.5 * sd / answer.needs.ess**0.5, "sd": 2 * sd / answer.needs.ess**0.5}
+    for statistic, value in (("mean", mean), ("sd", sd)):
+        error = np.minimum(statistics[f"mcse_{statistic}"], largest[statistic])
+        z = abs(statistics[statistic] - value) / error
+        if not (z <= LARGEST_Z).all():
+            worst = int(np.argmax(z))
+            given, right = statistics[statistic].ravel()[worst], value.ravel()[worst]
+            apart = f"{z.max():.0f} Monte Carlo errors apart"
+            which = f" of number {worst + 1}" if z.size > 1 else ""
+            text = f"its {statistic}{which} is {given:.4g}, and {right:.4g} is right: {apart}"
+            return text + CLOSE if z.max() <= CLOSE_Z else text
+    return ""

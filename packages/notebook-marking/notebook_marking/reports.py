@@ -1,0 +1,444 @@
+"""What a class and its teacher get: grades, feedback, results for Gradescope, prose to mark, a summary.
+
+Every text of a student goes through `plain` and, into pages, through Jinja's escaping.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from notebook_marking import plain, review
+from notebook_marking.marking import Marked
+from notebook_marking.scheme import Scheme
+
+# How a run may end without anybody having to look at it.
+FINE = ("finished", "no answers")
+LONGEST_TIMESTAMP = 100  # bytes
+# The columns of nbgrader's export, and two of our own after them.
+GRADE_COLUMNS = (
+    "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+    "raw_score", "late_submission_penalty", "score", "max_score", "state", "note",
+)  # fmt: skip
+STATES = {
+    "right": "right",
+    "follow-through": "right, given your earlier answer",
+    "wrong": "not right",
+    "missing": "not answered",
+    "review": "waits for a human to mark it",
+    "marked": "marked by a human",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a class.
+
+    Attributes
+    ----------
+    files : dict of str to str
+        Every file by its path within the folder of the output.
+    summary : str
+        For the terminal.
+    needs_human : bool
+        Whether a human must mark or look at something.
+    """
+
+    files: dict[str, str]
+    summary: str
+    needs_human: bool
+
+
+def report(marked: Sequence[Marked], schemes: Mapping[str, Scheme], out: Path) -> Report:
+    """Put everything together; nothing is written.
+
+    Parameters
+    ----------
+    marked : sequence of Marked
+        All submissions, in any order.
+    schemes : mapping of str to Scheme
+        Marking schemes by the id of the exercise.
+    out : pathlib.Path
+        Folder of the output, in which a human may have filled in ``review/marks.csv``.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If that table has a row that cannot be taken as it is.
+    """
+    marks = out / "review" / "marks.csv"
+    marked, table = review.merge(marked, schemes, review.read(marks), marks)
+    marked = sorted(marked, key=_order)
+    files = {"grades.csv": grades(marked, schemes)}
+    for student, theirs in groupby(marked, key=lambda one: one.submission.student):
+        files[f"feedback/{plain.file_name(student)}.html"] = feedback(student, list(theirs), schemes)
+    for one in marked:
+        files[_unused(files, f"gradescope/{_name(one)}", "/results.json")] = gradescope(one, schemes)
+    files |= review_pages(marked, schemes, table)
+    # In Excel a table is UTF-8 only if it begins with this mark.
+    files["review/marks.csv"] = "\ufeff" + review.table_text(table)
+    return Report(files, summary(marked, schemes, out), any(map(needs_human, marked)))
+
+
+def write(files: Mapping[str, str], out: Path) -> None:
+    """Write files, each whole or not at all, and none that stands there already with the same text."""
+    for name, text in files.items():
+        path = out / name
+        if not path.exists() or path.read_bytes() != text.encode():
+            plain.write(path, text)
+
+
+def leftovers(files: Mapping[str, str], out: Path) -> list[str]:
+    """Pages of an earlier run that this run did not write, such as those of a student who has left."""
+    pages = [path for folder in ("feedback", "review") for path in (out / folder).glob("*.html")]
+    pages += (out / "gradescope").glob("*/results.json")
+    return sorted({str(path.relative_to(out)) for path in pages} - set(files))
+
+
+def _order(one):
+    return one.submission.student, one.submission.exercise, str(one.submission.path)
+
+
+def _name(one):
+    """Name for the files of one submission."""
+    return f"{plain.file_name(one.submission.student)}_{plain.file_name(one.submission.exercise)}"
+
+
+def _unused(taken, start, end):
+    """Path that no other submission has: a student may have handed in an exercise twice."""
+    number, name = 1, f"{start}{end}"
+    while name in taken:
+        number += 1
+        name = f"{start}_{number}{end}"
+    return name
+
+
+# Facts about one submission ----------------------------------------------------------------
+
+
+def score(one: Marked) -> float:
+    """Points so far; what waits for a human counts as nothing."""
+    return _total(mark.points for mark in one.marks)
+
+
+def _total(points):
+    """Sum of points, free of errors such as that of 0.1 + 0.2."""
+    return round(sum(number for number in points if number is not None), 9)
+
+
+def out_of(one: Marked, schemes) -> float | None:
+    """Points to be had, None where the exercise is unknown."""
+    scheme = schemes.get(one.submission.exercise)
+    return scheme.out_of if scheme else None
+
+
+def waiting(one: Marked) -> list:
+    """Marks that a human must give."""
+    return [mark for mark in one.marks if mark.points is None]
+
+
+def trouble(one: Marked) -> str:
+    """What went wrong with the submission as a whole; empty if nothing did."""
+    if one.submission.problem or one.run is None:
+        return plain.one_line(one.submission.problem) or "not run"
+    return "" if one.run.status in FINE else one.run.status
+
+
+def remarks(one: Marked) -> tuple[str, ...]:
+    """What the run reported, in the student's words: errors of cells and the like."""
+    return one.run.remarks if one.run and not one.submission.problem else ()
+
+
+def state(one: Marked) -> str:
+    """One word for what became of a submission."""
+    if trouble(one):
+        return "problem"
+    return "waits" if needs_human(one) else "marked"
+
+
+def needs_human(one: Marked) -> bool:
+    """Tell whether a human must mark or look at something."""
+    return bool(waiting(one) or one.flags or trouble(one))
+
+
+def concerns(one: Marked) -> list[str]:
+    """What a human should look at, besides prose to mark; each on one line."""
+    return [text for text in (trouble(one), *map(plain.one_line, one.flags)) if text]
+
+
+def note(one: Marked) -> str:
+    """What a human should know about a submission, on one line."""
+    words = concerns(one)
+    if one.run and one.run.status == "no answers":
+        words.append("no answers")
+    if one.run and one.run.answers and not one.run.answers.get("student"):
+        words.append("with the data of the text")
+    if waiting(one):
+        names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))
+        words.append(f"to be marked in review/marks.csv: {names}")
+    return "; ".join(words)
+
+
+def handed_in(one: Marked) -> str:
+    """When nbgrader collected the submission; empty where it did not."""
+    path = one.submission.path.parent / "timestamp.txt"
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_TIMESTAMP:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # no time that can be read is no time
+        return ""
+
+
+# Tables ------------------------------------------------------------------------------------
+
+
+def grades(marked: Sequence[Marked], schemes) -> str:
+    """Grades of all submissions as CSV, in the columns of nbgrader's export."""
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, GRADE_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for one in marked:
+        highest = out_of(one, schemes)
+        writer.writerow(
+            {
+                "assignment": plain.defuse(one.submission.exercise),
+                "timestamp": plain.defuse(handed_in(one)),
+                "student_id": plain.defuse(one.submission.student),
+                "raw_score": float(score(one)),
+                "late_submission_penalty": 0.0,
+                "score": float(score(one)),
+                "max_score": "" if highest is None else float(highest),
+                "state": state(one),
+                "note": plain.defuse(note(one)),
+            }
+        )
+    return stream.getvalue()
+
+
+def gradescope(one: Marked, schemes) -> str:
+    """Results of one submission in the format that Gradescope reads from an autograder."""
+    tests = [
+        {
+            "name": f"({mark.part}) {mark.name}",
+            "score": mark.points or 0,
+            "max_score": mark.out_of,
+            "output": ": ".join(filter(None, (STATES[mark.state], plain.clean(mark.reason)))),
+            "output_format": "text",
+            "visibility": "after_published",
+            **_status(mark),
+        }
+        for mark in one.marks
+    ]
+    result = {
+        "score": score(one),
+        "output": "\n".join(filter(None, (trouble(one), *map(plain.one_line, remarks(one))))),
+        "output_format": "text",
+        "visibility": "after_published",
+        "extra_data": {"exercise": one.submission.exercise, "max_score": out_of(one, schemes)},
+        "tests": tests,
+    }
+    return json.dumps(result, indent=1) + "\n"
+
+
+def _status(mark):
+    """Passed or failed; what a human still marks is neither."""
+    if mark.points is None:
+        return {}
+    return {"status": "passed" if mark.points >= mark.out_of else "failed"}
+
+
+# Pages -------------------------------------------------------------------------------------
+
+
+def feedback(student: str, theirs: Sequence[Marked], schemes) -> str:
+    """Page for one student, made of that student's submissions only."""
+    return _page("feedback.html", student=student, exercises=[_exercise(one, schemes) for one in theirs])
+
+
+def _exercise(one, schemes):
+    """What a student is told about one exercise."""
+    scheme = schemes.get(one.submission.exercise)
+    parts = []
+    for letter, marks in groupby(one.marks, key=lambda mark: mark.part):
+        rows = [_told(mark, scheme) for mark in marks]
+        parts.append({"letter": letter, "marks": rows, "points": _points_of(rows)})
+    return {
+        "title": _title(one.submission.exercise, scheme),
+        "file": one.submission.path.name,
+        "trouble": trouble(one),
+        "remarks": (*remarks(one), *one.flags),
+        "parts": parts,
+        "score": score(one),
+        "out_of": out_of(one, schemes),
+        "waiting": _total(mark.out_of for mark in waiting(one)),
+    }
+
+
+def _told(mark, scheme):
+    """What a student is told about one mark."""
+    return {
+        "what": _meaning(mark, scheme),
+        "state": mark.state,
+        "says": STATES[mark.state],
+        "points": mark.points,
+        "out_of": mark.out_of,
+        "reason": mark.reason,
+    }
+
+
+def _points_of(rows):
+    return {
+        "got": _total(row["points"] for row in rows),
+        "out_of": _total(row["out_of"] for row in rows),
+    }
+
+
+def _meaning(mark, scheme):
+    """What an answer is; a variable of a posterior has its name behind a point."""
+    name, _, variable = mark.name.partition(".")
+    part = scheme.parts.get(mark.part) if scheme else None
+    if part is None or name not in part.answers:
+        return mark.name
+    text = in_words(part.answers[name].meaning)
+    return f"{text}: {variable}" if variable else text
+
+
+def _title(exercise, scheme):
+    if scheme is None:
+        return f"Exercise {exercise}" if exercise else "Unknown exercise"
+    return in_words(scheme.title if exercise.startswith("try-") else f"{exercise} {scheme.title}")
+
+
+def in_words(text: str) -> str:
+    r"""Text with its formulas as letters, for pages without mathematics.
+
+    Examples
+    --------
+    >>> in_words(r"the factors $B_i$ and $\tau$, in points")
+    'the factors B_i and τ, in points'
+    """
+    return re.sub(r"\$([^$]*)\$", lambda formula: re.sub(r"\\([A-Za-z]+)", _greek, formula[1]), text)
+
+
+def _greek(command):
+    name = command[1]
+    case = "CAPITAL" if name[0].isupper() else "SMALL"
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {name.upper()}")
+    except KeyError:
+        return name
+
+
+def review_pages(marked: Sequence[Marked], schemes, table: Sequence[dict]) -> dict[str, str]:
+    """Pages with all answers to one prose question, and how to mark them."""
+    given = {row["code"]: row for row in table}
+    tasks = [task for task in review.tasks(marked, schemes) if task.text]
+    pages = {}
+    for (exercise, name), answers in groupby(tasks, key=lambda task: (task.exercise, task.answer)):
+        scheme = schemes[exercise]
+        letter, _, answer = name.partition(".")
+        asked = scheme.parts[letter].answers[answer]
+        pages[f"review/{exercise}-{letter}-{answer}.html"] = _page(
+            "review.html",
+            title=f"{_title(exercise, scheme)}, part ({letter})",
+            meaning=in_words(asked.meaning),
+            rubric=[(criterion.points, in_words(criterion.criterion)) for criterion in asked.rubric],
+            out_of=asked.out_of,
+            model=review.model_answers(scheme.page).get(name, ""),
+            answers=[{"code": task.code, "text": task.text, "row": given[task.code]} for task in answers],
+        )
+    return pages
+
+
+def _page(template, **values):
+    """Fill a template; its style is the only thing that a browser may load or run."""
+    environment, style, digest = _environment()
+    return environment.get_template(template).render(style=style, digest=digest, **values)
+
+
+@cache
+def _environment():
+    """Return what fills templates, read once for all pages, with their style and its hash."""
+    folder = files("notebook_marking") / "templates"
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    names = ("page.html", "feedback.html", "review.html")
+    environment = Environment(
+        autoescape=True,
+        loader=DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names}),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: plain.clean(value) if type(value) is str else value,
+    )
+    environment.filters["points"] = lambda number: f"{number:g}"
+    return environment, Markup(style), digest
+
+
+# The summary -------------------------------------------------------------------------------
+
+
+def summary(marked: Sequence[Marked], schemes, out: Path) -> str:
+    """Lines for the terminal: how many submissions became what, and how each exercise went."""
+    states = [state(one) for one in marked]
+    students = {one.submission.student for one in marked}
+    prose = sum(len(waiting(one)) for one in marked)
+    lines = [
+        f"{_count(len(marked), 'submission')} of {_count(len(students), 'student')}",
+        f"  {states.count('marked'):4} marked",
+        f"  {states.count('waits'):4} to be marked or looked at by a human",
+        f"  {states.count('problem'):4} not run to the end",
+    ]
+    if any(map(concerns, marked)):
+        lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
+    if prose:
+        lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
+        lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
+    return "\n".join([*lines, "", *_exercise_table(marked, schemes)])
+
+
+def _line(one):
+    """What to look at in one submission."""
+    student = plain.one_line(one.submission.student)
+    what = plain.one_line(one.submission.exercise) or plain.one_line(one.submission.path.name)
+    return f"{student}, {what}: {'; '.join(concerns(one))}"[:200]
+
+
+def _exercise_table(marked, schemes):
+    """Mean score of each exercise, and how many submissions got full marks in each part."""
+    lines = []
+    for exercise, scheme in schemes.items():
+        theirs = [one for one in marked if one.submission.exercise == exercise]
+        if not theirs:
+            continue
+        mean = sum(map(score, theirs)) / len(theirs)
+        full = "  ".join(f"({letter}) {_full(theirs, letter)}" for letter in scheme.parts)
+        lines.append(f"{exercise:10}  {len(theirs):11}  {mean:5.1f} of {scheme.out_of:<4g}  {full}")
+    return ["exercise    submissions  mean           full marks in", *lines] if lines else []
+
+
+def _full(theirs, letter):
+    """How many submissions got all points of a part."""
+    parts = [[mark for mark in one.marks if mark.part == letter] for one in theirs]
+    return sum(bool(marks) and all((mark.points or 0) >= mark.out_of for mark in marks) for marks in parts)
+
+
+def _count(number, noun):
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -1,0 +1,225 @@
+"""The command that marks a class: its messages, its exit status, and one class from folder to grades."""
+
+import csv
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from notebook_marking import __main__ as command
+from notebook_marking import sandbox
+from notebook_marking.runs import Run
+from notebook_marking.scheme import schemes
+from notebook_marking.submissions import Submission
+
+ROOT = Path(__file__).resolve().parents[3]
+EXERCISE = "5.8.1"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Return a folder of submissions and one for output, which is not there yet."""
+    (tmp_path / "submitted").mkdir()
+    return tmp_path / "submitted", tmp_path / "marked"
+
+
+@pytest.fixture
+def class_of(monkeypatch):
+    """Let the command find these runs, by student, and run nothing."""
+
+    def pretend(runs):
+        submissions = [Submission(name, EXERCISE, Path(f"{name}.ipynb"), "") for name in runs]
+        monkeypatch.setattr(command, "find", lambda *_: submissions)
+        monkeypatch.setattr(command, "run_all", lambda *_, **__: list(runs.values()))
+        monkeypatch.setattr(sandbox, "check", lambda engine: None)
+
+    return pretend
+
+
+def refused(capsys, *arguments):
+    """Run the command with arguments that it refuses; return what it says."""
+    with pytest.raises(SystemExit) as stopped:
+        command.main([str(argument) for argument in arguments])
+    assert stopped.value.code == command.CANNOT_RUN
+    return capsys.readouterr().err
+
+
+def mark_class(folders, *options):
+    return command.main([*map(str, folders), *options])
+
+
+def grades(out):
+    with (out / "grades.csv").open(newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+# Wrong use ---------------------------------------------------------------------------------
+
+
+def test_help_has_an_example_and_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert "python -m notebook_marking ~/course/submitted ~/course/marked" in text
+    for status in (command.ALL_MARKED, command.CANNOT_RUN, command.NEEDS_HUMAN):
+        assert f"\n  {status}  " in text
+
+
+def test_wrong_arguments_are_named_and_nothing_is_written(folders, capsys):
+    submitted, out = folders
+    assert "SUBMISSIONS=nowhere is not a folder" in refused(capsys, "nowhere", out)
+    for inside in (submitted, submitted / "marked", submitted / "x" / ".." / "marked"):
+        assert "is in SUBMISSIONS: give a folder outside it" in refused(capsys, submitted, inside)
+    (submitted.parent / "link").symlink_to(submitted)
+    assert "is in SUBMISSIONS" in refused(capsys, submitted, submitted.parent / "link" / "marked")
+    (submitted.parent / "file").write_text("")
+    assert "is a file: give a folder" in refused(capsys, submitted, submitted.parent / "file")
+    for own in (ROOT, ROOT / "tests", ROOT / "support" / "new", ROOT / "chapters"):
+        assert "among the book's own files" in refused(capsys, submitted, own)
+    assert "--jobs is 0: give at least 1" in refused(capsys, submitted, out, "--jobs", "0")
+    assert "not allowed with" in refused(capsys, submitted, out, "--trust", "--engine", "podman")
+    assert not out.exists()
+    assert list(submitted.iterdir()) == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows which folders are the book's own")
+def test_no_folder_of_the_book_is_forgotten():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = {path.split("/")[0] for path in listed.stdout.splitlines() if "/" in path}
+    assert tracked <= command.BOOK
+
+
+def test_a_folder_without_notebooks_is_said_to_be_one(folders, capsys):
+    assert mark_class(folders, "--trust") == command.CANNOT_RUN
+    assert "holds no notebook: it should hold <student>/" in capsys.readouterr().err
+
+
+def test_a_missing_sandbox_is_not_replaced_by_none(folders, class_of, capsys, monkeypatch):
+    real = sandbox.check
+    class_of({"ada": Run("no answers", {})})
+    monkeypatch.setattr(sandbox, "check", real)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert mark_class(folders) == command.CANNOT_RUN
+    message = capsys.readouterr().err
+    assert "apt install bubblewrap" in message
+    assert "--trust" in message
+    assert not (folders[1] / "grades.csv").exists()
+
+
+def test_a_broken_table_of_marks_is_known_before_anything_runs(folders, class_of, capsys, monkeypatch):
+    class_of({"ada": Run("no answers", {})})
+    monkeypatch.setattr(command, "run_all", lambda *_, **__: pytest.fail("it ran"))
+    (folders[1] / "review").mkdir(parents=True)
+    (folders[1] / "review/marks.csv").write_text("student,points\n")
+    assert mark_class(folders) == command.CANNOT_RUN
+    assert "marks.csv:1: there is no column" in capsys.readouterr().err
+
+
+def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypatch):
+    class_of({"ada": Run("no answers", {})})
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_all", stopped)
+    assert mark_class(folders) == command.CANNOT_RUN
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_make_says_what_is_missing():
+    for given in ([], ["SUBMISSIONS=x"], ["OUT=x"]):
+        process = subprocess.run(
+            ["make", "-n", "grade", *given], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert process.returncode != 0
+        assert "make grade SUBMISSIONS=folder OUT=folder" in process.stderr
+    both = ["SUBMISSIONS=a b", "OUT=c", "OPTIONS=--jobs 2"]
+    words = ["make", "-n", "grade", *both]
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "-m notebook_marking 'a b' 'c' --jobs 2" in process.stdout
+
+
+# Exit status -------------------------------------------------------------------------------
+
+
+def recorded(**parts):
+    return Run("finished", {"exercise": EXERCISE, "student": "", "parts": parts})
+
+
+def text_answer():
+    """Return part and name of the first prose answer of the exercise."""
+    entries = schemes()[EXERCISE].entries()
+    return next(name for name, answer in entries if answer.kind == "text").split(".")
+
+
+def test_the_exit_status_says_whether_anything_needs_a_human(folders, class_of, capsys):
+    class_of({"ada": Run("no answers", {})})
+    assert mark_class(folders) == command.ALL_MARKED
+    assert grades(folders[1])["ada"]["state"] == "marked"
+    assert "1 submission of 1 student" in capsys.readouterr().out
+
+    for status in ("out of time", "not a notebook", "stopped", "invalid answers"):
+        class_of({"ada": Run("no answers", {}), "eve": Run(status, {})})
+        assert mark_class(folders) == command.NEEDS_HUMAN
+        assert grades(folders[1])["eve"]["state"] == "problem"
+        assert f"eve, 5.8.1: {status}" in capsys.readouterr().out
+
+
+def test_prose_waits_for_a_human_until_it_is_marked(folders, class_of, capsys):
+    part, name = text_answer()
+    class_of({"ada": recorded(**{part: {name: "Because."}})})
+    assert mark_class(folders) == command.NEEDS_HUMAN
+    assert "marks.csv" in capsys.readouterr().out
+    marks = folders[1] / "review/marks.csv"
+    header, row = marks.read_text(encoding="utf-8-sig").splitlines()
+    cells = dict(zip(header.split(","), row.split(","), strict=True)) | {"points": "1"}
+    marks.write_text(f"{header}\n{','.join(cells.values())}\n")
+    assert mark_class(folders) == command.ALL_MARKED
+    assert grades(folders[1])["ada"]["score"] == "1.0"
+    marks.write_text(marks.read_text().replace(",1,", ",one,"))
+    assert mark_class(folders) == command.CANNOT_RUN
+    assert "points is 'one'" in capsys.readouterr().err
+    assert grades(folders[1])["ada"]["score"] == "1.0"
+
+
+# One class ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+def test_a_class_from_its_notebooks_to_its_grades(folders, capsys):
+    submitted, out = folders
+    page = (ROOT / "exercises/shrinkage-arithmetic.md").read_text()
+    right = page.replace("factor = ...", "factor = 5**2 / (5**2 + 6**2)")
+    for student, text in (("ada", right), ("bob", page)):
+        (submitted / student / EXERCISE).mkdir(parents=True)
+        (submitted / student / EXERCISE / "shrinkage-arithmetic.md").write_text(text)
+    (submitted / "eve_5.8.1.ipynb").write_text("{")
+    assert mark_class(folders, "--jobs", "2") == command.NEEDS_HUMAN
+    table = grades(out)
+    assert {name: float(row["score"]) for name, row in table.items()} == {"ada": 1, "bob": 0, "eve": 0}
+    assert {name: row["state"] for name, row in table.items()} == {
+        "ada": "marked",
+        "bob": "marked",
+        "eve": "problem",
+    }
+    kept = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
+    assert len(kept) == 3
+    (submitted / "eve_5.8.1.ipynb").unlink()
+    capsys.readouterr()
+    assert mark_class(folders) == command.ALL_MARKED
+    assert {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")} == kept
+    said = capsys.readouterr().out
+    assert f"{out / 'feedback/eve.html'} is left from an earlier run" in said
+    assert "0 to be marked or looked at" in said
+
+
+def test_an_error_in_marking_one_submission_costs_no_other_its_marks(monkeypatch):
+    def fails(*arguments):
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(command, "mark", fails)
+    marked = command._mark(Submission("eve", "5.8.1", Path("x.md")), None, command.schemes())
+    assert marked.flags == ("could not be marked: ZeroDivisionError: float division by zero",)

@@ -1,0 +1,63 @@
+"""Exercise 5.8.6: predicting each school from the others, under three models."""
+
+import numpy as np
+from scipy import stats
+
+import hierarchical_exact as exact
+from notebook_marking.keys import Key
+from solutions.keys.common import TURNED
+
+MODELS = ("complete pooling", "partial pooling", "no pooling")
+PRIOR_SD = 20.0
+EFFECT = "predicting the effect in place of the report"
+
+
+def key(data, earlier):
+    """Exact answers; data: effects and standard errors of eight schools."""
+    effect, error = (np.asarray(values) for values in data[""])
+    complete, partial = without_first(effect, error, tau=0.0), without_first(effect, error)
+    used = earlier.get("a.prediction", complete)
+    scores = elpds(effect, error)
+    each = scores[1] - scores[0]
+    total, spread = each.sum(), np.sqrt(each.size) * each.std()
+    moved = np.array([difference(effect + row, error) for row in np.diag(error)]) - total
+    return {
+        "a.prediction": Key(complete, mistakes={EFFECT: without_noise(complete, error[0])}),
+        "a.log_density": Key(float(stats.norm.logpdf(effect[0], *used))),
+        "b.prediction": Key(partial, mistakes={EFFECT: without_noise(partial, error[0])}),
+        "b.log_density": Key(float(scores[1][0])),
+        "c.elpds": Key(scores.sum(axis=1)),
+        "c.difference": Key(np.array([total, spread]), mistakes={TURNED: np.array([-total, spread])}),
+        "c.best": Key(MODELS[int(np.argmax(earlier.get("c.elpds", scores.sum(axis=1))))]),
+        "d.changes": Key(moved),
+        "d.spread": Key(float(np.sqrt(np.sum(np.square(earlier.get("d.changes", moved)))))),
+    }
+
+
+def without_first(effect, error, **prior):
+    """Mean and sd of the first school's report, predicted from the others."""
+    new = exact.normal(effect[1:], error[1:], **prior)["theta_new"]
+    return np.array([new.mean(), np.hypot(new.sd(), error[0])])
+
+
+def without_noise(prediction, error):
+    """Mean and sd of the school's effect, in place of its report."""
+    mean, sd = prediction
+    return np.array([mean, np.sqrt(sd**2 - error**2)])
+
+
+def elpds(effect, error):
+    """Log densities of each school's report, predicted from the others, (model, school)."""
+    return np.stack(
+        [
+            exact.normal(effect, error, tau=0.0).elpd_loo.values,
+            exact.normal(effect, error).elpd_loo.values,
+            stats.norm.logpdf(effect, 0, np.hypot(PRIOR_SD, error)),
+        ]
+    )
+
+
+def difference(effect, error):
+    """Elpd of partial minus that of complete pooling."""
+    scores = elpds(effect, error)
+    return scores[1].sum() - scores[0].sum()

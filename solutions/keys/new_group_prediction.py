@@ -1,0 +1,36 @@
+"""Exercise 5.8.4: a ninth school, and schools of two kinds."""
+
+import numpy as np
+from scipy import stats
+
+import hierarchical_exact as exact
+from notebook_marking.keys import Key
+from solutions.keys.common import INTERVAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
+
+OBSERVED = "E"
+
+
+def key(data, earlier):  # noqa: ARG001
+    """Exact answers; data: eight schools, and for (d) twelve schools of two kinds."""
+    effect, error = data[""]
+    posterior = exact.normal(effect, error)
+    new, observed = posterior["theta_new"], posterior["theta"].sel(school=OBSERVED)
+    ends = new.hdi(INTERVAL).values
+    ratio = np.ptp(ends) / np.ptp(observed.hdi(INTERVAL).values)
+    kinds_effect, kinds_error, private = data["d"]
+    kinds = exact.normal(kinds_effect, kinds_error, covariates=private.values, beta=stats.norm(0, 10))
+    return {
+        "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new, draws=NEW_DRAWS)),
+        "a.hdi": Key(
+            ends,
+            monte_carlo_error(hdi, new, draws=NEW_DRAWS),
+            {"leaving out the spread between schools": posterior["mu"].hdi(INTERVAL).values},
+        ),
+        "b.ratio": Key(
+            ratio,
+            monte_carlo_error(lambda x, y: width(x) / width(y), new, observed),
+            {"dividing the other way round": 1 / ratio},
+        ),
+        "b.wider": Key(wider(ratio, 1.0, ("school 9", "school E"))),
+        "d.posterior": Key(kinds),
+    }

@@ -1,0 +1,45 @@
+"""Exercise 5.8.2: the change of variables, and the two fits of the Eight Schools."""
+
+import numpy as np
+
+import hierarchical_exact as exact
+from notebook_marking.keys import Key
+from solutions.keys.common import CENTRAL, ENDS, INTERVAL, hdi, monte_carlo_error
+
+TAU = 5.0
+
+
+def key(data, earlier):  # noqa: ARG001
+    """Exact answers; data: effects and standard errors."""
+    effect, error = data[""]
+    posterior = exact.normal(effect, error)
+    first = float(error[0])
+    raw_sd = first / np.hypot(first, TAU)
+    log_determinant = effect.size * np.log(TAU)
+    return {
+        "a.log_determinant": Key(
+            log_determinant,
+            mistakes={
+                "taking the map the other way, from theta": -log_determinant,
+                "leaving out the logarithm": TAU**effect.size,
+                "counting one school only": np.log(TAU),
+            },
+        ),
+        "b.limit_mean": Key(0.0),
+        "b.limit_sd": Key(1.0),
+        "b.raw_sd": Key(
+            raw_sd,
+            mistakes={
+                "giving the variance": raw_sd**2,
+                "giving the standard deviation of theta": TAU * raw_sd,
+                "giving that of the prior": 1.0,
+            },
+        ),
+        "c.centred": Key(posterior),
+        "c.noncentred": Key(posterior),
+        "c.hdi": Key(
+            posterior["tau"].hdi(INTERVAL).values,
+            monte_carlo_error(hdi, posterior["tau"]),
+            {CENTRAL: posterior["tau"].quantile(ENDS).values},
+        ),
+    }

@@ -1,0 +1,146 @@
+"""What Binder gives a reader: the lock, Python 3.13, and pages that open and run as notebooks."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from lab import Server
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = "chapters/mathematical-structure.md"
+pytest_plugins = ["browsing"]
+
+
+def test_binder_takes_the_same_python_and_lock():
+    version = (ROOT / ".python-version").read_text().strip()
+    assert (ROOT / "runtime.txt").read_text().strip() == f"python-{version}"
+    assert os.access(ROOT / "postBuild", os.X_OK)
+    # A folder of Binder's own, or a conda list, would take the place of requirements.txt.
+    for other in ("binder", ".binder", "environment.yml", "Pipfile", "setup.py"):
+        assert not (ROOT / other).exists()
+
+
+def test_the_lock_holds_what_plain_pip_can_install():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pinned = [line for line in lines if line and not line.startswith((" ", "#"))]
+    assert len(pinned) > 100
+    for line in pinned:
+        assert re.match(r"[\w.-]+==[^ ]+ .*\\$", line), f"not an exact version with hashes: {line}"
+    assert not re.search(r"https?://|file:", "\n".join(lines)), "the address of an index"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Return JupyterLab on the files of the repository, copied: what is opened may be saved."""
+    root = tmp_path / "repository"
+    files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    server = Server(tmp_path, root, ["--LabApp.expose_app_in_browser=True"])
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
+    settings = server.ask("lab/api/settings/@jupyterlab/docmanager-extension:plugin")
+    viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
+    assert viewers.get("markdown") == "Jupytext Notebook"
+
+    client, cells = server.open(PAGE)
+    assert cells
+    try:
+        for number, source in enumerate(cells, start=1):
+            reply = client.execute_interactive(
+                source, timeout=300, allow_stdin=False, output_hook=lambda message: None
+            )
+            content = reply["content"]
+            assert content["status"] == "ok", f"cell {number}: {content.get('evalue')}"
+    finally:
+        client.stop_channels()
+
+
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+# The code cells of the notebook in front, whether they are in view or not.
+IN_FRONT = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.widgets.map((cell) => cell.model).filter((cell) => cell.type === "code");
+  return cells.filter((cell) => cell.sharedModel.getSource().trim()).map((cell) => ({
+    number: cell.executionCount,
+    outputs: Array.from({ length: cell.outputs.length }, (_, index) => cell.outputs.get(index).type),
+  }));
+}"""
+
+
+def run_all(lab):
+    """Choose Run, Run All Cells; again, if the menu closed before it took the click."""
+    for _ in range(3):
+        lab.get_by_role("menuitem", name="Run", exact=True).click()
+        item = lab.get_by_role("menuitem", name="Run All Cells", exact=True)
+        item.hover()
+        item.click()
+        prompt = lab.locator(".jp-InputPrompt", has_text=re.compile(r"\[[*\d]"))
+        with suppress(PlaywrightTimeoutError):
+            return prompt.first.wait_for(state="attached", timeout=15_000)
+        lab.keyboard.press("Escape")
+    return pytest.fail("the menu starts no cell")
+
+
+def ran(lab):
+    """Return the code cells of the notebook in front, once each has run or one has failed."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        cells = lab.evaluate(IN_FRONT)
+        failed = any("error" in cell["outputs"] for cell in cells)
+        if failed or all(cell["number"] is not None for cell in cells):
+            lab.locator(IDLE).wait_for(timeout=120_000)
+            return lab.evaluate(IN_FRONT)
+        lab.wait_for_timeout(1000)
+    pytest.fail(f"not all cells have run within five minutes: {cells}")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["chapters/hierarchical-models.md", "exercises/shrinkage-arithmetic.md"])
+def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
+    folder, name = page.split("/")
+    lab = browser.new_page(viewport={"width": 1300, "height": 900})
+    lab.goto(f"{server.address}lab?token={server.token}")
+    files = lab.locator(".jp-DirListing-item")
+    files.filter(has_text=re.compile(rf"^{folder}")).first.dblclick(timeout=120_000)
+    files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
+    lab.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
+    assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
+    lab.locator(".jp-Notebook h1").first.wait_for()
+    lab.locator(IDLE).wait_for(timeout=120_000)
+
+    run_all(lab)
+    cells = ran(lab)
+    assert len(cells) > 2
+    assert [cell["number"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert not any("error" in cell["outputs"] for cell in cells)
+    assert any(cell["outputs"] for cell in cells)
+    lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
+    lab = browser.new_page()
+    lab.goto(f"{server.address}lab/tree/{PAGE}?token={server.token}")
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
+    assert lab.locator(".jp-FileEditor").count() == 0
+    lab.locator(IDLE).wait_for(timeout=120_000)
+    lab.close()

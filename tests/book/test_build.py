@@ -1,0 +1,233 @@
+"""The build on a small book of its own: what fails it, and what is executed again."""
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGE = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# Page {name}
+
+A link to {{ref}}`the glossary <words>`, and mathematics: $\\boldsymbol{{\\theta}}$.
+
+```{{code-cell}} ipython3
+{code}
+```
+"""
+MODULE_PAGE = PAGE.format(name="one", code="from support import numbers\nprint(numbers.ANSWER)")
+DATA_PAGE = PAGE.format(
+    name="two",
+    code="""\
+---
+mystnb: {image: {alt: "A line"}, figure: {caption: "**Figure 1** — the caption", name: "fig-1"}}
+---
+import matplotlib.pyplot as plt
+import numpy as np
+from myst_nb import glue
+number = open("../support/data/number.txt").read()
+plt.plot([0, 1])
+plt.title(number)
+print(f"The data say {number}")
+glue("number", np.float64(number) / 1000, display=False)""",
+).replace("# Page two", "# Page two\n\nOf a thousand: {glue:text}`number:.2f`.")
+
+
+@pytest.fixture(scope="module")
+def built_book(tmp_path_factory):
+    """Build a small book with the configuration of the real one and two notebooks, once."""
+    root = tmp_path_factory.mktemp("books") / "book"
+    for name in ("_config.yml", "references.bib", "requirements.txt"):
+        write(root / name, (ROOT / name).read_text())
+    for name in ("tooling/extensions", "tooling/extra", "_static", "tooling/templates"):
+        shutil.copytree(ROOT / name, root / name)
+    toc = "format: jb-book\nroot: intro\nchapters:\n"
+    write(root / "_toc.yml", toc + "  - file: chapters/one\n  - file: chapters/two\n")
+    write(root / "intro.md", "(words)=\n# Words\n\nNothing to execute here.\n")
+    write(root / "chapters/one.md", MODULE_PAGE)
+    write(root / "chapters/two.md", DATA_PAGE)
+    # What tests and benchmarks leave beside the pages is none of the book's business.
+    for name in (".pytest_cache", ".tools", "benchmarks", "tests/data", "support/data"):
+        write(root / name / "README.md", "# Not a page\n")
+    write(root / "support/__init__.py", "")
+    write(root / "support/numbers.py", "ANSWER = 4711\n")
+    write(root / "support/data/number.txt", "1234")
+    process = build(root)
+    assert executed(process) == {"one", "two"}
+    last_line = process.stdout.strip().splitlines()[-1]
+    assert re.fullmatch(r"Finished in [\d.]+ s\. Open .*_build/html/index\.html", last_line)
+    return root
+
+
+@pytest.fixture
+def book(built_book, tmp_path):
+    """Return a copy of the built book, which a test may change and build again."""
+    return shutil.copytree(built_book, tmp_path / "book")
+
+
+def write(path, text):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(text)
+
+
+def build(book):
+    """Run the build as make does; return the finished process."""
+    return subprocess.run(
+        [sys.executable, ROOT / "tooling/scripts/build.py", book],
+        env={**os.environ, "PYTHONPATH": str(book)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def executed(process):
+    """Return the names of the pages that a successful build says it executed."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    return set(re.findall(r"^  chapters/(\w+)\.md  [\d.]+ s", process.stdout, re.MULTILINE))
+
+
+def shown(book, name):
+    """Return what a reader sees of a page."""
+    html = (book / "_build/html/chapters" / f"{name}.html").read_text()
+    return BeautifulSoup(html, "html.parser").find("article").get_text()
+
+
+def test_outputs_are_shown_and_nothing_is_executed_twice(book):
+    assert "4711" in shown(book, "one")
+    assert "The data say 1234" in shown(book, "two")
+    assert executed(build(book)) == set()
+    assert "4711" in shown(book, "one")
+
+
+def test_only_the_edited_page_is_executed_again(book):
+    with (book / "chapters/one.md").open("a") as page:
+        page.write("\n```{code-cell} ipython3\nprint(6 * 7, 'more')\n```\n")
+    assert executed(build(book)) == {"one"}
+    assert "42 more" in shown(book, "one")
+
+
+def test_a_number_edited_in_a_module_reaches_the_page(book):
+    write(book / "support/numbers.py", "ANSWER = 4712\n")
+    assert "one" in executed(build(book))
+    assert "4712" in shown(book, "one")
+
+
+def test_a_number_edited_in_a_data_file_reaches_the_page(book):
+    write(book / "support/data/number.txt", "5678")
+    assert "two" in executed(build(book))
+    assert "The data say 5678" in shown(book, "two")
+    assert "Of a thousand: 5.68." in shown(book, "two")
+
+
+def test_an_edited_caption_or_sentence_reaches_the_page(book):
+    write(book / "chapters/two.md", DATA_PAGE.replace("the caption", "a better caption"))
+    write(book / "chapters/one.md", MODULE_PAGE.replace("A link", "Another link"))
+    assert executed(build(book)) == {"two"}
+    assert "a better caption" in shown(book, "two")
+    assert "Another link" in shown(book, "one")
+
+
+def test_the_fingerprint_covers_code_data_lock_and_settings(book, monkeypatch):
+    script = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))
+    fingerprints = [script["fingerprint"](book)]
+    write(book / "support/new/module.py", "")
+    fingerprints.append(script["fingerprint"](book))
+    (book / "support/data/number.txt").rename(book / "support/data/renamed.txt")
+    fingerprints.append(script["fingerprint"](book))
+    write(book / "requirements.txt", "numpy==1.0\n")
+    fingerprints.append(script["fingerprint"](book))
+    monkeypatch.setenv("BOOK_SEED", "7")
+    fingerprints.append(script["fingerprint"](book))
+    assert len(set(fingerprints)) == 5
+
+    write(book / "support/__pycache__/module.pyc", "left behind")
+    write(book / "chapters/one.md", "another page")
+    assert script["fingerprint"](book) == fingerprints[-1]
+
+
+def test_raising_cells_fail_the_build_each_time(book):
+    broken = MODULE_PAGE + "\n```{code-cell} ipython3\nvalue = 0\n1 / value\n```\n"
+    write(book / "chapters/one.md", broken)
+    write(book / "chapters/two.md", PAGE.format(name="two", code="import os\nos._exit(1)"))
+    line = broken.splitlines().index("value = 0")
+    for _ in range(2):
+        process = build(book)
+        assert process.returncode == 1
+        assert f"chapters/one.md:{line}: code cell 2 failed" in process.stderr
+        assert "ZeroDivisionError: division by zero" in process.stderr
+        assert "1 / value" in process.stderr
+        assert re.search(r"chapters/two\.md:\d+: code cell 1 failed\nKernel died", process.stderr)
+        assert "Open" not in process.stdout
+
+
+def test_a_broken_reference_fails_the_build_each_time(book):
+    write(book / "chapters/one.md", MODULE_PAGE.replace("<words>", "<no-such-label>"))
+    for _ in range(2):
+        process = build(book)
+        assert process.returncode == 1
+        assert "no-such-label" in process.stderr
+        assert "chapters/one.md" in process.stderr
+
+
+def test_a_page_that_is_missing_or_unreadable_fails_the_build(book):
+    write(book / "chapters/two.md", PAGE.format(name="two", code="---\na: b: c\n---\n1 + 1"))
+    process = build(book)
+    assert process.returncode == 1
+    assert re.match(r".*chapters/two\.md: Code cell 1 at line \d+", process.stderr)
+
+    (book / "chapters/two.md").unlink()
+    process = build(book)
+    assert process.returncode == 1
+    assert "chapters/two.md: no such page" in process.stderr
+
+
+def test_pages_load_nothing_from_elsewhere(built_book):
+    html = built_book / "_build/html"
+    pages = [path for path in html.rglob("*.html") if "_static" not in path.parts]
+    assert len(pages) >= 4
+    for path in pages:
+        soup = BeautifulSoup(path.read_text(), "html.parser")
+        for address in loaded(soup):
+            assert not re.match(r"(https?:)?//", address), f"{path.name} loads {address}"
+            if not address.startswith("data:"):
+                file = (path.parent / address.split("?")[0].split("#")[0]).resolve()
+                assert file.exists(), f"{path.name} loads {address}, which is not there"
+    for path in html.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", path.read_text()), path
+
+
+def test_each_notebook_has_a_button_that_opens_it_on_binder(built_book):
+    for name in ("one", "two"):
+        html = (built_book / "_build/html/chapters" / f"{name}.html").read_text()
+        addresses = [link["href"] for link in BeautifulSoup(html, "html.parser").select("a[href]")]
+        (binder,) = [address for address in addresses if "mybinder.org" in address]
+        assert binder.endswith(f"?urlpath=lab/tree/chapters/{name}.md")
+
+
+def loaded(soup):
+    """Return the addresses that a browser fetches to show a page."""
+    for tag in soup.select("script[src], img[src], iframe[src], source[src], video[src]"):
+        yield tag["src"]
+    for tag in soup.select("link[href]"):
+        if set(tag["rel"]) & {"stylesheet", "preload", "icon", "modulepreload", "manifest"}:
+            yield tag["href"]

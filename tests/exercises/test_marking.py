@@ -1,0 +1,350 @@
+"""Marking: every point is had by the right answer and lost by plausible wrong ones."""
+
+import functools
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from scipy import stats
+
+import hierarchical_exact as exact
+from notebook_marking.answers import Answers
+from notebook_marking.forms import forms, plain
+from notebook_marking.marking import mark
+from notebook_marking.scheme import Choice, Posterior, Text, schemes
+from solutions.keys import key
+from support import datasets
+from support.exercises import personal
+
+TABLES = Path(__file__).parent / "answers"
+SCHEMES = schemes()
+SUBMITTED = SimpleNamespace(student="ada", problem="")
+
+
+def run_of(scheme, parts, *, student="", status="finished", **extra):
+    """What a notebook leaves behind that recorded these answers."""
+    answers = {"exercise": scheme.id, "student": student, "parts": parts} | extra
+    return SimpleNamespace(answers=answers, status=status, remarks=())
+
+
+def recorded(scheme, values, student=""):
+    """The same for answers by part and name, reduced as `record` does."""
+    parts = {}
+    for name, value in values.items():
+        part, short = name.split(".")
+        form = forms()[scheme.id]["parts"][part][short]
+        parts.setdefault(part, {})[short] = plain(form, value(form) if callable(value) else value)
+    return run_of(scheme, parts, student=student)
+
+
+def draws(posterior, *, chains=4, size=2000, divergences=0, transform=None, only=()):
+    """Independent draws from exact marginals, in the form in which PyMC returns its own."""
+
+    def tree(form):
+        rng = np.random.default_rng([58, divergences])
+        probability = (np.arange(4000) + 0.5) / 4000
+        variables = {}
+        for name, shape in form["of"].items():
+            quantiles = posterior[name].quantile(probability)
+            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(
+                -1, 4000
+            )
+            sample = [np.interp(rng.random(chains * size), probability, row) for row in values]
+            sample = np.reshape(np.transpose(sample), (chains, size, *shape))
+            if transform and name in only:
+                sample = transform(sample)
+            dims = ["chain", "draw", *[f"{name}_{i}" for i in range(len(shape))]]
+            variables[name] = (dims, sample)
+        diverging = np.arange(chains * size).reshape(chains, size) < divergences
+        sample_stats = xr.Dataset({"diverging": (["chain", "draw"], diverging)})
+        return xr.DataTree.from_dict({"posterior": xr.Dataset(variables), "sample_stats": sample_stats})
+
+    return tree
+
+
+@functools.cache
+def key_of(exercise, student=""):
+    return key(SCHEMES[exercise].page, personal.data(exercise, student), {})
+
+
+@functools.cache
+def right_answers(exercise, student=""):
+    """The right answer to everything, as a student would give it; prose is some prose."""
+    right = {}
+    for name, answer in SCHEMES[exercise].entries():
+        if isinstance(answer, Text):
+            right[name] = "Because."
+            continue
+        value = key_of(exercise, student)[name].value
+        if isinstance(answer, Posterior):
+            right[name] = draws(value, divergences=answer.needs.divergences_at_least or 0)
+        elif isinstance(answer, Choice):
+            right[name] = value if isinstance(value, str) else value[0]
+        else:
+            right[name] = value
+    return right
+
+
+def given_names(exercise):
+    """What the set-up cells of an exercise define: its data, by the student's names."""
+    page = SCHEMES[exercise].page
+    text = (Path(__file__).parents[2] / "exercises" / f"{page}.md").read_text(encoding="utf-8")
+    names = {}
+    answers = Answers(exercise)
+    for line in text.splitlines():
+        if re.match(r"[a-z_, ]+ = answers\.data\(|mu_hat, ", line):
+            exec(line, {"answers": answers}, names)
+    return names
+
+
+def table_of(scheme):
+    """Wrong answers by part and name."""
+    path = TABLES / f"{scheme.page}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def entries():
+    """Every wrong answer of the tables."""
+    return [
+        pytest.param(scheme, name, entry["wrong"], id=f"{scheme.id} {name}: {entry['because']}")
+        for scheme in SCHEMES.values()
+        for name, wrong in table_of(scheme).items()
+        for entry in wrong
+    ]
+
+
+def marks_of(marked, name):
+    """Marks of one answer, or of the variables of one posterior."""
+    part, short = name.split(".")
+    return [one for one in marked.marks if one.part == part and one.name.split(".")[0] == short]
+
+
+# Every point discriminates ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("student", ["", "ada", "bob"])
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_right_answers_get_all_points(exercise, student):
+    scheme = SCHEMES[exercise]
+    run = recorded(scheme, right_answers(exercise, student), student)
+    marked = mark(SimpleNamespace(student=student, problem=""), run, scheme)
+    prose = sum(answer.out_of for _, answer in scheme.entries() if isinstance(answer, Text))
+    assert [one for one in marked.marks if one.state not in ("right", "review")] == []
+    assert marked.points == marked.out_of - prose
+    assert marked.out_of == scheme.out_of
+    assert not marked.flags
+
+
+@pytest.mark.parametrize(("scheme", "name", "wrong"), entries())
+def test_wrong_answers_lose_their_points(scheme, name, wrong):
+    value = key_of(scheme.id)[name].value
+    right = value[0] if isinstance(value, tuple) else value
+    names = {"np": np, "stats": stats, "exact": exact, "datasets": datasets, "draws": draws, "right": right}
+    given = eval(wrong, names | given_names(scheme.id))
+    marked = mark(SUBMITTED, recorded(scheme, {name: given}), scheme)
+    lost = [one for one in marks_of(marked, name) if one.points == 0]
+    assert lost, f"{given} got all points"
+    assert all(one.reason for one in lost)
+
+
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_each_answer_has_two_wrong_ones(exercise):
+    scheme = SCHEMES[exercise]
+    table = table_of(scheme)
+    marked_by_machine = {name for name, answer in scheme.entries() if not isinstance(answer, Text)}
+    assert set(table) == marked_by_machine
+    assert {name for name, wrong in table.items() if len(wrong) < 2} == set()
+
+
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_each_variable_of_a_posterior_can_lose_its_points(exercise):
+    """A posterior that is wrong in one variable loses the points of that one only."""
+    scheme = SCHEMES[exercise]
+    for name, answer in scheme.entries():
+        if not isinstance(answer, Posterior) or answer.needs.divergences_at_least:
+            continue
+        for variable in answer.points:
+
+            def shift(sample):
+                return sample + sample.std()
+
+            given = draws(key_of(exercise)[name].value, transform=shift, only=[variable])
+            marked = mark(SUBMITTED, recorded(scheme, {name: given}), scheme)
+            states = {one.name: one.state for one in marks_of(marked, name)}
+            expected = {f"{name.split('.')[1]}.{other}": "right" for other in answer.points}
+            assert states == expected | {f"{name.split('.')[1]}.{variable}": "wrong"}
+
+
+# Fairness --------------------------------------------------------------------------------------
+
+
+def test_a_wrong_earlier_value_costs_its_points_once():
+    scheme = SCHEMES["5.8.1"]
+    effect, error = personal.data("5.8.1")[""]
+    factors = (error / (error + 6)).values  # a mistake in (a), carried on correctly
+    estimates = (1 - factors) * effect.values + factors * 8
+    values = {
+        "a.factors": factors,
+        "b.estimates": estimates,
+        "c.reduction": 100 * (28 - estimates[0]) / 28,
+    }
+    marked = mark(SUBMITTED, recorded(scheme, values), scheme)
+    states = {f"{one.part}.{one.name}": (one.state, one.points) for one in marked.marks}
+    assert states["a.factors"] == ("wrong", 0)
+    assert states["b.estimates"] == ("follow-through", 2)
+    assert states["c.reduction"] == ("follow-through", 1)
+
+
+def test_a_right_answer_after_a_wrong_one_is_right():
+    scheme = SCHEMES["5.8.1"]
+    right = right_answers("5.8.1")
+    marked = mark(SUBMITTED, recorded(scheme, right | {"a.factors": [0.5] * 8}), scheme)
+    states = {f"{one.part}.{one.name}": one.state for one in marked.marks}
+    assert states["a.factors"] == "wrong"
+    assert states["b.estimates"] == states["c.reduction"] == "right"
+
+
+def test_honest_samples_are_right():
+    """Of many honest samples no more are refused than Monte Carlo error explains.
+
+    At four errors on each side one comparison in 16,000 fails; 100 fits compare 20 values each, so that one
+    failure is seen in one series of ten, and two in one of two hundred.
+    """
+    scheme = SCHEMES["5.8.3"]
+    posterior = key_of("5.8.3")["b.posterior"].value
+    form = forms()["5.8.3"]["parts"]["b"]["posterior"]
+    refused = 0
+    exact_sd = {name: np.asarray(posterior[name].sd()) for name in form["of"]}
+    exact_mean = {name: np.asarray(posterior[name].mean()) for name in form["of"]}
+    rng = np.random.default_rng(583)
+    template = plain(form, draws(posterior)(form))
+    for _ in range(100):
+        summary = {**template, "quantities": {}}
+        for name, shape in form["of"].items():
+            old = template["quantities"][name]
+            mean = rng.normal(exact_mean[name], old["mcse_mean"])
+            sd = rng.normal(exact_sd[name], old["mcse_sd"])
+            summary["quantities"][name] = {
+                **old,
+                "mean": np.asarray(mean).tolist(),
+                "sd": np.asarray(sd).tolist(),
+            }
+            assert np.shape(mean) == tuple(shape)
+        marked = mark(SUBMITTED, run_of(scheme, {"b": {"posterior": summary}}), scheme)
+        refused += any(one.state == "wrong" for one in marks_of(marked, "b.posterior"))
+    assert refused <= 1
+
+
+def test_a_close_miss_goes_to_a_human():
+    scheme = SCHEMES["5.8.4"]
+    truth = key_of("5.8.4")["a.mean"]
+    for errors, flagged in ((3.9, False), (4.5, True), (5.5, False)):
+        marked = mark(SUBMITTED, recorded(scheme, {"a.mean": truth.value + errors * truth.error}), scheme)
+        (one,) = marks_of(marked, "a.mean")
+        assert one.points == (1 if errors < 4 else 0)
+        assert bool(marked.flags) == flagged
+
+
+def test_data_of_ones_own_have_a_key_of_their_own():
+    scheme = SCHEMES["5.8.1"]
+    mine = recorded(scheme, right_answers("5.8.1", "ada"), student=" Ada ")
+    assert marks_of(mark(SUBMITTED, mine, scheme), "a.factors")[0].state == "right"
+    # Without an id the key is that of the source's data, and these are others.
+    unnamed = recorded(scheme, right_answers("5.8.1", "ada"))
+    assert marks_of(mark(SUBMITTED, unnamed, scheme), "a.factors")[0].state == "wrong"
+
+
+def test_answers_under_another_id_are_marked_with_ones_own_data_and_flagged():
+    scheme = SCHEMES["5.8.1"]
+    copied = recorded(scheme, right_answers("5.8.1", "bob"), student="bob")
+    marked = mark(SUBMITTED, copied, scheme)
+    assert "bob" in marked.flags[0]
+    assert marks_of(marked, "a.factors")[0].state == "wrong"
+    for answers_of, state in (("ada", "right"), ("", "wrong")):
+        run = recorded(scheme, right_answers("5.8.1", answers_of), student="bob")
+        assert marks_of(mark(SUBMITTED, run, scheme), "a.factors")[0].state == state
+
+
+# What a notebook may leave behind --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answers", [{}, {"parts": []}, {"exercise": "5.8.1", "parts": None}, [], "x", 3])
+def test_anything_may_be_in_the_file(answers):
+    scheme = SCHEMES["5.8.1"]
+    marked = mark(SUBMITTED, SimpleNamespace(answers=answers, status="finished", remarks=()), scheme)
+    assert marked.points == 0
+    assert len(marked.marks) == len(scheme.entries())
+
+
+def test_marks_cannot_be_recorded():
+    scheme = SCHEMES["5.8.1"]
+    parts = {"a": {"factors": [0.5] * 8, "points": 100}, "z": {"x": 1}}
+    marked = mark(SUBMITTED, run_of(scheme, parts, points=100, score=100), scheme)
+    assert marked.points == 0
+    assert len(marked.flags) >= 3
+
+
+def test_a_malformed_answer_costs_only_itself():
+    scheme = SCHEMES["5.8.1"]
+    parts = {"a": {"factors": ["a"] * 8, "most": "H", "least": "E"}, "d": {"factor": 1e400}}
+    marked = mark(SUBMITTED, run_of(scheme, parts), scheme)
+    states = {f"{one.part}.{one.name}": one.state for one in marked.marks}
+    assert states["a.factors"] == states["d.factor"] == "missing"
+    assert states["a.most"] == states["a.least"] == "right"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), True, None, 10**400])
+def test_what_is_no_finite_number_gets_nothing(value):
+    scheme = SCHEMES["5.8.1"]
+    marked = mark(SUBMITTED, run_of(scheme, {"d": {"factor": value}}), scheme)
+    assert marks_of(marked, "d.factor")[0].points == 0
+
+
+def summary_of_fit():
+    form = forms()["5.8.3"]["parts"]["b"]["posterior"]
+    return plain(form, draws(key_of("5.8.3")["b.posterior"].value)(form))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"mean": 100.0, "mcse_mean": 1e6, "mcse_sd": 1e6},
+        {"mean": 100.0, "mcse_mean": 1e6, "mcse_sd": 1e6, "ess_bulk": 1e12, "ess_tail": 1e12},
+        {"ess_bulk": 1e9, "ess_tail": 1e9},
+        {"sd": 0.0},
+        {"mean": 0.6, "sd": 0.3, "mcse_mean": 0.0, "mcse_sd": 0.0},
+        # Errors that fit the standard deviation, and would excuse anything.
+        {"mean": 100.0, "sd": 1e6, "mcse_mean": 2e4, "mcse_sd": 1e6},
+    ],
+)
+def test_a_forged_summary_gains_nothing(forged):
+    scheme = SCHEMES["5.8.3"]
+    summary = summary_of_fit()
+    summary["quantities"]["mu_log"] |= forged
+    marked = mark(SUBMITTED, run_of(scheme, {"b": {"posterior": summary}}), scheme)
+    assert {one.name: one.points for one in marks_of(marked, "b.posterior")}["posterior.mu_log"] == 0
+
+
+def test_the_reason_for_a_missing_answer_says_what_happened():
+    scheme = SCHEMES["5.8.1"]
+    for submission, run, words in (
+        (SUBMITTED, SimpleNamespace(answers={}, status="out of time", remarks=()), "out of time"),
+        (SimpleNamespace(student="ada", problem="a symbolic link"), None, "a symbolic link"),
+        (SUBMITTED, SimpleNamespace(answers={}, status="finished", remarks=()), "not answered"),
+    ):
+        assert all(words in one.reason for one in mark(submission, run, scheme).marks)
+
+
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_typical_mistakes_are_wrong_and_are_named(exercise):
+    scheme = SCHEMES[exercise]
+    for name, entry in key_of(exercise).items():
+        for mistake, value in entry.mistakes.items():
+            marked = mark(SUBMITTED, recorded(scheme, {name: value}), scheme)
+            (one,) = marks_of(marked, name)
+            assert one.points == 0
+            assert mistake in one.reason

@@ -1,0 +1,69 @@
+"""Explorers in a browser: the keyboard sets them, and their tables follow with the exact numbers."""
+
+import numpy as np
+import pytest
+from browsing import open_explorer
+from scipy import stats
+
+import hierarchical_exact as exact
+from support import datasets
+from tooling import explorers
+
+pytest_plugins = ["browsing"]
+pytestmark = pytest.mark.browser
+
+SCHOOLS = datasets.eight_schools()
+
+
+def test_prior(page, site):
+    prior = open_explorer(page, site + "chapters/practical-considerations.html", "prior")
+    slider = prior.locator("input[type=range]")
+    slider.press("Home")
+    assert slider.get_attribute("aria-valuetext") == "1"
+    assert prior.locator("output").inner_text() == "1"
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "5"
+    prior.locator("select").press("ArrowDown")
+    tau = stats.halfcauchy(scale=5)
+    posterior = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], tau=tau)
+    theta = posterior["theta"].sel(school="G")
+    row = prior.locator("tbody tr", has_text="school G").locator("td")
+    shown = [float(text) for text in row.all_inner_texts()]
+    np.testing.assert_allclose(
+        shown, [18, theta.mean(), theta.quantile(0.055), theta.quantile(0.945)], atol=0.0051
+    )
+    limit = prior.locator("tbody tr", has_text="95% limit: posterior").locator("td").nth(1)
+    assert float(limit.inner_text()) == pytest.approx(posterior["tau"].quantile(0.95), abs=0.0051)
+
+
+def test_survey(page, site):
+    survey = open_explorer(page, site + "chapters/dirichlet-multinomial.html", "survey")
+    slider = survey.locator("input[type=range]")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "1000"
+    slider.press("ArrowLeft")
+    survey.locator("select").press("ArrowDown")
+    count = datasets.survey()["count"]
+    posterior = exact.dirichlet_multinomial(count, alpha=500.0, baseline=stats.dirichlet(np.ones(4)))
+    estimate = posterior["pi"].mean().sel(region="region 3", response="A").item()
+    row = survey.locator("tbody tr", has_text="region 3").locator("td")
+    shown = [float(text) for text in row.all_inner_texts()]
+    np.testing.assert_allclose(shown, [60, 31 / 60, estimate, 500 / 560], atol=0.0051)
+
+
+def test_funnel(page, site):
+    funnel = open_explorer(page, site + "chapters/eight-schools.html", "funnel")
+    slider = funnel.locator("input[type=range]")
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "20"
+    slider.press("ArrowLeft")
+    effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
+    tau = exact.normal(effect, error)["tau"]
+    limits = explorers.step_limits([10], effect, error, tau, mu_sd=20)
+    rows = funnel.locator("tbody tr")
+    shown = dict(zip(rows.locator("th").all_inner_texts(), rows.all(), strict=True))
+    assert set(shown) == set(limits)
+    for form, (step,) in limits.items():
+        cell = shown[form].locator("td").last
+        assert float(cell.inner_text()) == pytest.approx(step, rel=0.05)

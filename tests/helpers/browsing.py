@@ -1,0 +1,132 @@
+"""The built book in Chromium: fixtures for tests that look at pages as a reader does.
+
+A test module asks for them by ``pytest_plugins = ["browsing"]``. The browser finds no other host than
+this one, as if the network were cut off.
+"""
+
+import fcntl
+import gzip
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tooling/scripts"))
+
+import chromium  # noqa: E402
+
+HTML = ROOT / "_build" / "html"
+CHAPTERS = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
+OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
+# Already small; what GitHub Pages would send as it is.
+COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
+
+
+@contextmanager
+def building():
+    """Keep other test processes from building the book at the same time."""
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with (ROOT / "_build" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build_book():
+    """Build the book, unless it is there and fresh; return the folder of its pages."""
+    with building():
+        result = subprocess.run(
+            [sys.executable, ROOT / "tooling/scripts" / "build.py"], capture_output=True, text=True
+        )
+    if result.returncode:
+        pytest.fail(f"the book cannot be built:\n{result.stdout}{result.stderr}", pytrace=False)
+    return HTML
+
+
+def pages(folder=HTML):
+    """Return the addresses of all pages of a built book, from its first folder."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
+    return sorted(name for name in found if not name.startswith("_static/"))
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Sends text compressed, as the servers of public pages do."""
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path /= "index.html"
+        if not path.is_file():
+            self.send_error(404)
+            return
+        body = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        if path.suffix not in COMPRESSED:
+            body = gzip.compress(body, mtime=0)
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def serving(folder):
+    """Serve a folder on this machine; give the address, which ends with a slash."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+
+
+def offline():
+    """Start a browser that finds no other host."""
+    return chromium.opened("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return Chromium; without it, the test is skipped."""
+    if chromium.PATH is None:
+        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
+    with offline() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def site(browser):
+    """Return the address of the built book, served on this machine."""
+    with serving(build_book()) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser):
+    """Return a new page, which must not log an error."""
+    errors = []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def open_explorer(page, address, name):
+    """Return an explorer of a page that can be used, with its table of numbers open."""
+    page.goto(address)
+    explorer = page.locator(f"#explorer-{name}")
+    explorer.locator("xpath=self::*[@data-ready]").wait_for(state="attached")
+    explorer.locator("summary").press("Enter")
+    return explorer

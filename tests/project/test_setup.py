@@ -1,0 +1,193 @@
+"""Setting up the environment, with stand-ins for Python and uv that install nothing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "grep", "mkdir", "pwd", "rm", "touch"]
+
+RECENT_PYTHON = "#!/bin/sh\nexit 0\n"
+OLD_PYTHON = "#!/bin/sh\nexit 1\n"
+# Suits whoever asks for no version, or for 3.12; setup.sh passes the version after -c and its code.
+PYTHON_312 = '#!/bin/sh\ncase "$3" in ""|3.12) exit 0;; esac\nexit 1\n'
+# Notes each call; makes an environment as `uv venv` would; fails where it is told to.
+UV = """\
+#!/bin/sh
+echo "$@" >>calls
+[ "$1 $2" != "$FAIL" ] || exit 2
+if [ "$1" = venv ]; then
+    mkdir -p .venv/bin
+    printf '#!/bin/sh\\nexit 0\\n' >.venv/bin/python
+    chmod +x .venv/bin/python
+    echo "VIRTUAL_ENV=$(pwd)/.venv" >.venv/bin/activate
+fi
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Return a clone of the project on a machine with nothing but a few commands."""
+    for name in ("requirements.txt", "pyproject.toml", ".python-version", "tooling/scripts/setup.sh"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for name in COMMANDS:
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    return tmp_path
+
+
+def install(machine, name, script):
+    path = machine / "bin" / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def set_up(machine, fail="nothing", **variables):
+    return subprocess.run(
+        ["sh", "tooling/scripts/setup.sh"],
+        cwd=machine,
+        env={"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": fail, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def calls(machine):
+    path = machine / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("pythons", [[], ["python3"]], ids=["no Python", "an old Python"])
+def test_without_a_recent_python_one_sentence_says_what_to_install(machine, pythons):
+    for name in pythons:
+        install(machine, name, OLD_PYTHON)
+    process = set_up(machine)
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert len(process.stderr.splitlines()) == 1
+    assert "install Python 3.13" in process.stderr
+    assert not (machine / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("pythons", "chosen"),
+    [
+        (["python3", "python3.12", "python3.13", "python3.14"], "python3.13"),
+        (["python3.12"], "python3.12"),
+        (["python3.14"], "python3.14"),
+        (["python3"], "python3"),
+    ],
+)
+def test_the_preferred_python_is_taken_and_else_another_recent_one(machine, pythons, chosen):
+    install(machine, "uv", UV)
+    install(machine, "python3", OLD_PYTHON)
+    for name in pythons:
+        install(machine, name, RECENT_PYTHON)
+    assert set_up(machine).returncode == 0
+    assert f"--python {machine}/bin/{chosen} .venv" in calls(machine)[0]
+
+
+def test_a_version_that_is_asked_for_is_taken_although_another_is_preferred(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", '#!/bin/sh\n[ -z "$3" ]\n')
+    install(machine, "python3.12", PYTHON_312)
+    assert set_up(machine, BOOK_PYTHON="3.12").returncode == 0
+    assert f"--python {machine}/bin/python3.12 .venv" in calls(machine)[0]
+
+
+def test_an_environment_of_another_version_than_asked_for_is_made_anew(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    set_up(machine)
+    install(machine, "python3.12", PYTHON_312)
+    (machine / ".venv/bin/python").write_text('#!/bin/sh\n[ -z "$3" ]\n')
+    (machine / "bin/python3.13").unlink()
+    (machine / "calls").unlink()
+    assert set_up(machine).returncode == 0
+    assert calls(machine) == []
+    assert set_up(machine, BOOK_PYTHON="3.12").returncode == 0
+    assert calls(machine)[0].startswith("venv")
+
+
+def test_no_other_version_takes_the_place_of_the_one_asked_for(machine):
+    install(machine, "uv", "#!/bin/sh\nexit 1\n")
+    install(machine, "python3.12", PYTHON_312)
+    process = set_up(machine, BOOK_PYTHON="3.14")
+    assert process.returncode == 1
+    assert process.stderr.startswith("setup: BOOK_PYTHON asks for Python 3.14")
+    assert len(process.stderr.splitlines()) == 1
+    assert not (machine / ".venv").exists()
+
+
+def test_a_python_behind_a_dead_shim_is_found(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.12", OLD_PYTHON)
+    python = machine / ".pyenv/versions/3.12.1/bin/python3"
+    python.parent.mkdir(parents=True)
+    python.write_text(RECENT_PYTHON)
+    python.chmod(0o755)
+    assert set_up(machine).returncode == 0
+    assert str(python) in calls(machine)[0]
+
+
+def test_nothing_is_done_twice_until_the_lock_changes(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    assert set_up(machine).returncode == 0
+    first = calls(machine)
+    assert [line.split()[0] for line in first] == ["venv", "pip", "pip"]
+    assert set_up(machine).returncode == 0
+    assert calls(machine) == first
+
+    with (machine / "requirements.txt").open("a") as lock:
+        lock.write("# changed\n")
+    assert set_up(machine).returncode == 0
+    assert [line.split()[0] for line in calls(machine)[3:]] == ["pip", "pip"]
+
+
+@pytest.mark.parametrize("step", ["venv --quiet", "pip sync", "pip install"])
+def test_a_failure_leaves_no_half_environment(machine, step):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    assert set_up(machine, fail=step).returncode != 0
+    assert not (machine / ".venv").exists()
+    assert set_up(machine).returncode == 0
+    assert (machine / ".venv/.setup-stamp").exists()
+
+
+def test_a_failed_update_is_done_again(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    set_up(machine)
+    with (machine / "requirements.txt").open("a") as lock:
+        lock.write("# changed\n")
+    assert set_up(machine, fail="pip sync").returncode != 0
+    before = len(calls(machine))
+    assert set_up(machine).returncode == 0
+    assert len(calls(machine)) > before
+
+
+def test_a_moved_project_gets_a_new_environment(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    set_up(machine)
+    moved = machine.parent / "moved"
+    os.rename(machine, moved)
+    (moved / "calls").unlink()
+    assert set_up(moved).returncode == 0
+    assert calls(moved)[0].startswith("venv")
+
+
+def test_python_without_venv_gets_one_sentence(machine):
+    # This stand-in passes as recent, but `-m venv` makes nothing and fails.
+    install(machine, "python3.13", '#!/bin/sh\n[ "$1" = -c ]\n')
+    process = set_up(machine)
+    assert process.returncode == 1
+    assert len(process.stderr.splitlines()) == 1
+    assert "python3-venv" in process.stderr
+    assert not (machine / ".tools").exists()

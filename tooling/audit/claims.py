@@ -1,0 +1,1013 @@
+"""What the source section claims in words, and whether it is so.
+
+Each claim of ``data/claims.yaml`` has one function here, which computes the numbers that bear on it and
+derives the verdict from them: other numbers would give another verdict. Where sampling noise or a
+choice of data is unavoidable, the seeds are those of the page that treats the claim. What samplers do is
+taken from the recorded runs (`tooling.audit.runs`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+from scipy import stats
+
+import hierarchical_exact as exact
+from hierarchical_exact.posterior import Marginal
+from support import datasets
+from tooling.audit import runs
+from tooling.audit.numbers import INTERVAL, TAILS, shortest_width
+from tooling.audit.posteriors import (
+    flat_posterior,
+    hospitals_posterior,
+    schools_posterior,
+    strategies,
+    survey_posterior,
+)
+
+VERDICTS = ("holds", "holds with a condition", "does not hold", "a matter of convention")
+HOLDS, WITH_CONDITION, DOES_NOT_HOLD, CONVENTION = VERDICTS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict on a claim, and the numbers that it rests on.
+
+    Attributes
+    ----------
+    verdict : str
+        One of `VERDICTS`.
+    evidence : str
+        One to three sentences for a reader, with the condition where there is one.
+    """
+
+    verdict: str
+    evidence: str
+
+
+def findings() -> pd.DataFrame:
+    """Judge every claim.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per claim, in the order of ``claims.yaml``: id, where, claim, verdict, evidence, page. The
+        page is given as ``folder/file.md#label``.
+
+    Raises
+    ------
+    ValueError
+        If a claim has no check, or a check no claim.
+
+    Examples
+    --------
+    >>> table = findings().set_index("id")  # doctest: +SKIP
+    >>> table.loc["funnel-bias", "verdict"]  # doctest: +SKIP
+    'does not hold'
+    """
+    claims = stated()
+    unmatched = sorted({claim["id"] for claim in claims} ^ set(_CHECKS))
+    if unmatched:
+        raise ValueError(f"claims.yaml and the checks differ in {unmatched}; give each claim one check")
+    rows = []
+    for claim in claims:
+        finding = _finding(claim["id"])
+        rows.append(claim | {"verdict": finding.verdict, "evidence": finding.evidence})
+    return pd.DataFrame(rows)[["id", "where", "claim", "verdict", "evidence", "page"]]
+
+
+def stated() -> list[dict[str, str]]:
+    """Read the claims: id, where, claim and page of each.
+
+    Examples
+    --------
+    >>> stated()[0]["id"]
+    'pooling-compromise'
+    """
+    return yaml.safe_load((files("tooling.audit") / "data" / "claims.yaml").read_text(encoding="utf8"))
+
+
+_CHECKS: dict[str, Callable[[], Finding]] = {}
+
+
+def _judges(claim: str) -> Callable:
+    """Register the check of a claim."""
+
+    def register(check):
+        _CHECKS[claim] = check
+        return check
+
+    return register
+
+
+def _judged(evidence: str, *, plainly: bool, conditionally: bool = False, condition: str = "") -> Finding:
+    """Judge a claim by whether it is true as it stands, or at least under a condition."""
+    if plainly:
+        return Finding(HOLDS, evidence)
+    if conditionally:
+        return Finding(WITH_CONDITION, f"Condition: {condition}. {evidence}")
+    return Finding(DOES_NOT_HOLD, evidence)
+
+
+@cache
+def _finding(claim: str) -> Finding:
+    """Judge a claim once."""
+    return _CHECKS[claim]()
+
+
+# -- shared by several claims -----------------------------------------------------------------
+
+
+@cache
+def _schools() -> tuple[xr.DataArray, xr.DataArray]:
+    """Return effects and standard errors of the Eight Schools."""
+    schools = datasets.eight_schools()
+    return schools["effect"], schools["standard_error"]
+
+
+def _factor(sigma, tau):
+    """Shrinkage factor B."""
+    return sigma**2 / (sigma**2 + tau**2)
+
+
+def _average_factor(sigma, tau: Marginal):
+    """Shrinkage factor averaged over the posterior of tau, at 2000 equally probable values."""
+    return _factor(sigma, tau.quantile((np.arange(2000) + 0.5) / 2000)).mean("quantile")
+
+
+def _width(marginal: Marginal):
+    """Width of the highest-density interval."""
+    ends = marginal.hdi(INTERVAL)
+    return ends.isel(ci_bound=1) - ends.isel(ci_bound=0)
+
+
+def _central_width(marginal: Marginal):
+    """Width of the central interval."""
+    ends = marginal.quantile(TAILS)
+    return ends.isel(quantile=1) - ends.isel(quantile=0)
+
+
+def _evenly_spread(groups: int, sd: float) -> np.ndarray:
+    """Effects at the quantiles of a Normal law, with this standard deviation exactly."""
+    quantiles = stats.norm.ppf((np.arange(groups) + 0.5) / groups)
+    return quantiles / quantiles.std(ddof=1) * sd
+
+
+def _root_mean_square(errors) -> float:
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _plug_in(y: np.ndarray, sigma: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """REML estimate of tau, and mean and sd of each theta given it (best linear unbiased prediction)."""
+    tau = np.linspace(0, 5 * np.std(y), 2001)
+    precision = 1 / (sigma**2 + tau[:, None] ** 2)
+    mean = (precision * y).sum(axis=1) / precision.sum(axis=1)
+    log_restricted = np.log(precision).sum(axis=1) - np.log(precision.sum(axis=1))
+    log_restricted -= (precision * (y - mean[:, None]) ** 2).sum(axis=1)
+    best = log_restricted.argmax()
+    factor = _factor(sigma, tau[best])
+    variance = (1 - factor) * sigma**2 + factor**2 / precision[best].sum()
+    return tau[best], (1 - factor) * y + factor * mean[best], np.sqrt(variance)
+
+
+def _recorded(column: str) -> np.ndarray:
+    """One column of the recorded runs, without the runs in which it has no value."""
+    return runs.recorded()[column].dropna().to_numpy()
+
+
+def _in_runs() -> str:
+    """Introduce the recorded runs to a reader."""
+    table = runs.recorded()
+    samplers = table.index.unique("sampler")
+    return f"In {len(table)} runs, {len(table) // len(samplers)} seeds on each of {len(samplers)} samplers,"
+
+
+def _at(values: xr.DataArray, school: str) -> float:
+    """Value of one school."""
+    return values.sel(school=school).item()
+
+
+# -- 5.8.1 and 5.8.2 --------------------------------------------------------------------------
+
+_EXAM = {"mu": stats.norm(50, 25), "sigma": stats.halfnorm(scale=15)}
+_EXAM_TAU = stats.halfnorm(scale=10)
+# No pooling, but with one sigma for all instructors.
+_EXAM_APART = {"mu": 50.0, "tau": 25.0, "sigma": _EXAM["sigma"]}
+
+
+@_judges("pooling-compromise")
+def _pooling_compromise() -> Finding:
+    data = datasets.instructors()
+    score, instructor = data["score"], data["instructor"]
+    partial = exact.normal_groups(score, instructor, tau=_EXAM_TAU, **_EXAM)["theta"]
+    names = partial.mean()["instructor"].values
+    alone = [exact.normal_sample(score[instructor == name], **_EXAM)["mu"] for name in names]
+    own_sigma = np.array([float(_central_width(marginal)) for marginal in alone])
+    one_sigma = _central_width(exact.normal_groups(score, instructor, **_EXAM_APART)["theta"]).values
+    pooled = _central_width(partial).values
+    low, high = exact.normal_sample(score, **_EXAM)["mu"].quantile(TAILS).values
+    truth = data["true_mean"].groupby(instructor).mean()
+    missed = ((truth < low) | (truth > high)).sum().item()
+    gain = 1 - pooled / one_sigma
+    compromise = gain[0] > gain[-1] > 0 and high - low < min(pooled.min(), own_sigma.min()) and missed > 0
+    return _judged(
+        f"Then pooling narrows the interval of the section of 8 by {gain[0]:.0%} and that of 18 by "
+        f"{gain[-1]:.0%}, but widens that of the outlying Instructor 3 by {-gain[2]:.0%}. With a sigma per "
+        f"instructor it widens the section of 8 too, from {own_sigma[0]:.1f} points to {pooled[0]:.1f}. "
+        f"Complete pooling is narrowest and misses {missed} of 5 true means.",
+        plainly=compromise and gain.min() > 0 and own_sigma[0] > pooled[0],
+        conditionally=compromise,
+        condition="one sigma for all sections, and no outlying section",
+    )
+
+
+@_judges("pooling-new-group")
+def _pooling_new_group() -> Finding:
+    data = datasets.instructors()
+
+    def prediction(raised, **model):
+        return exact.normal_groups(data["score"] + raised, data["instructor"], **model)["theta_new"]
+
+    pooled = [prediction(raised, tau=_EXAM_TAU, **_EXAM) for raised in (0, 10)]
+    apart = [prediction(raised, **_EXAM_APART) for raised in (0, 10)]
+    learnt, unlearnt = (float(fits[1].mean() - fits[0].mean()) for fits in (pooled, apart))
+    width, prior_width = float(_central_width(pooled[0])), float(_central_width(apart[0]))
+    return _judged(
+        f"If all scores rise by 10 points, the prediction for a new instructor rises by {learnt:.1f} with "
+        f"partial pooling and by {abs(unlearnt):.1f} without. But no pooling does predict, with its prior: "
+        f"{prior_width:.0f} points wide instead of {width:.0f}.",
+        plainly=not np.isfinite(prior_width),
+        conditionally=abs(unlearnt) < 1e-9 < learnt,
+        condition="to predict means to learn from the data",
+    )
+
+
+@_judges("instructor-sizes")
+def _instructor_sizes() -> Finding:
+    small, others, instructors = 8, 60, 5
+    fewest, most = 10, 20
+    return _judged(
+        f"A section of {small} is not one of {fewest} to {most}. The {small + others} students together "
+        f"would fit, since five such sections hold {fewest * instructors} to {most * instructors}.",
+        plainly=fewest <= small <= most and fewest * instructors <= small + others <= most * instructors,
+    )
+
+
+@_judges("marginal-dependence")
+def _marginal_dependence() -> Finding:
+    mu, tau = stats.norm(0, 20), stats.halfnorm(scale=10)
+    marginal = mu.var() / (mu.var() + tau.var() + tau.mean() ** 2)
+    pairs = 8 + 6 * np.random.default_rng(5821).normal(size=(2, 200_000))
+    given, noise = np.corrcoef(pairs)[0, 1], 1 / np.sqrt(pairs.shape[1])
+    return _judged(
+        f"With the priors of the Eight Schools, the correlation of two group parameters is {marginal:.2f} "
+        f"before any data. Given mu and tau it is zero (simulated: {given:.3f} ± {noise:.3f}).",
+        plainly=abs(given) < 4 * noise < marginal,
+    )
+
+
+@_judges("shrinkage-limits")
+def _shrinkage_limits() -> Finding:
+    noisy, precise = _factor(100, 1), _factor(1, 100)
+    rising = (np.diff(_factor(np.geomspace(1e-6, 1e6, 1000), 1.0)) >= 0).all()
+    limits = np.allclose([_factor(1e6, 1.0), _factor(1e-6, 1.0)], [1, 0], atol=1e-9)
+    return _judged(
+        f"B = {noisy:.4f} for sigma = 100 and tau = 1, and {precise:.4f} for sigma = 1 and tau = 100.",
+        plainly=rising and limits,
+    )
+
+
+@_judges("school-e-lowest-b")
+def _school_e_lowest_b() -> Finding:
+    _, error = _schools()
+    factor = _factor(error, xr.DataArray(np.linspace(0.1, 50, 500), dims="tau"))
+    lowest, highest = set(factor.idxmin("school").values), set(factor.idxmax("school").values)
+    at_six = _factor(error, 6.0)
+    return _judged(
+        f"True for every tau. At tau = 6, B goes from {_at(at_six, 'E'):.2f} (E) to {_at(at_six, 'H'):.2f} "
+        "(H).",
+        plainly=lowest == {"E"} and highest == {"H"},
+    )
+
+
+# -- 5.8.3 ------------------------------------------------------------------------------------
+
+
+@_judges("funnel-mechanism")
+def _funnel_mechanism() -> Finding:
+    median = schools_posterior()["tau"].quantile(0.5)
+    at_divergences = _recorded("centred-0.90/tau_at_divergences")
+    below = (at_divergences < median).mean()
+    return _judged(
+        f"{_in_runs()} the divergences of the centred fit lay at a median tau of "
+        f"{np.median(at_divergences):.1f} in the middle run, and below the exact posterior median of "
+        f"{median:.1f} in {below:.0%} of the runs that had any.",
+        plainly=below >= 0.9,
+        conditionally=below >= 0.5,
+    )
+
+
+@_judges("target-accept")
+def _target_accept() -> Finding:
+    at = {target: _recorded(f"centred-{target}/divergences") for target in ("0.90", "0.95", "0.99")}
+    fewer = {target: (at[target] < at["0.90"]).mean() for target in ("0.95", "0.99")}
+    some = {target: (at[target] > 0).mean() for target in ("0.95", "0.99")}
+    share = [*fewer.values(), *some.values()]
+    median = {target: np.median(values) for target, values in at.items()}
+    return _judged(
+        f"{_in_runs()} the median number of divergences was {median['0.90']:.0f} at 0.90, "
+        f"{median['0.95']:.0f} at 0.95 and {median['0.99']:.0f} at 0.99. There were fewer than at 0.90 in "
+        f"{fewer['0.95']:.0%} and {fewer['0.99']:.0%} of the runs, and any at all in {some['0.95']:.0%} and "
+        f"{some['0.99']:.0%}.",
+        plainly=min(share) == 1,
+        conditionally=min(share) > 0.5,
+        condition="as a rule, not in every run",
+    )
+
+
+@_judges("funnel-bias")
+def _funnel_bias() -> Finding:
+    tau = schools_posterior()["tau"]
+    grid = np.linspace(0, 1, 1001)
+    in_stem = np.trapezoid(grid * tau.pdf(grid), grid)
+    without_stem = (tau.mean() - in_stem) / (1 - tau.cdf(1.0))
+    sampled, below = _recorded("centred-0.90/tau_mean"), _recorded("centred-0.90/tau_below_1")
+    too_large = (sampled > tau.mean()).sum()
+    return _judged(
+        f"The other way round: the stem is where tau is small. Exactly, tau has the mean {tau.mean():.2f}, "
+        f"and {without_stem:.2f} without the {tau.cdf(1.0):.1%} below 1. {_in_runs()} the centred fit at "
+        f"0.90 gave too large a mean in {too_large} ({np.median(sampled):.2f} in the middle run, with "
+        f"{np.median(below):.1%} of its draws below 1).",
+        plainly=without_stem < tau.mean() and too_large < sampled.size / 2,
+    )
+
+
+@_judges("cylinder")
+def _cylinder() -> Finding:
+    _, error = _schools()
+    low, high = schools_posterior()["tau"].quantile(np.array([0.05, 0.95])).values
+    # Given mu and tau, theta-tilde has the sd sqrt(B), and theta tau times that.
+    raw = np.sqrt(_factor(error, high) / _factor(error, low))
+    centred = raw * high / low
+    even = (raw > 0.5).all().item()
+    divergences = _recorded("non-centred/divergences")
+    return _judged(
+        f"Between tau = {low:.1f} and {high:.1f} (90% of the posterior) the sd of theta-tilde given mu and "
+        f"tau falls to {_at(raw, 'E'):.0%} for E and {_at(raw, 'H'):.0%} for H, that of theta grows "
+        f"{_at(centred, 'E'):.0f}- and {_at(centred, 'H'):.0f}-fold. {_in_runs()} "
+        f"{(divergences == 0).sum()} had no divergence, and the worst {divergences.max():.0f} in 8000 "
+        "draws.",
+        plainly=even and (divergences == 0).all(),
+        conditionally=even and np.median(divergences) <= 1,
+        condition="few divergences, not none",
+    )
+
+
+@_judges("ess-sixfold")
+def _ess_sixfold() -> Finding:
+    table = runs.recorded()
+    ratio = table["non-centred/tau/ess_bulk"] / table["centred-0.90/tau/ess_bulk"]
+    # What is typical lies in the middle half of the runs.
+    low, middle, high = ratio.quantile([0.25, 0.5, 0.75])
+    return _judged(
+        f"{_in_runs()} the ratio was {middle:.1f} in the middle run, between {low:.1f} and {high:.1f} in the "
+        f"middle half, and {ratio.min():.1f} to {ratio.max():.1f} altogether.",
+        plainly=low >= 5 and high <= 7,
+        conditionally=low <= 6 <= high,
+        condition="six is one typical value among others; the ratio is no constant",
+    )
+
+
+@_judges("forest-a-g")
+def _forest_a_g() -> Finding:
+    (a, g), (flat_a, flat_g) = (
+        posterior["theta"].mean().sel(school=["A", "G"]).values
+        for posterior in (schools_posterior(), flat_posterior())
+    )
+    return _judged(
+        f"The exact posterior means are {a:.2f} and {g:.2f}. Flat priors would give {flat_a:.2f} and "
+        f"{flat_g:.2f}.",
+        # The claim rounds to halves.
+        plainly=abs(a - 11) <= 0.25 and abs(g - 10.5) <= 0.25,
+    )
+
+
+@_judges("forest-grand-mean")
+def _forest_grand_mean() -> Finding:
+    effect, _ = _schools()
+    mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
+    between = np.sign(effect - mean) == np.sign(mean - mu)
+    return _judged(
+        f"The grand mean is {mu:.2f} ({flat_posterior()['mu'].mean():.2f} with flat priors). "
+        f"{between.sum().item()} of 8 posterior means lie between it and the school's effect; that of B, "
+        f"whose effect is 8, is {_at(mean, 'B'):.2f}.",
+        plainly=between.all().item() and round(mu) == 8,
+    )
+
+
+@_judges("forest-c-e")
+def _forest_c_e() -> Finding:
+    hdi = schools_posterior()["theta"].hdi(INTERVAL)
+    crosses = (hdi.sel(ci_bound="lower") < 0) & (hdi.sel(ci_bound="upper") > 0)
+    c, e = (" to ".join(f"{end:.1f}" for end in hdi.sel(school=school).values) for school in "CE")
+    return _judged(
+        f"The exact 89% intervals are {c} and {e}. But {crosses.sum().item()} of the 8 intervals hold zero.",
+        plainly=crosses.sel(school=["C", "E"]).all().item(),
+    )
+
+
+@_judges("forest-widths")
+def _forest_widths() -> Finding:
+    _, error = _schools()
+    smaller, larger = np.nonzero(error.values[:, None] < error.values)
+
+    def reversed_pairs(width):
+        return (width.values[smaller] >= width.values[larger]).sum()
+
+    width = _width(schools_posterior()["theta"])
+    known_tau = _width(exact.normal(*_schools(), tau=6.0)["theta"])
+    return _judged(
+        f"{reversed_pairs(width)} of {smaller.size} pairs of schools go the other way: A (sigma 15) is "
+        f"{_at(width, 'A'):.2f} wide and H (18) {_at(width, 'H'):.2f}, E (9) {_at(width, 'E'):.2f} and B "
+        f"(10) {_at(width, 'B'):.2f}. For a known tau of 6 it would be {reversed_pairs(known_tau)}.",
+        plainly=reversed_pairs(width) == 0,
+    )
+
+
+@_judges("school-b-less")
+def _school_b_less() -> Finding:
+    effect, error = _schools()
+    mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
+    factor = _average_factor(error, schools_posterior()["tau"])
+    points, share = abs(effect - mean), (effect - mean) / (effect - mu)
+    noisier = error["school"][error > _at(error, "B")]
+    less = [bool((_at(m, "B") < m.sel(school=noisier)).all()) for m in (factor, points, share)]
+    evidence = (
+        f"B has the average factor {_at(factor, 'B'):.2f}, the noisier schools "
+        f"{factor.sel(school=noisier).min().item():.2f} or more. In distance B moves {_at(points, 'B'):.2f} "
+        f"points, {_at(share, 'B'):.1%} of its way to the grand mean, and the noisier D "
+        f"{_at(points, 'D'):.2f} points, {_at(share, 'D'):.1%}."
+    )
+    if len(set(less)) > 1:
+        return Finding(CONVENTION, f"It depends on the measure. {evidence}")
+    return _judged(evidence, plainly=less[0])
+
+
+@_judges("ppc-sd")
+def _ppc_sd() -> Finding:
+    _, error = _schools()
+    excess = schools_posterior()["y_rep"].sd() / error - 1
+    # Relative standard error of the sd of 8000 nearly Normal draws.
+    noise = 1 / np.sqrt(2 * 8000)
+    return _judged(
+        f"The replicated sds are {excess.min().item():.0%} to {excess.max().item():.0%} larger than the "
+        f"standard errors, where 8000 draws have a Monte Carlo error of {noise:.1%}.",
+        plainly=(excess < 4 * noise).all().item(),
+    )
+
+
+@_judges("nuts-cost")
+def _nuts_cost() -> Finding:
+    fits = ("non-centred", "centred-0.90", "centred-0.95", "centred-0.99")
+    share = {fit: _recorded(f"{fit}/steps_5_to_20") for fit in fits}
+    middle = {fit: np.median(values) for fit, values in share.items()}
+    return _judged(
+        f"{_in_runs()} {middle['non-centred']:.0%} of its trajectories had 5 to 20 steps in the middle run, "
+        f"and at least {share['non-centred'].min():.0%}. In the centred form it was "
+        f"{middle['centred-0.90']:.0%} at a target_accept of 0.90 and {middle['centred-0.99']:.0%} at 0.99.",
+        plainly=min(middle.values()) > 0.5,
+        conditionally=share["non-centred"].min() > 0.5,
+        condition="the non-centred form",
+    )
+
+
+@_judges("missing-references")
+def _missing_references() -> Finding:
+    # The works that the source cites in its text, and those in its list.
+    cited = {"Rubin1981", "GelmanBDA3", "BetancourtGirolami2015", "Gelman2006scale", "Stein1956"}
+    listed = {
+        "Rubin1981",
+        "BetancourtGirolami2015",
+        "Carpenter2017",
+        "Gabry2019",
+        "GelmanHill2006",
+        "Stein1956",
+    }
+    missing = cited - listed
+    return _judged(
+        f"Of the {len(cited)} works cited in the source's text, {len(missing)} are not among the "
+        f"{len(listed)} of its list. The references of this book have both.",
+        plainly=missing == {"GelmanBDA3", "Gelman2006scale"},
+    )
+
+
+# -- 5.8.4 ------------------------------------------------------------------------------------
+
+
+@_judges("pi0-recovery")
+def _pi0_recovery() -> Finding:
+    mean, sd = survey_posterior()["pi0"].mean().values, survey_posterior()["pi0"].sd().values
+    off = np.abs(mean - datasets.SURVEY_BASELINE)
+    printed = datasets.survey()["count"].values
+    generated = datasets.simulate_survey(np.random.default_rng(2025))["count"].values
+    differ, close = (generated != printed).sum(), (off < sd).all()
+    return _judged(
+        f"The posterior means are {', '.join(f'{value:.3f}' for value in mean)}, within "
+        f"{(off / sd).max():.1f} posterior sds. But the code shown gives {differ} of the {printed.size} "
+        "printed counts differently, so that these proportions did not generate them.",
+        plainly=close and differ == 0,
+        conditionally=close,
+        condition="close to them, but not recovered",
+    )
+
+
+@_judges("alpha-about-10")
+def _alpha_about_10() -> Finding:
+    alpha = survey_posterior()["alpha"]
+    error = alpha.sd() / np.sqrt(1547)
+    return _judged(
+        f"The exact posterior mean is {alpha.mean():.2f}, with an sd of {alpha.sd():.2f}; the Monte Carlo "
+        f"error of 1547 effective draws would be {error:.2f}.",
+        plainly=round(alpha.mean()) == 10,
+    )
+
+
+@_judges("region-5-widest")
+def _region_5_widest() -> Finding:
+    count = datasets.survey()["count"]
+    size = count.sum("response")
+    width = _width(survey_posterior()["pi"])
+    alpha = survey_posterior()["alpha"].quantile((np.arange(2000) + 0.5) / 2000)
+    weight = (alpha / (alpha + size)).mean("quantile")
+    moved = abs(survey_posterior()["pi"].mean() - count / size).sum("response") / 2
+    widest, narrowest = width.idxmax("region").values, width.idxmin("region").values
+    by_weight = (widest == "region 5").all() and weight.idxmax() == "region 5"
+    everywhere = (narrowest == "region 2").all() and moved.idxmax() == "region 5"
+    on_average = width.mean("response").idxmin() == "region 2"
+    return _judged(
+        f"Region 5 is widest for {(widest == 'region 5').sum()} of 4 answers, with a weight of the baseline "
+        f"of {weight[4].item():.0%} ({weight[1].item():.0%} in region 2); but region 3 moves furthest, by "
+        f"{moved[2].item():.3f} against {moved[4].item():.3f}. Region 2 is narrowest for "
+        f"{(narrowest == 'region 2').sum()} of 4 answers, and on average.",
+        plainly=bool(by_weight and everywhere),
+        conditionally=bool(by_weight and on_average),
+        condition="pull means weight, not distance, and narrowest means on average over the answers",
+    )
+
+
+@_judges("every-category-narrower")
+def _every_category_narrower() -> Finding:
+    parameters = 1 + datasets.survey()["count"].sel(region="region 5").values
+    share = stats.beta(parameters, parameters.sum() - parameters)
+    alone = share.ppf(TAILS[1]) - share.ppf(TAILS[0])
+    gain = 1 - _central_width(survey_posterior()["pi"].sel(region="region 5")).values / alone
+    return _judged(
+        f"Every interval is narrower, but by {gain.min():.0%} to {gain.max():.0%} only.",
+        plainly=(abs(gain - 0.2) < 0.05).all(),
+    )
+
+
+# -- 5.8.5 ------------------------------------------------------------------------------------
+
+
+def _elpd() -> dict[str, float]:
+    """Exact leave-one-out score of each strategy."""
+    return {name: posterior.elpd_loo.sum().item() for name, posterior in strategies().items()}
+
+
+@_judges("partial-first")
+def _partial_first() -> Finding:
+    elpd = _elpd()
+    return _judged(
+        f"The exact elpd is {elpd['complete']:.2f} for complete, {elpd['partial']:.2f} for partial and "
+        f"{elpd['none']:.2f} for no pooling. The first two are too close for eight schools to tell apart.",
+        plainly=max(elpd, key=elpd.get) == "partial",
+    )
+
+
+@_judges("none-over-complete")
+def _none_over_complete() -> Finding:
+    elpd = _elpd()
+    return _judged(
+        f"The exact elpd of no pooling is {elpd['none']:.2f}, {elpd['complete'] - elpd['none']:.2f} below "
+        f"complete pooling and {elpd['partial'] - elpd['none']:.2f} below partial pooling.",
+        plainly=elpd["none"] > elpd["complete"],
+    )
+
+
+@_judges("loo-no-warnings")
+def _loo_no_warnings() -> Finding:
+    _, error = _schools()
+    # The importance weights of a Normal model have a tail of exactly this shape.
+    pareto_k = strategies()["none"]["theta"].sd() ** 2 / error**2
+    above = (pareto_k > 0.7).sum().item()
+    flagged = _recorded("loo/no pooling/k_above_0.7")
+    return _judged(
+        f"Without pooling the exact Pareto k is above 0.7 in {above} of 8 schools, and up to "
+        f"{pareto_k.max().item():.2f}. {_in_runs()} {(flagged > 0).sum()} raised the warning.",
+        plainly=above == 0 and (flagged == 0).mean() > 0.5,
+    )
+
+
+# -- 5.8.6 ------------------------------------------------------------------------------------
+
+
+def _overlap(groups: int, sigma: float) -> float:
+    """Area that posterior and prior of tau share, for typical data with tau = 8."""
+    prior, grid = stats.halfnorm(scale=10), np.linspace(0, 30, 601)
+    tau = exact.normal(_evenly_spread(groups, np.hypot(8, sigma)), sigma, tau=prior)["tau"]
+    return np.trapezoid(np.minimum(tau.pdf(grid), prior.pdf(grid)), grid)
+
+
+@_judges("few-groups")
+def _few_groups() -> Finding:
+    noisy, precise = ({groups: _overlap(groups, sigma) for groups in (4, 8)} for sigma in (10, 2))
+    return _judged(
+        "For four groups with standard errors of 10, and tau = 8, the posterior of tau shares "
+        f"{noisy[4]:.0%} of its area with the prior; with standard errors of 2 it is {precise[4]:.0%}. Five "
+        f"is no threshold: eight noisy groups still share {noisy[8]:.0%}.",
+        plainly=precise[4] > 0.9 >= noisy[8],
+        conditionally=noisy[4] > 0.9,
+        condition="noisy groups",
+    )
+
+
+@_judges("tau-near-zero")
+def _tau_near_zero() -> Finding:
+    groups, sigma = 8, 10.0
+    complete = sigma / np.sqrt(groups)
+    y = _evenly_spread(groups, sigma)
+
+    def width_ratio(**prior):
+        return exact.normal(y, sigma, mu=None, **prior)["theta"].sd()[groups // 2].item() / complete
+
+    rng = np.random.default_rng(58)
+    noise = [rng.normal(0, sigma, groups) for _ in range(60)]
+    error = _root_mean_square([exact.normal(row, sigma, mu=None)["theta"].mean() for row in noise])
+    learnt, known = width_ratio(), width_ratio(tau=0.1)
+    return _judged(
+        f"With tau = 0.1 known, the intervals of eight groups are {known:.2f} times those of complete "
+        f"pooling; with tau learnt from typical data {learnt:.1f} times, and the error is {error:.1f} "
+        f"points against {complete:.1f} ({sigma:.1f} without pooling).",
+        plainly=learnt < 1.05 and error < 1.05 * complete,
+        conditionally=known < 1.05,
+        condition="tau is known to be near zero",
+    )
+
+
+# -- practical considerations -----------------------------------------------------------------
+
+
+def _condition_numbers(data: float) -> list[float]:
+    """Condition number of the coordinates' correlation matrix, centred and non-centred.
+
+    Each school has `data` times its pupils. (mu, log tau, theta) is drawn from the exact posterior, at
+    4000 equally probable values of tau.
+    """
+    effect, error = (values.values for values in _schools())
+    sigma = error / np.sqrt(data)
+    tau = exact.normal(effect, sigma)["tau"].quantile((np.arange(4000) + 0.5) / 4000).values[:, None]
+    rng = np.random.default_rng(58)
+    precision = 1 / (sigma**2 + tau**2)
+    total = precision.sum(axis=1, keepdims=True) + 1 / 20**2
+    mu = (precision * effect).sum(axis=1, keepdims=True) / total + rng.normal(size=tau.shape) / np.sqrt(total)
+    factor = _factor(sigma, tau)
+    noise = np.sqrt(1 - factor) * sigma * rng.normal(size=factor.shape)
+    theta = (1 - factor) * effect + factor * mu + noise
+    coordinates = [np.hstack([mu, np.log(tau), groups]) for groups in (theta, (theta - mu) / tau)]
+    return [np.linalg.cond(np.corrcoef(draws.T)) for draws in coordinates]
+
+
+@_judges("centred-when-rich")
+def _centred_when_rich() -> Finding:
+    (poor_centred, poor), (rich_centred, rich) = _condition_numbers(1), _condition_numbers(256)
+    return _judged(
+        "With 256 times the data in each of the eight schools, the correlation matrix that the sampler "
+        f"faces has the condition number {rich_centred:.1f} in the centred form and {rich:.1f} in the "
+        f"non-centred one; with the data as they are it is {poor_centred:.1f} and {poor:.1f}. The effective "
+        "draws of the sampler change the lead in the same way.",
+        plainly=rich_centred < rich,
+    )
+
+
+def _leapfrog_steps(dimension: int) -> int:
+    """Steps in a quarter turn around a standard Normal that are accepted with probability 0.9."""
+    start, momentum = np.random.default_rng(58).normal(size=(2, 200, dimension))
+
+    def acceptance(steps):
+        step, q, p = np.pi / 2 / steps, start, momentum
+        for _ in range(steps):
+            half = p - step / 2 * q
+            q = q + step * half
+            p = half - step / 2 * q
+        energy = (q**2 + p**2 - start**2 - momentum**2).sum(axis=1) / 2
+        return np.minimum(1, np.exp(-energy)).mean()
+
+    return next(steps for steps in range(1, 100) if acceptance(steps) >= 0.9)
+
+
+@_judges("scales-to-many")
+def _scales_to_many() -> Finding:
+    growth = _leapfrog_steps(1000) / _leapfrog_steps(10)
+    megabytes = 8000 * 2 * 10_000 * 8 / 1e6
+    return _judged(
+        f"L grows slowly: from 10 to 1000 standard Normals, an acceptance of 0.9 takes {growth:.1f} times "
+        f"the leapfrog steps. The draws of theta and theta-tilde for 10,000 groups fill {megabytes:,.0f} "
+        "MB.",
+        plainly=growth == 1,
+        conditionally=growth < 10 and megabytes > 1000,
+        condition="O(J + N) is the cost of one gradient, and an iteration takes L of them",
+    )
+
+
+@_judges("tau-prior-sensitivity")
+def _tau_prior_sensitivity() -> Finding:
+    rng = np.random.default_rng(58)
+    truth = rng.normal(0, 20, (20, 8))
+    observed = rng.normal(truth, 10)
+    tight = [exact.normal(row, 10, tau=stats.halfnorm(scale=1))["theta"].mean() for row in observed]
+    pooled, raw = _root_mean_square(np.array(tight) - truth), _root_mean_square(observed - truth)
+
+    def limit(schools, width):
+        effect, error = (values[:schools] for values in _schools())
+        return exact.normal(effect, error, mu=None, tau=stats.uniform(0, width))["tau"].quantile(0.95)
+
+    three, eight = ([limit(schools, width) for width in (100, 1000)] for schools in (3, 8))
+    sensitive = [limits[1] > 1.1 * limits[0] for limits in (three, eight)]
+    return _judged(
+        f"With tau = 20, a half-Normal(1) prior has an error of {pooled:.1f}, no pooling {raw:.1f}. "
+        f"A uniform prior up to 1000 instead of 100 moves the 95% limit of tau from {three[0]:.0f} to "
+        f"{three[1]:.0f} with three schools, and from {eight[0]:.1f} to {eight[1]:.1f} with eight.",
+        plainly=pooled > raw and all(sensitive),
+        conditionally=pooled > raw and sensitive[0],
+        condition="for a diffuse prior, very few groups",
+    )
+
+
+@_judges("half-cauchy-25")
+def _half_cauchy_25() -> Finding:
+    effect, error = _schools()
+
+    def school_a(unit):
+        prior = {"mu": stats.norm(0, 20 * unit), "tau": stats.halfcauchy(scale=25)}
+        return _at(exact.normal(effect * unit, error * unit, **prior)["theta"].mean(), "A") / unit
+
+    points, hundreds, hundredths = school_a(1), school_a(0.01), school_a(100)
+    return _judged(
+        "The paper's abstract suggests a uniform prior, and half-t priors, of which the half-Cauchy is "
+        f"one, where groups are few. And 25 has a unit: school A gets {points:.1f} points, {hundreds:.1f} "
+        f"if effects are written in hundreds of points, and {hundredths:.1f} in hundredths.",
+        # What may be used without asking for the unit does not change with it.
+        plainly=max(abs(hundreds - points), abs(hundredths - points)) < 0.1,
+    )
+
+
+@cache
+def _fifty_schools() -> tuple[np.ndarray, np.ndarray]:
+    """Simulated effects with tau = 10, and their standard errors, those of the Eight Schools repeated."""
+    sigma = np.resize(_schools()[1].values, 50)
+    rng = np.random.default_rng(58)
+    return rng.normal(rng.normal(8, 10, 50), sigma), sigma
+
+
+@_judges("reml-shrinks")
+def _reml_shrinks() -> Finding:
+    y, sigma = _fifty_schools()
+    tau, estimate, _ = _plug_in(y, sigma)
+    apart = np.abs(estimate - exact.normal(y, sigma, mu=None, tau=tau)["theta"].mean()).max().item()
+    own_tau, own, own_sd = _plug_in(*(values.values for values in _schools()))
+    full = schools_posterior()["theta"]
+    return _judged(
+        f"For fifty simulated schools REML gives tau = {tau:.1f}, and its predictions equal the posterior "
+        "means given this tau, under a flat prior on mu. On the Eight Schools it plugs in "
+        f"{own_tau:.0f}, and A gets {own[0]:.1f} ± {own_sd[0]:.1f} instead of {_at(full.mean(), 'A'):.1f} ± "
+        f"{_at(full.sd(), 'A'):.1f}.",
+        plainly=apart < 1e-6,
+    )
+
+
+@_judges("reml-boundary")
+def _reml_boundary() -> Finding:
+    effect, error = (values.values for values in _schools())
+
+    def share_at_zero(true_tau):
+        data = np.random.default_rng(58).normal(8, np.hypot(true_tau, error), (500, 8))
+        return np.mean([_plug_in(row, error)[0] == 0 for row in data])
+
+    at_zero, at_five = share_at_zero(0), share_at_zero(5)
+    tau = schools_posterior()["tau"]
+    return _judged(
+        f"With the standard errors of the Eight Schools, {at_zero:.0%} of 500 simulated data sets with tau "
+        f"= 0 give exactly zero, and {at_five:.0%} with tau = 5. So do the Eight Schools, where the "
+        f"posterior of tau is {tau.mean():.1f} ± {tau.sd():.1f}.",
+        plainly=at_zero > 0.25 and _plug_in(effect, error)[0] == 0 and tau.sd() > 1,
+    )
+
+
+@_judges("agree-when-many")
+def _agree_when_many() -> Finding:
+    sigma = _fifty_schools()[1]
+
+    def plug_in_over_full(true_tau):
+        """REML's tau, and mean ratio of the standard deviations, for ten data sets of fifty schools."""
+        rng = np.random.default_rng(58)
+        data = [rng.normal(rng.normal(8, true_tau, 50), sigma) for _ in range(10)]
+        plugged = [_plug_in(y, sigma) for y in data]
+        full = [exact.normal(y, sigma)["theta"].sd().values for y in data]
+        ratio = [np.mean(sd / posterior) for (_, _, sd), posterior in zip(plugged, full, strict=True)]
+        return np.array([tau for tau, _, _ in plugged]), np.array(ratio)
+
+    (_, wide), (estimate, narrow) = plug_in_over_full(10), plug_in_over_full(5)
+    close = [(np.abs(ratio - 1) < 0.1).all() for ratio in (wide, narrow)]
+    return _judged(
+        f"In ten data sets of fifty schools with tau = 10, the plugged-in sds are {wide.min():.2f} to "
+        f"{wide.max():.2f} times those of the posterior. With tau = 5 and the same standard errors they go "
+        f"down to {narrow.min():.2f}, in a set where REML gives {estimate[narrow.argmin()]:.1f}.",
+        plainly=all(close),
+        conditionally=close[0],
+        condition="the data determine tau",
+    )
+
+
+@_judges("bad-pooling")
+def _bad_pooling() -> Finding:
+    def errors(reading, gap):
+        """Errors of the reading schools: raw, all pooled, and with the subject as covariate."""
+        subject = np.repeat([0.0, 1.0], [8 - reading, reading])
+        sigma = np.where(subject == 1, 10.0, 5.0)
+        known = {"covariates": subject, "beta": stats.norm(0, 20)}
+        rng = np.random.default_rng(58)
+        losses = []
+        for _ in range(40):
+            theta = rng.normal(5 + gap * subject, 2)
+            y = rng.normal(theta, sigma)
+            fits = (exact.normal(y, sigma, **model)["theta"].mean().values for model in ({}, known))
+            losses.append([(estimate - theta)[subject == 1] for estimate in (y, *fits)])
+        return np.sqrt(np.mean(np.square(losses), axis=(0, 2)))
+
+    (half_raw, half, half_known), (few_raw, few, few_known) = errors(4, 20), errors(2, 25)
+    worse = half > half_known and few > few_known
+    return _judged(
+        f"Where 4 of 8 schools lie 20 points apart, their error is {half:.1f} against {half_known:.1f}, but "
+        f"{half_raw:.1f} without any pooling. Only a minority fares worse than that too: for 2 of 8 "
+        f"schools, 25 points apart, it is {few:.1f} against {few_known:.1f} and {few_raw:.1f}.",
+        plainly=worse and half > 1.1 * half_raw and few > 1.1 * few_raw,
+        conditionally=worse,
+        condition="against a model that knows the two kinds",
+    )
+
+
+# -- closing section --------------------------------------------------------------------------
+
+
+def _james_stein_risk(means: int, noncentrality: float) -> float:
+    """Risk of James-Stein toward a fixed point, J - (J - 2)^2 E[1/S].
+
+    S is a noncentral chi-square, so that E[1/S] is a Poisson average of those of central ones.
+    """
+    k = np.arange(1000)
+    inverse = (stats.poisson(noncentrality / 2).pmf(k) / (means - 2 + 2 * k)).sum()
+    return means - (means - 2) ** 2 * inverse
+
+
+@_judges("stein")
+def _stein() -> Finding:
+    distances = [0.0, *np.geomspace(0.01, 500, 100)]
+    three, eight = ([_james_stein_risk(means, distance) for distance in distances] for means in (3, 8))
+    return _judged(
+        "James-Stein toward a fixed point has the risk J - (J - 2)² E[1/S], below J everywhere. For three "
+        f"means it is {three[0]:.2f} at the fixed point and still {three[-1]:.3f} at a squared distance of "
+        f"{distances[-1]:.0f}; for eight, {eight[0]:.2f} and {eight[-1]:.2f}.",
+        plainly=max(three) < 3 and max(eight) < 8,
+    )
+
+
+def _worst_excess(means: int, constant: float) -> float:
+    """Largest risk of James-Stein toward the average minus that of no pooling, up to a spread of 5.
+
+    The shrinkage factor is min(1, constant / S), with S over the directions around the average.
+    """
+    directions = means - 1
+    root = np.linspace(1e-6, 20, 1001)
+    keep = 1 - np.minimum(1, constant / root**2)
+
+    def excess(spread):
+        distance = means * spread**2
+        law, next_law = (2 * root * stats.ncx2.pdf(root**2, directions + k, distance) for k in (0, 2))
+        square = np.trapezoid(law * keep**2 * root**2, root)
+        return square - 2 * distance * np.trapezoid(next_law * keep, root) + distance - directions
+
+    return max(excess(spread) for spread in np.linspace(0, 5, 51))
+
+
+@_judges("james-stein-target")
+def _james_stein_target() -> Finding:
+    three, four = _worst_excess(3, 1), _worst_excess(4, 1)
+    return _judged(
+        "Toward the grand mean the constant is J - 3, zero for three groups; with a constant of 1 their "
+        f"risk exceeds that of no pooling by up to {three:.3f}. Four groups suffice: their risk stays at "
+        f"least {-four:.3f} below, up to a spread of 5. J >= 3 is right for a fixed target.",
+        plainly=three <= 0 and four <= 0,
+    )
+
+
+# -- solutions --------------------------------------------------------------------------------
+
+
+@_judges("e1b-reason")
+def _e1b_reason() -> Finding:
+    _, error = _schools()
+    tau, flat = schools_posterior()["tau"], flat_posterior()["tau"]
+
+    def right(law):
+        stronger = (_average_factor(error, law) > _factor(error, 6.0)).all().item()
+        return law.mean() > law.quantile(0.5) and law.cdf(6.0) > 0.5 and stronger
+
+    model_a, flat_a = (_at(_average_factor(error, law), "A") for law in (tau, flat))
+    return _judged(
+        f"There tau has median {tau.quantile(0.5):.2f} and mean {tau.mean():.2f}, {tau.cdf(6.0):.0%} lies "
+        f"below 6, and A has the average factor {model_a:.2f} instead of {_factor(15, 6):.2f}. The means to "
+        f"be explained belong to flat priors, with {flat.cdf(6.0):.0%} below 6 and a factor of {flat_a:.2f}.",
+        plainly=right(tau) and right(flat),
+        conditionally=right(tau),
+        condition="under the model's own priors",
+    )
+
+
+@_judges("e2-jacobian")
+def _e2_jacobian() -> Finding:
+    schools, mu, tau = 8, 3.0, 1.7
+    raw, step = np.linspace(-2, 2, schools), 1e-6
+    plus, minus = (mu + tau * (raw + sign * step * np.eye(schools)) for sign in (1, -1))
+    determinant = np.linalg.det((plus - minus) / (2 * step))
+    return _judged(
+        f"For J = {schools} and tau = {tau}, finite differences give the determinant {determinant:.4f}, and "
+        f"tau^J is {tau**schools:.4f}.",
+        plainly=np.isclose(determinant, tau**schools, rtol=1e-6),
+    )
+
+
+@_judges("e3-largest-gain")
+def _e3_largest_gain() -> Finding:
+    data = datasets.hospitals()
+    exposure = data["exposure"].values
+    shape, rate = 1 + data["count"].values, 0.5 + exposure
+    alone = [shortest_width(stats.gamma(a, scale=1 / b)) for a, b in zip(shape, rate, strict=True)]
+    gain = 1 - _width(hospitals_posterior()["lam"]).values / alone
+    order, best = exposure.argsort(), gain.argmax()
+    small, large, next_large = order[0], order[-1], order[-2]
+    most = set(gain.argsort()[-2:]) == set(order[:2])
+    return _judged(
+        f"The two smallest do gain most, hospital {best + 1} (exposure {exposure[best]}) {gain[best]:.0%} "
+        f"and hospital {small + 1} ({exposure[small]}) {gain[small]:.0%}. But the largest, hospital "
+        f"{large + 1}, gets {-gain[large]:.0%} wider, and the next, hospital {next_large + 1}, gains "
+        f"{gain[next_large]:.0%}.",
+        plainly=most and (np.abs(gain[[large, next_large]]) < 0.05).all(),
+    )
+
+
+@_judges("e3-new-wider")
+def _e3_new_wider() -> Finding:
+    new = float(_central_width(hospitals_posterior()["lam_new"]))
+    five = _central_width(hospitals_posterior()["lam"].sel(hospital="hospital 5")).item()
+    return _judged(
+        f"The exact central 89% interval of a new hospital's rate is {new:.2f} wide, that of hospital 5 "
+        f"{five:.2f}: {new / five - 1:.0%} more.",
+        plainly=new > five,
+    )
+
+
+@_judges("e4-new-wider")
+def _e4_new_wider() -> Finding:
+    def excess(posterior):
+        known = _central_width(posterior["theta"].sel(school="E")).item()
+        return float(_central_width(posterior["theta_new"])) / known - 1
+
+    model, flat = excess(schools_posterior()), excess(flat_posterior())
+    return _judged(
+        f"Its central 89% interval is {model:.0%} wider. Flat priors would give {flat:.0%}.",
+        plainly=abs(model - 0.5) <= 0.05,
+    )
+
+
+@_judges("e4-beta")
+def _e4_beta() -> Finding:
+    def posterior_of_beta(seed):
+        data = datasets.simulate_schools_with_covariate(np.random.default_rng(seed))
+        kind = {"covariates": data["private"].values, "beta": stats.norm(0, 10)}
+        return exact.normal(data["effect"], data["standard_error"], **kind)["beta"]
+
+    beta = posterior_of_beta(42)
+    mean, sd = float(beta.mean()), float(beta.sd())
+    others = np.array([float(posterior_of_beta(seed).mean()) for seed in range(43, 83)])
+    near = (np.abs(others - 5) < 1).sum()
+    return _judged(
+        f"Wide it is, but for the source's seed the exact posterior of beta is {mean:.1f} ± {sd:.1f}. For "
+        f"the 40 seeds after it, the mean lies within a point of 5 in {near}: where it centres is luck.",
+        plainly=abs(mean - 5) < 1 < sd,
+    )

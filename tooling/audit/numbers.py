@@ -1,0 +1,670 @@
+"""A verdict, computed, on each of the numbers that Section 5.8 states.
+
+``tooling/audit/data/stated.yaml`` keeps the numbers as they are printed. For each group of them one function
+below computes what is true. `judge` compares the two.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+from scipy import stats
+from scipy.optimize import minimize, minimize_scalar
+
+from hierarchical_exact.posterior import Marginal, Posterior
+from support import datasets
+from support.checks import LARGEST_Z
+from tooling.audit import runs
+from tooling.audit.posteriors import (
+    covariate_posterior,
+    hospitals_posterior,
+    schools_posterior,
+    strategies,
+    survey_posterior,
+)
+from tooling.audit.runs import INTERVAL
+
+VERDICTS = (
+    "reproduced",
+    "agrees",
+    "run-dependent, inside",
+    "run-dependent, outside",
+    "not reproduced",
+)
+
+# Ends of the central interval of the probability INTERVAL.
+TAILS = np.array([0.055, 0.945])
+DRAWS = 8000
+# The smallest that the source states for a fit without divergences; used where it states none.
+UNSTATED_ESS = 1547
+# Dense in both tails.
+_PROBABILITIES = stats.norm.cdf(np.linspace(-5, 5, 401))
+# Sets of draws from which a Monte Carlo error is found: it is then known to 5%.
+SETS = 200
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A true value.
+
+    Attributes
+    ----------
+    value : float
+    error : float
+        Monte Carlo standard error of an estimate of it, with as many effective draws as the source states;
+        for leave-one-out, the root mean square distance of the recorded runs from the value.
+    rounding : float
+        How far the value moves at most when the inputs are rounded as the source prints them.
+    """
+
+    value: float
+    error: float = 0.0
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The smallest and the largest value in the recorded runs, of a quantity without a true value."""
+
+    low: float
+    high: float
+
+
+Truth = Fixed | Seen
+
+
+# The stated numbers and their verdicts -----------------------------------------------------
+
+
+@cache
+def stated() -> list[dict]:
+    """Read the stated numbers, as text.
+
+    Returns
+    -------
+    list of dict
+        One per group: id, where (in the source), page (of this book), columns, rows.
+
+    Examples
+    --------
+    >>> stated()[0]["rows"]["H"]
+    ['0.90', '8.4']
+    """
+    with (files("tooling.audit") / "data" / "stated.yaml").open(encoding="utf8") as file:
+        return yaml.load(file, yaml.BaseLoader)
+
+
+def group_named(name: str) -> dict:
+    """A group of stated numbers.
+
+    Examples
+    --------
+    >>> group_named("exercise-4-width-ratio")["rows"]
+    {'school 9 over school E': ['1.52']}
+    """
+    return next(group for group in stated() if group["id"] == name)
+
+
+def number(group: dict, row: str, column: str) -> float:
+    """A stated number of a group.
+
+    Examples
+    --------
+    >>> number(group_named("example-shrinkage"), "H", "B")
+    0.9
+    """
+    return float(group["rows"][row][group["columns"].index(column)])
+
+
+def judge(text: str, truth: Truth) -> str:
+    """Compare a stated number with the truth.
+
+    Parameters
+    ----------
+    text : str
+        The number as printed: its decimals say how finely it was stated.
+    truth : Fixed or Seen
+
+    Returns
+    -------
+    str
+        ``reproduced``: the true value, rounded as printed. ``agrees``: within half a unit of the last digit
+        and what rounded inputs or 4 Monte Carlo standard errors allow. ``not reproduced``: neither.
+        ``run-dependent, inside`` or ``outside``: in or out of the range of the recorded runs.
+
+    Raises
+    ------
+    ValueError
+        If `text` is not a number.
+
+    Examples
+    --------
+    >>> judge("0.69", Fixed(81 / 117))
+    'reproduced'
+    >>> judge("6.49", Fixed(6.644, rounding=0.006))
+    'not reproduced'
+    >>> judge("27", Seen(19, 56))
+    'run-dependent, inside'
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f"text is {text!r}: give a number as it is printed, such as '8.00'") from error
+    # Half a unit of the last digit, and a trifle for the representation of decimals.
+    half = 0.5 * 10.0 ** -decimals(text) * (1 + 1e-9)
+    if isinstance(truth, Seen):
+        inside = truth.low - half <= value <= truth.high + half
+        return "run-dependent, inside" if inside else "run-dependent, outside"
+    distance = abs(value - truth.value)
+    if distance <= half:
+        return "reproduced"
+    allowed = max(truth.rounding, LARGEST_Z * truth.error)
+    return "agrees" if distance <= half + allowed else "not reproduced"
+
+
+def decimals(text: str) -> int:
+    """Decimals of a printed number.
+
+    Examples
+    --------
+    >>> decimals("8.00"), decimals("27")
+    (2, 0)
+    """
+    return len(text.partition(".")[2])
+
+
+@cache
+def verdicts() -> pd.DataFrame:
+    """Judge every stated number.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per number: group, where, page, row, column, stated (text), true, low, high, error, z and
+        verdict. ``true`` is NaN where there is no true value; then low and high are the range of the
+        recorded runs. ``z`` is the distance in standard errors, NaN where nothing is estimated.
+
+    Raises
+    ------
+    ValueError
+        If a group has no function that computes its truth, or a number has no truth.
+
+    Examples
+    --------
+    >>> table = verdicts()
+    >>> len(table)
+    276
+    """
+    rows = []
+    for group in stated():
+        if group["id"] not in _TRUTHS:
+            raise ValueError(
+                f"stated.yaml: no truth is computed for {group['id']!r}: add a function to _TRUTHS"
+            )
+        truths = _TRUTHS[group["id"]](group)
+        for row, texts in group["rows"].items():
+            for column, text in zip(group["columns"], texts, strict=True):
+                if (row, column) not in truths:
+                    raise ValueError(f"stated.yaml: {group['id']} has no truth for {row}, {column}")
+                rows.append(_verdict(group, row, column, text, truths[row, column]))
+    return pd.DataFrame(rows)
+
+
+def _verdict(group, row, column, text, truth):
+    """One row of the table."""
+    known = isinstance(truth, Fixed)
+    estimated = known and truth.error > 0
+    return {
+        "group": group["id"],
+        "where": group["where"],
+        "page": group["page"],
+        "row": row,
+        "column": column,
+        "stated": text,
+        "true": truth.value if known else np.nan,
+        "low": np.nan if known else truth.low,
+        "high": np.nan if known else truth.high,
+        "error": truth.error if known else np.nan,
+        "z": (float(text) - truth.value) / truth.error if estimated else np.nan,
+        "verdict": judge(text, truth),
+    }
+
+
+# Monte Carlo errors ------------------------------------------------------------------------
+
+
+def monte_carlo_error(marginals: list[Marginal], statistic: Callable, ess: list[float]) -> float:
+    """Standard error of a statistic of draws, found by drawing from the exact posterior.
+
+    The root mean square distance of the statistic, over many sets of `ess` independent draws, from its
+    value in all of them together.
+
+    Parameters
+    ----------
+    marginals : list of Marginal
+        Of scalar quantities.
+    statistic : callable
+        Takes one array of draws, (sets, ess), per marginal, and gives one value per set.
+    ess : list of float
+        Effective draws of each marginal.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> tau = exact.normal([28, 8, -3], [15, 10, 16])["tau"]
+    >>> error = monte_carlo_error([tau], lambda draws: draws.mean(axis=1), [1000])
+    >>> bool(0.85 < error / (tau.sd() / 1000**0.5) < 1.15)
+    True
+    """
+    draws = []
+    for position, (marginal, size) in enumerate(zip(marginals, ess, strict=True)):
+        # Interpolated quantiles: a thousand times faster than exact ones, and as good for this purpose.
+        uniforms = _uniforms(58 + position, round(size))
+        draws.append(np.interp(uniforms, _PROBABILITIES, _quantiles(marginal)))
+    together = statistic(*[array.reshape(1, -1) for array in draws])
+    return float(np.sqrt(np.mean((statistic(*draws) - together) ** 2)))
+
+
+# Several statistics of a marginal are asked for in a row.
+@lru_cache(maxsize=4)
+def _quantiles(marginal):
+    return np.asarray(marginal.quantile(_PROBABILITIES))
+
+
+@lru_cache(maxsize=4)
+def _hdi(marginal):
+    return marginal.hdi(INTERVAL)
+
+
+@lru_cache(maxsize=8)
+def _uniforms(seed, size):
+    """Sets of uniform draws, each in order: what is made of them is then in order too, and quick to sort."""
+    return np.sort(np.random.default_rng(seed).uniform(size=(SETS, size)), axis=1)
+
+
+def shortest_interval(draws: np.ndarray) -> np.ndarray:
+    """Ends (2, sets) of the shortest interval that holds 89% of each row of draws."""
+    ordered = np.sort(draws, axis=1, kind="stable")  # made for what is nearly in order
+    count = int(np.floor(INTERVAL * draws.shape[1]))
+    widths = ordered[:, count:] - ordered[:, : draws.shape[1] - count]
+    start = widths.argmin(axis=1)[:, None]
+    ends = (start, start + count)
+    return np.array([np.take_along_axis(ordered, end, axis=1)[:, 0] for end in ends])
+
+
+def central_width(draws: np.ndarray) -> np.ndarray:
+    """Width (sets,) of the central 89% interval of each row of draws."""
+    return np.diff(np.quantile(draws, TAILS, axis=1), axis=0)[0]
+
+
+_STATISTICS = {
+    "hdi_lower": lambda draws: shortest_interval(draws)[0],
+    "hdi_upper": lambda draws: shortest_interval(draws)[1],
+    "lower": lambda draws: np.quantile(draws, TAILS[0], axis=1),
+    "upper": lambda draws: np.quantile(draws, TAILS[1], axis=1),
+    "width": central_width,
+}
+
+
+def _error_of_sd(marginal, ess):
+    """Standard error of the sd of independent draws, which depends on the fourth moment."""
+    z = np.linspace(-5, 5, len(_PROBABILITIES))
+    weights = stats.norm.pdf(z) / stats.norm.pdf(z).sum()
+    values = _quantiles(marginal)
+    deviations = values - weights @ values
+    variance = weights @ deviations**2
+    kurtosis = weights @ deviations**4 / variance**2
+    return math.sqrt(variance * (kurtosis - 1) / (4 * ess))
+
+
+def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
+    """Exact statistic of a scalar quantity, with the Monte Carlo error of `ess` draws.
+
+    Parameters
+    ----------
+    marginal : Marginal
+    statistic : {"mean", "sd", "hdi_lower", "hdi_upper", "lower", "upper", "width"}
+        The ends of the 89% highest density interval, and those and the width of the central one.
+    ess : float
+
+    Returns
+    -------
+    Fixed
+    """
+    if statistic == "mean":
+        return Fixed(marginal.mean(), marginal.sd() / math.sqrt(ess))
+    if statistic == "sd":
+        return Fixed(marginal.sd(), _error_of_sd(marginal, ess))
+    if statistic.startswith("hdi"):
+        value = float(_hdi(marginal).sel(ci_bound=statistic.removeprefix("hdi_")))
+    else:
+        lower, upper = np.asarray(marginal.quantile(TAILS))
+        value = float({"lower": lower, "upper": upper, "width": upper - lower}[statistic])
+    return Fixed(value, monte_carlo_error([marginal], _STATISTICS[statistic], [ess]))
+
+
+def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
+    """Marginal of a quantity such as ``tau`` or ``theta[E]``.
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> schools = datasets.eight_schools()
+    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> round(marginal_of(posterior, "theta[E]").mean(), 2)
+    5.53
+    """
+    name, _, label = quantity.rstrip("]").partition("[")
+    if not label:
+        return posterior[name]
+    dim = posterior[name].mean().dims[-1]
+    return posterior[name].sel(**{dim: label})
+
+
+# What is true of each group ----------------------------------------------------------------
+
+
+def _seen(column):
+    """Range of a quantity over all recorded runs, both samplers together."""
+    values = runs.recorded()[column].to_numpy()
+    return Seen(float(np.nanmin(values)), float(np.nanmax(values)))
+
+
+def _fit_summary(posterior, fit):
+    """Truths of a printed summary of a fit, whose labels are those of the posterior."""
+
+    def truths(group):
+        result = {}
+        for row in group["rows"]:
+            ess = {"mean": "ess_bulk", "sd": "ess_bulk", "hdi_lower": "ess_tail", "hdi_upper": "ess_tail"}
+            marginal = marginal_of(posterior(), row)
+            for statistic, source in ess.items():
+                result[row, statistic] = summary_truth(marginal, statistic, number(group, row, source))
+            for statistic in ("r_hat", "ess_bulk", "ess_tail"):
+                result[row, statistic] = _seen(f"{fit}/{row}/{statistic}")
+        return result
+
+    return truths
+
+
+def _shrink(y, sigma, *, mu=8.0, tau=6.0):
+    """Shrinkage factor and shrunken estimate, for mu and tau as the source rounds them."""
+    factor = sigma**2 / (sigma**2 + tau**2)
+    return factor, (1 - factor) * y + factor * mu
+
+
+def _example_shrinkage(group):
+    schools = datasets.eight_schools()
+    factor, shrunk = _shrink(schools["effect"], schools["standard_error"])
+    result = {}
+    for row in group["rows"]:
+        result[row, "B"] = Fixed(factor.sel(school=row).item())
+        result[row, "shrunk"] = Fixed(shrunk.sel(school=row).item())
+    return result
+
+
+_FITS = {"centred": "centred-0.90", "non-centred": "non-centred"}
+
+
+def _eight_schools_diagnostics(group):
+    result = {}
+    for row in group["rows"]:
+        result[row, "divergences"] = _seen(f"{_FITS[row]}/divergences")
+        result[row, "ess_tau"] = _seen(f"{_FITS[row]}/tau/ess_bulk")
+    return result
+
+
+def _eight_schools_predictive(group):
+    observed = datasets.eight_schools()["effect"]
+    summary = group_named("eight-schools-summary")
+    result = {}
+    for row in group["rows"]:
+        # A replicated effect adds independent noise to a draw of theta, whose draws are the fewer.
+        ess = number(summary, f"theta[{row}]", "ess_bulk")
+        marginal = schools_posterior()["y_rep"].sel(school=row)
+        result[row, "observed"] = Fixed(observed.sel(school=row).item())
+        result[row, "replicated_mean"] = summary_truth(marginal, "mean", ess)
+        result[row, "replicated_sd"] = summary_truth(marginal, "sd", ess)
+    return result
+
+
+def _survey_counts(group):
+    counts = datasets.simulate_survey(np.random.default_rng(2025))["count"]
+    return {
+        (row, column): Fixed(counts.sel(region=row, response=column).item())
+        for row in group["rows"]
+        for column in group["columns"]
+    }
+
+
+def _survey_interval_widths(group):
+    counts = datasets.survey()["count"].sel(region="region 5")
+    pi = survey_posterior()["pi"].sel(region="region 5")
+    result = {}
+    for row in group["rows"]:
+        own = 1 + counts.sel(response=row).item()
+        alone = stats.beta(own, 4 + counts.sum().item() - own)
+        error = monte_carlo_error([_Known(alone)], central_width, [DRAWS])
+        result[row, "no_pooling"] = Fixed(float(np.diff(alone.ppf(TAILS))[0]), error)
+        result[row, "hierarchical"] = summary_truth(pi.sel(response=row), "width", UNSTATED_ESS)
+    return result
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A distribution of SciPy with the interface of a marginal."""
+
+    distribution: object
+
+    def quantile(self, q):
+        return self.distribution.ppf(q)
+
+
+def _loo_comparison(group):
+    names = {"partial pooling": "partial", "no pooling": "none", "complete pooling": "complete"}
+    elpd = {row: strategies()[name].elpd_loo for row, name in names.items()}
+    total = {name: values.sum().item() for name, values in elpd.items()}
+    ranking = sorted(total, key=total.get, reverse=True)
+    weight = stacking_weights(elpd)
+    result = {}
+    for row in group["rows"]:
+        difference = elpd[row] - elpd[ranking[0]]
+        true = {
+            "rank": ranking.index(row),
+            "elpd_loo": total[row],
+            "weight": round(weight[row], 6),
+            "se": math.sqrt(elpd[row].size) * elpd[row].std().item(),
+            "dse": math.sqrt(difference.size) * difference.std().item(),
+        }
+        for column, value in true.items():
+            # The error of an estimate by importance sampling has no simple form: take that of the runs.
+            estimates = runs.recorded()[f"loo/{row}/{column}"]
+            error = 0.0 if column == "rank" else math.sqrt(((estimates - value) ** 2).mean())
+            result[row, column] = Fixed(value, error)
+    return result
+
+
+def stacking_weights(elpd: dict[str, xr.DataArray]) -> dict[str, float]:
+    """Weights of the mixture of models that would have predicted the left-out groups best.
+
+    Parameters
+    ----------
+    elpd : dict of xarray.DataArray
+        Leave-one-out log predictive density of each group, per model.
+
+    Returns
+    -------
+    dict of float
+        They sum to 1 (Yao et al., 2018, *Bayesian Analysis* 13(3), equation 4).
+
+    Examples
+    --------
+    >>> better, worse = xr.DataArray([-1.0, -2.0]), xr.DataArray([-2.0, -3.0])
+    >>> round(stacking_weights({"better": better, "worse": worse})["better"], 6)
+    1.0
+    """
+    density = np.exp(np.stack([values.values for values in elpd.values()]))
+    start = np.full(len(elpd), 1 / len(elpd))
+    result = minimize(
+        lambda weights: -np.log(weights @ density).sum(),
+        start,
+        jac=lambda weights: -(density / (weights @ density)).sum(axis=1),
+        bounds=[(0, 1)] * len(elpd),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-12},
+    )
+    return dict(zip(elpd, result.x.tolist(), strict=True))
+
+
+def _exercise_1_factors(group):
+    schools = datasets.eight_schools()
+    factor, _ = _shrink(schools["effect"], schools["standard_error"])
+    # Schools with equal factors keep the order of the data, as in the source.
+    ranking = factor["school"].values[np.argsort(-factor.values, kind="stable")].tolist()
+    result = {(row, "B"): Fixed(factor.sel(school=row).item()) for row in group["rows"]}
+    return result | {(row, "rank"): Fixed(ranking.index(row) + 1) for row in group["rows"]}
+
+
+_HALF_THIRD_DECIMAL = 0.0005
+
+
+def _exercise_1_estimates(group):
+    schools = datasets.eight_schools()
+    effect = schools["effect"]
+    _, shrunk = _shrink(effect, schools["standard_error"])
+    # The source's working rounds B to three decimals, which could hide a slip in the last digit.
+    rounding = _HALF_THIRD_DECIMAL * abs(effect - 8.0)
+    return {
+        (row, "shrunk"): Fixed(shrunk.sel(school=row).item(), rounding=rounding.sel(school=row).item())
+        for row in group["rows"]
+    }
+
+
+def _exercise_1_school_a(_group):
+    schools = datasets.eight_schools().sel(school="A")
+    effect = schools["effect"].item()
+    _, shrunk = _shrink(effect, schools["standard_error"].item())
+    # It starts from the estimate in part (b), which is rounded to two decimals after B to three.
+    rounding = _HALF_THIRD_DECIMAL * abs(effect - 8.0) + 0.005
+    percent = 100 * (effect - shrunk) / effect
+    return {("reduction", "percent"): Fixed(percent, rounding=100 * rounding / effect)}
+
+
+def _exercise_1_precise_school(_group):
+    factor, _ = _shrink(0.0, 5.0)
+    return {
+        ("school I", "B"): Fixed(factor),
+        ("school I", "percent_own_data"): Fixed(100 * (1 - factor)),
+    }
+
+
+def _exercise_2_diagnostics(group):
+    result = {}
+    for row in group["rows"]:
+        result[row, "divergences"] = _seen(f"{_FITS[row]}/divergences")
+        result[row, "r_hat"] = _seen(f"{_FITS[row]}/tau/r_hat")
+        result[row, "ess"] = _seen(f"{_FITS[row]}/tau/ess_bulk")
+        for end in ("hdi_lower", "hdi_upper"):
+            result[row, end] = summary_truth(schools_posterior()["tau"], end, number(group, row, "ess"))
+    return result
+
+
+def _exercise_3_data(group):
+    hospitals = datasets.simulate_hospitals(np.random.default_rng(42))
+    return {
+        (row, column): Fixed(hospitals[column].sel(hospital=row).item())
+        for row in group["rows"]
+        for column in group["columns"]
+    }
+
+
+def _exercise_3_width(_group):
+    hospitals = datasets.hospitals().sel(hospital="hospital 5")
+    lam = hospitals_posterior()["lam"].sel(hospital="hospital 5")
+    # Without pooling the source takes a Gamma(1, 0.5) prior; the posterior is a Gamma again.
+    alone = stats.gamma(1 + hospitals["count"].item(), scale=1 / (0.5 + hospitals["exposure"].item()))
+
+    def narrower(pooled, single):
+        width = [np.diff(shortest_interval(draws), axis=0)[0] for draws in (pooled, single)]
+        return 100 * (1 - width[0] / width[1])
+
+    width = float(np.diff(lam.hdi(INTERVAL).values)[0])
+    error = monte_carlo_error([lam, _Known(alone)], narrower, [UNSTATED_ESS, UNSTATED_ESS])
+    return {
+        ("hospital 5", "percent_narrower"): Fixed(float(100 * (1 - width / shortest_width(alone))), error)
+    }
+
+
+def shortest_width(distribution) -> float:
+    """Width of the 89% highest density interval of a unimodal distribution of SciPy.
+
+    Examples
+    --------
+    >>> round(float(shortest_width(stats.expon())), 4)
+    2.2073
+    """
+
+    def width(below):
+        return distribution.ppf(below + INTERVAL) - distribution.ppf(below)
+
+    return minimize_scalar(width, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-12}).fun
+
+
+def _new_and_old_school():
+    """Marginals of the new school and of school E, with the draws that stand behind them."""
+    summary = group_named("eight-schools-summary")
+    posterior = schools_posterior()
+    return {
+        # One draw for each draw of mu and tau, of which tau has the fewer effective ones.
+        "school 9": (posterior["theta_new"], number(summary, "tau", "ess_bulk")),
+        "school E": (posterior["theta"].sel(school="E"), number(summary, "theta[E]", "ess_bulk")),
+    }
+
+
+def _exercise_4_new_school(group):
+    return {
+        (row, statistic): summary_truth(marginal, statistic, ess)
+        for row, (marginal, ess) in _new_and_old_school().items()
+        for statistic in group["columns"]
+    }
+
+
+def _exercise_4_width_ratio(_group):
+    marginals, ess = zip(*_new_and_old_school().values(), strict=True)
+    widths = [float(np.diff(np.asarray(marginal.quantile(TAILS)))[0]) for marginal in marginals]
+    error = monte_carlo_error(
+        list(marginals), lambda new, old: central_width(new) / central_width(old), list(ess)
+    )
+    return {("school 9 over school E", "ratio"): Fixed(widths[0] / widths[1], error)}
+
+
+_TRUTHS = {
+    "example-shrinkage": _example_shrinkage,
+    "eight-schools-summary": _fit_summary(schools_posterior, "non-centred"),
+    "eight-schools-diagnostics": _eight_schools_diagnostics,
+    "eight-schools-predictive": _eight_schools_predictive,
+    "survey-counts": _survey_counts,
+    "survey-summary": _fit_summary(survey_posterior, "survey"),
+    "survey-interval-widths": _survey_interval_widths,
+    "loo-comparison": _loo_comparison,
+    "exercise-1-factors": _exercise_1_factors,
+    "exercise-1-estimates": _exercise_1_estimates,
+    "exercise-1-school-a": _exercise_1_school_a,
+    "exercise-1-precise-school": _exercise_1_precise_school,
+    "exercise-2-diagnostics": _exercise_2_diagnostics,
+    "exercise-3-data": _exercise_3_data,
+    "exercise-3-width": _exercise_3_width,
+    "exercise-4-new-school": _exercise_4_new_school,
+    "exercise-4-width-ratio": _exercise_4_width_ratio,
+    "exercise-4-covariate": _fit_summary(covariate_posterior, "covariate"),
+}

@@ -1,0 +1,59 @@
+"""The exact posteriors that the audit holds the source against, each computed once."""
+
+from functools import cache
+
+import numpy as np
+from scipy import stats
+
+import hierarchical_exact as exact
+from hierarchical_exact.posterior import Posterior
+from support import datasets
+from tooling.audit.runs import COVARIATE_SEED
+
+
+@cache
+def schools_posterior() -> Posterior:
+    """Exact posterior of Eight Schools under the section's model."""
+    schools = datasets.eight_schools()
+    return exact.normal(schools["effect"], schools["standard_error"])
+
+
+@cache
+def flat_posterior() -> Posterior:
+    """Exact posterior of Eight Schools under flat priors on mu and tau."""
+    schools = datasets.eight_schools()
+    return exact.normal(schools["effect"], schools["standard_error"], mu=None, tau=None)
+
+
+@cache
+def survey_posterior() -> Posterior:
+    """Exact posterior of the survey as printed."""
+    return exact.dirichlet_multinomial(datasets.survey()["count"], alpha=stats.expon(), baseline=np.ones(4))
+
+
+@cache
+def hospitals_posterior() -> Posterior:
+    """Exact posterior of the hospitals as printed."""
+    hospitals = datasets.hospitals()
+    return exact.poisson(hospitals["count"], hospitals["exposure"])
+
+
+@cache
+def covariate_posterior() -> Posterior:
+    """Exact posterior for the twelve schools that the code of Solution 5.8.4 (d) generates."""
+    schools = datasets.simulate_schools_with_covariate(np.random.default_rng(COVARIATE_SEED))
+    return exact.normal(
+        schools["effect"], schools["standard_error"], covariates=schools["private"], beta=stats.norm(0, 10)
+    )
+
+
+@cache
+def strategies() -> dict[str, Posterior]:
+    """Exact posteriors of the three models that the section compares on the Eight Schools."""
+    schools = datasets.eight_schools()
+    data = schools["effect"], schools["standard_error"]
+    return {
+        "complete": exact.normal(*data, tau=0),
+        "partial": schools_posterior(),
+        "none": exact.normal(*data, mu=0, tau=20),
+    }

@@ -1,0 +1,112 @@
+"""Time the exact posteriors, and see that their cost grows in proportion to the number of groups.
+
+Each time is the median of repeated calls in one process; the million groups run once, in a process of
+their own whose peak memory is reported too.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+from scipy import stats
+
+import hierarchical_exact as exact
+from support import datasets
+
+REPEATS = 5
+KIB_PER_GIB = 2**20
+
+
+def main():
+    """Print one JSON line for each measurement."""
+    schools, survey, hospitals = datasets.eight_schools(), datasets.survey(), datasets.hospitals()
+    instructors = datasets.instructors()
+    cases = [
+        ("exact: Eight Schools", 0.020, lambda: exact.normal(schools["effect"], schools["standard_error"])),
+        (
+            "exact: instructors",
+            0.100,
+            lambda: exact.normal_groups(
+                instructors["score"],
+                instructors["instructor"],
+                mu=stats.norm(50, 25),
+                tau=stats.halfnorm(scale=10),
+                sigma=stats.halfnorm(scale=15),
+            ),
+        ),
+        (
+            "exact: hospitals",
+            0.500,
+            lambda: exact.poisson(
+                hospitals["count"],
+                hospitals["exposure"],
+                mu_log=stats.norm(0, 1),
+                sigma_log=stats.halfnorm(scale=1),
+            ),
+        ),
+        (
+            "exact: survey",
+            5.0,
+            lambda: exact.dirichlet_multinomial(
+                survey["count"], alpha=stats.expon(), baseline=stats.dirichlet(np.ones(4))
+            ),
+        ),
+    ]
+    for what, target, call in cases:
+        report(what, median_seconds(call), target=target)
+        report(f"{what}, with all means and sds", median_seconds(lambda: moments(call())), target=None)  # noqa: B023
+    for size in (10_000, 100_000):
+        report(f"exact: {size:,} Normal groups with means and sds", many_groups(size), target=None)
+    command = [sys.executable, __file__, "--million"]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(output, end="", flush=True)
+
+
+def median_seconds(call):
+    """Median time of a call, after one to warm up."""
+    call()
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def moments(posterior):
+    """Compute the mean and sd of every quantity; some are put off until they are asked for."""
+    for name in posterior.quantities:
+        posterior[name].mean()
+        posterior[name].sd()
+
+
+def many_groups(size):
+    """Seconds for the posterior of many Normal groups, with every group's mean and sd."""
+    rng = np.random.default_rng(58)
+    sigma = rng.uniform(1, 5, size)
+    y = rng.normal(rng.normal(3, 2, size), sigma)
+    start = time.perf_counter()
+    theta = exact.normal(y, sigma)["theta"]
+    theta.mean()
+    theta.sd()
+    return time.perf_counter() - start
+
+
+def million():
+    """Print the time and the peak memory of a million groups."""
+    report("exact: 1,000,000 Normal groups with means and sds", many_groups(1_000_000), target=15)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_GIB
+    report("exact: 1,000,000 Normal groups, peak memory", peak, target=2, unit="GiB")
+
+
+def report(what, value, *, target, unit="s"):
+    """Print one measurement."""
+    print(json.dumps({"what": what, "value": value, "unit": unit, "target": target}), flush=True)
+
+
+if __name__ == "__main__":
+    million() if "--million" in sys.argv[1:] else main()

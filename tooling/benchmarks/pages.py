@@ -1,0 +1,35 @@
+"""Every page in Chromium, served on this machine: the worst of bytes, first content and readiness."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/helpers"))
+
+import browsing
+import reading
+
+REDIRECT = "index.html"
+
+
+def main():
+    """Build the book, visit its pages and print one JSON line for each measurement."""
+    folder = browsing.build_book()
+    names = [name for name in browsing.pages(folder) if name != REDIRECT]
+    with browsing.serving(folder) as host, browsing.offline() as browser:
+        measured = {name: reading.fastest(browser, host, name) for name in names}
+    report("first content", measured, 0, "s", reading.FIRST_CONTENT)
+    report("ready", measured, 1, "s", reading.READY)
+    report("bytes, compressed", measured, 2, "bytes", reading.MOST_BYTES)
+
+
+def report(what, measured, place, unit, target):
+    """Print the worst page; times are the least of several loads."""
+    name = max(measured, key=lambda name: measured[name][place])
+    value = measured[name][place]
+    what = f"pages: {what}, worst of {len(measured)} ({name})"
+    print(json.dumps({"what": what, "value": value, "unit": unit, "target": target}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

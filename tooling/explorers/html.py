@@ -1,0 +1,56 @@
+"""How the built book shows an explorer: a picture, and the chart for a script to put in its place.
+
+Vega-Lite is compiled to Vega here, so that no page has to do it.
+``pyproject.toml`` tells MyST-NB of :class:`Renderer`.
+"""
+
+import html
+import json
+
+import vl_convert
+from docutils import nodes
+
+from tooling.explorers.explorer import MIME
+
+START = """\
+<div class="explorer" id="explorer-{name}">
+<div class="explorer-controls"></div>
+<div class="explorer-chart"></div>
+<details class="explorer-numbers"><summary>The numbers as a table</summary>
+<div class="explorer-scroll" tabindex="0" role="region" aria-label="{label}"><table>
+<thead><tr>{heads}</tr></thead><tbody></tbody></table></div></details>
+{link}<script type="application/json">{spec}</script>
+"""
+LINK = '<p><a class="explorer-link" href="#explorer-{name}">Link to these numbers</a></p>\n'
+
+
+class Renderer:
+    """MyST-NB's plugin for charts of Vega-Lite."""
+
+    mime_priority_overrides = (("*", MIME, 1),)
+
+    @staticmethod
+    def handle_mime(renderer, data, inline):
+        """Return the nodes that show a chart; None for any other output, which is MyST-NB's own."""
+        if inline or data.mime_type != MIME:
+            return None
+        # Which version it is, only JupyterLab must be told.
+        spec = {key: value for key, value in data.content.items() if key != "$schema"}
+        explorer = spec["usermeta"]["explorer"]
+        picture = vl_convert.vegalite_to_svg(spec).encode()
+        path = renderer.write_file([f"explorer-{explorer['name']}.svg"], picture, overwrite=True)
+        image = nodes.image(uri=path, alt=spec["description"], classes=["explorer-picture"])
+        return [
+            nodes.raw(text=_before(vl_convert.vegalite_to_vega(spec), explorer), format="html"),
+            image,
+            nodes.raw(text="</div>", format="html"),
+        ]
+
+
+def _before(spec, explorer):
+    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for _, head in explorer["numbers"])
+    # Nothing in it may end the script.
+    text = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
+    link = LINK.format(**explorer) if explorer["link"] else ""
+    label = f"The numbers of the explorer {explorer['name']}"
+    return START.format(name=explorer["name"], heads=heads, label=label, link=link, spec=text)

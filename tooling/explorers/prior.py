@@ -1,0 +1,208 @@
+"""Who decides tau: the prior of tau, by family and scale, beside the posterior that it leads to."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import altair as alt
+import numpy as np
+import xarray as xr
+
+from hierarchical_exact.posterior import Posterior
+from support.figures import BLACK, BLUE, VERMILLION
+from tooling.explorers.explorer import Explorer, steps
+
+WIDTH = 340
+LARGEST_TAU = 30
+CHOSEN = "datum.family == family && datum.scale == prior_scale"
+
+DESCRIPTION = """
+A list offers families of priors for tau, the standard deviation between schools, and a slider their scale.
+Above, the density of the prior, a dashed curve, and that of the posterior, a solid one; the area below both
+is shaded. Three lines of text follow: how much of the posterior was in the prior already, which is that
+area; up to where tau reaches, before and after the data; and the estimate of the school with the largest
+effect, for this scale, half of it and twice as much. Below, each school's raw effect, an open circle, and its
+estimate, a filled one, on its 89% interval with equal tails.
+"""
+
+
+def prior(
+    families: dict[str, Callable],
+    scales: Sequence[float],
+    fit: Callable[..., Posterior],
+    effect: xr.DataArray,
+) -> Explorer:
+    """Let a reader choose the prior of tau, and see how much it decides.
+
+    Parameters
+    ----------
+    families : dict of str to callable
+        By name: takes a scale (SAT points), gives the frozen scipy.stats distribution of tau.
+    scales : sequence of float
+        The settings of the scale (SAT points).
+    fit : callable
+        Takes a prior of tau, gives the exact posterior, with ``tau`` and ``theta``.
+    effect : xarray.DataArray
+        Raw effects (SAT points), over ``school``.
+
+    Returns
+    -------
+    Explorer
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets
+    >>> data = datasets.eight_schools()
+    >>> def fit(prior):
+    ...     return exact.normal(data["effect"], data["standard_error"], tau=prior)
+    >>> prior({"uniform": lambda limit: stats.uniform(0, limit)}, [5, 10], fit, data["effect"]).name
+    'prior'
+    """
+    tau = _grid(scales)
+
+    @functools.cache
+    def posterior(family, scale):
+        return fit(families[family](scale))
+
+    def row(family, scale):
+        fits = [posterior(family, factor * scale) for factor in (1, 0.5, 2)]
+        prior = families[family](scale)
+        curves = {"prior": _short(prior.pdf(tau), 4), "posterior": _short(fits[0]["tau"].pdf(tau), 4)}
+        return {"family": family, "scale": scale, **curves, **_quantities(prior, fits, effect)}
+
+    rows = [row(family, scale) for family in families for scale in scales]
+    parts = _densities(tau), _verdict(effect), _schools(effect)
+    chart = alt.vconcat(*parts, spacing=8, data=alt.Data(values=rows))
+    choose = alt.binding_select(options=list(families), name="family ")
+    family = alt.param(name="family", value=next(iter(families)), bind=choose)
+    scale = steps("prior_scale", scales, start=scales[len(scales) // 2], title="scale (SAT points) ")
+    heads = {"quantity": "quantity", "raw": "raw effect", "estimate": "value"}
+    numbers = heads | {"lower": "89% from", "upper": "to"}
+    return Explorer(chart.add_params(family, *scale), name="prior", description=DESCRIPTION, numbers=numbers)
+
+
+def overlap(prior, posterior: Posterior) -> float:
+    """Return the area below both densities of tau: the part of the posterior that the prior held already.
+
+    Parameters
+    ----------
+    prior : frozen scipy.stats distribution
+        Of tau.
+    posterior : hierarchical_exact.posterior.Posterior
+        Under this prior.
+
+    Returns
+    -------
+    float
+        1 if the data changed nothing, toward 0 if prior and posterior have nothing in common.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> import hierarchical_exact as exact
+    >>> sharp = stats.halfnorm(scale=0.1)
+    >>> round(overlap(sharp, exact.normal([28, 8, -3], [15, 10, 16], tau=sharp)), 2)
+    1.0
+    """
+    # The posterior lies above the prior at no larger tau than its own tail reaches.
+    tau = np.linspace(0, posterior["tau"].quantile(1 - 1e-6), 2001)
+    gained = np.maximum(posterior["tau"].pdf(tau).values - prior.pdf(tau), 0)
+    return float(1 - np.trapezoid(gained, tau))
+
+
+def _grid(scales):
+    """Values of tau: denser toward zero, and on both sides of where a uniform prior may end."""
+    ends = np.array([scale for scale in scales if scale < LARGEST_TAU], dtype=float)
+    even = LARGEST_TAU * np.linspace(0, 1, 41) ** 2
+    return np.unique(np.concatenate([even, ends, ends + 0.01]))
+
+
+def _short(values, digits=2):
+    return np.round(np.asarray(values, dtype=float), digits).tolist()
+
+
+def _quantities(prior, fits, effect):
+    """Columns of the table: the schools, then what the verdict is made of."""
+    posterior, half, twice = fits
+    theta, largest = posterior["theta"], effect.idxmax().item()
+    ends = theta.quantile(np.array([0.055, 0.945])).transpose("quantile", ...)
+    names = {
+        "overlap, %": 100 * overlap(prior, posterior),
+        "tau, 95% limit: prior": prior.ppf(0.95),
+        "tau, 95% limit: posterior": posterior["tau"].quantile(0.95),
+        f"school {largest}: half scale": half["theta"].sel(school=largest).mean(),
+        f"school {largest}: twice": twice["theta"].sel(school=largest).mean(),
+    }
+    missing = [None] * len(names)
+    return {
+        "quantity": [f"school {name}" for name in effect["school"].values] + list(names),
+        "raw": effect.values.tolist() + missing,
+        "estimate": _short([*theta.mean().values, *names.values()], 6),
+        "lower": _short(ends[0]) + missing,
+        "upper": _short(ends[1]) + missing,
+    }
+
+
+def _densities(tau):
+    """Draw prior and posterior of tau, and the area below both."""
+    base = (
+        alt.Chart()
+        .transform_filter(CHOSEN)
+        .transform_calculate(tau=str(_short(tau)))
+        .transform_flatten(["tau", "prior", "posterior"])
+        .transform_calculate(both="min(datum.prior, datum.posterior)")
+        .encode(x=alt.X("tau:Q", title="tau (SAT points)"))
+    )
+    area = base.mark_area(color=BLUE, opacity=0.25).encode(y=alt.Y("both:Q", axis=None))
+    before = base.mark_line(color=VERMILLION, strokeDash=[6, 3]).encode(y="prior:Q")
+    after = base.mark_line(color=BLUE, strokeWidth=2.5).encode(y="posterior:Q")
+    # The chart says what is set, for paper and for JupyterLab, whose slider shows the place in the list.
+    legend = "dashed: prior, solid: posterior, shaded: in both"
+    title = alt.Title(alt.ExprRef(f"[family + ', scale ' + prior_scale, '{legend}']"))
+    return alt.layer(area, before, after).properties(width=WIDTH, height=110, title=title)
+
+
+def _verdict(effect):
+    """Write how much the prior decided."""
+    largest, last = effect.idxmax().item(), effect.size
+
+    def number(place, digits=1):
+        return f"format(datum.estimate[{place}], '.{digits}f')"
+
+    limits = f"{number(last + 1)} + ' before, ' + {number(last + 2)} + ' after the data'"
+    rescaled = f"' (half the scale: ' + {number(last + 3)} + ', twice: ' + {number(last + 4)} + ')'"
+    lines = [
+        f"{number(last)} + '% of the posterior was in the prior already'",
+        f"'95% limit of tau: ' + {limits}",
+        f"'School {largest}: ' + {number(effect.values.argmax())} + {rescaled}",
+    ]
+    base = alt.Chart().transform_filter(CHOSEN)
+    texts = [
+        base.transform_calculate(line=line)
+        .mark_text(align="left", baseline="top", x=0, y=22 * place, fontWeight=weight)
+        .encode(text="line:N")
+        for place, (line, weight) in enumerate(zip(lines, ["bold", "normal", "normal"], strict=True))
+    ]
+    return alt.layer(*texts).properties(width=WIDTH, height=60)
+
+
+def _schools(effect):
+    """Draw the eight intervals, with the raw effects."""
+    order = [f"school {name}" for name in effect.sortby(effect, ascending=False)["school"].values]
+    base = (
+        alt.Chart()
+        .transform_filter(CHOSEN)
+        .transform_flatten(["quantity", "raw", "estimate", "lower", "upper"])
+    )
+    table = base.mark_point(opacity=0, aria=False).properties(name="numbers")
+    axis = alt.Axis(values=[-10, 0, 10, 20, 30])
+    x = alt.X("lower:Q", title="effect (SAT points)", axis=axis).scale(domain=[-12, 32], nice=False)
+    schools = base.transform_filter("isValid(datum.raw)").encode(
+        y=alt.Y("quantity:N", sort=order, title=None)
+    )
+    interval = schools.mark_rule(color=BLUE, strokeWidth=3).encode(x=x, x2="upper:Q")
+    estimate = schools.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
+    raw = schools.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x="raw:Q")
+    title = alt.Title("open: raw effect, filled: estimate, bar: 89%, equal tails")
+    return alt.layer(table, interval, estimate, raw).properties(width=WIDTH, height=210, title=title)

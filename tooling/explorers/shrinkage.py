@@ -1,0 +1,104 @@
+"""One dial for eight schools: every setting of tau, from complete to no pooling."""
+
+import altair as alt
+import pandas as pd
+import xarray as xr
+
+from support.figures import BLACK, BLUE, GREY, VERMILLION
+from tooling.explorers.explorer import Explorer
+
+WIDTH = 330
+
+DESCRIPTION = """
+A slider sets tau, the standard deviation between schools. Above, each school has its raw effect, an open
+circle, and its estimate for this tau, a filled one, joined by a line; beside it stands B, the weight of the
+common mean, which is a dashed vertical line. At tau = 0 all estimates lie on that line; at the largest tau
+each lies close to its raw effect. Below, the posterior density of tau, with the chosen value marked.
+"""
+
+
+def shrinkage(
+    estimates: xr.DataArray,
+    effect: xr.DataArray,
+    factors: xr.DataArray,
+    centre: xr.DataArray,
+    density: xr.DataArray,
+) -> Explorer:
+    """Let a reader turn tau, and see the raw effects slide to their estimates.
+
+    Parameters
+    ----------
+    estimates : xarray.DataArray
+        Posterior means of the effects given tau (SAT points), with dims ``tau`` and ``school``.
+    effect : xarray.DataArray
+        Raw effects (SAT points), over ``school``.
+    factors : xarray.DataArray
+        Shrinkage factors B, with dims ``tau`` and ``school``.
+    centre : xarray.DataArray
+        Posterior mean of mu given tau (SAT points), over ``tau``.
+    density : xarray.DataArray
+        Posterior density of tau, over ``tau``; its grid is the slider's, in equal steps from 0.
+
+    Returns
+    -------
+    Explorer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tau = xr.DataArray([0.0, 5.0], dims="tau", coords={"tau": [0.0, 5.0]})
+    >>> effect = xr.DataArray([28.0, 8.0], dims="school", coords={"school": ["A", "B"]})
+    >>> factor, line = 225 / (225 + tau**2) + 0 * effect, 10 + 0 * tau
+    >>> shrinkage(factor * 10 + (1 - factor) * effect, effect, factor, line, np.exp(-tau)).name
+    'shrinkage'
+    """
+    tau = estimates["tau"].values
+    slider = alt.binding_range(
+        min=float(tau[0]), max=float(tau[-1]), step=float(tau[1] - tau[0]), name="tau (SAT points) "
+    )
+    chosen = alt.param(name="tau", value=5, bind=slider)
+    parts = {"raw": effect, "estimate": estimates, "B": factors, "centre": centre, "density": density}
+    everything = xr.Dataset(parts).transpose("tau", "school").to_dataframe().reset_index()
+    chart = alt.vconcat(
+        _schools(everything[["tau", "school", "raw", "estimate", "B", "centre"]], effect),
+        _posterior(everything.drop_duplicates("tau")[["tau", "density"]]),
+        spacing=12,
+    )
+    numbers = {"school": "school", "raw": "raw effect", "estimate": "estimate", "B": "B"}
+    return Explorer(
+        chart.add_params(chosen), name="shrinkage", description=DESCRIPTION, numbers=numbers
+    )
+
+
+def _schools(rows: pd.DataFrame, effect: xr.DataArray) -> alt.LayerChart:
+    """Draw the effects, and their estimates for the chosen tau."""
+    order = effect.sortby(effect, ascending=False)["school"].values.tolist()
+    data = alt.Data(values=rows.round(3).to_dict("records"))
+    x = alt.X("raw:Q", title="effect (SAT points)").scale(domain=[-6, 41], nice=False)
+    base = (
+        alt.Chart(data)
+        .transform_filter("abs(datum.tau - tau) < 0.001")
+        .transform_calculate(weight="'B = ' + format(datum.B, '.2f')")
+        .encode(y=alt.Y("school:N", sort=order, title="school"))
+    )
+    shift = base.mark_rule(color=GREY).encode(x=x, x2="estimate:Q")
+    raw = base.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x=x)
+    estimate = base.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
+    factor = base.mark_text(align="right", x=WIDTH).encode(text="weight:N").properties(name="numbers")
+    line = base.mark_rule(color=VERMILLION, strokeDash=[6, 3], strokeWidth=2).encode(
+        x="mean(centre):Q", y=alt.value(0), y2=alt.value("height")
+    )
+    # The title is the legend, and heads the column of factors.
+    title = alt.Title("open: raw effect, filled: estimate, dashed: mean")
+    return alt.layer(line, shift, raw, estimate, factor).properties(width=WIDTH, height=230, title=title)
+
+
+def _posterior(rows: pd.DataFrame) -> alt.LayerChart:
+    """Draw the posterior of tau, with the chosen value."""
+    base = alt.Chart(alt.Data(values=rows.round(5).to_dict("records")))
+    x = alt.X("tau:Q", title="tau (SAT points)")
+    area = base.mark_area(color=BLUE, opacity=0.3, line={"color": BLUE}).encode(
+        x=x, y=alt.Y("density:Q", title="posterior", axis=None)
+    )
+    mark = base.transform_filter("abs(datum.tau - tau) < 0.001").mark_rule(color=BLACK, strokeWidth=2)
+    return alt.layer(area, mark.encode(x=x)).properties(width=WIDTH, height=90)

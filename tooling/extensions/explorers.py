@@ -1,0 +1,33 @@
+"""Explorers in the built book: the scripts on the pages that need them, once for the whole book."""
+
+from pathlib import Path
+
+import vl_convert
+
+FOLDER = "explorers"
+SCRIPTS = ("vega.js", "explorers.js")
+
+
+def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx passes them)
+    """Let a page with an explorer load the scripts."""
+    if 'class="explorer"' not in context.get("body", ""):
+        return
+    for script in SCRIPTS:
+        app.add_js_file(f"../{FOLDER}/{script}", loading_method="defer")
+
+
+def write_vega(app, error):
+    """Write Vega and Vega-Embed as one script; the other is in ``tooling/extra/``."""
+    if error is None and app.builder.format == "html":
+        folder = Path(app.outdir, FOLDER)
+        folder.mkdir(exist_ok=True)
+        # In a function, because its short names are also those of other scripts.
+        script = f"(() => {{\n{vl_convert.javascript_bundle()}\n}})();\n"
+        (folder / "vega.js").write_text(script, encoding="utf8")
+
+
+def setup(app):
+    """Connect both to Sphinx."""
+    app.connect("html-page-context", add_scripts)
+    app.connect("build-finished", write_vega)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

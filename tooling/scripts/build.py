@@ -1,0 +1,398 @@
+"""Execute the notebooks in parallel, then build the book's HTML; any fault fails the build.
+
+The outputs of executed notebooks are kept in a cache below ``_build/execution``. Its folder is
+named after a fingerprint of everything a notebook depends on besides itself: the code and data
+in ``support/``, the lock, the interpreter and the ``BOOK_*`` variables. Within the folder,
+jupyter-cache finds a notebook by its code cells; a changed cell header counts as a change too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import psutil
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import single_nb_execution
+from myst_nb.core.read import (
+    MystMetadataParsingError,
+    is_myst_markdown_notebook,
+    read_myst_markdown_notebook,
+)
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
+SOLUTIONS = "solutions"
+# Comments in a page: what the edition for a class leaves out, and what it has instead.
+NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
+FOR_CLASS = re.compile(r"^<!-- for a class\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
+# The link of a generated exercise to its solution.
+SEE_SOLUTION = re.compile(r"^:::\{seealso\}\n[^\n]*\(solution-[\w-]+\)[^\n]*\n:::\n", re.MULTILINE)
+
+
+def main():
+    """Build the book, or preview one page of it, and exit with 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    root = Path(__file__).resolve().parents[2]
+    parser.add_argument("root", nargs="?", type=Path, default=root, help="folder of the book")
+    parser.add_argument("--only", metavar="PAGE", help="preview one page, without the gate")
+    parser.add_argument("--class", dest="for_class", action="store_true", help="leave out the solutions")
+    options = parser.parse_args()
+    root = options.root.resolve()
+    if options.only:
+        index = preview(root, Path(options.only))
+    elif options.for_class:
+        index = build_for_class(root)
+    else:
+        index = build(root, prepare_cache(root))
+    seconds = time.time() - psutil.Process().create_time()
+    print(f"Finished in {seconds:.1f} s. Open {index}")
+
+
+def build(root, cache_path):
+    """Execute all pages, build the HTML and return the path of its first page."""
+    pages = pages_in(root / "_toc.yml")
+    html = root / "_build" / "html"
+    stamp = root / "_build" / "built-from"
+    sources = hash_sources(root, cache_path)
+    built = all((html / page.with_suffix(".html")).exists() for page in pages)
+    if built and stamp.exists() and stamp.read_text() == sources:
+        print("Nothing has changed since the last build")
+    else:
+        stamp.unlink(missing_ok=True)
+        execute_pages(root, pages, cache_path)
+        run_sphinx(root, cache_path)
+        stamp.write_text(sources)
+    return html / "index.html"
+
+
+def preview(root, page):
+    """Execute and build one page; references to other pages stay unresolved."""
+    if not (root / page).is_file():
+        sys.exit(f"PAGE={page} is not a file: give a page such as chapters/recap.md.")
+    output = root / "_build" / "preview"
+    output.mkdir(parents=True, exist_ok=True)
+    cache_path = prepare_cache(root)
+    execute_pages(root, [page], cache_path)
+    name = page.with_suffix("").as_posix()
+    toc = output / "_toc.yml"
+    toc.write_text(yaml.safe_dump({"format": "jb-book", "root": name}))
+    config = write_config(root, output, cache_path)
+    jupyter_book(root, config, output, "--toc", str(toc))
+    return output / "_build" / "html" / f"{name}.html"
+
+
+def pages_in(toc):
+    """Return the paths of the book's pages, relative to its root, in reading order."""
+    names = parse_toc_yaml(toc)
+    return [Path(f"{name}.md") for name in names]
+
+
+# The edition for a class -------------------------------------------------------------------
+
+
+def build_for_class(root):
+    """Build the book from a copy that has no solutions; return the path of its first page.
+
+    What is not in the copy cannot get into a page, the search index or a download. Both editions
+    take the outputs of their notebooks from one cache.
+    """
+    folder = root / "_build" / "class"
+    copy_without_solutions(root, folder / "book")
+    index = build(folder / "book", prepare_cache(root))
+    html = folder / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.copytree(index.parent, html)
+    return html / index.name
+
+
+def copy_without_solutions(root, copy):
+    """Copy the sources of the book, except the solutions and what pages say of them."""
+    (copy / "_build").mkdir(parents=True, exist_ok=True)
+    for path in copy.iterdir():
+        if path.is_dir() and path.name != "_build":
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+    for path in files_below(root):
+        name = path.relative_to(root)
+        if name.parts[0] == SOLUTIONS:
+            continue
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.suffix == ".md":
+            text = text_for_class(path.read_text(encoding="utf8"))
+            (copy / name).write_text(text, encoding="utf8")
+        else:
+            shutil.copy2(path, copy / name)
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf8"))
+    (copy / "_toc.yml").write_text(yaml.safe_dump(toc_for_class(toc), sort_keys=False), encoding="utf8")
+
+
+def text_for_class(text):
+    """Take out what a page has for readers of the solutions, put in what it has for a class."""
+    return FOR_CLASS.sub(r"\1", SEE_SOLUTION.sub("", NOT_FOR_CLASS.sub("", text)))
+
+
+def toc_for_class(entry):
+    """Return a table of contents, or a part of one, without the solutions."""
+    if isinstance(entry, list):
+        kept = [toc_for_class(item) for item in entry if not is_solution(item)]
+        return [item for item in kept if set(item) - {"caption", "numbered"}]
+    if isinstance(entry, dict):
+        parts = {key: toc_for_class(value) for key, value in entry.items()}
+        return {key: value for key, value in parts.items() if value != []}
+    return entry
+
+
+def is_solution(entry):
+    """Tell whether an entry of the table of contents is a worked solution."""
+    return isinstance(entry, dict) and str(entry.get("file", "")).startswith(f"{SOLUTIONS}/")
+
+
+# The cache ---------------------------------------------------------------------------------
+
+
+def fingerprint(root):
+    """Hash all that the outputs of a notebook depend on, besides the notebook."""
+    digest = hashlib.sha256()
+    for value in (sys.version, platform.machine(), *sorted(book_variables())):
+        digest.update(f"{value}\0".encode())
+    add_files(digest, root, [root / "requirements.txt", *files_below(root / "support")])
+    return digest.hexdigest()[:16]
+
+
+def book_variables():
+    """Return the environment variables that change what notebooks compute."""
+    return [f"{name}={value}" for name, value in os.environ.items() if name.startswith("BOOK_")]
+
+
+def files_below(folder):
+    """Return every file in a folder, except hidden ones and what tools leave behind."""
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and not is_left_behind(path.relative_to(folder))
+    )
+
+
+def is_left_behind(path):
+    """Tell whether a path belongs to a tool rather than to the book's sources."""
+    return any(
+        part in NOT_SOURCES or part.startswith(".") or part.endswith(".egg-info") for part in path.parts
+    )
+
+
+def add_files(digest, root, paths):
+    """Add names and contents of files to a hash."""
+    for path in paths:
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+
+
+def prepare_cache(root):
+    """Return the cache folder for the present fingerprint, having removed those of others."""
+    parent = root / "_build" / "execution"
+    current = parent / fingerprint(root)
+    current.mkdir(parents=True, exist_ok=True)
+    for other in parent.iterdir():
+        if other.is_dir() and other != current:
+            shutil.rmtree(other)
+    return current
+
+
+# Execution ---------------------------------------------------------------------------------
+
+
+def execute_pages(root, pages, cache_path):
+    """Execute the notebooks that the cache does not hold, the longest first."""
+    cache = get_cache(cache_path)
+    notebooks = {page: nb for page in pages if (nb := read_notebook(root / page)) and is_executed(nb)}
+    missing = [page for page, nb in notebooks.items() if not is_cached(cache, nb)]
+    print(f"{len(missing)} of {len(notebooks)} notebooks to execute", flush=True)
+    if not missing:
+        return
+
+    record = cache_path.parent / "seconds.json"
+    seconds = json.loads(record.read_text()) if record.exists() else {}
+    timeout = read_config(root)["execute"]["timeout"]
+    # A page that never ran is likely to take the longer the longer it is.
+    missing.sort(
+        key=lambda page: (seconds.get(page.as_posix(), float("inf")), (root / page).stat().st_size),
+        reverse=True,
+    )
+    failures = []
+    with ThreadPoolExecutor(max_workers=number_of_cores()) as pool:
+        jobs = {pool.submit(execute, root / page, notebooks[page], timeout): page for page in missing}
+        for job in as_completed(jobs):
+            page = jobs[job]
+            error = job.exception() or job.result().err
+            if error:
+                failures.append(describe_failure(page, notebooks[page], error))
+                print(f"  {page}  FAILED", flush=True)
+                continue
+            result = job.result()
+            bundle = CacheBundleIn(result.nb, str(root / page), data={"execution_seconds": result.time})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            seconds[page.as_posix()] = round(result.time, 2)
+            print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
+    record.write_text(json.dumps(seconds, indent=1, sort_keys=True))
+    if failures:
+        sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
+
+
+def read_notebook(path):
+    """Return the notebook that Sphinx will see in this page, or None for plain prose."""
+    if not path.is_file():
+        sys.exit(f"{path}: no such page, though the table of contents names it.")
+    text = path.read_text(encoding="utf8")
+    if not is_myst_markdown_notebook(text):
+        return None
+    try:
+        return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    except MystMetadataParsingError as error:
+        sys.exit(f"{path}: {error}\nIts header, between the lines ---, must be valid YAML.")
+
+
+def is_executed(notebook):
+    """Tell whether the build runs a notebook: an exercise that nobody has filled in has nothing to show."""
+    return notebook.metadata.get("mystnb", {}).get("execution_mode") != "off"
+
+
+def is_cached(cache, notebook):
+    """Tell whether the cache holds this notebook, with the same cells and cell headers."""
+    try:
+        record = cache.match_cache_notebook(notebook)
+        cached = cache.get_cache_bundle(record.pk).nb
+    except KeyError:
+        return False
+    headers = [header(cell) for cell in notebook.cells if cell.cell_type == "code"]
+    return headers == [header(cell) for cell in cached.cells]
+
+
+def header(cell):
+    """Return the header of a code cell, without what executing it has added."""
+    return {key: value for key, value in cell.metadata.items() if key != "execution"}
+
+
+def execute(path, notebook, timeout):
+    """Execute one notebook in its own folder, each cell within so many seconds."""
+    return single_nb_execution(
+        notebook,
+        cwd=str(path.parent),
+        timeout=timeout,
+        allow_errors=False,
+        # The kernel would remark on the transport that every local Jupyter uses.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
+
+
+def number_of_cores():
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def remarks(notebook):
+    """Say what a notebook wrote to stderr: pages do not show it, authors should know it."""
+    lines = [
+        output.text.strip().splitlines()[0]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream" and output.name == "stderr" and output.text.strip()
+    ]
+    return "".join(f"\n    stderr: {line}" for line in dict.fromkeys(lines))
+
+
+def describe_failure(page, notebook, error):
+    """Name the page, the cell and its line, and give the traceback."""
+    number, line = failing_cell(notebook)
+    trace = ANSI_COLOUR.sub("", str(error)).strip()
+    return f"{page}:{line}: code cell {number} failed\n{trace}"
+
+
+def failing_cell(notebook):
+    """Return number (from 1) and source line of the first code cell that did not finish."""
+    lines = notebook.metadata.get("source_map", [])
+    number = line = 0
+    for cell, start in zip(notebook.cells, lines, strict=True):
+        if cell.cell_type != "code":
+            continue
+        number, line = number + 1, start
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        if raised or cell.execution_count is None:
+            break
+    return number, line
+
+
+# Sphinx ------------------------------------------------------------------------------------
+
+
+def run_sphinx(root, cache_path):
+    """Build the HTML from nothing.
+
+    Sphinx's own updating would repeat neither the warnings of pages that it read before, nor
+    pages whose outputs or bibliography changed without a change in the page.
+    """
+    output = root / "_build"
+    for folder in ("html", ".doctrees", "jupyter_execute"):
+        shutil.rmtree(output / folder, ignore_errors=True)
+    config = write_config(root, output, cache_path)
+    if not jupyter_book(root, config, root, "-n", "-W", "--keep-going"):
+        sys.exit("\nThe build failed: see the warnings above; each one is an error here.")
+
+
+def hash_sources(root, cache_path):
+    """Hash every source file of the book together with the fingerprint of the outputs."""
+    digest = hashlib.sha256(cache_path.name.encode())
+    add_files(digest, root, files_below(root))
+    return digest.hexdigest()
+
+
+def write_config(root, output, cache_path):
+    """Derive from _config.yml a configuration that takes outputs from the cache."""
+    config = read_config(root)
+    config["execute"].update(execute_notebooks="cache", cache=str(cache_path))
+    # Jupyter Book looks for extensions from the folder of the configuration.
+    extensions = config["sphinx"].get("local_extensions", {})
+    config["sphinx"]["local_extensions"] = {name: str(root / folder) for name, folder in extensions.items()}
+    path = output / "_config.yml"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf8")
+    return path
+
+
+def read_config(root):
+    """Return the settings in _config.yml."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf8"))
+
+
+def jupyter_book(root, config, output, *flags):
+    """Run Jupyter Book's own command, within this process; return whether it succeeded.
+
+    A process of its own would import Sphinx a second time. Warnings and errors go to stderr.
+    """
+    from jupyter_book.cli.main import main as jupyter_book_command  # slow to import
+
+    command = ["build", str(root), "--config", str(config), "--path-output", str(output)]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            jupyter_book_command.main([*command, *flags, "--quiet"], standalone_mode=False)
+    except (RuntimeError, SystemExit):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

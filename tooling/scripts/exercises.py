@@ -1,0 +1,185 @@
+"""Make ``exercises/`` and ``support/data/forms.json`` from the pages in ``solutions/``.
+
+A student's notebook has the introduction, the questions, the code cells tagged ``given``, and for each
+code cell tagged ``answer`` a stub: the same cell with ``...`` in place of every value assigned.
+"""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import jupytext
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from notebook_marking.scheme import SOLUTIONS, read_scheme, schemes
+
+ROOT = Path(__file__).resolve().parents[2]
+EXERCISES = ROOT / "exercises"
+FORMS = ROOT / "support" / "data" / "forms.json"
+
+PART = re.compile(r"## \(([a-z])\) ")
+LABEL = re.compile(r"\([\w-]+\)=")
+BACK_LINK = "This is the worked solution of"
+ADMONITION = re.compile(
+    r"^```(\{admonition\}[^\n]*\n(?::class:[^\n]*\n)?)(.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+HOW_IT_WORKS = """\
+Fill in your answers where a cell has `...`, and run it: `record` says at once whether an answer has the right
+form, not whether it is right. Give numbers as they are computed, or to four significant digits. Add as many
+cells as you like. With your id in `student="…"` you get data of
+your own, to which the questions then refer; without one, the data that the text names."""
+
+HAND_IN = """\
+## Hand in
+
+Restart the kernel and run all cells, so that you see what the marker will see. Then hand in this notebook: it
+is run again, in a fresh folder without internet, and only what `record` has recorded is marked. The same
+answers are in `{path}`, beside this notebook, for you to look at.
+
+:::{{seealso}}
+[Worked solution](solution-{label})
+:::"""
+
+
+def main():
+    """Write every generated file."""
+    EXERCISES.mkdir(exist_ok=True)
+    wanted = generate()
+    for path in EXERCISES.glob("*.md"):
+        if path not in wanted:
+            path.unlink()
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+def generate(folder=SOLUTIONS):
+    """Return the generated files as they should be: path and text."""
+    found = schemes(folder)
+    files = {
+        EXERCISES / f"{scheme.page}.md": exercise(folder / f"{scheme.page}.md") for scheme in found.values()
+    }
+    forms = {scheme.id: scheme.forms() for scheme in found.values()}
+    files[FORMS] = json.dumps(forms, indent=1, ensure_ascii=False) + "\n"
+    return files
+
+
+def exercise(page):
+    """Return the student's notebook, as MyST, of one solution page."""
+    scheme = read_scheme(page)
+    source = jupytext.read(page, fmt="md:myst")
+    notebook = new_notebook(metadata={key: source.metadata[key] for key in ("jupytext", "kernelspec")})
+    notebook.cells = [cell for cell in student_cells(source.cells, scheme) if cell.source]
+    notebook.cells.append(
+        new_markdown_cell(HAND_IN.format(path=f"answers/{scheme.id}.json", label=label(scheme)))
+    )
+    text = jupytext.writes(notebook, fmt="md:myst").rstrip() + "\n"
+    # Not the version of the tool that wrote it, or a new one would make every file stale.
+    text = re.sub(r"^    (format|jupytext)_version: .*\n", "", text, flags=re.MULTILINE)
+    # What stubs print, `make test` compares; the book need not wait for it.
+    return text.replace("\n---\n", '\nmystnb:\n  execution_mode: "off"\n---\n', 1)
+
+
+def student_cells(cells, scheme):
+    """Yield the cells that the student gets."""
+    place = Place()
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            yield new_markdown_cell(text_for_student(cell.source, place, scheme))
+        elif "given" in tags:
+            yield new_code_cell(cell.source)
+            if place.part is None:
+                yield new_markdown_cell(HOW_IT_WORKS)
+        elif "answer" in tags:
+            names = ", ".join(scheme.parts[place.part].answers)
+            stated = f"({place.part}) not answered yet: {names}"
+            yield new_code_cell(blank(cell.source), metadata={"expect": stated})
+
+
+class Place:
+    """Where in the page we are: in which part, and whether what stands there is for the student."""
+
+    def __init__(self):
+        self.part = None
+        self.for_student = True
+
+    def enter(self, line):
+        """Go on to a line."""
+        if match := PART.match(line):
+            self.part, self.for_student = match[1], True
+        elif line.startswith(("## ", "### ")):
+            self.for_student = False
+
+
+def text_for_student(text, place, scheme):
+    """Keep what stands before the solution of each part; say what the part is worth."""
+    kept = []
+    for line in text.splitlines():
+        place.enter(line)
+        # A label before the heading of a solution goes with it, and so does the page's own.
+        if place.for_student and not LABEL.fullmatch(line) and not line.startswith(BACK_LINK):
+            kept.append(heading(scheme) if line.startswith("# Solution") else line)
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+    return ADMONITION.sub(lambda match: question(match, place, scheme), text)
+
+
+def label(scheme):
+    """Name under which other pages refer to the exercise, without the word before it."""
+    return scheme.id.replace(".", "-")
+
+
+def heading(scheme):
+    """Return label and title of the exercise's page."""
+    return f"(exercise-{label(scheme)})=\n# {name(scheme)}"
+
+
+def name(scheme):
+    """Return the title of the exercise, with its number if it has one."""
+    if scheme.id.startswith("try-"):
+        return f"Try It Yourself: {scheme.title}"
+    return f"Exercise {scheme.id}: {scheme.title}"
+
+
+def question(match, place, scheme):
+    """Return a question in a form that Jupyter shows as text, with what to record, points and time."""
+    part = scheme.parts[place.part]
+    time = "a second or less" if part.seconds <= 1 else f"about {part.seconds:g} seconds"
+    asked = "\n".join(f"- `{name}`: {describe(answer)}" for name, answer in part.answers.items())
+    return (
+        f":::{match[1]}\n{match[2].strip()}\n:::\n\nRecord:\n\n{asked}\n\n"
+        f"The cells of a worked solution run in {time}."
+    )
+
+
+def describe(answer):
+    """Say what an answer is, in which form, and what it is worth."""
+    form = {
+        "number": "a number",
+        "numbers": f"{' x '.join(map(str, getattr(answer, 'shape', ())))} numbers",
+        "interval": "lower and upper end",
+        "choice": "one of " + ", ".join(f'`"{option}"`' for option in getattr(answer, "options", ())),
+        "text": 'some sentences in quotes, `"""…"""`',
+        "posterior": "what `sample` returned, with " + ", ".join(f"`{v}`" for v in getattr(answer, "of", ())),
+    }[answer.kind]
+    unit = f", in {answer.unit}" if answer.unit else ""
+    points = "1 point" if answer.out_of == 1 else f"{answer.out_of:g} points"
+    return f"{answer.meaning} ({form}{unit}; {points})"
+
+
+def blank(source):
+    """Put ``...`` in place of every value that a cell records; leave out its other assignments."""
+    statements = ast.parse(source).body
+    recorded = {node.id for node in ast.walk(statements[-1]) if isinstance(node, ast.Name)}
+    lines = source.splitlines()
+    for node in reversed(statements):
+        if isinstance(node, ast.Assign):
+            name = node.targets[0].id
+            lines[node.lineno - 1 : node.end_lineno] = [f"{name} = ..."] if name in recorded else []
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+#!/bin/sh
+# Make .venv from the lock: tooling/scripts/setup.sh. Compile the lock anew: tooling/scripts/setup.sh --lock.
+# Needs one Python >= 3.12 and, where uv is not installed, its venv module or pip.
+# BOOK_PYTHON=3.12 asks for that version and no other, for tests on each version.
+set -eu
+cd "$(dirname "$0")/../.."
+
+venv=.venv
+tools=.tools  # holds uv where the machine has none
+stamp=$venv/.setup-stamp
+export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
+if [ -n "${PIP_INDEX_URL-}" ]; then  # uv does not read pip's settings
+    export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-$PIP_INDEX_URL}"
+fi
+
+fail() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+is_suitable() {
+    "$1" -c 'import sys
+version = "%d.%d" % sys.version_info[:2]
+sys.exit(sys.version_info < (3, 12) or sys.argv[1] not in ("", version))' \
+        "${BOOK_PYTHON-}" >/dev/null 2>&1
+}
+
+# The preferred version comes first. A name on PATH may be a shim that leads nowhere, so run it;
+# pyenv's shims do so when the preferred version is missing, so look behind them too.
+find_python() {
+    preferred=${BOOK_PYTHON:-$(cat .python-version)}
+    pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    for name in "python$preferred" python3.14 python3.12 python3 python \
+        "$pyenv/$preferred"*/bin/python3 "$pyenv"/3.1[2-9]*/bin/python3; do
+        if command -v "$name" >/dev/null && is_suitable "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    if command -v uv >/dev/null; then
+        uv python find --system "${BOOK_PYTHON:->=3.12}" 2>/dev/null && return
+    fi
+    [ -z "${BOOK_PYTHON-}" ] || fail "BOOK_PYTHON asks for Python $BOOK_PYTHON, which was not found: \
+install it, or unset BOOK_PYTHON, and run make again."
+    fail "no Python 3.12 or newer was found: install Python $preferred \
+(Debian 13, Ubuntu 24.04 or newer: apt install python3 python3-venv; macOS: brew install python; \
+elsewhere: https://www.python.org/downloads) and run make again."
+}
+
+find_uv() {
+    if command -v uv >/dev/null; then
+        command -v uv
+        return
+    fi
+    if ! "$tools/bin/uv" --version >/dev/null 2>&1; then
+        rm -rf "$tools"
+        "$1" -m venv "$tools" >/dev/null 2>&1 || {
+            rm -rf "$tools"
+            fail "$1 cannot make environments: install uv, or Python's venv module \
+(Debian and Ubuntu: apt install python3-venv), and run make again."
+        }
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv || {
+            rm -rf "$tools"
+            fail "uv could not be installed from the package index: see pip's message above."
+        }
+    fi
+    echo "$tools/bin/uv"
+}
+
+wanted() {
+    cat requirements.txt pyproject.toml packages/*/pyproject.toml tooling/scripts/setup.sh | cksum
+    pwd
+}
+
+if [ "${1-}" = --lock ]; then
+    python=$(find_python)
+    uv=$(find_uv "$python")
+    exec "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+        --custom-compile-command "make lock" \
+        --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml packages/*/pyproject.toml -o requirements.txt
+fi
+
+if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
+    exit 0
+fi
+
+python=$(find_python)
+uv=$(find_uv "$python")
+
+# An environment that was moved, or whose interpreter has gone, cannot be mended.
+if is_suitable "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
+    rm -f "$stamp"
+else
+    rm -rf "$venv"
+    trap 'rm -rf "$venv"' EXIT
+    trap 'exit 1' HUP INT TERM
+    "$uv" venv --quiet --no-project --python "$python" "$venv"
+fi
+
+echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time takes a minute"
+"$uv" pip sync --quiet --python "$venv/bin/python" requirements.txt
+"$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
+    --editable . --editable packages/hierarchical-exact --editable packages/notebook-marking \
+    --editable packages/myst-nbval
+echo "setup: compiling what the samplers need; this too is done once, in about a minute"
+"$venv/bin/python" tooling/scripts/compile_kernels.py
+wanted >"$stamp"
+trap - EXIT
