@@ -22,7 +22,8 @@ PAGES = {scheme.page: scheme for scheme in SCHEMES.values()}
 
 def script():
     """Return tooling/scripts/exercises.py as a module."""
-    spec = importlib.util.spec_from_file_location("exercises_script", ROOT / "tooling/scripts" / "exercises.py")
+    path = ROOT / "tooling/scripts/exercises.py"
+    spec = importlib.util.spec_from_file_location("exercises_script", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,4 +1,4 @@
-"""nbgrader takes the exercises as they are released. It is optional: tooling/scripts/nbgrader.sh installs it."""
+"""nbgrader takes the exercises as they are released; tooling/scripts/nbgrader.sh installs it (optional)."""
 
 import csv
 import os

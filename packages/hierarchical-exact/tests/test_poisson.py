@@ -1,6 +1,6 @@
 """The exact log-normal Poisson posterior against brute force, closed forms, identities and invariances.
 
-The brute force here shares no code with `hierarchical_exact`: plain trapezoids on dense grids, and scipy's quad.
+The brute force here shares no code with the package: plain trapezoids on dense grids, and scipy's quad.
 """
 
 import importlib

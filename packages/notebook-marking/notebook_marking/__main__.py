@@ -15,8 +15,8 @@ from notebook_marking.submissions import find
 ROOT = Path(__file__).resolve().parents[2]
 # Folders of the book, in which no output may land.
 BOOK = {
-    ".ci", ".git", ".github", ".venv", "tooling/extensions", "tooling/extra", "_static", "tooling/templates", "benchmarks",
-    "chapters", "exercises", "scripts", "solutions", "support", "tests",
+    ".ci", ".git", ".github", ".venv", "_static", "chapters", "exercises", "packages", "solutions", "support",
+    "tests", "tooling",
 }  # fmt: skip
 ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
 
