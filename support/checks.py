@@ -9,9 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hierarchical_exact.posterior import Posterior
-
-# A correct sampler strays further than this many standard errors once in 16,000 comparisons.
-LARGEST_Z = 4.0
+from support.conventions import LARGEST_Z
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from scipy import optimize, stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, ENDS, INTERVAL, OWN, TURNED
+from solutions.keys.common import CENTRAL, OWN, TURNED
+from support.conventions import INTERVAL, TAILS
 
 ALPHAS, TESTED = np.array([1.0, 8.0, 50.0]), (2.0, 8.0, 30.0, 100.0)
 SPREAD = 0.05
@@ -36,7 +37,7 @@ def key(data, earlier):  # noqa: ARG001
             np.array([alpha.mean() for alpha in alphas.values()]),
             mistakes={"giving the means of the priors": PRIOR_MEANS},
         ),
-        "c.hdi": Key(alphas[20].hdi(INTERVAL).values, mistakes={CENTRAL: alphas[20].quantile(ENDS).values}),
+        "c.hdi": Key(alphas[20].hdi(INTERVAL).values, mistakes={CENTRAL: alphas[20].quantile(TAILS).values}),
         "c.weights": Key(weights, mistakes={OWN: 1 - weights}),
         "d.new_region": Key(np.array(new, dtype=float)),
     }

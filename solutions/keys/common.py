@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from tooling.audit.numbers import INTERVAL, TAILS
+from support.conventions import INTERVAL
 
 NEAR = 0.03  # two widths that differ by less are hard to tell apart in a sample
 EFFECTIVE_DRAWS = 2000  # what a sampled number must be worth; four chains of 2000 draws give more
 NEW_DRAWS = 4000  # the same for a new group, drawn afresh for each draw of the hyperparameters
 REPEATS = 200  # the error is then known to about 5%
-ENDS = TAILS
+# Misunderstandings that several exercises know.
 CENTRAL = "giving a central interval in place of the shortest one"
+OWN = "giving the weight of a group's own data"
+TURNED = "taking the difference the other way round"
 
 
 def monte_carlo_error(statistic, *marginals, draws=EFFECTIVE_DRAWS):

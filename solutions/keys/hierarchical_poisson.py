@@ -5,16 +5,8 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import (
-    CENTRAL,
-    ENDS,
-    INTERVAL,
-    NEW_DRAWS,
-    hdi,
-    monte_carlo_error,
-    wider,
-    width,
-)
+from solutions.keys.common import CENTRAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
+from support.conventions import INTERVAL, TAILS
 from tooling.audit.numbers import shortest_width
 
 SMALLEST = "hospital 5"
@@ -50,7 +42,7 @@ def key(data, earlier):
             monte_carlo_error(lambda x, y: 100 * (1 - width(x) / width(y)), lam, _Marginal(alone)),
         ),
         "d.hdi": Key(
-            new_hdi, monte_carlo_error(hdi, new, draws=NEW_DRAWS), {CENTRAL: new.quantile(ENDS).values}
+            new_hdi, monte_carlo_error(hdi, new, draws=NEW_DRAWS), {CENTRAL: new.quantile(TAILS).values}
         ),
         "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }

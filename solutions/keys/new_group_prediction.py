@@ -5,7 +5,8 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import INTERVAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
+from solutions.keys.common import NEW_DRAWS, hdi, monte_carlo_error, wider, width
+from support.conventions import INTERVAL
 
 OBSERVED = "E"
 

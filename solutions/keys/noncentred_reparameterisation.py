@@ -4,7 +4,8 @@ import numpy as np
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, ENDS, INTERVAL, hdi, monte_carlo_error
+from solutions.keys.common import CENTRAL, hdi, monte_carlo_error
+from support.conventions import INTERVAL, TAILS
 
 TAU = 5.0
 
@@ -40,6 +41,6 @@ def key(data, earlier):  # noqa: ARG001
         "c.hdi": Key(
             posterior["tau"].hdi(INTERVAL).values,
             monte_carlo_error(hdi, posterior["tau"]),
-            {CENTRAL: posterior["tau"].quantile(ENDS).values},
+            {CENTRAL: posterior["tau"].quantile(TAILS).values},
         ),
     }

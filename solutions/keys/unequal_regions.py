@@ -5,7 +5,8 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import INTERVAL, monte_carlo_error, width
+from solutions.keys.common import monte_carlo_error, width
+from support.conventions import INTERVAL
 
 DRAWS = 1000  # effective draws: the intervals end in tails, where there are fewer than in the middle
 EQUALLY_PROBABLE = (np.arange(2000) + 0.5) / 2000

@@ -20,8 +20,9 @@ from scipy import stats
 import hierarchical_exact as exact
 from hierarchical_exact.posterior import Marginal
 from support import datasets
+from support.conventions import INTERVAL, TAILS
 from tooling.audit import runs
-from tooling.audit.numbers import INTERVAL, TAILS, shortest_width
+from tooling.audit.numbers import shortest_width
 from tooling.audit.posteriors import (
     flat_posterior,
     hospitals_posterior,

@@ -19,7 +19,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from hierarchical_exact.posterior import Marginal, Posterior
 from support import datasets
-from support.checks import LARGEST_Z
+from support.conventions import INTERVAL, LARGEST_Z, TAILS
 from tooling.audit import runs
 from tooling.audit.posteriors import (
     covariate_posterior,
@@ -28,7 +28,6 @@ from tooling.audit.posteriors import (
     strategies,
     survey_posterior,
 )
-from tooling.audit.runs import INTERVAL
 
 VERDICTS = (
     "reproduced",
@@ -38,8 +37,6 @@ VERDICTS = (
     "not reproduced",
 )
 
-# Ends of the central interval of the probability INTERVAL.
-TAILS = np.array([0.055, 0.945])
 DRAWS = 8000
 # The smallest that the source states for a fit without divergences; used where it states none.
 UNSTATED_ESS = 1547

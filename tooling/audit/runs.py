@@ -15,12 +15,12 @@ import pandas as pd
 import xarray as xr
 
 from support import datasets, models
+from support.conventions import INTERVAL
 from support.sampling import SAMPLERS, sample
 
 # Chosen before any run was looked at: the source's seed and those that follow it.
 SEEDS = tuple(range(42, 62))
 COVARIATE_SEED = 42
-INTERVAL = 0.89
 
 
 def measure(sampler: str, seed: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hierarchical_exact.posterior import Posterior
+from support.conventions import TAILS
 from support.figures import BLACK, BLUE, VERMILLION
 from tooling.explorers.explorer import Explorer, steps
 
@@ -126,7 +127,7 @@ def _quantities(prior, fits, effect):
     """Columns of the table: the schools, then what the verdict is made of."""
     posterior, half, twice = fits
     theta, largest = posterior["theta"], effect.idxmax().item()
-    ends = theta.quantile(np.array([0.055, 0.945])).transpose("quantile", ...)
+    ends = theta.quantile(TAILS).transpose("quantile", ...)
     names = {
         "overlap, %": 100 * overlap(prior, posterior),
         "tau, 95% limit: prior": prior.ppf(0.95),

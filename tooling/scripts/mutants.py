@@ -1,9 +1,9 @@
 """Break the book in single ways, one at a time, and see that the tests notice each.
 
-A test that never fails proves nothing. tests/mutants.yaml lists changes that no test may let pass: a digit of
-a stated output, a value in the data, a sign in an integral, a verdict. Each is made in a scratch copy of the
-repository (never in the repository itself), the narrowest tests that ought to notice it are run there, and it
-is undone. First the same tests run on the unbroken copy, where they must pass.
+A test that never fails proves nothing. tests/project/mutants.yaml lists changes that no test may let pass: a
+digit of a stated output, a value in the data, a sign in an integral, a verdict. Each is made in a scratch
+copy of the repository (never in the repository itself), the narrowest tests that ought to notice it are run
+there, and it is undone. First the same tests run on the unbroken copy, where they must pass.
 
 ``python tooling/scripts/mutants.py --only survey`` runs those in whose description or file a text stands.
 """
@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = Path("tests/project/mutants.yaml")
 PYTEST = [
     *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-    *("-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"),
+    *("-p", "nbval.plugin", "-p", "myst_nbval.plugin"),
+    *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"),
 ]
 LONGEST = 900  # seconds for one selection of tests
 # pytest's exit codes: tests failed; the run was cut short, as by an error in a file of tests or a page.
@@ -119,17 +120,25 @@ def copy_of(root, stack):
         if (root / name).is_file():  # a deleted file may be listed still
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, folder / name)
-    imported = python(folder, "-c", "import support; print(support.__file__)").stdout.strip()
-    if not imported.startswith(str(folder.resolve())):
-        sys.exit(f"mutants: the copy imports {imported!r}, not its own package: nothing would be tested")
+    check_imports(root, folder)
     return folder
 
 
+def check_imports(root, folder):
+    """End the run if a copy would test other code than its own."""
+    packages = [*root.glob("*/__init__.py"), *root.glob("packages/*/*/__init__.py")]
+    for name in sorted(path.parent.name for path in packages):
+        imported = python(folder, "-c", f"import {name}; print({name}.__file__)").stdout.strip()
+        if not imported.startswith(str(folder.resolve())):
+            sys.exit(f"mutants: the copy imports {imported!r}, not its own {name}: nothing would be tested")
+
+
 def python(folder, *arguments):
-    """Run Python in a copy, whose `support` comes before the installed one."""
+    """Run Python in a copy, whose packages come before the installed ones."""
+    places = [folder, *sorted(folder.glob("packages/*"))]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(folder.resolve()),
+        "PYTHONPATH": os.pathsep.join(str(place.resolve()) for place in places),
         # Byte code is kept by size and second: a changed digit could go unseen.
         "PYTHONDONTWRITEBYTECODE": "1",
         # Importing the other plugins takes longer than most of the tests.
