@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants picture lock clean
+.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ bench: setup  ## measure the build and the exact answers into tooling/benchmarks
 
 mutants: setup  ## break the book in many single ways; the tests must notice each
 	@$(PYTHON) tooling/scripts/mutants.py
+
+packages: setup  ## build each package, install it alone in a fresh environment, run its tests
+	@$(PYTHON) tooling/scripts/packages.py
 
 picture: setup  ## draw the picture of README.md anew
 	@$(PYTHON) tooling/scripts/picture.py

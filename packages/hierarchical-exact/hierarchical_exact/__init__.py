@@ -1,4 +1,4 @@
-"""Exact posteriors by integrating the hyperparameters numerically (section 5.8 of the book).
+"""Exact posteriors of hierarchical models, by integrating the hyperparameters numerically.
 
 Given the hyperparameters, each group's posterior is a known distribution, so every marginal is a finite
 mixture: weights on a grid of hyperparameters, and a conditional distribution at each node.
@@ -7,5 +7,15 @@ mixture: weights on a grid of hyperparameters, and a conditional distribution at
 from hierarchical_exact.dirichlet import dirichlet_multinomial
 from hierarchical_exact.normal import normal, normal_groups, normal_sample
 from hierarchical_exact.poisson import poisson
+from hierarchical_exact.posterior import Marginal, Posterior, marginal
 
-__all__ = ["dirichlet_multinomial", "normal", "normal_groups", "normal_sample", "poisson"]
+__all__ = [
+    "Marginal",
+    "Posterior",
+    "dirichlet_multinomial",
+    "marginal",
+    "normal",
+    "normal_groups",
+    "normal_sample",
+    "poisson",
+]

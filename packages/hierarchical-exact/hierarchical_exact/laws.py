@@ -1,19 +1,208 @@
 """One-dimensional distributions, several at a time, as exact posteriors are made of them.
 
-A law stands for J distributions, one per group. `cdf` and `pdf` take points x of shape (n,) and the
-group (n,) to which each point belongs.
+`Law` says what a marginal asks of them. `FromDensity` gives all of it to whoever knows a density, a mean
+and an sd; the others are faster, or exact where a density is not enough.
 """
 
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
+from scipy.optimize import elementwise
 
-from hierarchical_exact.quadrature import TO_LEGENDRE
+from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
+# A density that integrates to one but for this much is taken for one.
+_MISSING = 1e-7
+
+
+class Law(Protocol):
+    """What a marginal asks of its law: J distributions, one per group, or a single one.
+
+    Points x and probabilities q have shape (n,), and so has `group`, the position of the distribution
+    that each of them belongs to.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Ends of the support, of all J together; infinite where there is none.
+    discrete : bool
+        Whether the values are whole numbers. Then `pdf` is their probability, and the law has a method
+        ``support(group)``, which gives the (M,) values of one distribution, from the smallest up.
+
+    See Also
+    --------
+    FromDensity : All the methods, from a density and two moments.
+    hierarchical_exact.Marginal : What users see of a law.
+    """
+
+    lower: float
+    upper: float
+    discrete: bool
+
+    def mean(self) -> np.ndarray:
+        """Means, (J,); infinite where there is none."""
+
+    def sd(self) -> np.ndarray:
+        """Standard deviations, (J,); infinite where there is none."""
+
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Distribution function at x, (n,)."""
+
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Density at x, (n,); zero outside the support."""
+
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Quantiles, (n,), for 0 < q < 1."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws, (n, J)."""
+
+
+class FromDensity:
+    """A law that needs no more than `mean`, `sd` and `pdf`: derive your own from it.
+
+    The density is integrated once, when a distribution function or a quantile is first asked for, over
+    the log odds of a quantity with two finite ends, the log of the distance from a single lower one, or
+    the quantity itself.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Ends of the support, infinite unless the subclass says otherwise.
+
+    Raises
+    ------
+    ArithmeticError
+        If the density does not integrate to one within 1e-7.
+
+    Examples
+    --------
+    >>> class Exponential(FromDensity):
+    ...     lower = 0.0
+    ...
+    ...     def mean(self) -> np.ndarray:
+    ...         return np.ones(1)
+    ...
+    ...     def sd(self) -> np.ndarray:
+    ...         return np.ones(1)
+    ...
+    ...     def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    ...         return np.exp(-x)
+    >>> median = Exponential().quantile(np.array([0.5]), np.array([0]))
+    >>> bool(np.isclose(median[0], np.log(2), rtol=1e-9))
+    True
+    """
+
+    lower, upper = -np.inf, np.inf
+    discrete = False
+
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Distribution function at x, (n,)."""
+        return self._curve.cdf(x, group)
+
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Quantiles, (n,)."""
+        return self._curve.quantile(q, group)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws, (n, J)."""
+        return self._curve.sample(n, rng)
+
+    @cached_property
+    def _curve(self):
+        mean, sd = self.mean(), self.sd()
+        with np.errstate(invalid="ignore"):
+            hints = mean + np.array([[-2.0], [0.0], [2.0]]) * sd
+        hints = [column[(column > self.lower) & (column < self.upper)] for column in hints.T]
+        return Curve([self._tabulate(j, near) for j, near in enumerate(hints)], mean, sd)
+
+    def _tabulate(self, j, hints):
+        """Density of one group on the nodes of its panels."""
+        finite = hints[np.isfinite(hints)]
+        inside = 0.5 * (self.lower + self.upper) if np.isfinite(self.lower + self.upper) else self.lower + 1.0
+        kind = _LogOdds if np.isfinite([self.lower, self.upper]).all() else Axis
+        axis = kind("x", np.append(finite, inside) if np.isfinite(inside) else finite, self.lower, self.upper)
+
+        def log_density(x):
+            with np.errstate(divide="ignore"):
+                return np.log(self.pdf(x, np.full(len(x), j)))
+
+        grid = integrate(log_density, [axis])
+        if abs(np.expm1(grid.log_evidence)) > _MISSING:
+            raise ArithmeticError(
+                f"the density of group {j} integrates to {np.exp(grid.log_evidence):.8g}, not to one: "
+                "give a normalised pdf, and the ends of its support as lower and upper"
+            )
+        return grid.curve("x")
+
+
+class _LogOdds(Axis):
+    """Axis of a quantity between two ends, integrated over its log odds."""
+
+    logarithmic = False
+    # Beyond, an upper end of one is reached in floating-point numbers.
+    limits = (-700.0, 36.0)
+
+    def to_z(self, x):
+        """Log odds of x."""
+        return special.logit((np.asarray(x, dtype=float) - self.lower) / (self.upper - self.lower))
+
+    def to_x(self, z):
+        """Quantity with these log odds."""
+        return self.lower + (self.upper - self.lower) * special.expit(z)
+
+    def log_jacobian(self, z):
+        """Log of dx/dz."""
+        return np.log(self.upper - self.lower) + special.log_expit(z) + special.log_expit(-z)
+
+
+class Frozen:
+    """Law of a frozen distribution of SciPy, the continuous ones.
+
+    Parameters
+    ----------
+    distribution : frozen scipy.stats distribution
+    """
+
+    discrete = False
+
+    def __init__(self, distribution: Any):
+        self._distribution = distribution
+        self.lower, self.upper = (float(end) for end in distribution.support())
+
+    def mean(self) -> np.ndarray:
+        """Mean, (1,)."""
+        return _finite_or_infinite(self._distribution.mean())
+
+    def sd(self) -> np.ndarray:
+        """Standard deviation, (1,)."""
+        return _finite_or_infinite(self._distribution.std())
+
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Distribution function at x, (n,)."""
+        return self._distribution.cdf(x)
+
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Density at x, (n,)."""
+        return self._distribution.pdf(x)
+
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Quantiles, (n,)."""
+        return self._distribution.ppf(q)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Independent draws, (n, 1)."""
+        return self._distribution.rvs(size=(n, 1), random_state=rng)
+
+
+def _finite_or_infinite(moment):
+    """SciPy's moment as (1,); one that does not exist is infinite."""
+    return np.array([moment if np.isfinite(moment) else np.inf])
 
 
 class NormalMixture:
@@ -38,11 +227,11 @@ class NormalMixture:
         self._conditional_mean, self._conditional_variance = mean, variance
         self._expectation = expectation or (lambda values: weights @ values)
 
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Posterior means, (J,)."""
         return self._moments[0]
 
-    def sd(self):
+    def sd(self) -> np.ndarray:
         """Posterior standard deviations, (J,)."""
         return self._moments[1]
 
@@ -71,18 +260,34 @@ class NormalMixture:
             z = (x - mean[:, group]) / scale[:, group]
         return np.where(np.isnan(z), np.inf, z)
 
-    def cdf(self, x, group):
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Distribution function at x, (n,)."""
         return self._components[0] @ special.ndtr(self._standardise(x, group))
 
-    def pdf(self, x, group):
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Density at x, (n,)."""
         weights, _, scale = self._components
         with np.errstate(divide="ignore", invalid="ignore"):
             density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
         return weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
 
-    def bracket(self, q, group):
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Quantiles, (n,)."""
+        low, high = self._bracket(q, group)
+        # A bracket of no width is a point mass: the quantile is that point.
+        point = ~(high > low)
+        width = np.where(point, 0.0, high - low)
+        result = elementwise.find_root(
+            lambda t, q, group, low, width: self.cdf(low + t * width, group.astype(int)) - q,
+            (np.full(len(q), -1e-12), np.full(len(q), 1 + 1e-12)),
+            args=(q, group.astype(float), low, width),
+            tolerances={"xrtol": 0.0, "xatol": 1e-13, "fatol": 1e-15},
+        )
+        if not np.all(result.success | point):
+            raise ArithmeticError("a quantile was not found; the posterior may be degenerate")
+        return np.where(point, low, low + result.x * width)
+
+    def _bracket(self, q, group):
         """Points (lower, upper) between which the quantiles q lie (Cantelli's inequality)."""
         with np.errstate(invalid="ignore"):
             mean, sd = self.mean()[group], self.sd()[group] * (1 + 1e-9)
@@ -98,7 +303,7 @@ class NormalMixture:
         high = np.where(np.isfinite(high), np.minimum(high, most), most)
         return low, high
 
-    def sample(self, n, rng):
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws, (n, J)."""
         weights, mean, scale = self._components
         node = rng.choice(len(weights), size=n, p=weights)
@@ -126,36 +331,36 @@ class Counts:
         self._support = self._first + np.arange(len(probabilities))[:, None]
         self.lower, self.upper = float(self._first.min()), float(self._support.max())
 
-    def support(self, group):
+    def support(self, group: int) -> np.ndarray:
         """Counts of one distribution, (M + 1,)."""
         return self._support[:, group]
 
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Means, (J,)."""
         return (self._support * self._probabilities).sum(axis=0)
 
-    def sd(self):
+    def sd(self) -> np.ndarray:
         """Standard deviations, (J,)."""
         deviation = self._support - self.mean()
         return np.sqrt((deviation**2 * self._probabilities).sum(axis=0))
 
-    def cdf(self, x, group):
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Probability of a count of at most x, (n,)."""
         row = np.clip(np.floor(x) - self._first[group], -1, self._last).astype(int)
         return np.where(row < 0, 0.0, self._cumulative[row, group])
 
-    def pdf(self, x, group):
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Probability of the count x, (n,); zero between the integers."""
         row = np.clip(np.floor(x) - self._first[group], 0, self._last).astype(int)
         return np.where(row + self._first[group] == x, self._probabilities[row, group], 0.0)
 
-    def quantile(self, q, group):
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Smallest count whose cumulative probability reaches q, (n,)."""
         # The last cumulative probability is 1 but for rounding.
         reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
         return (self._first[group] + reached.argmax(axis=0)).astype(float)
 
-    def sample(self, n, rng):
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws, (n, J)."""
         groups = self._probabilities.shape[1]
         group = np.tile(np.arange(groups), n)
@@ -209,22 +414,22 @@ class Curve:
         rows[group, np.arange(len(values)) - self._start[group]] = values
         return rows
 
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Means, (J,)."""
         return self._mean
 
-    def sd(self):
+    def sd(self) -> np.ndarray:
         """Standard deviations, (J,)."""
         return self._sd
 
-    def cdf(self, x, group):
+    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Distribution function at x, (n,)."""
         z = self._map("to_z", x, group)
         lowest, highest = self._ends(group)
         inside = self._cdf_z(np.clip(z, lowest, highest), group)
         return np.where(z <= lowest, 0.0, np.where(z >= highest, 1.0, inside))
 
-    def pdf(self, x, group):
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Density at x, (n,)."""
         z = self._map("to_z", x, group)
         lowest, highest = self._ends(group)
@@ -235,12 +440,13 @@ class Curve:
         log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
         return np.where(beyond, 0.0, np.exp(log_density))
 
-    def quantile(self, q, group):
+    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,)."""
         last = self._sizes[group] - 1
         found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
         panel = self._start[group] + np.clip(found, 0, last)
         low, high = self._low[panel].copy(), self._high[panel].copy()
+        width = high - low
         # Newton's method kept inside a shrinking bracket.
         z = 0.5 * (low + high)
         for _ in range(60):
@@ -249,13 +455,13 @@ class Curve:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = z - excess / np.exp(self._log_pdf_z(z, group))
             moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-            done = np.abs(moved - z) <= 1e-13 * (1 + np.abs(z))
+            done = np.abs(moved - z) <= 1e-13 * width + 4 * np.spacing(np.abs(z))
             z = moved
             if done.all():
                 break
         return self._map("to_x", z, group)
 
-    def sample(self, n, rng):
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws, (n, J)."""
         groups = len(self._sizes)
         group = np.tile(np.arange(groups), n)

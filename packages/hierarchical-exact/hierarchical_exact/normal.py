@@ -10,9 +10,9 @@ import xarray as xr
 from scipy import stats
 
 from hierarchical_exact import accuracy, arguments
-from hierarchical_exact.laws import Curve, NormalMixture
-from hierarchical_exact.posterior import Marginal, Posterior
-from hierarchical_exact.quadrature import PointGrid, hyperparameter_grid
+from hierarchical_exact.laws import NormalMixture
+from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
+from hierarchical_exact.quadrature import hyperparameter_grid
 
 _TOLERANCE_ONE = 1e-6
 _TOLERANCE_TWO = 1e-5
@@ -325,7 +325,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     grid = hierarchy.grid
     sigma2 = grid.points["sigma"] ** 2
     marginals = _hyper_marginals(hierarchy, None)
-    marginals["sigma"] = _scale_marginal(grid, "sigma")
+    marginals["sigma"] = hyperparameter(grid, "sigma")
     marginals |= _group_marginals(hierarchy, names)
     units = arguments.labels(y, len(values), dim="observation")
     marginals["y_rep"] = _replicated(
@@ -481,19 +481,6 @@ def _positive(*values):
     return np.array(kept or [1.0])
 
 
-def _scale_marginal(grid, name):
-    """Marginal of a scale: a curve, or a point where it is known."""
-    x = grid.points[name]
-    if isinstance(grid, PointGrid) or np.ptp(x) == 0:
-        point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
-        return Marginal(lambda _: point)
-    mean = grid.expectation(x)
-    centre = mean if np.isfinite(mean) else 0.0
-    sd = np.sqrt(grid.expectation((x - centre) ** 2))
-    curve = Curve([grid.curve(name)], mean, sd)
-    return Marginal(lambda _: curve)
-
-
 def _mixture(grid, mean, variance, labels=None):
     """Marginal of a quantity with conditional moments (K,) or (K, m)."""
     mean, variance = mean.reshape(len(mean), -1), variance.reshape(len(variance), -1)
@@ -509,7 +496,7 @@ def _hyper_marginals(hierarchy, beta_labels):
     grid, coefficients = hierarchy.grid, hierarchy.coefficients
     mean, covariance = hierarchy.mean, hierarchy.covariance
     mu = coefficients.coefficient(0, mean, covariance)
-    marginals = {"mu": _mixture(grid, *mu), "tau": _scale_marginal(grid, "tau")}
+    marginals = {"mu": _mixture(grid, *mu), "tau": hyperparameter(grid, "tau")}
     if beta_labels is not None:
         labels, p = beta_labels
         moments = [coefficients.coefficient(1 + i, mean, covariance) for i in range(p)]

@@ -13,17 +13,29 @@ from scipy import integrate, special, stats
 
 import hierarchical_exact as exact
 from hierarchical_exact import convolution, dirichlet
-from support import datasets
 
 FLAT = stats.dirichlet(np.ones(4))
-SURVEY = datasets.survey()["count"].values
+# A survey of six regions with four responses.
+TABLE = xr.DataArray(
+    [
+        [8, 19, 10, 8],
+        [28, 39, 28, 25],
+        [13, 31, 12, 4],
+        [21, 26, 15, 18],
+        [9, 11, 9, 6],
+        [27, 37, 17, 14],
+    ],
+    dims=("region", "response"),
+    coords={"region": [f"region {r}" for r in range(1, 7)], "response": ["SA", "A", "D", "SD"]},
+)
+SURVEY = TABLE.values
 PRIORS = [stats.expon(), stats.expon(scale=10), stats.gamma(2, scale=3), stats.lognorm(1.5)]
 QUANTITIES = ("pi0", "pi", "pi_new", "y_rep")
 
 
 @pytest.fixture(scope="module")
 def survey():
-    return exact.dirichlet_multinomial(datasets.survey()["count"], alpha=stats.expon(), baseline=FLAT)
+    return exact.dirichlet_multinomial(TABLE, alpha=stats.expon(), baseline=FLAT)
 
 
 # -- brute force ----------------------------------------------------------------------------------
@@ -238,7 +250,7 @@ def test_known_alpha_in_rational_arithmetic(table, alpha, baseline):
 
 
 def test_infinite_alpha_is_complete_pooling():
-    table = datasets.survey()["count"]
+    table = TABLE
     posterior = exact.dirichlet_multinomial(table, alpha=1e10, baseline=FLAT)
     pooled = table.sum("region").values
     shape = 1 + pooled

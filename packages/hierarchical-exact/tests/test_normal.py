@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import hierarchical_exact as exact
-from support import datasets
 
 DATA = Path(__file__).parent / "data"
 Y = np.array([28, 8, -3, 7, -1, 1, 18, 12.0])
@@ -328,8 +327,8 @@ def test_replicated_data_add_the_noise():
 
 
 def test_results_carry_the_labels_of_the_data():
-    schools = datasets.eight_schools()
-    posterior = exact.normal(schools["effect"], schools["standard_error"])
+    effect = xr.DataArray(Y, dims="school", coords={"school": list("ABCDEFGH")})
+    posterior = exact.normal(effect, SIGMA)
     assert posterior["theta"].mean().dims == ("school",)
     assert posterior["theta"].hdi(0.89).dims == ("school", "ci_bound")
     assert float(posterior.elpd_loo.sel(school="A")) == pytest.approx(float(posterior.elpd_loo[0]))
@@ -467,11 +466,12 @@ def test_normal_sample_against_quadpack():
 
 
 def test_normal_groups_name_and_order_their_groups():
-    instructors = datasets.instructors()
-    posterior = exact.normal_groups(instructors["score"], instructors["instructor"], **PRIORS)
+    score = xr.DataArray(SCORES, dims="student")
+    instructor = xr.DataArray(SECTION[::-1], dims="student", name="instructor")
+    posterior = exact.normal_groups(score, instructor, **PRIORS)
     theta = posterior["theta"].mean()
     assert theta.dims == ("instructor",)
-    assert list(theta["instructor"].values) == list(dict.fromkeys(instructors["instructor"].values))
+    assert list(theta["instructor"].values) == ["c", "b", "a"]
     assert posterior.elpd_loo.dims == ("student",)
 
 

@@ -1,0 +1,65 @@
+"""Try each package as others will get it: its wheel, alone in a fresh environment, against its own tests.
+
+``python tooling/scripts/packages.py packages/hierarchical-exact`` tries one, without a folder all of them.
+What is built, installed and run stays in _build/packages/, where nothing of the book can be imported.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "_build" / "packages"
+
+
+def main():
+    """Try the packages; exit with 1 unless all pass."""
+    parser = argparse.ArgumentParser(description="Build, install and test packages, each by itself.")
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of packages; all when left out")
+    folders = parser.parse_args().folders or sorted((ROOT / "packages").iterdir())
+    failed = [folder.name for folder in folders if not try_alone(folder.resolve())]
+    if failed:
+        sys.exit(f"packages: {', '.join(failed)} failed")
+
+
+def try_alone(folder):
+    """Whether the wheel of a package passes its tests in an environment of its own."""
+    print(f"packages: {folder.name}", flush=True)
+    out = OUT / folder.name
+    shutil.rmtree(out, ignore_errors=True)
+    settings = tomllib.loads((folder / "pyproject.toml").read_text())
+    # All that is no code: tests, documents and what they read.
+    code = [Path(name).parts[0] for name in settings["tool"]["setuptools"]["packages"]]
+    leave_out = shutil.ignore_patterns(*code, "build", "__pycache__", "*.egg-info", ".*")
+    shutil.copytree(folder, out / "outside", ignore=leave_out)
+    python = out / "env" / "bin" / "python"
+    uv("build", "--wheel", "--out-dir", out, folder)
+    uv("venv", "--python", sys.executable, out / "env")
+    (wheel,) = out.glob("*.whl")
+    uv("pip", "install", "--python", python, f"{wheel}[test]")
+    for name in dict.fromkeys(code):
+        where = run(python, "-c", f"import {name}; print({name}.__file__)", capture_output=True).stdout
+        if not where.startswith(str(out / "env")):
+            sys.exit(f"packages: {name} is imported from {where.strip()}, not from its wheel")
+    return run(python, "-m", "pytest", "-q", "tests", cwd=out / "outside", check=False).returncode == 0
+
+
+def uv(*arguments):
+    """Run uv: the machine's, or the one that the set-up brought."""
+    run(shutil.which("uv") or ROOT / ".tools/bin/uv", *arguments, "--quiet")
+
+
+def run(*command, cwd=OUT, check=True, **options):
+    """Run a command where nothing of the book lies on the path."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    if "PIP_INDEX_URL" in environment:  # uv does not read pip's settings
+        environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
+    return subprocess.run(command, cwd=cwd, env=environment, check=check, text=True, **options)
+
+
+if __name__ == "__main__":
+    main()
