@@ -1,4 +1,7 @@
-"""The Monte Carlo error of what a student computes from draws: found by drawing from the exact posterior."""
+"""What several keys need: misunderstandings, and the Monte Carlo error of what a student computes from draws.
+
+That error is found by drawing from the exact posterior.
+"""
 
 import numpy as np
 

@@ -1,13 +1,12 @@
 """Exercise 5.8.3: hospitals with log-normal rates, with and without pooling."""
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import CENTRAL, NEW_DRAWS, hdi, monte_carlo_error, wider, width
 from support.conventions import INTERVAL, TAILS
-from tooling.audit.numbers import shortest_width
 
 SMALLEST = "hospital 5"
 PRIOR_SHAPE, PRIOR_RATE = 1.0, 0.5  # of the vague Gamma prior without pooling
@@ -46,3 +45,14 @@ def key(data, earlier):
         ),
         "d.wider": Key(wider(np.ptp(new_hdi), pooled, ("new hospital", SMALLEST))),
     }
+
+
+def shortest_width(distribution):
+    """Width of the shortest interval that holds 89% of a distribution with one peak."""
+
+    def between(below):
+        return distribution.ppf(below + INTERVAL) - distribution.ppf(below)
+
+    return optimize.minimize_scalar(
+        between, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-12}
+    ).fun

@@ -11,15 +11,15 @@ import pytest
 import yaml
 from filling import notebook
 
-from notebook_marking.scheme import Text, schemes
+from notebook_marking.course import Course
+from notebook_marking.scheme import Text
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBMISSIONS = ROOT / "tests" / "submissions"
-CLASS = yaml.safe_load((SUBMISSIONS / "class.yaml").read_text("utf-8"))
-HOSTILE = SUBMISSIONS / "hostile"
+CLASS = yaml.safe_load((ROOT / "tests" / "exercises" / "class.yaml").read_text("utf-8"))
+HOSTILE = ROOT / "packages" / "notebook-marking" / "tests" / "hostile"
 EXPECTED = yaml.safe_load((HOSTILE / "expected.yaml").read_text("utf-8"))
 # Of the hostile ones those that end soon under the limits of a real class; the others run under short ones
-# in tests/test_grading_sandbox.py.
+# in the tests of the package.
 SOON = sorted(
     name
     for name, entry in EXPECTED.items()
@@ -27,7 +27,7 @@ SOON = sorted(
     and "limits" not in entry
 )
 INJECTION = "<img src=x onerror=alert(1)>=cmd()"
-SCHEMES = schemes()
+SCHEMES = Course.read(ROOT).schemes
 
 pytestmark = [pytest.mark.slow]
 
@@ -154,3 +154,16 @@ def test_what_a_human_must_look_at_is_flagged(marked):
     for entry in CLASS:
         if "flag" in entry:
             assert entry["flag"] in notes[entry["student"]]
+
+
+def test_make_says_what_is_missing():
+    for given in ([], ["SUBMISSIONS=x"], ["OUT=x"]):
+        process = subprocess.run(
+            ["make", "-n", "grade", *given], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert process.returncode != 0
+        assert "make grade SUBMISSIONS=folder OUT=folder" in process.stderr
+    both = ["SUBMISSIONS=a b", "OUT=c", "OPTIONS=--jobs 2"]
+    words = ["make", "-n", "grade", *both]
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "-m notebook_marking 'a b' 'c' --jobs 2" in process.stdout

@@ -12,17 +12,21 @@ import yaml
 from scipy import stats
 
 import hierarchical_exact as exact
-from notebook_marking.answers import Answers
-from notebook_marking.forms import forms, plain
-from notebook_marking.marking import mark
-from notebook_marking.scheme import Choice, Posterior, Text, schemes
-from solutions.keys import key
+from notebook_marking import marking
+from notebook_marking.course import Course
+from notebook_marking.forms import plain
+from notebook_marking.scheme import Choice, Posterior, Text
 from support import datasets
-from support.exercises import personal
+from support.exercises import Answers, forms, personal
 
 TABLES = Path(__file__).parent / "answers"
-SCHEMES = schemes()
+COURSE = Course.read(Path(__file__).parents[2])
+SCHEMES = COURSE.schemes
 SUBMITTED = SimpleNamespace(student="ada", problem="")
+
+
+def mark(submission, run, scheme):
+    return marking.mark(submission, run, scheme, COURSE)
 
 
 def run_of(scheme, parts, *, student="", status="finished", **extra):
@@ -68,7 +72,7 @@ def draws(posterior, *, chains=4, size=2000, divergences=0, transform=None, only
 
 @functools.cache
 def key_of(exercise, student=""):
-    return key(SCHEMES[exercise].page, personal.data(exercise, student), {})
+    return COURSE.key(SCHEMES[exercise].page, personal.data(exercise, student))
 
 
 @functools.cache

@@ -1,14 +1,15 @@
-"""Submissions of an imaginary class: released exercises, filled in as tests/submissions/class.yaml says."""
+"""Submissions of an imaginary class: released exercises, filled in as tests/exercises/class.yaml says."""
 
 import re
 from pathlib import Path
 
 import jupytext
 
-from notebook_marking.scheme import schemes
+from notebook_marking.course import Course
 
-EXERCISES = Path(__file__).resolve().parents[2] / "exercises"
-SCHEMES = schemes()
+ROOT = Path(__file__).resolve().parents[2]
+EXERCISES = ROOT / "exercises"
+SCHEMES = Course.read(ROOT).schemes
 
 
 def notebook(entry):

@@ -14,11 +14,11 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 from filling import notebook  # noqa: E402
 
-CLASS = yaml.safe_load((ROOT / "tests" / "submissions" / "class.yaml").read_text("utf-8"))
+CLASS = yaml.safe_load((ROOT / "tests" / "exercises" / "class.yaml").read_text("utf-8"))
 BY_NAME = {entry["student"]: entry for entry in CLASS}
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import jupytext
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from notebook_marking.scheme import SOLUTIONS, read_scheme, schemes
+from notebook_marking.scheme import read_scheme, read_schemes
 
 ROOT = Path(__file__).resolve().parents[2]
+SOLUTIONS = ROOT / "solutions"
 EXERCISES = ROOT / "exercises"
 FORMS = ROOT / "support" / "data" / "forms.json"
 
@@ -57,7 +58,7 @@ def main():
 
 def generate(folder=SOLUTIONS):
     """Return the generated files as they should be: path and text."""
-    found = schemes(folder)
+    found = read_schemes(folder)
     files = {
         EXERCISES / f"{scheme.page}.md": exercise(folder / f"{scheme.page}.md") for scheme in found.values()
     }

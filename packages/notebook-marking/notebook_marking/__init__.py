@@ -1,4 +1,4 @@
-"""Marking a whole class: ``python -m notebook_marking SUBMISSIONS OUT``.
+"""Marking a whole class: ``notebook-marking SUBMISSIONS OUT``.
 
 Two steps, never in one process. First a student's notebook runs in a sandbox
 (:mod:`notebook_marking.sandbox`), from which nothing but one JSON text of answers comes out. Then

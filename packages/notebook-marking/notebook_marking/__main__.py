@@ -1,4 +1,4 @@
-"""The command that marks a class: ``python -m notebook_marking SUBMISSIONS OUT``."""
+"""The command that marks a class: ``notebook-marking SUBMISSIONS OUT``."""
 
 import argparse
 import os
@@ -6,28 +6,26 @@ import sys
 from pathlib import Path
 
 from notebook_marking import reports, review, sandbox
+from notebook_marking.course import Course
 from notebook_marking.marking import Marked, mark
 from notebook_marking.running import run_all
 from notebook_marking.runs import SandboxError
-from notebook_marking.scheme import schemes
+from notebook_marking.sandbox import find_package
 from notebook_marking.submissions import find
 
-ROOT = Path(__file__).resolve().parents[2]
-# Folders of the book, in which no output may land.
-BOOK = {
-    ".ci", ".git", ".github", ".venv", "_static", "chapters", "exercises", "packages", "solutions", "support",
-    "tests", "tooling",
-}  # fmt: skip
+# By these an OUT of an earlier run is known.
+OURS = ("runs", "review", "grades.csv")
 ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
 
 EXAMPLE = """\
+A course is a folder whose pyproject.toml has a section [tool.notebook-marking]: see the package's README.
 SUBMISSIONS holds notebooks (.ipynb or .md) as nbgrader collects them, <student>/<assignment>/<notebook>,
 or in one folder as <student>_<exercise>.ipynb. They run in a sandbox. OUT gets grades.csv, feedback/,
 gradescope/ and review/. What has been run already is not run again, so that a killed run goes on where it
 stopped.
 
 example:
-  python -m notebook_marking ~/course/submitted ~/course/marked --jobs 4
+  notebook-marking ~/course/submitted ~/course/marked --course ~/course/book --jobs 4
 
 exit status:
   0  all is marked
@@ -59,20 +57,21 @@ def main(arguments=None) -> int:
 
 def grade(options) -> int:
     """Find, run, mark, report."""
-    known = schemes()
+    course = Course.read(options.course)
+    _check_out(options, course)
     review.read(options.out / "review" / "marks.csv")  # a broken table is known before hours of work
-    submissions = find(options.submissions, {scheme.page: scheme.id for scheme in known.values()})
+    submissions = find(options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()})
     if not submissions:
         raise ValueError(
             f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
             "<student>/<assignment>/<notebook>.ipynb, or <student>_<exercise>.ipynb"
         )
-    engine = "trust" if options.trust else options.engine
+    how = {"view": course.view, "trust": options.trust}
     if not options.dask:  # the workers of a cluster have sandboxes of their own
-        sandbox.check(engine)
-    runs = run_all(submissions, options.out / "runs", engine=engine, jobs=options.jobs, dask=options.dask)
-    marked = [_mark(submission, run, known) for submission, run in zip(submissions, runs, strict=True)]
-    report = reports.report(marked, known, options.out)
+        sandbox.check(**how)
+    runs = run_all(submissions, options.out / "runs", jobs=options.jobs, dask=options.dask, **how)
+    marked = [_mark(submission, run, course) for submission, run in zip(submissions, runs, strict=True)]
+    report = reports.report(marked, course, options.out)
     reports.write(report.files, options.out)
     print(report.summary)
     for name in reports.leftovers(report.files, options.out):
@@ -83,13 +82,13 @@ def grade(options) -> int:
     return NEEDS_HUMAN if report.needs_human else ALL_MARKED
 
 
-def _mark(submission, run, known):
+def _mark(submission, run, course):
     """Mark one submission; one to no known exercise has nothing to mark."""
-    scheme = known.get(submission.exercise)
+    scheme = course.schemes.get(submission.exercise)
     if not scheme:
         return Marked(submission, run, (), {}, ())
     try:
-        return mark(submission, run, scheme)
+        return mark(submission, run, scheme, course)
     except Exception as error:  # whatever it recorded, the others get their marks
         fault = f"could not be marked: {type(error).__name__}: {error}"
         return Marked(submission, run, (), {}, (fault,))
@@ -97,21 +96,17 @@ def _mark(submission, run, known):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m notebook_marking",
+        prog="notebook-marking",
         description="Run the notebooks of a class in a sandbox, and mark the answers that they record.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("submissions", metavar="SUBMISSIONS", type=_path, help="folder of the notebooks")
     parser.add_argument("out", metavar="OUT", type=_path, help="folder for grades and feedback")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--engine",
-        choices=("bubblewrap", "podman", "docker"),
-        default="bubblewrap",
-        help="what makes the sandbox (default: bubblewrap)",
+    parser.add_argument(
+        "--course", metavar="FOLDER", type=_path, default=Path(), help="the course (default: this folder)"
     )
-    how.add_argument(
+    parser.add_argument(
         "--trust",
         action="store_true",
         help="no sandbox: every notebook can do all that you can do with this computer, "
@@ -142,11 +137,21 @@ def _fault(options):
         return f"OUT={options.out} is in SUBMISSIONS: give a folder outside it"
     if out.exists() and not out.is_dir():
         return f"OUT={options.out} is a file: give a folder"
-    if out == ROOT or (ROOT in out.parents and out.relative_to(ROOT).parts[0] in BOOK):
-        return f"OUT={options.out} is among the book's own files: give a folder elsewhere"
+    names = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.exists() else []
+    if names and not any((out / name).exists() for name in OURS):
+        return f"OUT={options.out} holds {min(names)!r}: give a new folder, or the OUT of an earlier run"
     if options.jobs is not None and options.jobs < 1:
         return f"--jobs is {options.jobs}: give at least 1"
     return ""
+
+
+def _check_out(options, course):
+    """Refuse to write into what the course has itself."""
+    packages = [place for name in course.packages for place in find_package(name)]
+    own = [course.solutions, course.keys, *packages]
+    out = options.out.resolve()
+    if out == course.root or any(place in (out, *out.parents) for place in own):
+        raise ValueError(f"OUT={options.out} is among the course's own files: give a folder elsewhere")
 
 
 if __name__ == "__main__":

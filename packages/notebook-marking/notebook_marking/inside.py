@@ -1,8 +1,8 @@
 """Run one notebook inside the sandbox, and pass on the answers that it records.
 
-:mod:`notebook_marking.sandbox` starts this file as a program of its own, with nothing of
-``notebook_marking`` in reach. The request and the notebook come in by standard input; messages go out by
-standard output, one line of JSON each:
+:mod:`notebook_marking.sandbox` starts this file as a program of its own, which imports nothing of
+``notebook_marking``. The request and the notebook come in by standard input; messages go out by standard
+output, one line of JSON each:
 
 - ``{"started": true}``: everything is set up, and what follows is the notebook's doing;
 - ``{"cell": 4}``: the fourth code cell begins;
@@ -403,7 +403,8 @@ def main():
     folder = Path("notebook")
     folder.mkdir()
     os.chdir(folder)
-    sys.path.insert(0, "")  # as in Jupyter
+    places = [place for place in request["path"] if place not in sys.path]
+    sys.path[:0] = ["", *places]  # the folder of the notebook first, as in Jupyter
     messages.send(started=True)
     try:
         cells = read_cells(notebook, request["suffix"])

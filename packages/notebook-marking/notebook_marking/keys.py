@@ -1,13 +1,15 @@
-"""The exact answers of every exercise, for the source's data or a student's own."""
+"""The keys of a course: the exact answers to each exercise, computed by a module or kept as data."""
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-# Misunderstandings that several exercises know.
-TURNED = "taking the difference the other way round"
-OWN = "giving the weight of a group's own data"
+import numpy as np
+import yaml
+
+from notebook_marking.scheme import Choice, Posterior, Scheme, Text
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class Key:
 
     Parameters
     ----------
-    value : float, array_like, str or Posterior
-        What is true of the data: a number, the numbers, a choice, or an exact posterior.
+    value : float, array_like, str, sequence of str, or mapping
+        What is true of the data: a number, the numbers, a choice, the choices that count as right, or an
+        exact posterior: by variable, objects with methods ``mean`` and ``sd``.
     error : float or array_like
         The Monte Carlo standard error that `value` would have if it came from as many effective draws as
         the exercise asks for; of the shape of `value`, and 0 for what needs no draws.
@@ -35,28 +38,100 @@ class Key:
     mistakes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def key(page: str, data, earlier=None) -> dict[str, Key]:
-    """Answers of one exercise, by part and name.
+def check(folder: Path, scheme: Scheme) -> None:
+    """Refuse an exercise that has no key, or two; and a key in YAML that does not answer its scheme.
 
     Parameters
     ----------
-    page : str
-        Name of the exercise's page, such as ``"shrinkage-arithmetic"``.
-    data : tuple or dict
-        The exercise's data, as in :func:`support.exercises.personal.data`.
-    earlier : dict, optional
-        What to take for earlier answers in place of what is right, by part and name.
+    folder : pathlib.Path
+        Of the keys.
+    scheme : Scheme
+        Of the exercise.
 
-    Returns
-    -------
-    dict of str to Key
-        Exact answers by part and name, such as ``"a.factors"``.
-
-    Examples
-    --------
-    >>> from support.exercises import personal
-    >>> key("shrinkage-arithmetic", personal.data("5.8.1"))["a.most"].value
-    'H'
+    Raises
+    ------
+    ValueError
+        The message names the file and what to write there.
     """
-    module = import_module(f"solutions.keys.{page.replace('-', '_')}")
-    return module.key(data, earlier or {})
+    module, table = _module(folder, scheme.page), _table(folder, scheme.page)
+    if module.exists() == table.exists():
+        kind = "two keys" if table.exists() else "no key"
+        raise ValueError(
+            f"{scheme.page}.md has {kind}: write one of {module.name} and {table.name} in {folder}"
+        )
+    if not table.exists():
+        return
+    found = _read(table)
+    asked = {name: answer for name, answer in scheme.entries() if not isinstance(answer, Text)}
+    if set(found) != set(asked):
+        odd = ", ".join(sorted(set(found) ^ set(asked)))
+        raise ValueError(f"{table} and the scheme of {scheme.page}.md differ in {odd}: name the same in both")
+    for name, key in found.items():
+        for value in (key.value, *key.mistakes.values()):
+            fault = _fault(asked[name], value)
+            if fault:
+                raise ValueError(f"{table}: {name} is {value!r}: {fault}")
+
+
+def load(root: Path, folder: Path, page: str) -> Callable[[Any, Mapping], dict[str, Key]]:
+    """Return the key of one page, as a function of the data and of earlier answers.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Of the course, which stands on ``sys.path``: modules may import from it.
+    folder : pathlib.Path
+        Of the keys.
+    page : str
+        Name of the page, without its ending.
+
+    Raises
+    ------
+    ValueError
+        If the module is another one, of the same name.
+    """
+    path = _module(folder, page)
+    if not path.exists():
+        found = _read(_table(folder, page))
+        return lambda data, earlier: found  # noqa: ARG005
+    module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+    if Path(module.__file__).resolve() != path:
+        raise ValueError(
+            f"key is {module.__file__}, imported in place of {path}: give its folder another name"
+        )
+    return module.key
+
+
+def _module(folder, page):
+    return folder / f"{page.replace('-', '_')}.py"
+
+
+def _table(folder, page):
+    return folder / f"{page}.yaml"
+
+
+def _read(table):
+    """Read keys that are data."""
+    try:
+        entries = yaml.safe_load(table.read_text(encoding="utf-8"))
+        return {name: Key(**entry) for name, entry in entries.items()}
+    except (yaml.YAMLError, AttributeError, TypeError) as fault:
+        raise ValueError(
+            f"{table} is no key: give answers as `a.total: {{value: 3.2, error: 0, mistakes: {{}}}}`: {fault}"
+        ) from fault
+
+
+def _fault(answer, value):
+    """Say what a value in YAML should be for an answer; empty if it is."""
+    if isinstance(answer, Posterior):
+        return "give the key of a posterior as a module"
+    if isinstance(answer, Choice):
+        values = [value] if isinstance(value, str) else value
+        fits = isinstance(values, list) and values and set(map(str, values)) <= set(answer.options)
+        return "" if fits else f"give one of {', '.join(map(repr, answer.options))}, or a list of them"
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    fits = array.dtype.kind in "iuf" and array.shape == answer.shape and np.isfinite(array).all()
+    return "" if fits else "give numbers in the shape of the scheme (write 1.0e-3, not 1e-3)"

@@ -6,13 +6,14 @@ from functools import lru_cache
 import jsonschema
 import numpy as np
 
+from notebook_marking.answers import plain_id
+from notebook_marking.course import Course
 from notebook_marking.forms import LONGEST_TEXT, STATISTICS
+from notebook_marking.keys import Key
 from notebook_marking.scheme import Choice, Posterior, Scheme, Text
 from notebook_marking.submissions import Submission
-from solutions.keys import Key, key
-from support.exercises import personal
 
-LARGEST_Z = 4  # Monte Carlo errors, as everywhere in this book
+LARGEST_Z = 4  # Monte Carlo errors that an honest sample may be off
 MOST_FAULTS = 50
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
 
@@ -79,7 +80,7 @@ class Marked:
         return sum(mark.out_of for mark in self.marks)
 
 
-def mark(submission, run, scheme: Scheme) -> Marked:
+def mark(submission, run, scheme: Scheme, course: Course) -> Marked:
     """Mark what one notebook recorded.
 
     Parameters
@@ -90,6 +91,8 @@ def mark(submission, run, scheme: Scheme) -> Marked:
         What came of running it; None if it could not be run.
     scheme : Scheme
         Of the exercise.
+    course : Course
+        Whose data and keys count.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def mark(submission, run, scheme: Scheme) -> Marked:
     recorded = run.answers if run else {}
     answers, faults, flags = read_answers(recorded, scheme)
     data_of, wrong_id = _whose_data(recorded, submission)
-    keys = _Keys(scheme, data_of)
+    keys = _Keys(course, scheme, data_of)
     marks, texts = [], {}
     for name, answer in scheme.entries():
         part, short = name.split(".")
@@ -140,8 +143,8 @@ def _why_missing(submission, run):
 def _whose_data(recorded, submission):
     """Id whose data the key belongs to, and what a human should look at."""
     used = recorded.get("student", "") if isinstance(recorded, dict) else ""
-    used = personal.plain_id(used) if isinstance(used, str) else ""
-    own = personal.plain_id(submission.student)
+    used = plain_id(used) if isinstance(used, str) else ""
+    own = plain_id(submission.student)
     if used in ("", own):
         return used, ()
     return own, (f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}",)
@@ -266,24 +269,24 @@ def _numbers(shape, **limits):
 class _Keys:
     """What is right for the data of one student, also if earlier answers were other than right."""
 
-    def __init__(self, scheme, student):
-        self.scheme, self.student = scheme, student
+    def __init__(self, course, scheme, student):
+        self.course, self.scheme, self.student = course, scheme, student
 
     @property
     def right(self):
-        return _right(self.scheme.page, self.scheme.id, self.student)
+        return _right(self.course, self.scheme.page, self.scheme.id, self.student)
 
     def following(self, earlier):
         """Return what is right given the student's earlier answers."""
-        data = personal.data(self.scheme.id, self.student)
+        data = self.course.data(self.scheme.id, self.student)
         with np.errstate(all="ignore"):
-            return key(self.scheme.page, data, earlier)
+            return self.course.key(self.scheme.page, data, earlier)
 
 
 @lru_cache(maxsize=64)
-def _right(page, exercise, student):
+def _right(course, page, exercise, student):
     """Return the key, computed once for all who have these data."""
-    return key(page, personal.data(exercise, student))
+    return course.key(page, course.data(exercise, student))
 
 
 def _mark_value(part, name, answer, answers, keys):

@@ -21,8 +21,8 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from notebook_marking import plain, review
+from notebook_marking.course import Course
 from notebook_marking.marking import Marked
-from notebook_marking.scheme import Scheme
 
 # How a run may end without anybody having to look at it.
 FINE = ("finished", "no answers")
@@ -61,15 +61,15 @@ class Report:
     needs_human: bool
 
 
-def report(marked: Sequence[Marked], schemes: Mapping[str, Scheme], out: Path) -> Report:
+def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     """Put everything together; nothing is written.
 
     Parameters
     ----------
     marked : sequence of Marked
         All submissions, in any order.
-    schemes : mapping of str to Scheme
-        Marking schemes by the id of the exercise.
+    course : Course
+        Whose exercises they are.
     out : pathlib.Path
         Folder of the output, in which a human may have filled in ``review/marks.csv``.
 
@@ -82,7 +82,7 @@ def report(marked: Sequence[Marked], schemes: Mapping[str, Scheme], out: Path) -
     ValueError
         If that table has a row that cannot be taken as it is.
     """
-    marks = out / "review" / "marks.csv"
+    schemes, marks = course.schemes, out / "review" / "marks.csv"
     marked, table = review.merge(marked, schemes, review.read(marks), marks)
     marked = sorted(marked, key=_order)
     files = {"grades.csv": grades(marked, schemes)}
@@ -90,7 +90,7 @@ def report(marked: Sequence[Marked], schemes: Mapping[str, Scheme], out: Path) -
         files[f"feedback/{plain.file_name(student)}.html"] = feedback(student, list(theirs), schemes)
     for one in marked:
         files[_unused(files, f"gradescope/{_name(one)}", "/results.json")] = gradescope(one, schemes)
-    files |= review_pages(marked, schemes, table)
+    files |= review_pages(marked, course, table)
     # In Excel a table is UTF-8 only if it begins with this mark.
     files["review/marks.csv"] = "\ufeff" + review.table_text(table)
     return Report(files, summary(marked, schemes, out), any(map(needs_human, marked)))
@@ -346,13 +346,13 @@ def _greek(command):
         return name
 
 
-def review_pages(marked: Sequence[Marked], schemes, table: Sequence[dict]) -> dict[str, str]:
+def review_pages(marked: Sequence[Marked], course: Course, table: Sequence[dict]) -> dict[str, str]:
     """Pages with all answers to one prose question, and how to mark them."""
     given = {row["code"]: row for row in table}
-    tasks = [task for task in review.tasks(marked, schemes) if task.text]
+    tasks = [task for task in review.tasks(marked, course.schemes) if task.text]
     pages = {}
     for (exercise, name), answers in groupby(tasks, key=lambda task: (task.exercise, task.answer)):
-        scheme = schemes[exercise]
+        scheme = course.schemes[exercise]
         letter, _, answer = name.partition(".")
         asked = scheme.parts[letter].answers[answer]
         pages[f"review/{exercise}-{letter}-{answer}.html"] = _page(
@@ -361,7 +361,7 @@ def review_pages(marked: Sequence[Marked], schemes, table: Sequence[dict]) -> di
             meaning=in_words(asked.meaning),
             rubric=[(criterion.points, in_words(criterion.criterion)) for criterion in asked.rubric],
             out_of=asked.out_of,
-            model=review.model_answers(scheme.page).get(name, ""),
+            model=review.model_answers(course.page(scheme)).get(name, ""),
             answers=[{"code": task.code, "text": task.text, "row": given[task.code]} for task in answers],
         )
     return pages

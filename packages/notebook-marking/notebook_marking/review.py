@@ -16,7 +16,6 @@ from textwrap import dedent
 import jupytext
 
 from notebook_marking.plain import defuse, letters
-from notebook_marking.scheme import SOLUTIONS
 
 # The human fills in `points` and `comment`. The student comes last, so that the column is easily hidden.
 COLUMNS = ("code", "exercise", "answer", "out of", "points", "comment", "text", "note", "student")
@@ -256,22 +255,20 @@ def table_text(table: list[dict]) -> str:
 
 
 @cache
-def model_answers(page: str, folder: Path = SOLUTIONS) -> dict[str, str]:
-    """Prose answers that a solution page records itself.
+def model_answers(page: Path) -> dict[str, str]:
+    """Prose answers that a worked solution records itself.
 
     Parameters
     ----------
-    page : str
-        Name of the page, without ending.
-    folder : pathlib.Path
-        Folder of the solutions.
+    page : pathlib.Path
+        The worked solution.
 
     Returns
     -------
     dict of str to str
         Text of each answer, as in ``b.explanation``.
     """
-    notebook = jupytext.read(folder / f"{page}.md", fmt="md:myst")
+    notebook = jupytext.read(page, fmt="md:myst")
     found = {}
     for cell in notebook.cells:
         if cell.cell_type == "code" and "answer" in cell.metadata.get("tags", []):

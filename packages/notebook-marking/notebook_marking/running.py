@@ -8,11 +8,9 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,19 +18,21 @@ from queue import SimpleQueue
 import joblib
 from tqdm import tqdm
 
-from notebook_marking import sandbox
+from notebook_marking import plain, sandbox
 from notebook_marking.runs import STATUSES, Limits, Run, SandboxError
+from notebook_marking.sandbox import NO_COURSE, View, find_package
 from notebook_marking.submissions import Submission, read
 
-# A notebook's numbers may change with these.
-PACKAGES = ("numpy", "scipy", "xarray", "pandas", "pymc", "pytensor", "nutpie", "arviz", "ipython")
+# The modules of this package that decide what becomes of a notebook; all others come after its run.
+PART = ("answers", "forms", "inside", "runs", "sandbox", "seccomp", "watching")
 
 
 def run_all(
     submissions: Sequence[Submission],
     store: str | os.PathLike,
     *,
-    engine: str = "bubblewrap",
+    view: View = NO_COURSE,
+    trust: bool = False,
     jobs: int | None = None,
     dask: str | None = None,
     limits: Limits | None = None,
@@ -46,14 +46,16 @@ def run_all(
         As :func:`notebook_marking.submissions.find` found them. Those with a problem are not run.
     store : path
         Folder for what became of each; made if need be.
-    engine : {"bubblewrap", "podman", "docker", "trust"}
-        How to keep notebooks in, see :mod:`notebook_marking.sandbox`.
+    view : View
+        What notebooks may see of the course.
+    trust : bool
+        Run them without a sandbox.
     jobs : int, optional
         How many to run at a time; as many as there are processors, if not given. Each has processors of its
         own as long as there are enough, so that none can slow another. On a cluster, Dask decides.
     dask : str, optional
-        Address of a Dask scheduler, for example ``tcp://cluster:8786``. Its workers need this project's
-        environment and the engine, but no shared disk.
+        Address of a Dask scheduler, for example ``tcp://cluster:8786``. Its workers need this package, the
+        course's and bubblewrap, but no shared disk.
     limits : Limits, optional
         What each notebook may use.
     progress : bool
@@ -73,6 +75,7 @@ def run_all(
 
     Examples
     --------
+    >>> import tempfile
     >>> folder = tempfile.mkdtemp()
     >>> run_all([Submission("ada", "5.8.9", Path("x.md"), "there is no exercise of this name")], folder)
     [Run(status='not run', answers={}, remarks=('there is no exercise of this name',))]
@@ -80,7 +83,8 @@ def run_all(
     limits = limits or Limits()
     folder = Path(store)
     folder.mkdir(parents=True, exist_ok=True)
-    fingerprint = _fingerprint(engine, limits)
+    options = {"view": view, "trust": trust, "limits": limits}
+    fingerprint = _fingerprint(**options)
     keys = [None if submission.problem else _key(submission, fingerprint) for submission in submissions]
     by_key = dict(zip(keys, submissions, strict=True))
     by_key.pop(None, None)
@@ -91,10 +95,10 @@ def run_all(
     jobs = -1 if dask else jobs or os.cpu_count()
     silent = not progress or not todo
     with _cluster(dask), tqdm(desc="running", unit="notebook", total=len(todo), disable=silent) as bar:
-        for key, outcome in _outcomes(todo, engine, limits, jobs, local=not dask):
+        for key, outcome in _outcomes(todo, options, jobs, local=not dask):
             bar.update()
             if isinstance(outcome, Run):
-                _save(folder / f"{key}.json", outcome)
+                plain.write(folder / f"{key}.json", json.dumps(asdict(outcome)))
                 runs[key] = outcome
             else:
                 failures.append(f"{todo[key].path}: {outcome}")
@@ -125,16 +129,14 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _outcomes(
-    todo: dict[str, Submission], engine: str, limits: Limits, jobs: int, *, local: bool
-) -> Iterator:
+def _outcomes(todo: dict[str, Submission], options: dict, jobs: int, *, local: bool) -> Iterator:
     """Yield each key with its run, or with what went wrong, as they come."""
     # Here threads do: they only wait for the sandboxes, which are processes of their own.
     backend, shares = ("threading", _shares(jobs)) if local else (None, None)
     parallel = joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered")
     return parallel(
         joblib.delayed(_task)(
-            key, read(submission), submission.path.suffix, submission.exercise, engine, limits, shares
+            key, read(submission), submission.path.suffix, submission.exercise, options, shares
         )
         for key, submission in todo.items()
     )
@@ -165,19 +167,12 @@ def _share(shares: SimpleQueue | None) -> Iterator[Collection[int] | None]:
 
 
 def _task(
-    key: str,
-    notebook: bytes,
-    suffix: str,
-    exercise: str,
-    engine: str,
-    limits: Limits,
-    shares: SimpleQueue | None,
+    key: str, notebook: bytes, suffix: str, exercise: str, options: dict, shares: SimpleQueue | None
 ) -> tuple[str, Run | str]:
     """Run one notebook. An exception must not end the others, so it comes back as text."""
     try:
         with _share(shares) as processors:
-            options = {"engine": engine, "limits": limits, "processors": processors}
-            return key, sandbox.run(notebook, suffix, exercise, **options)
+            return key, sandbox.run(notebook, suffix, exercise, processors=processors, **options)
     except Exception as error:
         return key, f"{type(error).__name__}: {error}"
 
@@ -185,24 +180,21 @@ def _task(
 # The store -----------------------------------------------------------------------------------
 
 
-@cache
-def _fingerprint(engine: str, limits: Limits) -> str:
+def _fingerprint(view: View, limits: Limits, *, trust: bool) -> str:
     """Return a hash of all that decides, beside its content, what becomes of a notebook."""
-    marking = sandbox.PACKAGE / "grading"
-    inside = [marking / f"{name}.py" for name in ("inside", "runs", "sandbox", "seccomp", "watching")]
-    files = [
-        path
-        for path in sorted(sandbox.PACKAGE.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc" and (marking not in path.parents or path in inside)
-    ]
+    files = [(f"{name}.py", sandbox.INSIDE.with_name(f"{name}.py")) for name in PART]
+    for place in (place for name in view.packages for place in find_package(name)):
+        found = sorted(place.rglob("*")) if place.is_dir() else [place]
+        files += [(str(path.relative_to(place.parent)), path) for path in found if path.is_file()]
     content = {
-        "engine": engine,
+        "trust": trust,
         "limits": asdict(limits),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "installed": sorted({f"{one.name} {one.version}" for one in metadata.distributions()}),
         "files": {
-            str(path.relative_to(sandbox.PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in files
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in files
+            if path.suffix != ".pyc"
         },
     }
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -222,15 +214,3 @@ def _load(path: Path) -> Run | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return run if run.status in STATUSES and isinstance(run.answers, dict) else None
-
-
-def _save(path: Path, run: Run) -> None:
-    """Store a run, whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".json")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf8") as file:
-            json.dump(asdict(run), file)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -3,45 +3,37 @@
 The notebook may be hostile. Whatever it does, :func:`run` returns a :class:`~notebook_marking.runs.Run`; only
 a fault of the machinery itself raises.
 
-What every engine gives (the contract):
+The contract:
 
 - no network;
-- a view of the system's programs, of Python and its packages, of ``support`` without ``notebook_marking``,
-  all read-only, and of nothing else: no other submission, solution, key, gradebook or home;
+- a view of the system's programs, of Python and its packages, of the course's packages and of
+  ``notebook_marking``, all read-only, and of nothing else: no other submission, solution, key, gradebook
+  or home;
 - one writable folder, of limited size, gone afterwards;
 - an environment of our own making, and an ordinary user, even when started by root;
 - limits on wall time, CPU time, memory, processes, the size of files, output and what comes out;
 - the end of all its processes, with the notebook's end.
 
-Engines:
-
-``bubblewrap``
-    The default: Debian's package of that name, Linux only. When root starts it, each run has a user of its
-    own, so that no other run's processes count towards its limit.
-``podman``, ``docker``
-    The same contract by a container engine, with the host's Python mounted into any small image. **Their
-    commands are tested, but never ran**: neither engine worked where this was written.
-``trust``
-    No sandbox: a plain process in a temporary folder, with the same limits where there can be any, for
-    notebooks that one would run oneself.
+bubblewrap keeps it, Debian's package of that name, on Linux only. When root starts it, each run has a user of
+its own, so that no other run's processes count towards its limit. With ``trust`` there is no sandbox: a plain
+process in a temporary folder, with the same limits where there can be any, for notebooks that one would run
+oneself.
 
 :mod:`notebook_marking.inside` is what runs inside; :mod:`notebook_marking.watching` watches from outside.
 """
 
+import importlib.util
 import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import support
 from notebook_marking.runs import Ended, Limits, Run, SandboxError, SandboxMissing, read
 from notebook_marking.seccomp import filter_program
 from notebook_marking.watching import watch
@@ -49,13 +41,35 @@ from notebook_marking.watching import watch
 # Above what useradd gives, and what is set aside for containers.
 FIRST_USER = 2_000_000_000
 USERS = 100_000_000
-# Holds nothing but the folders into which the host's are mounted.
-IMAGE = "debian:stable-slim"
 # The writable folder inside.
 SCRATCH = "/tmp"
 
-PACKAGE = Path(support.__file__).resolve().parent
 INSIDE = Path(__file__).resolve().with_name("inside.py")
+SYSTEM = [Path("/usr"), Path("/etc/ld.so.cache"), Path("/etc/alternatives"), Path("/etc/localtime")]
+TRUST = "Only if you would run each of these notebooks yourself, add --trust: then there is no sandbox."
+MISSING = (
+    "bubblewrap, which keeps submissions from doing harm, is not installed: run `sudo apt install "
+    f"bubblewrap` (Debian, Ubuntu) or `sudo dnf install bubblewrap` (Fedora). {TRUST}"
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a notebook may see of a course.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Names of the packages that it imports, found where the notebook runs.
+    hidden : str
+        Folder of the course, of which it sees nothing else; empty if there is none.
+    """
+
+    packages: tuple[str, ...] = ()
+    hidden: str = ""
+
+
+NO_COURSE = View()
 
 
 def run(
@@ -63,7 +77,8 @@ def run(
     suffix: str,
     exercise: str,
     *,
-    engine: str = "bubblewrap",
+    view: View = NO_COURSE,
+    trust: bool = False,
     limits: Limits | None = None,
     processors: Collection[int] | None = None,
 ) -> Run:
@@ -77,12 +92,14 @@ def run(
         Its format: Jupyter's, or MyST.
     exercise : str
         Number of the exercise, for example ``5.8.1``: only its answers are taken.
-    engine : {"bubblewrap", "podman", "docker", "trust"}
-        How to keep it in, see :mod:`notebook_marking.sandbox`.
+    view : View
+        What it may see of the course.
+    trust : bool
+        Run it without a sandbox.
     limits : Limits, optional
         What it may use.
     processors : collection of int, optional
-        The only ones on which it may run, where the system and the engine can say so.
+        The only ones on which it may run, where the system can say so.
 
     Returns
     -------
@@ -92,35 +109,37 @@ def run(
     Raises
     ------
     SandboxMissing
-        If the engine is not installed.
+        If bubblewrap is not installed.
     SandboxError
-        If the engine does not start.
+        If the sandbox does not start.
     ValueError
         If an argument is not as described.
 
     Examples
     --------
     >>> page = b"```{code-cell}\nprint(6 * 7)\n```\n```{code-cell}\n1 / 0\n```"
-    >>> run(page, ".md", "5.8.1", engine="trust")
+    >>> run(page, ".md", "5.8.1", trust=True)
     Run(status='no answers', answers={}, remarks=('code cell 2: ZeroDivisionError: division by zero',))
     """
     limits = limits or Limits()
-    _check(suffix, exercise, engine)
+    _check(suffix, exercise)
     if len(notebook) > limits.notebook:
         return Run("not a notebook", {}, (f"the file is larger than {limits.notebook:,} bytes",))
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
-        request = _request(suffix, exercise, engine, limits, folder)
-        ended = _watched(engine, request, notebook, limits, folder, processors)
+        request = _request(suffix, exercise, view, limits, folder, trust=trust)
+        ended = _watched(notebook, request, view, limits, folder, processors)
     return read(ended, limits)
 
 
-def check(engine: str = "bubblewrap") -> None:
-    """Make sure that an engine works here, by running a notebook of one cell that imports ``support``.
+def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
+    """Make sure that the sandbox works here, by running a notebook of one cell that imports what all import.
 
     Parameters
     ----------
-    engine : {"bubblewrap", "podman", "docker", "trust"}
-        How notebooks are kept in.
+    view : View
+        What notebooks may see of the course.
+    trust : bool
+        Without a sandbox.
 
     Raises
     ------
@@ -129,67 +148,65 @@ def check(engine: str = "bubblewrap") -> None:
 
     Examples
     --------
-    >>> check("trust")
+    >>> check(trust=True)
     """
-    result = run(b"```{code-cell}\nimport support.exercises\n```", ".md", "check", engine=engine)
+    names = ", ".join(("notebook_marking.answers", *view.packages))
+    result = run(f"```{{code-cell}}\nimport {names}\n```".encode(), ".md", "check", view=view, trust=trust)
     if result != Run("no answers", {}):
-        raise SandboxError(f"a notebook that imports `support` does not run in {engine}: {result}")
+        raise SandboxError(f"a notebook that imports {names} does not run: {result}")
 
 
-def _check(suffix: str, exercise: str, engine: str) -> None:
-    if engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}: give one of {', '.join(ENGINES)}")
+def _check(suffix: str, exercise: str) -> None:
     if suffix not in (".ipynb", ".md"):
         raise ValueError(f"suffix is {suffix!r}: give '.ipynb' or '.md'")
     if not exercise or "/" in exercise or exercise.startswith("."):
         raise ValueError(f"exercise is {exercise!r}: give its number, for example '5.8.1'")
 
 
-def _request(suffix: str, exercise: str, engine: str, limits: Limits, folder: str) -> dict:
-    """Return what :mod:`notebook_marking.inside` must know."""
-    home = folder if engine == "trust" else SCRATCH
-    becomes_user = os.geteuid() == 0 and engine == "bubblewrap"
-    return {
-        "suffix": suffix,
-        "exercise": exercise,
-        "limits": asdict(limits),
-        "user": FIRST_USER + secrets.randbelow(USERS) if becomes_user else None,
-        "sandboxed": engine == "bubblewrap",
-        "caches": {library: [str(place), f"{home}/.{library}"] for library, place in _caches().items()},
-    }
-
-
 def _watched(
-    engine: str,
-    request: dict,
     notebook: bytes,
+    request: dict,
+    view: View,
     limits: Limits,
     folder: str,
     processors: Collection[int] | None,
 ) -> Ended:
-    """Start an engine, watch it, and clear up after it."""
-    name = f"notebook-{secrets.token_hex(8)}"
-    with _filter(engine) as descriptor:
-        words = command(engine, limits, This(request["user"], name, descriptor))
-        try:
-            return watch(
-                words,
-                json.dumps(request).encode() + b"\n" + notebook,
-                limits,
-                environment=_outer_environment(engine, folder),
-                folder=folder,
-                descriptors=() if descriptor is None else (descriptor,),
-                processors=processors,
-            )
-        finally:
-            if engine in ("podman", "docker"):  # whose containers outlive the command
-                subprocess.run([engine, "rm", "--force", name], capture_output=True, check=False)
+    """Start what runs the notebook, and watch it."""
+    # Python is isolated from its environment, and writes no byte code.
+    python = [sys.executable, "-I", "-B", str(INSIDE)]
+    with _filter(sandboxed=request["sandboxed"]) as descriptor:
+        start = bubblewrap(limits, view, request["user"], descriptor) if request["sandboxed"] else []
+        return watch(
+            [*start, *python],
+            json.dumps(request).encode() + b"\n" + notebook,
+            limits,
+            # bubblewrap's own could be read inside.
+            environment={} if request["sandboxed"] else environment(folder),
+            folder=folder,
+            descriptors=() if descriptor is None else (descriptor,),
+            processors=processors,
+        )
+
+
+def _request(suffix: str, exercise: str, view: View, limits: Limits, folder: str, *, trust: bool) -> dict:
+    """Return what :mod:`notebook_marking.inside` must know."""
+    home = folder if trust else SCRATCH
+    return {
+        "suffix": suffix,
+        "exercise": exercise,
+        "limits": asdict(limits),
+        "user": FIRST_USER + secrets.randbelow(USERS) if os.geteuid() == 0 and not trust else None,
+        "sandboxed": not trust,
+        "caches": {library: [str(place), f"{home}/.{library}"] for library, place in _caches().items()},
+        # Where packages lie that are not installed.
+        "path": list(dict.fromkeys(str(place.parent) for place in _packages(view))),
+    }
 
 
 @contextmanager
-def _filter(engine: str) -> Iterator[int | None]:
+def _filter(*, sandboxed: bool) -> Iterator[int | None]:
     """Open the filter of system calls for bubblewrap to read."""
-    program = filter_program() if engine == "bubblewrap" else b""
+    program = filter_program() if sandboxed else b""
     if not program:
         yield None
         return
@@ -202,80 +219,56 @@ def _filter(engine: str) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-# The commands --------------------------------------------------------------------------------
+# The command ---------------------------------------------------------------------------------
 
 
-class This(NamedTuple):
-    """What the command of one run has of its own.
-
-    Attributes
-    ----------
-    user : int or None
-        The user that it will become, when this process is root's.
-    name : str
-        Of the container, for podman and docker.
-    filter : int or None
-        Descriptor of the filter of system calls, for bubblewrap.
-    """
-
-    user: int | None = None
-    name: str = ""
-    filter: int | None = None
-
-
-def command(engine: str, limits: Limits, this: This = This()) -> list[str]:  # noqa: B008 (immutable)
-    """Return the command that starts :mod:`notebook_marking.inside` in an engine.
+def bubblewrap(
+    limits: Limits, view: View = NO_COURSE, user: int | None = None, descriptor: int | None = None
+) -> list[str]:
+    """Return the start of a command that runs the rest of it in bubblewrap.
 
     Parameters
     ----------
-    engine : {"bubblewrap", "podman", "docker", "trust"}
-        How the notebook is kept in.
     limits : Limits
         What it may use.
-    this : This
-        What this run has of its own.
+    view : View
+        What it may see of the course.
+    user : int, optional
+        The user that it will become, when this process is root's.
+    descriptor : int, optional
+        That of the filter of system calls.
 
     Returns
     -------
     list of str
-        The command.
+        Program and arguments.
 
     Raises
     ------
     SandboxMissing
-        If its program is not installed; the message says how to install it.
-
-    Examples
-    --------
-    >>> command("trust", Limits())[-1].endswith("inside.py")
-    True
+        If bubblewrap is not installed; the message says how to install it.
+    SandboxError
+        If there is no showing Python without the whole course.
     """
-    program = ENGINES[engine].program
-    if program and not shutil.which(program):
-        raise SandboxMissing(ENGINES[engine].missing)
-    start = [shutil.which(program)] if program else []
-    # Python is isolated from its environment, and writes no byte code.
-    python = [sys.executable, "-I", "-B", str(INSIDE)]
-    return [*start, *ENGINES[engine].arguments(limits, this), *python]
-
-
-def _bubblewrap(limits: Limits, this: This) -> list[str]:
-    words = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    program = shutil.which("bwrap")
+    if not program:
+        raise SandboxMissing(MISSING)
+    words = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
-    if this.user is None:
+    if user is None:
         words += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
     else:  # root needs no user namespace, and gives up the rest itself
         words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     words += ["--hostname", "sandbox"]
-    words += [] if this.filter is None else ["--seccomp", str(this.filter)]
+    words += [] if descriptor is None else ["--seccomp", str(descriptor)]
     for name, value in environment(SCRATCH).items():
         words += ["--setenv", name, value]
-    return [*words, *_file_system(limits)]
+    return [*words, *_file_system(limits, view)]
 
 
-def _file_system(limits: Limits) -> list[str]:
+def _file_system(limits: Limits, view: View) -> list[str]:
     """Build what is to be seen in bubblewrap, from nothing."""
-    words, made, hidden = ["--proc", "/proc", "--dev", "/dev"], {Path("/"), Path(SCRATCH)}, []
+    words, made, covered = ["--proc", "/proc", "--dev", "/dev"], {Path("/"), Path(SCRATCH)}, []
     for path in ("/dev/shm", SCRATCH):
         words += ["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", path]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
@@ -284,12 +277,15 @@ def _file_system(limits: Limits) -> list[str]:
             words += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
-    for path in _shown():
+    hidden = Path(view.hidden) if view.hidden else None
+    for path in _shown(view):
+        if path == hidden:
+            raise SandboxError(f"notebooks need {path}, which is the whole course: move Python or the course")
         words += [*_parents(path, made), "--ro-bind", str(path), str(path)]
-        for folder in _hidden_in(path):
-            words += ["--perms", "0755", "--tmpfs", str(folder)]
-            hidden.append(folder)
-    for path in [*reversed(hidden), "/dev", "/"]:
+        if hidden and path in hidden.parents:
+            words += ["--perms", "0755", "--tmpfs", str(hidden)]
+            covered = [hidden]
+    for path in [*covered, "/dev", "/"]:
         words += ["--remount-ro", str(path)]
     return [*words, "--chdir", SCRATCH]
 
@@ -302,68 +298,35 @@ def _parents(path: Path, made: set[Path]) -> list[str]:
     return [word for parent in missing for word in ("--perms", "0755", "--dir", str(parent))]
 
 
-def _container(limits: Limits, this: This) -> list[str]:
-    """Return the arguments of podman or docker."""
-    user = os.geteuid() or FIRST_USER
-    words = ["run", "--rm", "--interactive", "--name", this.name, "--network", "none", "--read-only"]
-    words += ["--user", f"{user}:{user}"]
-    words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--hostname", "sandbox"]
-    words += ["--memory", str(limits.memory), "--memory-swap", str(limits.memory)]
-    words += ["--pids-limit", str(limits.processes), "--ulimit", "core=0"]
-    for path in ("/dev/shm", SCRATCH):
-        words += ["--tmpfs", f"{path}:rw,nosuid,nodev,mode=1777,size={limits.scratch}"]
-    for path in _shown():
-        words += ["--mount", f"type=bind,src={path},dst={path},readonly"]
-        for hidden in _hidden_in(path):
-            words += ["--tmpfs", f"{hidden}:ro,size=4096"]
-    for name, value in environment(SCRATCH).items():
-        words += ["--env", f"{name}={value}"]
-    return [*words, "--workdir", SCRATCH, "--entrypoint", "", IMAGE]
-
-
-def _trust(*_: object) -> list[str]:
-    return []
-
-
-class Engine(NamedTuple):
-    """A way to keep a notebook in: its program, what to say without it, and its command."""
-
-    program: str
-    missing: str
-    arguments: Callable[[Limits, This], list[str]]
-
-
-TRUST = "Only if you would run each of these notebooks yourself, add --trust: then there is no sandbox."
-ENGINES = {
-    "bubblewrap": Engine(
-        "bwrap",
-        "bubblewrap, which keeps submissions from doing harm, is not installed: run `sudo apt install "
-        f"bubblewrap` (Debian, Ubuntu) or `sudo dnf install bubblewrap` (Fedora). {TRUST}",
-        _bubblewrap,
-    ),
-    "podman": Engine("podman", f"podman is not installed: see podman.io. {TRUST}", _container),
-    "docker": Engine("docker", f"docker is not installed: see docs.docker.com. {TRUST}", _container),
-    "trust": Engine("", "", _trust),
-}
-
-
 # What is to be seen --------------------------------------------------------------------------
 
 
-def _shown() -> list[Path]:
+def _shown(view: View) -> list[Path]:
     """Folders and files that a notebook needs, outer ones first."""
-    system = [Path("/usr"), Path("/etc/ld.so.cache"), Path("/etc/alternatives"), Path("/etc/localtime")]
     python = [Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()]
-    paths = {path for path in [*system, *python, PACKAGE, INSIDE, *_caches().values()] if path.exists()}
-    return sorted(paths, key=lambda path: path.parts)
+    paths = {*SYSTEM, *python, *_packages(view), *_caches().values()}
+    return sorted((path for path in paths if path.exists()), key=lambda path: path.parts)
 
 
-def _hidden_in(path: Path) -> list[Path]:
-    """Return what must not be seen of a folder: the marking, and the project around ``support``."""
-    if path == PACKAGE:
-        return [PACKAGE / "grading"]
-    project = PACKAGE.parent
-    return [project] if path in project.parents and (project / "solutions").is_dir() else []
+def find_package(name: str) -> list[Path]:
+    """Return where a package or module lies, without importing it; nothing if there is none.
+
+    Examples
+    --------
+    >>> [path.name for path in find_package("json")]
+    ['json']
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is not None:
+        return [Path(place).resolve() for place in spec.submodule_search_locations]
+    return [Path(spec.origin).resolve()] if spec.has_location else []
+
+
+def _packages(view: View) -> list[Path]:
+    """Return where the course's packages lie, and this one."""
+    return [INSIDE.parent, *(place for name in view.packages for place in find_package(name))]
 
 
 def _caches() -> dict[str, Path]:
@@ -412,10 +375,3 @@ def environment(home: str) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "2",  # else each thread reserves address space
         **dict.fromkeys(threads, "1"),
     }
-
-
-def _outer_environment(engine: str, folder: str) -> dict[str, str]:
-    """Return the environment of the engine's own program; bubblewrap's could be read inside."""
-    if engine == "trust":
-        return environment(folder)
-    return {} if engine == "bubblewrap" else dict(os.environ)

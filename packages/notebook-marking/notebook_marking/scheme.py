@@ -1,12 +1,10 @@
-"""Marking schemes: the front matter of the pages in ``solutions/``, read and checked."""
+"""Marking schemes: the front matter of worked solutions, read and checked."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
-
-SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 
 # What `record` may tell the student.
 PUBLIC = ("kind", "is", "unit", "shape", "range", "options", "of")
@@ -186,7 +184,7 @@ class Scheme(_Strict):
         return self
 
 
-def schemes(folder: Path = SOLUTIONS) -> dict[str, Scheme]:
+def read_schemes(folder: Path) -> dict[str, Scheme]:
     """Marking schemes of all exercises, by id.
 
     Parameters
@@ -203,23 +201,24 @@ def schemes(folder: Path = SOLUTIONS) -> dict[str, Scheme]:
     ------
     ValueError
         If a scheme is incomplete or wrong; the message names the page and the place in it.
-
-    Examples
-    --------
-    >>> schemes()["5.8.1"].parts["a"].answers["factors"].absolute
-    0.006
     """
-    found = [read_scheme(page) for page in sorted(folder.glob("*.md"))]
-    return {scheme.id: scheme for scheme in sorted(found, key=lambda scheme: scheme.id)}
+    found = {}
+    for page in sorted(folder.glob("*.md")):
+        scheme = read_scheme(page)
+        if scheme.id in found:
+            other = found[scheme.id].page
+            raise ValueError(f"{page.name} has the id {scheme.id!r}, as {other}.md has: give another one")
+        found[scheme.id] = scheme
+    return dict(sorted(found.items()))
 
 
 def read_scheme(page: Path) -> Scheme:
-    """Read the marking scheme of one page.
+    r"""Read the marking scheme of one page.
 
     Parameters
     ----------
     page : pathlib.Path
-        A page in ``solutions/``.
+        A worked solution, in MyST.
 
     Returns
     -------
@@ -233,15 +232,23 @@ def read_scheme(page: Path) -> Scheme:
 
     Examples
     --------
-    >>> read_scheme(SOLUTIONS / "shrinkage-arithmetic.md").title
-    'Shrinkage Arithmetic'
+    >>> import tempfile
+    >>> page = Path(tempfile.mkdtemp(), "sums.md")
+    >>> answer = "{kind: number, is: the sum, points: 1, absolute: 0.1}"
+    >>> scheme = f"exercise: {{id: '1', parts: {{a: {{answers: {{total: {answer}}}}}}}}}"
+    >>> _ = page.write_text(f"---\n{scheme}\n---\n# Solution 1: Sums\n")
+    >>> read_scheme(page).title
+    'Sums'
     """
-    _, front, body = page.read_text(encoding="utf-8").split("---\n", 2)
-    entry = yaml.safe_load(front).get("exercise")
-    if not entry:
+    parts = page.read_text(encoding="utf-8").split("---\n", 2)
+    front = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
+    entry = front.get("exercise") if isinstance(front, dict) else None
+    if not isinstance(entry, dict):
         raise ValueError(f"{page.name} has no `exercise` in its front matter: write its marking scheme there")
-    heading = next(line for line in body.splitlines() if line.startswith("# "))
+    heading = next((line for line in parts[2].splitlines() if line.startswith("# ")), "")
     title = heading.removeprefix("# ").partition(": ")[2]
+    if not title:
+        raise ValueError(f"{page.name} has the heading {heading!r}: give one such as `# Solution 1: Title`")
     try:
         return Scheme(page=page.stem, **{"title": title} | entry)
     except ValidationError as error:

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -52,6 +53,8 @@ SCHEME = Scheme(
     },
 )
 SCHEMES = {"5.8.1": SCHEME}
+SOLUTION = Path(__file__).resolve().parent / "course" / "worked" / "sums.md"
+COURSE = SimpleNamespace(schemes=SCHEMES, page=lambda scheme: SOLUTION)
 HOSTILE = [
     "<script>alert(1)</script>",
     "</title><script>alert(2)</script>",
@@ -106,7 +109,7 @@ def lost(student="eve", status="out of time", problem="", exercise="5.8.1"):
 
 def make(out, *classes):
     """Write everything for a class, as the command does."""
-    report = reports.report(classes, SCHEMES, out)
+    report = reports.report(classes, COURSE, out)
     reports.write(report.files, out)
     return report
 
@@ -544,5 +547,5 @@ explanation = "not recorded"
 """
     header = "---\njupytext: {text_representation: {format_name: myst}}\n---\n"
     (tmp_path / "page.md").write_text(header + page)
-    found = review.model_answers("page", tmp_path)
+    found = review.model_answers(tmp_path / "page.md")
     assert found == {"b.explanation": "Because of this.\nAnd of that."}

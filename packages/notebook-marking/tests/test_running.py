@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,21 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from notebook_marking import running, sandbox
+from notebook_marking import sandbox
 from notebook_marking.running import run_all
 from notebook_marking.runs import Limits, Run, SandboxError
+from notebook_marking.sandbox import View
 from notebook_marking.submissions import Submission
 
 HOSTILE = Path(__file__).resolve().parent / "hostile"
 LIMITS = Limits(seconds=30, cell_seconds=10)
 
 
-@pytest.fixture(autouse=True)
-def bubblewrap():
-    """Make sure that there is a sandbox, unless we were told that there is none."""
-    if "BOOK_SKIP_SANDBOX" in os.environ:
-        pytest.skip("BOOK_SKIP_SANDBOX is set: the sandbox is not tested")
-    sandbox.command("bubblewrap", LIMITS)
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 
 @pytest.fixture
@@ -77,8 +74,8 @@ def test_a_changed_notebook_is_run_again(submissions, tmp_path, calls):
     assert len(calls) == 4
 
 
-@pytest.mark.parametrize("change", [{"limits": replace(LIMITS, seconds=31)}, {"engine": "trust"}])
-def test_other_limits_or_another_engine_run_it_again(submissions, tmp_path, calls, change):
+@pytest.mark.parametrize("change", [{"limits": replace(LIMITS, seconds=31)}, {"trust": True}])
+def test_other_limits_or_no_sandbox_run_it_again(submissions, tmp_path, calls, change):
     options = {"limits": LIMITS, **change}
     run_all(submissions[:1], tmp_path / "runs", limits=LIMITS)
     run_all(submissions[:1], tmp_path / "runs", **options)
@@ -175,11 +172,27 @@ def test_a_stored_run_that_cannot_be_read_is_run_again(submissions, tmp_path, ca
     assert json.loads(stored.read_text())["status"] == "finished"
 
 
-def test_a_run_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(json, "dump", lambda content, file: file.write("{") and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        running._save(tmp_path / "run.json", Run("finished", {}))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("change", ["edited", "renamed", "installed"])
+def test_what_notebooks_import_decides_whether_they_are_run_again(
+    submissions, course, tmp_path, calls, monkeypatch, change
+):
+    shutil.copytree(course.root / "sums", tmp_path / "book" / "fruits")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "book"), *sys.path])
+    options = {"view": View(("fruits",), str(tmp_path / "book")), "limits": LIMITS}
+    store = tmp_path / "runs"
+    run_all(submissions[:1], store, **options)
+    (tmp_path / "book/solution.md").write_text("not imported")
+    run_all(submissions[:1], store, **options)
+    assert len(calls) == 1
+    if change == "edited":
+        (tmp_path / "book/fruits/personal.py").write_text("data = None")
+    elif change == "renamed":
+        (tmp_path / "book/fruits/personal.py").rename(tmp_path / "book/fruits/other.py")
+    else:
+        (tmp_path / "book/extra-1.dist-info").mkdir()
+        (tmp_path / "book/extra-1.dist-info/METADATA").write_text("Name: extra\nVersion: 1\n")
+    run_all(submissions[:1], store, **options)
+    assert len(calls) == 2
 
 
 def test_a_class_that_was_killed_goes_on(submissions, tmp_path, calls):
