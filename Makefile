@@ -1,6 +1,10 @@
 # `make book` is all a reader needs; `make help` lists the rest.
-PYTHON := .venv/bin/python
+# Python in an environment of the project's own: see tooling/environment.py.
+PYTHON := .venv/bin/python -E tooling/environment.py
 PORT ?= 8000
+
+# The value of a variable for the shell, as it was given: with its blanks, quotes and dollars.
+quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants packages picture lock clean
@@ -18,14 +22,15 @@ pdf: setup  ## make one PDF of the whole book (needs Chromium)
 	@$(PYTHON) tooling/scripts/pdf.py
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
-	@$(PYTHON) tooling/scripts/build.py --only $(PAGE)
+	$(if $(PAGE),,$(error Say which page: make page PAGE=chapters/recap.md))
+	@$(PYTHON) tooling/scripts/build.py --only $(call quoted,PAGE)
 
 serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
 	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
 
 lab: setup  ## open the book as notebooks in JupyterLab
-	@JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer markdown
-	@$(PYTHON) -m jupyterlab
+	@$(PYTHON) --lab -m jupytext_config set-default-viewer markdown
+	@$(PYTHON) --lab -m jupyterlab
 
 exercises: setup  ## make exercises/ from solutions/
 	@$(PYTHON) tooling/scripts/exercises.py
@@ -34,11 +39,11 @@ exercises: setup  ## make exercises/ from solutions/
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
 	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))
-	@$(PYTHON) -m notebook_marking '$(SUBMISSIONS)' '$(OUT)' $(OPTIONS)
+	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(OPTIONS)
 
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
-	@$(if $(SEED),BOOK_SEED='$(SEED)') $(if $(SAMPLER),BOOK_SAMPLER='$(SAMPLER)') \
+	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
 		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
 		$(if $(SEED)$(SAMPLER),,tests packages) chapters exercises solutions
@@ -64,5 +69,5 @@ picture: setup  ## draw the picture of README.md anew
 lock:  ## compile requirements.txt anew from pyproject.toml
 	@sh tooling/scripts/setup.sh --lock
 
-clean:  ## remove what was built (the environment stays)
-	rm -rf _build .jupyter_cache jupyter_execute .pytest_cache
+clean:  ## remove what was built and cached (the environment stays)
+	rm -rf _build .venv/home .jupyter_cache jupyter_execute .pytest_cache .hypothesis .ruff_cache

@@ -144,3 +144,26 @@ def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
     assert lab.locator(".jp-FileEditor").count() == 0
     lab.locator(IDLE).wait_for(timeout=120_000)
     lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "page", ["solutions/shrinkage-arithmetic.md", "exercises/shrinkage-arithmetic.md", PAGE]
+)
+def test_a_page_that_is_opened_run_and_saved_stays_as_it_was(server, browser, page):
+    file = server.root / page
+    before = file.stat().st_mtime_ns
+    lab = browser.new_page()
+    lab.goto(f"{server.address}lab/tree/{page}?token={server.token}")
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
+    lab.locator(IDLE).wait_for(timeout=120_000)
+    run_all(lab)
+    ran(lab)
+    lab.keyboard.press("Control+s")
+    deadline = time.monotonic() + 60
+    while file.stat().st_mtime_ns == before and time.monotonic() < deadline:
+        lab.wait_for_timeout(200)
+    assert file.stat().st_mtime_ns != before, "JupyterLab has not saved the page"
+    assert file.read_text(encoding="utf8") == (ROOT / page).read_text(encoding="utf8")
+    lab.close()

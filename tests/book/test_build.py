@@ -1,6 +1,5 @@
 """The build on a small book of its own: what fails it, and what is executed again."""
 
-import os
 import re
 import runpy
 import shutil
@@ -93,7 +92,6 @@ def build(book):
     """Run the build as make does; return the finished process."""
     return subprocess.run(
         [sys.executable, ROOT / "tooling/scripts/build.py", book],
-        env={**os.environ, "PYTHONPATH": str(book)},
         capture_output=True,
         text=True,
         check=False,

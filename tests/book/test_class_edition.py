@@ -1,7 +1,6 @@
 """The edition for a class: no trace of a solution in it, and the full book stays as it is."""
 
 import json
-import os
 import re
 import runpy
 import shutil
@@ -88,7 +87,6 @@ def build(book, *options):
     """Run the build as make does, and return what it says."""
     process = subprocess.run(
         [sys.executable, ROOT / "tooling/scripts/build.py", book, *options],
-        env={**os.environ, "PYTHONPATH": str(book)},
         capture_output=True,
         text=True,
         check=False,

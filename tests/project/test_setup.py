@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = [
+    "requirements.txt",
+    "pyproject.toml",
+    ".python-version",
+    "tooling/scripts/setup.sh",
+    "tooling/jupyter_server_config.json",
+]
 COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "grep", "mkdir", "pwd", "rm", "touch"]
 
 RECENT_PYTHON = "#!/bin/sh\nexit 0\n"
@@ -31,8 +38,8 @@ fi
 @pytest.fixture
 def machine(tmp_path):
     """Return a clone of the project on a machine with nothing but a few commands."""
-    for name in ("requirements.txt", "pyproject.toml", ".python-version", "tooling/scripts/setup.sh"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
     for name in COMMANDS:

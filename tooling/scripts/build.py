@@ -1,6 +1,7 @@
 """Execute the notebooks in parallel, then build the book's HTML; any fault fails the build.
 
-The outputs of executed notebooks are kept in a cache below ``_build/execution``. Its folder is
+The outputs of executed notebooks are kept in a cache below ``_build/execution``, each as soon as it is
+finished, so that an interrupted build goes on where it was. The cache's folder is
 named after a fingerprint of everything a notebook depends on besides itself: the code and data
 in ``support/``, the lock, the interpreter and the ``BOOK_*`` variables. Within the folder,
 jupyter-cache finds a notebook by its code cells; a changed cell header counts as a change too.
@@ -17,6 +18,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -34,6 +36,8 @@ from myst_nb.core.read import (
 )
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from tooling import environment
+
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
 SOLUTIONS = "solutions"
@@ -49,18 +53,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     root = Path(__file__).resolve().parents[2]
     parser.add_argument("root", nargs="?", type=Path, default=root, help="folder of the book")
-    parser.add_argument("--only", metavar="PAGE", help="preview one page, without the gate")
+    parser.add_argument("--only", metavar="PAGE", type=Path, help="preview one page, without the gate")
     parser.add_argument("--class", dest="for_class", action="store_true", help="leave out the solutions")
     options = parser.parse_args()
     root = options.root.resolve()
-    if options.only:
-        index = preview(root, Path(options.only))
+    environment.enter(root)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    if options.only is not None:
+        index = preview(root, options.only)
     elif options.for_class:
         index = build_for_class(root)
     else:
         index = build(root, prepare_cache(root))
     seconds = time.time() - psutil.Process().create_time()
     print(f"Finished in {seconds:.1f} s. Open {index}")
+
+
+def stop(number, frame):  # noqa: ARG001 (Python passes both)
+    """End at once, with all that was started: a notebook may compute for minutes."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    os.write(2, b"\nInterrupted. The notebooks that were finished are kept.\n")
+    os._exit(128 + number)
 
 
 def build(root, cache_path):
@@ -76,7 +92,7 @@ def build(root, cache_path):
         stamp.unlink(missing_ok=True)
         execute_pages(root, pages, cache_path)
         run_sphinx(root, cache_path)
-        stamp.write_text(sources)
+        replace(stamp, sources)
     return html / "index.html"
 
 
@@ -217,7 +233,7 @@ def prepare_cache(root):
 
 def execute_pages(root, pages, cache_path):
     """Execute the notebooks that the cache does not hold, the longest first."""
-    cache = get_cache(cache_path)
+    cache = open_cache(cache_path)
     notebooks = {page: nb for page in pages if (nb := read_notebook(root / page)) and is_executed(nb)}
     missing = [page for page, nb in notebooks.items() if not is_cached(cache, nb)]
     print(f"{len(missing)} of {len(notebooks)} notebooks to execute", flush=True)
@@ -225,7 +241,7 @@ def execute_pages(root, pages, cache_path):
         return
 
     record = cache_path.parent / "seconds.json"
-    seconds = json.loads(record.read_text()) if record.exists() else {}
+    seconds = read_seconds(record)
     timeout = read_config(root)["execute"]["timeout"]
     # A page that never ran is likely to take the longer the longer it is.
     missing.sort(
@@ -243,13 +259,48 @@ def execute_pages(root, pages, cache_path):
                 print(f"  {page}  FAILED", flush=True)
                 continue
             result = job.result()
+            if faults := missing_pictures(notebooks[page]):
+                failures.append("\n".join(f"{page}:{fault}" for fault in faults))
+                print(f"  {page}  FAILED", flush=True)
+                continue
             bundle = CacheBundleIn(result.nb, str(root / page), data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             seconds[page.as_posix()] = round(result.time, 2)
             print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
-    record.write_text(json.dumps(seconds, indent=1, sort_keys=True))
+    replace(record, json.dumps(seconds, indent=1, sort_keys=True))
     if failures:
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
+
+
+def open_cache(path):
+    """Return the cache in a folder; one that is damaged is made anew."""
+    try:
+        cache = get_cache(path)
+        cache.list_cache_records()
+    except Exception as error:  # of SQLite, or of a layer above it
+        print(f"{path} is damaged ({type(error).__name__}) and is made again", flush=True)
+        shutil.rmtree(path)
+        path.mkdir()
+        cache = get_cache(path)
+    return cache
+
+
+def read_seconds(record):
+    """Return the seconds that each page took when it ran last."""
+    try:
+        return {page: float(value) for page, value in json.loads(record.read_text(encoding="utf8")).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError):
+        print(f"{record} is damaged and is made again", flush=True)
+        return {}
+
+
+def replace(path, text):
+    """Write a file at once or not at all."""
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf8")
+    new.replace(path)
 
 
 def read_notebook(path):
@@ -276,6 +327,9 @@ def is_cached(cache, notebook):
         record = cache.match_cache_notebook(notebook)
         cached = cache.get_cache_bundle(record.pk).nb
     except KeyError:
+        return False
+    except Exception:  # a build was killed while it wrote, or the file is damaged
+        print(f"  what is kept of a notebook in {cache.path} is damaged: it is executed again", flush=True)
         return False
     headers = [header(cell) for cell in notebook.cells if cell.cell_type == "code"]
     return headers == [header(cell) for cell in cached.cells]
@@ -321,6 +375,23 @@ def describe_failure(page, notebook, error):
     number, line = failing_cell(notebook)
     trace = ANSI_COLOUR.sub("", str(error)).strip()
     return f"{page}:{line}: code cell {number} failed\n{trace}"
+
+
+def missing_pictures(notebook):
+    """Name the code cells whose header announces a picture that was not drawn, by source line and number."""
+    cells = zip(notebook.cells, notebook.metadata["source_map"], strict=True)
+    code = [(cell, line) for cell, line in cells if cell.cell_type == "code"]
+    return [
+        f"{line}: code cell {number} shows no picture, but its header has `mystnb: image` or `figure`"
+        for number, (cell, line) in enumerate(code, start=1)
+        if {"image", "figure"} & set(cell.metadata.get("mystnb", {})) and not shows_picture(cell)
+    ]
+
+
+def shows_picture(cell):
+    """Tell whether an executed cell shows an image or a chart."""
+    kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+    return any(kind.startswith(("image/", "application/vnd.vega")) for kind in kinds)
 
 
 def failing_cell(notebook):

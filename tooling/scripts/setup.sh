@@ -80,7 +80,7 @@ if [ "${1-}" = --lock ]; then
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml packages/*/pyproject.toml -o requirements.txt
 fi
 
-if [ -f "$stamp" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
+if [ -f "$stamp" ] && [ -d "$venv/home" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
     exit 0
 fi
 
@@ -102,7 +102,9 @@ echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
     --editable . --editable packages/hierarchical-exact --editable packages/notebook-marking \
     --editable packages/myst-nbval
+mkdir -p "$venv/etc/jupyter"
+cat tooling/jupyter_server_config.json >"$venv/etc/jupyter/jupyter_server_config.json"
 echo "setup: compiling what the samplers need; this too is done once, in about a minute"
-"$venv/bin/python" tooling/scripts/compile_kernels.py
+"$venv/bin/python" -E tooling/environment.py tooling/scripts/compile_kernels.py
 wanted >"$stamp"
 trap - EXIT

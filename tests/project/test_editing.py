@@ -1,0 +1,84 @@
+"""Pages opened and saved by JupyterLab, VS Code or Jupytext stay as they were, but for what was edited."""
+
+import difflib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+from jupytext.config import load_jupytext_configuration_file
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("chapters", "exercises", "solutions")
+PAGES = sorted(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))
+PAGES = [page for page in PAGES if page.read_text(encoding="utf8").startswith("---\n")]
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+# What JupyterLab and VS Code add to a notebook that they run and save.
+OF_LAB = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3", "version": "3.13.0"},
+    "toc-autonumbering": False,
+    "widgets": {},
+}
+OF_CELLS = {"trusted": True, "slideshow": {"slide_type": ""}, "vscode": {"languageId": "python"}}
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """Return the settings of the project, as Jupytext reads them."""
+    return load_jupytext_configuration_file(str(ROOT / ".jupytext.py"))
+
+
+def saved(notebook, settings):
+    """Return the text that Jupytext writes."""
+    return jupytext.writes(notebook, fmt="md:myst", config=settings)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_that_an_editor_ran_and_saved_is_the_same(page, settings):
+    notebook = jupytext.read(page, config=settings)
+    notebook.metadata.update(OF_LAB)
+    for cell in notebook.cells:
+        cell.metadata.update(OF_CELLS)
+    assert saved(notebook, settings) == page.read_text(encoding="utf8")
+
+
+def test_an_edited_header_changes_only_there(settings):
+    page = ROOT / "solutions" / "shrinkage-arithmetic.md"
+    notebook = jupytext.read(page, config=settings)
+    cell = next(cell for cell in notebook.cells if "answer" in cell.metadata.get("tags", []))
+    cell.metadata["expect"] = "  two lines:\nthe first indented\n"
+    before = page.read_text(encoding="utf8").splitlines()
+    after = saved(notebook, settings).splitlines()
+    changes = [line for line in difflib.unified_diff(before, after, n=0) if line[0] in "+-"][2:]
+    assert changes == [
+        "-expect: |",
+        "-  (a) recorded: factors, ranks, most, least",
+        "+expect: |2",
+        "+    two lines:",
+        "+  the first indented",
+    ]
+
+
+def test_an_edited_marking_scheme_keeps_the_other_keys(settings):
+    page = ROOT / "solutions" / "shrinkage-arithmetic.md"
+    notebook = jupytext.read(page, config=settings)
+    notebook.metadata["exercise"]["parts"]["a"]["answers"]["factors"]["points"] = 3
+    text = saved(notebook, settings)
+    assert jupytext.reads(text, fmt="md:myst").metadata["exercise"] == notebook.metadata["exercise"]
+    before, after = page.read_text(encoding="utf8").split("exercise:\n"), text.split("exercise:\n")
+    assert after[0] == before[0]
+    assert after[1].split("\n---\n", 1)[1] == before[1].split("\n---\n", 1)[1]
+
+
+def test_the_command_that_vs_code_runs_leaves_pages_alone(tmp_path):
+    for name in [".jupytext.py", *NAMES]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    jupytext_command = Path(sys.executable).with_name("jupytext")
+    for arguments in (["--sync"], ["--to", "md:myst"]):
+        subprocess.run([jupytext_command, *arguments, *NAMES], cwd=tmp_path, check=True, capture_output=True)
+        changed = [name for name in NAMES if (tmp_path / name).read_bytes() != (ROOT / name).read_bytes()]
+        assert changed == [], arguments

@@ -1,0 +1,72 @@
+"""The environment of the project's commands, without what of the user's would change a page.
+
+``python tooling/environment.py -m pytest`` goes on as ``python -m pytest`` in it, and with ``--lab`` first in that of
+JupyterLab, which leaves the desktop alone. Whatever tools keep goes below ``home`` in ``.venv``: the home
+folder need not be writable, and its settings for Matplotlib, IPython, Jupyter or PyTensor have no say.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+HOME = Path(sys.prefix) / "home"
+# What a machine must say of itself, and what the commands are asked.
+KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI", "SYSTEMROOT"}
+KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_")
+# Where no desktop may suffer, only what begins so is taken away.
+OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
+
+
+def folders():
+    """Return what tells each tool where to keep its files."""
+    return {
+        "IPYTHONDIR": str(HOME / ".ipython"),
+        "JUPYTER_CONFIG_DIR": str(HOME / ".jupyter"),
+        "JUPYTER_DATA_DIR": str(HOME / ".local/share/jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(HOME / ".local/share/jupyter/runtime"),
+        "MPLCONFIGDIR": str(HOME / ".config/matplotlib"),
+        "PYTENSOR_FLAGS": f"base_compiledir={HOME / '.pytensor'}",
+        "PYTENSORRC": str(HOME / ".pytensorrc"),
+    }
+
+
+def own(given, book=None):
+    """Return the environment of the project, made from the one given.
+
+    With a book, notebooks import ``support`` from its folder.
+    """
+    kept = {name: value for name, value in given.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
+    # Git asks the user's settings whether the folder may be read at all.
+    git = given.get("GIT_CONFIG_GLOBAL") or f"{given.get('HOME', '')}/.gitconfig"
+    fixed = {"HOME": str(HOME), "LANG": "C.UTF-8", "TZ": "UTC", "GIT_CONFIG_GLOBAL": git}
+    return kept | fixed | folders() | ({"PYTHONPATH": str(book)} if book else {})
+
+
+def of_lab(given):
+    """Return the environment given, without what would change how a notebook runs."""
+    return {name: value for name, value in given.items() if not name.startswith(OF_TOOLS)} | folders()
+
+
+def enter(book=None):
+    """Put this process and all that it starts into the environment of the project."""
+    HOME.mkdir(exist_ok=True)
+    wanted = own(os.environ, book)
+    os.environ.clear()
+    os.environ.update(wanted)
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+def main():
+    """Go on as Python with these arguments."""
+    HOME.mkdir(exist_ok=True)
+    arguments = sys.argv[1:]
+    wanted = own(os.environ)
+    if arguments[0] == "--lab":
+        arguments, wanted = arguments[1:], of_lab(os.environ)
+    os.execve(sys.executable, [sys.executable, *arguments], wanted)
+
+
+if __name__ == "__main__":
+    main()
