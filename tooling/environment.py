@@ -1,8 +1,8 @@
 """The environment of the project's commands, without what of the user's would change a page.
 
-``python tooling/environment.py -m pytest`` goes on as ``python -m pytest`` in it, and with ``--lab`` first in that of
-JupyterLab, which leaves the desktop alone. Whatever tools keep goes below ``home`` in ``.venv``: the home
-folder need not be writable, and its settings for Matplotlib, IPython, Jupyter or PyTensor have no say.
+``python tooling/environment.py -m pytest`` goes on as ``python -m pytest`` in it, and with ``--lab`` first in
+that of JupyterLab, which leaves the desktop alone. Whatever tools keep goes below ``home`` in ``.venv``: the
+home folder need not be writable, and its settings for Matplotlib, IPython, Jupyter or PyTensor have no say.
 """
 
 import os

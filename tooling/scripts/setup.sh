@@ -102,7 +102,7 @@ echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
     --editable . --editable packages/hierarchical-exact --editable packages/notebook-marking \
     --editable packages/myst-nbval
-mkdir -p "$venv/etc/jupyter"
+mkdir -p "$venv/etc/jupyter" "$venv/home"
 cat tooling/jupyter_server_config.json >"$venv/etc/jupyter/jupyter_server_config.json"
 echo "setup: compiling what the samplers need; this too is done once, in about a minute"
 "$venv/bin/python" -E tooling/environment.py tooling/scripts/compile_kernels.py
