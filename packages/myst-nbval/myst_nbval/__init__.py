@@ -1,1 +1,1 @@
-"""MyST-NB pages as tests: every code cell prints what its header states."""
+"""MyST-NB pages as tests: each code cell prints what its header states, or nothing."""

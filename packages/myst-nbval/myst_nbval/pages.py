@@ -1,0 +1,196 @@
+"""A page and its code cells as tests.
+
+nbval collects ``.ipynb`` files only, and compares what it is asked to compare. This collector reads a
+MyST notebook as the build does, makes each code cell a test, and compares every one of them: a cell must
+run and print exactly what its header states under ``expect:``. A cell that states nothing must print
+nothing, unless one of its tags says why it cannot be held to an output.
+"""
+
+import difflib
+import html
+import re
+from collections import defaultdict
+
+import pytest
+from IPython.core.displayhook import DisplayHook
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME
+from myst_nb.core.read import MystMetadataParsingError, read_myst_markdown_notebook
+from nbformat import ValidationError
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
+
+from myst_nbval.rules import Rules
+
+NO_TAGS = "there is none, for pytest's setting myst_nbval_uncompared names none"
+
+
+def read(path):
+    """Read a page as the build does."""
+    return read_myst_markdown_notebook(path.read_text(encoding="utf8"), add_source_map=True, path=path)
+
+
+def code_cells(notebook):
+    """Return the code cells of a page that was read, each with the line at which it stands."""
+    lines = notebook.metadata["source_map"]
+    return [
+        (cell, line) for cell, line in zip(notebook.cells, lines, strict=True) if cell.cell_type == "code"
+    ]
+
+
+class Page(IPyNbFile):
+    """A MyST notebook; its kernel runs in the page's folder, as in the build."""
+
+    def setup(self):
+        """Start the kernel, in an environment as in the build.
+
+        IPython would not catch what subprocesses print if it knew that it is being tested.
+        """
+        with pytest.MonkeyPatch.context() as environment:
+            environment.delenv("PYTEST_CURRENT_TEST", raising=False)
+            super().setup()
+
+    def collect(self):
+        """Yield one test for each code cell."""
+        try:
+            self.nb = read(self.path)
+        except (MystMetadataParsingError, ValidationError) as error:
+            raise self.CollectError(f"{self.path}: {error}") from error
+        # Each environment calls its own kernel so: the one that is meant is that of the test.
+        kernel = self.nb.metadata.setdefault("kernelspec", {})
+        if kernel.get("name", NATIVE_KERNEL_NAME) == NATIVE_KERNEL_NAME:
+            kernel["name"] = CURRENT_ENV_KERNEL_NAME
+        for number, (cell, line) in enumerate(code_cells(self.nb), start=1):
+            # nbval silently compares nothing in a cell without an execution count.
+            cell.execution_count = number
+            cell.outputs = []
+            yield PageCell.from_parent(
+                self,
+                name=f"cell {number}",
+                cell_num=number,
+                cell=cell,
+                options=defaultdict(bool, check=True),
+                line=line,
+            )
+
+    def get_kernel_message(self, timeout=None, stream="iopub"):
+        """Pass on a message, having noted any that changes outputs, or lets later ones change them.
+
+        nbval overlooks these messages, the build does not.
+        """
+        message = super().get_kernel_message(timeout, stream)
+        has_identity = message["content"].get("transient", {}).get("display_id")
+        if has_identity or message["msg_type"] in ("update_display_data", "clear_output"):
+            self.changed_outputs = True
+        return message
+
+
+class PageCell(IPyNbCell):
+    """A code cell that states what it prints, or prints nothing."""
+
+    def __init__(self, *args, line, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.line = line
+        self.compared = False
+
+    def runtest(self):
+        """Run the cell; it passes only when its output was compared, within the time allowed."""
+        self.parent.changed_outputs = False
+        super().runtest()
+        if self.parent.timed_out:  # and the cell swallowed the interrupt
+            self.raise_cell_error(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
+        if not self.compared:
+            self.raise_cell_error("was not compared: nbval no longer works as this collector needs it to")
+
+    @property
+    def rules(self):
+        """What headers may say in this book."""
+        return self.config.stash[Rules.KEY]
+
+    @property
+    def exemptions(self):
+        """Tags that say why the cell is not compared."""
+        return [tag for tag in self.cell.metadata.get("tags", []) if tag in self.rules.uncompared]
+
+    def compare_outputs(self, test, ref, skip_compare=None):  # noqa: ARG002
+        """Hold what a reader sees against what the header states."""
+        header = self.cell.metadata
+        for fault in self.rules.faults(header):
+            self.raise_cell_error(fault)
+        if self.parent.changed_outputs:
+            self.raise_cell_error(
+                "changes an output after showing it, which cannot be compared: show it once"
+            )
+        # nbval runs cells without history, where IPython overlooks a closing semicolon.
+        if DisplayHook.semicolon_at_end_of_expression(self.cell.source):
+            test = [output for output in test if output.output_type != "execute_result"]
+        printed = self.printed(test)
+        self.compared = True
+        if self.exemptions and not printed:
+            self.raise_cell_error(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
+        if not self.exemptions:
+            self.compare(header.get("expect", "").rstrip("\n"), printed)
+        return True
+
+    def compare(self, expect, printed):
+        """Fail unless the text printed is the text stated, up to newlines at the end."""
+        if printed == expect:
+            return
+        if not expect:
+            self.raise_cell_error(
+                f"prints\n\n{printed}\n\nand states no output. Write it in the cell's header under "
+                "`expect: |`; if it cannot be the same on every machine, print the conclusion that can, "
+                f"or say why not by a tag: {', '.join(self.rules.uncompared) or NO_TAGS}."
+            )
+        difference = difflib.unified_diff(
+            expect.split("\n"), printed.split("\n"), "stated in the header", "printed", lineterm=""
+        )
+        self.raise_cell_error("does not print what its header states:\n\n" + "\n".join(difference))
+
+    def printed(self, outputs):
+        """Return the text that a reader sees, without stderr, which no page shows, and figures."""
+        text = ""
+        for output in outputs:
+            if output.output_type == "stream":
+                text += output.text if output.name == "stdout" else ""
+            elif output.output_type in ("display_data", "execute_result"):
+                text += self.shown_as_text(output.data)
+        return text.rstrip("\n")
+
+    def shown_as_text(self, data):
+        """Return the plain text of an output, having made sure that it lacks nothing a reader sees."""
+        # What `glue` puts aside for the prose is not shown by the cell itself.
+        kinds = {kind for kind in data if not kind.startswith("application/papermill.record/")}
+        rich = kinds & {"text/html", "text/markdown", "text/latex"}
+        figure = {kind for kind in kinds if kind.startswith(("image/", "application/vnd.vegalite."))}
+        unknown = kinds - rich - figure - {"text/plain"}
+        if unknown:
+            self.raise_cell_error(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")
+        if figure and not rich:
+            return ""
+        plain = data.get("text/plain", "")
+        for kind in sorted(rich):
+            missing = words(data[kind]) - words(plain)
+            if missing and not self.exemptions:
+                self.raise_cell_error(
+                    f"shows {', '.join(sorted(missing))} as {kind}, but not in the plain text that is "
+                    "compared: print text, or give the object shown a fuller __repr__"
+                )
+        return plain + "\n" if kinds else ""
+
+    def raise_cell_error(self, message, *args, **kwargs):
+        """Fail this cell's test, naming page, line and cell."""
+        place = f"{self.parent.nodeid}, line {self.line}, code cell {self.cell_num}"
+        super().raise_cell_error(f"{place}: {message}", *args, **kwargs)
+
+    def repr_failure(self, excinfo):
+        """Describe a failure, beginning with the line that pytest repeats in its summary."""
+        error = excinfo.value
+        if not isinstance(error, NbCellError):
+            return super().repr_failure(excinfo)
+        return f"{error}\n\nThe cell:\n{error.source}\n{error.inner_traceback or ''}"
+
+
+def words(text):
+    """Return the words and numbers that a reader sees in a text or in HTML."""
+    visible = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return set(re.findall(r"\w+(?:[.,]\w+)*", html.unescape(visible)))

@@ -1,0 +1,315 @@
+"""The collector that runs pages: what it must accept and, above all, what it must refuse."""
+
+import sys
+
+import pytest
+
+from myst_nbval.pages import code_cells, read
+from myst_nbval.rules import Rules
+
+pytest_plugins = ["pytester"]
+# By name, so that they are there when pytest is told to load none by itself.
+PLUGINS = ("-p", "nbval", "-p", "myst_nbval", "-p", "no:cacheprovider")
+RULES = Rules({"draws": "seeds differ", "timing": "times differ"}, ["given"], ["source"])
+SETTINGS = """
+[pytest]
+myst_nbval_uncompared =
+    draws: seeds differ
+    timing: times differ
+myst_nbval_tags = given
+myst_nbval_keys = source
+"""
+
+FRONT_MATTER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A page
+"""
+
+
+# What is compared, the plain text, is less than what a page shows, the HTML.
+RICH = "class Rich:\n    __repr__ = lambda _: 'x'\n    _repr_html_ = lambda _: '<b>x = 3</b>'\nRich()"
+
+
+def raw_cell(source, header=""):
+    """A code cell with any header, in YAML."""
+    header = f"---\n{header}\n---\n" if header else ""
+    return f"\n```{{code-cell}} ipython3\n{header}{source}\n```\n"
+
+
+def cell(source, expect=None, tags=()):
+    """A code cell that states what it prints."""
+    header = [f"tags: [{', '.join(tags)}]"] if tags else []
+    if expect is not None:
+        header += ["expect: |2", *(f"  {line}" for line in expect.splitlines())]
+    return raw_cell(source, "\n".join(header))
+
+
+@pytest.fixture
+def run_page(pytester):
+    """Run pages of the given cells, and return what pytest says."""
+
+    def run(*cells, options=("--nbval-lax",), settings=SETTINGS, front_matter=FRONT_MATTER, more_pages=()):
+        pytester.makeini(settings)
+        pages = pytester.mkdir("pages")
+        for number, page in enumerate([cells, *more_pages], start=1):
+            (pages / f"page{number}.md").write_text(front_matter + "".join(page))
+        return pytester.runpytest(*PLUGINS, *options, "pages")
+
+    return run
+
+
+def assert_all_fail(result, cells):
+    """Every cell fails, each by its own name."""
+    result.assert_outcomes(failed=len(cells))
+
+
+def test_what_holds_passes(run_page):
+    figure = (
+        "import sys\nimport matplotlib.pyplot as plt\n"
+        "print('warning 1', file=sys.stderr)\nprint('x')\nplt.plot([1, 2]);"
+    )
+    cells = [
+        cell("x = 2\nprint('x =', x)", expect="x = 2"),
+        cell("x + 1", expect="3"),
+        cell("print('a')\nprint('b')\nx", expect="a\nb\n2"),
+        cell("print('  aligned')", expect="  aligned"),
+        cell("y = 3"),
+        cell("y;"),
+        cell(figure, expect="x"),
+        cell("import pandas as pd\npd.DataFrame({'a': [1.5]})", expect="     a\n0  1.5"),
+        cell("from myst_nb import glue\nglue('y', y, display=False)", tags=["remove-cell"]),
+        cell("import random\nprint(random.random())", tags=["draws", "hide-input"]),
+        cell(RICH, tags=["draws"]),
+    ]
+    run_page(*cells).assert_outcomes(passed=len(cells))
+
+
+def test_what_does_not_hold_fails(run_page):
+    cells = [
+        cell("print('x = 3')", expect="x = 2"),
+        cell("1 + 1", expect="3"),
+        cell("pass", expect="x = 2"),
+        cell("%%capture\nprint('x = 2')", expect="x = 2"),
+        cell("print('x = 2')\nprint('more')", expect="x = 2"),
+        cell("print('x = 2')\n7", expect="x = 2"),
+        cell("print('x = 2')", expect="x = 2\nmore"),
+        cell("print('x  = 2')", expect="x = 2"),
+        cell("# NBVAL_SKIP\nprint('x = 3')", expect="x = 2"),
+        cell("# NBVAL_IGNORE_OUTPUT\nprint('x = 3')", expect="x = 2"),
+    ]
+    result = run_page(*cells)
+    assert_all_fail(result, cells)
+    result.stdout.fnmatch_lines(
+        ["*pages/page1.md, line 14, code cell 1: does not print*", "-x = 2", "+x = 3"]
+    )
+
+
+def test_a_raising_cell_fails_and_cells_after_it_are_still_compared(run_page):
+    failing = [
+        cell("print('done')\n1 / 0"),
+        cell("print('done')\n1 / 0", expect="done"),
+        cell("print('done')\nraise SystemExit", expect="done"),
+        cell("print('x = 3')", expect="x = 2"),
+    ]
+    result = run_page(*failing, cell("print('x = 2')", expect="x = 2"))
+    result.assert_outcomes(failed=len(failing), passed=1)
+    result.stdout.fnmatch_lines(["pages/page1.md, line 14, code cell 1: *", "*ZeroDivisionError*"])
+
+
+def test_an_endless_cell_and_a_dead_kernel_fail(run_page):
+    swallowing = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('x = 2')"
+    result = run_page(
+        cell("while True:\n    pass"),
+        options=("--nbval-lax", "--nbval-cell-timeout=2"),
+        more_pages=[
+            [cell(swallowing, expect="x = 2"), cell("print(1)", expect="1")],
+            [cell("import os\nos._exit(0)"), cell("print(1)", expect="1")],
+        ],
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] >= 3
+    assert "passed" not in outcomes
+
+
+def test_nothing_is_shown_without_being_stated(run_page):
+    html = "from IPython.display import HTML, Markdown, clear_output, display\n"
+    object_name = "<IPython.core.display.{} object>"
+    cells = [
+        cell("print('x = 3')"),
+        cell("print('nan, mostly')"),
+        cell("1 + 1"),
+        cell("print(1, end=''); print(2)", tags=["hide-output", "remove-output", "remove-cell"]),
+        cell("import subprocess, time\nsubprocess.run(['echo', '3'])\ntime.sleep(0.5);"),
+        cell(f"{html}HTML('<b>3</b>')"),
+        cell(f"{html}HTML('<b>3</b>')", expect=object_name.format("HTML")),
+        cell(f"{html}Markdown('**3**')", expect=object_name.format("Markdown")),
+        cell(RICH, expect="x"),
+        cell(f"{html}display({{'application/json': '3'}}, raw=True)"),
+        cell(f"{html}shown = display('x', display_id=True)\nshown.update('y')", expect="'x'"),
+        cell(f"{html}display('x', display_id='a');", expect="'x'"),
+        cell(f"{html}print('x')\nclear_output()\nprint('y')", expect="x\ny"),
+        cell("pass", tags=["draws"]),
+    ]
+    result = run_page(*cells)
+    assert_all_fail(result, cells)
+    result.stdout.fnmatch_lines(
+        [
+            "*pages/page1.md, line 14, code cell 1: prints",
+            "x = 3",
+            "and states no output*expect: |*draws, timing.",
+        ]
+    )
+
+
+WRONG_HEADERS = {
+    "expects: |\n  x = 2": "'expects'",
+    "Expect: |\n  x = 2": "'Expect'",
+    "load: page.md": "'load'",
+    "mystnb: {output_stderr: show}": "`mystnb: output_stderr`",
+    "expect:": "None",
+    'expect: ""': "''",
+    "expect: |\n": "''",
+    "expect: 2": "2 under",
+    "expect: 1.50": "1.5 under",
+    "expect: true": "True under",
+    "expect: 2026-11-22": "datetime.date",
+    "expect: [x = 2]": "['x = 2']",
+    "tags: [nbval-skip]": "'nbval-skip'",
+    "tags: [nbval-ignore-output]": "'nbval-ignore-output'",
+    "tags: [nbval-check-output]": "'nbval-check-output'",
+    "tags: [raises-exception]": "'raises-exception'",
+    "tags: [skip-execution]": "'skip-execution'",
+    "tags: [Timing]": "'Timing'",
+    "tags: [timing]\nexpect: |\n  x = 2": "keep one",
+    "chapter: 3": "'chapter'",
+    "tags: [slow]": "'slow'",
+}
+
+
+@pytest.mark.parametrize("header", WRONG_HEADERS)
+def test_wrong_headers_are_found_without_running(tmp_path, header):
+    page = tmp_path / "page.md"
+    page.write_text(FRONT_MATTER + raw_cell("print('x = 2')", header))
+    [(found, line)] = code_cells(read(page))
+    [fault] = RULES.faults(found.metadata)
+    assert WRONG_HEADERS[header] in fault
+    assert line == 14
+
+
+def test_wrong_headers_fail_when_run(run_page):
+    cells = [raw_cell("print('x = 2')", header) for header in WRONG_HEADERS if header != "load: page.md"]
+    assert_all_fail(run_page(*cells), cells)
+
+
+def test_headers_that_cannot_be_read_are_refused(run_page):
+    not_yaml = raw_cell("print('x = 2')", "expect: |\n  x = 2\n tags: [timing")
+    not_a_list = raw_cell("print('x = 2')", "tags: timing")
+    result = run_page(not_yaml, more_pages=[[not_a_list]])
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(
+        ["*page1.md: *could not be read: *YAML*", "*page2.md: 'timing' is not of type*"]
+    )
+
+
+def test_patterns_that_blur_outputs_are_ignored(run_page, pytester):
+    pytester.makefile(
+        ".cfg",
+        blur=r"""
+[numbers]
+regex: [0-9]+
+replace: NUMBER
+""",
+    )
+    options = ("--nbval", "--nbval-sanitize-with", "blur.cfg")
+    result = run_page(cell("print('x = 3')", expect="x = 2"), options=options)
+    result.assert_outcomes(failed=1)
+
+
+def test_pages_are_left_alone_without_nbval(run_page):
+    result = run_page(cell("1 / 0"), options=())
+    result.assert_outcomes()
+
+
+# Settings of a book ------------------------------------------------------------------------------
+
+
+def test_what_a_book_allows_is_allowed(run_page):
+    header = "source: table 3\ntags: [given, hide-input]\nexpect: |\n  3"
+    run_page(raw_cell("print(3)", header)).assert_outcomes(passed=1)
+
+
+def test_without_settings_every_output_is_compared_and_only_tags_of_myst_nb_are_known(run_page):
+    shown = cell("pass", tags=["hide-input", "remove-cell"])
+    others = [
+        cell("print(3)", tags=["timing"]),
+        cell("pass", tags=["given"]),
+        raw_cell("pass", "source: table 3"),
+        cell("print(3)"),
+    ]
+    result = run_page(*others, shown, settings="[pytest]")
+    result.assert_outcomes(failed=len(others), passed=1)
+    result.stdout.fnmatch_lines(["*by a tag: there is none, *myst_nbval_uncompared names none."])
+
+
+@pytest.mark.parametrize("entry", ["timing", "timing:", ": a reason"])
+def test_a_tag_without_a_reason_ends_the_run(run_page, entry):
+    result = run_page(cell("pass"), settings=f"[pytest]\nmyst_nbval_uncompared = {entry}\n")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*myst_nbval_uncompared is '{entry}': give 'tag: reason'*"])
+
+
+# Which files are pages, and where they run -----------------------------------------------------------
+
+WHERE = "import os, sys\nprint(sys.prefix)\nprint(os.getcwd())"
+
+
+def test_a_page_runs_in_this_environment_and_in_its_own_folder(run_page, pytester, monkeypatch):
+    another = pytester.mkdir("jupyter") / "kernels/python3/kernel.json"
+    another.parent.mkdir(parents=True)
+    another.write_text('{"argv": ["no-such-python"], "display_name": "Python 3", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(pytester.path / "jupyter"))
+    result = run_page(cell(WHERE, expect=f"{sys.prefix}\n{pytester.path / 'pages'}"))
+    result.assert_outcomes(passed=1)
+
+
+def test_a_page_may_leave_its_kernel_unnamed(run_page):
+    front_matter = "---\nfile_format: mystnb\n---\n"
+    run_page(cell("print(3)", expect="3"), front_matter=front_matter).assert_outcomes(passed=1)
+
+
+def test_another_kernel_is_not_replaced_unless_that_is_asked_for(run_page):
+    front_matter = FRONT_MATTER.replace("name: python3", "name: no-such")
+    result = run_page(cell("print(3)", expect="3"), front_matter=front_matter)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*NoSuchKernel*no-such*"])
+
+
+def test_the_current_environment_may_be_asked_for(run_page):
+    front_matter = FRONT_MATTER.replace("name: python3", "name: no-such")
+    options = ("--nbval-lax", "--nbval-current-env")
+    result = run_page(cell("print(3)", expect="3"), front_matter=front_matter, options=options)
+    result.assert_outcomes(passed=1)
+
+
+def test_texts_that_are_no_notebooks_are_left_alone(run_page, pytester):
+    texts = ["# Title\n", "---\ntitle: A page\n---\n", "---\ntitle: myst, or so\n---\n", "---\n", ""]
+    pytester.mkdir("texts")
+    for number, text in enumerate(texts):
+        (pytester.path / "texts" / f"{number}.md").write_text(text + cell("1 / 0"))
+    pytester.runpytest(*PLUGINS, "--nbval-lax", "texts").assert_outcomes()
+
+
+def test_pytest_starts_without_importing_what_only_pages_need(pytester):
+    pytester.makepyfile("import sys\n\ndef test(): assert not {'IPython', 'myst_nb'} & set(sys.modules)")
+    pytester.makefile(".md", README="# No notebook\n")
+    pytester.runpytest_subprocess(*PLUGINS, "--nbval-lax", ".").assert_outcomes(passed=1)
