@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from reading import luminance
 
 from support import figures
+from support.figures import style
 
 DRAWN = [
     name
@@ -62,9 +63,11 @@ def best(*colours):
 def example(name, monkeypatch):
     """Return the figures that the example in the docstring of a function draws."""
     drawn = []
-    monkeypatch.setattr(figures.plt, "close", drawn.append)
+    monkeypatch.setattr(plt, "close", drawn.append)
     function = getattr(figures, name)
-    test = doctest.DocTestParser().get_doctest(function.__doc__, dict(vars(figures)), name, None, 0)
+    test = doctest.DocTestParser().get_doctest(
+        function.__doc__, dict(function.__wrapped__.__globals__), name, None, 0
+    )
     outcome = doctest.DocTestRunner(verbose=False).run(test)
     assert outcome.failed == 0
     monkeypatch.undo()
@@ -82,12 +85,12 @@ def test_marks_and_words_stand_out(name, monkeypatch):
 
 def test_what_is_faint_is_found():
     figure, ax = plt.subplots()
-    ax.plot([0, 1], [0, 1], color=figures.ORANGE)
-    ax.plot([0, 1], [0, 1], "o", color=figures.SKY)
-    ax.plot([0, 1], [0, 1], color=figures.BLACK, alpha=0.2)
+    ax.plot([0, 1], [0, 1], color=style.ORANGE)
+    ax.plot([0, 1], [0, 1], "o", color=style.SKY)
+    ax.plot([0, 1], [0, 1], color=style.BLACK, alpha=0.2)
     ax.hlines([0], 0, 1, color="#aaaaaa")
-    ax.scatter([0], [0], color=figures.SKY)
-    ax.bar([0], [1], color=figures.SKY, edgecolor="white")
+    ax.scatter([0], [0], color=style.SKY)
+    ax.bar([0], [1], color=style.SKY, edgecolor="white")
     ax.text(0, 0, "faint", color="#808080")
     assert len(list(faint(figure))) == 7
     plt.close(figure)

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from hierarchical_exact.posterior import Marginal
-from support.figures import BLACK, BLUE, GREY, VERMILLION
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION
 from tooling.explorers.explorer import Explorer, steps
 
 WIDTH, PANEL = 340, 152

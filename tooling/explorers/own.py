@@ -9,7 +9,7 @@ trapezoidal rule with step h errs by about exp(-2 pi s / h) (Trefethen and Weide
 import altair as alt
 import xarray as xr
 
-from support.figures import BLACK, BLUE, GREY, VERMILLION
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION
 from tooling.explorers.explorer import Explorer
 
 WIDTH = 330

@@ -9,7 +9,7 @@ import xarray as xr
 
 from hierarchical_exact.posterior import Posterior
 from support.conventions import TAILS
-from support.figures import BLACK, BLUE, VERMILLION
+from support.figures.style import BLACK, BLUE, VERMILLION
 from tooling.explorers.explorer import Explorer, steps
 
 WIDTH = 340

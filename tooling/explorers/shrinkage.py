@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 import xarray as xr
 
-from support.figures import BLACK, BLUE, GREY, VERMILLION
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION
 from tooling.explorers.explorer import Explorer
 
 WIDTH = 330

@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 
 from hierarchical_exact.posterior import Posterior
-from support.figures import BLACK, BLUE, GREY, VERMILLION
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION
 from tooling.explorers.explorer import Explorer, steps
 
 WIDTH = 230

@@ -1,0 +1,77 @@
+"""Figures of the page bringing-together."""
+
+import matplotlib.pyplot as plt
+
+from support.figures.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, WIDTH, styled
+
+
+@styled
+def stein_risk(spread, panels, *, groups):
+    """Figure 5.55: total risk of shrinkage estimators against the spread of the true means.
+
+    Parameters
+    ----------
+    spread : (n,) array
+        Standard deviation of the true means, in standard errors.
+    panels : dict of str to dict of str to (n,) array
+        For each panel, total risk by estimator, in squared standard errors.
+    groups : int
+        Number of groups, which is the risk of no pooling.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> curves = {name: [2.0, 7.0] for name in ("Stein", "positive part", "Bayes", "oracle")}
+    >>> len(stein_risk([0, 3], {"towards zero": curves, "towards the mean": curves}, groups=8).axes)
+    2
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
+    looks = ((GREEN, "-."), (VERMILLION, "--"), (BLUE, "-"), (PURPLE, ":"))
+    for ax, (title, risks) in zip(axes, panels.items(), strict=True):
+        ax.axhline(groups, color=GREY, linewidth=1.5, label="no pooling")
+        for (label, risk), (colour, style) in zip(risks.items(), looks, strict=True):
+            ax.plot(spread, risk, color=colour, linestyle=style, label=label)
+        ax.set(title=title, ylim=(0, groups * 1.15), xlim=(0, spread[-1]), ylabel="total risk")
+    axes[-1].set_xlabel("sd of the true means, in standard errors")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def smallest_number_of_groups(spread, differences):
+    """Figure 5.56: risk minus that of no pooling, for three to five groups.
+
+    Parameters
+    ----------
+    spread : (n,) array
+        Standard deviation of the true means, in standard errors.
+    differences : dict of str to (n,) array
+        Total risk minus the number of groups, by estimator.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> differences = {f"{groups} groups": [-0.4, -0.1] for groups in (3, 4, 5, 6)}
+    >>> len(smallest_number_of_groups([0, 3], differences).axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
+    looks = ((VERMILLION, "--"), (PURPLE, "-."), (GREEN, ":"), (BLUE, "-"))
+    ax.axhline(0, color=GREY, linewidth=1.5)
+    for (label, difference), (colour, style) in zip(differences.items(), looks, strict=True):
+        ax.plot(spread, difference, color=colour, linestyle=style, label=label)
+    ax.annotate(
+        "worse than no pooling", (spread[-1], 0), (0, 40), textcoords="offset points", ha="right", color=GREY
+    )
+    ax.annotate("better", (spread[-1], 0), (0, -52), textcoords="offset points", ha="right", color=GREY)
+    ax.set(xlim=(0, spread[-1]), ylim=(-0.6, 0.3))
+    ax.set(xlabel="sd of the true means, in standard errors", ylabel="risk minus no pooling's")
+    ax.legend(loc="lower right")
+    return figure

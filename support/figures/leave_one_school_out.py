@@ -1,0 +1,51 @@
+"""Figures of the solution leave-one-school-out."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
+
+
+@styled
+def left_out_report(x, curves, report):
+    """Figure 5.63: the report of a school that was left out, as several models predict it.
+
+    Parameters
+    ----------
+    x : (n,) array
+        Reports (SAT points).
+    curves : dict of str to (n,) array
+        Predictive density by model, at most three.
+    report : float
+        The report that came (SAT points).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> x = np.linspace(-60, 60, 61)
+    >>> figure = left_out_report(x, {"complete": np.exp(-((x / 15) ** 2) / 2)}, 28.0)
+    >>> len(figure.axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    looks = ((GREEN, "-.", "s"), (BLUE, "-", "o"), (VERMILLION, "--", "^"))
+    ax.axvline(report, color=GREY, linewidth=1.5, linestyle=":")
+    for (label, density), (colour, style, marker) in zip(curves.items(), looks, strict=False):
+        ax.plot(x, density, color=colour, linestyle=style, label=f"{label} pooling".replace("none", "no"))
+        ax.plot(report, np.interp(report, x, density), color=colour, marker=marker)
+    ax.annotate(
+        "the report",
+        (report, 0.97),
+        (6, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        va="top",
+        color=GREY,
+    )
+    ax.set(xlabel="report of the school left out (SAT points)", ylabel="predictive density")
+    ax.set(xlim=(x[0], x[-1]), ylim=(0, None), yticks=[])
+    ax.legend(loc="upper left")
+    return figure

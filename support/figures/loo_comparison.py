@@ -1,0 +1,160 @@
+"""Figures of the page loo-comparison."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, styled
+
+
+@styled
+def loo_comparison(elpd_loo, sampled):
+    """Leave-one-out scores of models, and their differences from the best one (Figure 5.36).
+
+    Parameters
+    ----------
+    elpd_loo : mapping of str to (n,) array
+        Exact leave-one-out log densities by model, one per unit.
+    sampled : mapping of str to float
+        Sum of the same densities, estimated from draws.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, the sums with two standard errors; below, the differences from the best with theirs.
+
+    Examples
+    --------
+    >>> exact = {"one": [-3.0, -4.0], "two": [-3.2, -4.1]}
+    >>> len(loo_comparison(exact, {"one": -7.1, "two": -7.2}).axes)
+    2
+    """
+    scores = {name: np.asarray(values) for name, values in elpd_loo.items()}
+    best = max(scores, key=lambda name: scores[name].sum())
+    rows = np.arange(len(scores))
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
+    for ax, reference in zip(axes, (None, best), strict=True):
+        for row, (name, values) in zip(rows, scores.items(), strict=True):
+            shown = values - (0 if reference is None else scores[reference])
+            offset = 0 if reference is None else sampled[reference]
+            ax.errorbar(
+                shown.sum(),
+                row,
+                xerr=2 * np.sqrt(shown.size) * shown.std(),
+                fmt="o",
+                color=BLUE,
+                markersize=8,
+                capsize=5,
+                elinewidth=2.5,
+                label="exact, with 2 standard errors" if row == 0 else None,
+            )
+            ax.plot(
+                sampled[name] - offset,
+                row + 0.28,
+                "D",
+                color=VERMILLION,
+                markerfacecolor="white",
+                markersize=7,
+                label="estimated from draws (PSIS)" if row == 0 else None,
+            )
+        ax.set_yticks(rows, scores)
+        ax.set_ylim(rows[-1] + 0.6, -0.5)
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_xlabel("elpd (higher is better)")
+    axes[1].set_xlabel(f"elpd minus that of {best}")
+    axes[1].axvline(0, color=GREY, linestyle="--", linewidth=1)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=1)
+    return figure
+
+
+@styled
+def selection_by_loo(tau, wins, difference):
+    """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.47).
+
+    Parameters
+    ----------
+    tau : (n,) array
+        True between-group standard deviations.
+    wins : mapping of str to (n,) array
+        Share of the data sets in which each strategy, at most three, has the highest score.
+    difference : (n, 3) array
+        Score of partial minus complete pooling: lower, middle and upper quantile over the data sets.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> wins = {"complete": [0.8, 0.2], "partial": [0.2, 0.8]}
+    >>> len(selection_by_loo([0, 10], wins, [[-0.5, -0.3, 0.8], [-0.5, 0.5, 4.0]]).axes)
+    2
+    """
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.0), sharex=True)
+    looks = ((BLUE, "-", "o"), (GREEN, "--", "D"), (VERMILLION, "-.", "s"))
+    for (strategy, share), (colour, style, marker) in zip(wins.items(), looks, strict=False):
+        axes[0].plot(tau, share, style, color=colour, marker=marker, markersize=7, label=strategy)
+    axes[0].set(ylabel="share of data sets won", ylim=(-0.03, 1.03))
+    axes[0].legend(loc="upper center", ncols=1)
+    lower, middle, upper = np.transpose(difference)
+    axes[1].fill_between(tau, lower, upper, facecolor=(SKY, 0.35), edgecolor=BLUE, label="9 of 10 data sets")
+    axes[1].plot(tau, middle, "D--", color=GREEN, markersize=7, label="median")
+    axes[1].axhline(0, color=BLACK, linewidth=1)
+    axes[1].set(xlabel=r"true between-school sd $\tau$ (SAT points)", ylabel="elpd, partial\nminus complete")
+    axes[1].legend(loc="upper left")
+    return figure
+
+
+@styled
+def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
+    """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.46).
+
+    Parameters
+    ----------
+    exact, sampled : mapping of str to (school,) DataArray
+        Leave-one-out log densities by model, at most three.
+    pareto_k : mapping of str to (school,) DataArray
+        Pareto k of the sampled ones.
+    good_k : float
+        Above it, an estimate is marked as unreliable.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> values = {"one": xr.DataArray([-3.0, -4.0], coords={"school": ["A", "B"]})}
+    >>> k = {"one": xr.DataArray([0.2, 0.8], coords={"school": ["A", "B"]})}
+    >>> len(pointwise_loo(values, values, k).axes)
+    1
+    """
+    figure, axes = plt.subplots(1, len(exact), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False)
+    for ax, (name, truth) in zip(axes[0], exact.items(), strict=True):
+        rows = np.arange(truth.size)
+        flagged = pareto_k[name].values > good_k
+        estimate = sampled[name].values
+        ax.hlines(rows, truth, estimate, color=GREY, linewidth=1)
+        ax.plot(truth, rows, "o", color=BLUE, markersize=7, label="exact")
+        looks = ((~flagged, "D", "from draws"), (flagged, "x", rf"from draws, $\hat k > {good_k}$"))
+        for chosen, marker, label in looks:
+            ax.plot(
+                estimate[chosen],
+                rows[chosen],
+                marker,
+                color=VERMILLION,
+                markerfacecolor="none",
+                markersize=8,
+                markeredgewidth=1.8,
+                label=label,
+            )
+        ax.set_title(name.replace(" ", "\n"))
+        ax.tick_params(axis="y", length=0)
+    axes[0, 0].set_yticks(rows, truth["school"].values)
+    axes[0, 0].set_ylim(rows[-1] + 0.6, -0.6)
+    axes[0, 0].set_ylabel("school left out")
+    figure.supxlabel("log predictive density", fontsize=12)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure

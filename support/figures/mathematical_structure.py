@@ -1,0 +1,199 @@
+"""Figures of the page mathematical-structure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+
+from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, spread, styled
+
+
+@styled
+def plate_diagram():
+    """Plates of a three-level hierarchical model (Figure 5.34a, equation hierarchical-joint).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Circles are random quantities, shaded where observed; a plate repeats what it holds.
+
+    Examples
+    --------
+    >>> len(plate_diagram().axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.8))
+    ax.set(xlim=(0, 6), ylim=(0, 4.8), aspect="equal")
+    ax.set_axis_off()
+    plates = {"groups": (0.15, 0.1, 2.9, 3.25), "observations": (0.45, 0.25, 2.3, 1.5)}
+    for left, bottom, width, height in plates.values():
+        plate = FancyBboxPatch((left, bottom), width, height, "round,pad=0,rounding_size=0.1", fill=False)
+        ax.add_patch(plate)
+    nodes = {
+        r"$\mu$": (0.95, 4.2),
+        r"$\tau$": (2.25, 4.2),
+        r"$\theta_i$": (1.6, 2.65),
+        "$y_{ij}$": (1.6, 1.2),
+    }
+    radius = 0.38
+    for symbol, centre in nodes.items():
+        shade = "#c8c8c8" if "y" in symbol else "white"
+        ax.add_patch(Circle(centre, radius, facecolor=shade, edgecolor=BLACK, linewidth=1.5, zorder=2))
+        ax.text(*centre, symbol, ha="center", va="center", fontsize=17, zorder=3)
+    for start, end in ((r"$\mu$", r"$\theta_i$"), (r"$\tau$", r"$\theta_i$"), (r"$\theta_i$", "$y_{ij}$")):
+        first, last = np.array(nodes[start]), np.array(nodes[end])
+        step = (last - first) / np.linalg.norm(last - first) * radius
+        arrow = FancyArrowPatch(
+            first + step, last - step, arrowstyle="-|>", mutation_scale=18, shrinkA=0, shrinkB=0, color=BLACK
+        )
+        ax.add_patch(arrow)
+    ax.text(2.95, 1.9, r"$i = 1, \ldots, J$", ha="right", fontsize=12)
+    ax.text(2.65, 0.36, r"$j = 1, \ldots, n_i$", ha="right", fontsize=12)
+    levels = (
+        "hyperparameters,\nwith their hyperpriors",
+        "one parameter\nfor each group",
+        "observations\n(known)",
+    )
+    for text, height in zip(levels, (4.2, 2.65, 1.2), strict=True):
+        ax.text(3.3, height, text, va="center", fontsize=12)
+    return figure
+
+
+@styled
+def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked_tau=6.0):
+    """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.41).
+
+    Parameters
+    ----------
+    standard_error : xarray.DataArray
+        Known standard errors, (group,), in the units of tau; groups that share one share a line.
+    posterior_tau : hierarchical_exact.posterior.Marginal
+        Exact posterior of tau, whose density is drawn underneath.
+    largest_tau : float
+        End of the horizontal axis.
+    marked_tau : float
+        Where the lowest and the highest curve are marked by their values.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> from support import datasets
+    >>> schools = datasets.eight_schools()
+    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> len(shrinkage_factors(schools["standard_error"], posterior["tau"]).axes)
+    2
+    """
+    figure, (ax, below) = plt.subplots(
+        2, 1, figsize=(WIDTH, 5.2), sharex=True, gridspec_kw={"height_ratios": [4, 1]}
+    )
+    tau = np.linspace(0, largest_tau, 401)
+    dim = standard_error.dims[0]
+    sigmas = np.unique(standard_error.values)
+    heights = spread(sigmas**2 / (sigmas**2 + largest_tau**2), gap=0.06)
+    shades = plt.cm.viridis(np.linspace(0.0, 0.55, sigmas.size))
+    for sigma, shade, height in zip(sigmas, shades, heights, strict=True):
+        names = standard_error[dim].values[standard_error.values == sigma]
+        factor = sigma**2 / (sigma**2 + tau**2)
+        ax.plot(tau, factor, color=shade)
+        label = rf"{', '.join(names)} ($\sigma$ = {sigma:g})"
+        ax.text(largest_tau * 1.02, height, label, va="center", fontsize=11)
+    for sigma, offset in ((sigmas[0], (-6, -14)), (sigmas[-1], (8, 4))):
+        factor = sigma**2 / (sigma**2 + marked_tau**2)
+        ax.plot(marked_tau, factor, "o", color=VERMILLION, markeredgecolor=BLACK, zorder=4)
+        side = "right" if offset[0] < 0 else "left"
+        ax.annotate(f"{factor:.2f}", (marked_tau, factor), offset, textcoords="offset points", ha=side)
+    ax.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
+    ax.set(ylabel="shrinkage factor $B_i$", ylim=(0, 1.02), xlim=(0, largest_tau))
+    density = posterior_tau.pdf(tau[1:])
+    below.fill_between(tau[1:], density, facecolor=SKY, edgecolor=BLUE)
+    below.set(ylabel="posterior\n" + r"of $\tau$", yticks=[], ylim=(0, None))
+    below.axvline(marked_tau, color=GREY, linestyle=":", linewidth=1.2)
+    below.set_xlabel(r"standard deviation between groups, $\tau$")
+    return figure
+
+
+@styled
+def dependent_pairs(given, marginal):
+    """Two group parameters, given the hyperparameters and without knowing them (Figure 5.40).
+
+    Parameters
+    ----------
+    given, marginal : array_like
+        Draws of two group parameters, (n, 2), with hyperparameters fixed and drawn afresh.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pairs = np.random.default_rng(1).normal(size=(100, 2))
+    >>> len(dependent_pairs(pairs, pairs).axes)
+    2
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7), sharex=True, sharey=True)
+    panels = {
+        r"given $\mu$ and $\tau$": (given, BLUE, "o"),
+        r"$\mu$ and $\tau$ unknown": (marginal, VERMILLION, "^"),
+    }
+    for ax, (title, (pairs, colour, marker)) in zip(axes, panels.items(), strict=True):
+        first, second = np.asarray(pairs).T
+        ax.plot(first, second, marker, color=colour, markersize=2, linestyle="none")
+        ax.set_title(title)
+        ax.set_aspect("equal")
+        ax.set_xlabel(r"$\theta_1$", fontsize=14)
+    limit = 1.02 * np.abs(np.concatenate([given, marginal])).max()
+    axes[0].set(xlim=(-limit, limit), ylim=(-limit, limit))
+    axes[0].set_ylabel(r"$\theta_2$", fontsize=14)
+    return figure
+
+
+@styled
+def information_flow(estimates, observed, *, source="A", target="H"):
+    """One group's estimate against the datum of another, by pooling strategy (Figure 5.42).
+
+    Parameters
+    ----------
+    estimates : mapping of str to xarray.DataArray
+        For each strategy, at most three: posterior means of the target over the values tried for the
+        source's datum, which are the coordinate of the only dim.
+    observed : float
+        The value that the source really reported.
+    source, target : str
+        Names of the two schools.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> line = xr.DataArray([1.0, 2.0], coords={"y_A": [0.0, 50.0]})
+    >>> len(information_flow({"partial pooling": line}, 28.0).axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.0))
+    looks = ((VERMILLION, "--", "s"), (GREEN, "-", "D"), (BLUE, "-.", "o"))
+    for (strategy, means), (colour, line, marker) in zip(estimates.items(), looks, strict=False):
+        tried = means[means.dims[0]]
+        ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=strategy)
+    ax.axvline(observed, color=GREY, linestyle=":", linewidth=1.2)
+    ax.annotate(
+        "reported",
+        (observed, 0.02),
+        (4, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        color=GREY,
+    )
+    ax.set(
+        xlabel=f"effect reported by school {source} (SAT points)",
+        ylabel=f"estimate for school {target}\n(SAT points)",
+    )
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure

@@ -1,0 +1,50 @@
+"""Figures of the solution new-group-prediction."""
+
+import matplotlib.pyplot as plt
+
+from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
+
+
+@styled
+def covariate_precision(sizes, sds, *, needed):
+    """Figure 5.60: how well the effect of a kind of school can be known, by the number of schools.
+
+    Parameters
+    ----------
+    sizes : (n,) array
+        Number of private schools.
+    sds : dict of str to (n,) array
+        Posterior standard deviation of the covariate's coefficient, by design, at most two.
+    needed : float
+        Standard deviation at which the effect would usually show.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figure = covariate_precision(np.array([4, 16]), {"8 public": np.array([6.5, 5.0])}, needed=2.0)
+    >>> len(figure.axes)
+    1
+    """
+    figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
+    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    for (label, sd), (colour, style, marker) in zip(sds.items(), looks, strict=False):
+        ax.plot(sizes, sd, color=colour, linestyle=style, marker=marker, label=label)
+    ax.axhline(needed, color=GREY, linestyle=":", linewidth=1.5)
+    ax.annotate(
+        "enough for an effect of 5 points to show",
+        (sizes[0], needed),
+        (0, -15),
+        textcoords="offset points",
+        color=GREY,
+    )
+    ax.set(
+        xscale="log", ylim=(0, None), xlabel="private schools", ylabel=r"posterior sd of $\beta$ (SAT points)"
+    )
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.legend(loc="upper right")
+    return figure

@@ -1,0 +1,59 @@
+"""Figures of the page pooling-problem."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from support.figures.style import BLACK, BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
+
+
+@styled
+def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
+    """Group means under several pooling strategies, one panel each (Figure 5.33).
+
+    Parameters
+    ----------
+    estimates : mapping of str to xarray.Dataset
+        Strategies by name, at most three: ``mean`` and the ends ``lower`` and ``upper`` of an interval,
+        each (group,).
+    sizes : xarray.DataArray
+        Observations per group, (group,); its labels are shown from top to bottom.
+    grand_mean : float
+        Where the vertical line stands, in the units of the estimates.
+    truth : xarray.DataArray, optional
+        True group means, (group,), drawn as crosses.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> sizes = xr.DataArray([8, 18], coords={"group": ["first", "second"]})
+    >>> ends = {"lower": ("group", [65.0, 57.0]), "upper": ("group", [75.0, 63.0])}
+    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), **ends})
+    >>> len(pooling_comparison({"No pooling": alone}, sizes, 65.0).axes)
+    1
+    """
+    figure, axes = plt.subplots(
+        1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
+    )
+    rows = np.arange(sizes.size)
+    looks = ((VERMILLION, "s"), (BLUE, "o"), (GREEN, "D"))
+    for ax, (strategy, estimate), (colour, marker) in zip(axes[0], estimates.items(), looks, strict=False):
+        ax.axvline(grand_mean, color=GREY, linestyle="--", linewidth=1.2, label="mean of all")
+        ax.hlines(rows, estimate["lower"], estimate["upper"], color=colour, linewidth=3)
+        ax.plot(estimate["mean"], rows, marker, color=colour, markersize=8)
+        if truth is not None:
+            below = rows + 0.22
+            ax.plot(truth, below, "x", color=BLACK, markersize=7, markeredgewidth=1.8, label="true mean")
+        ax.set_title(strategy.replace(" ", "\n"))
+        ax.tick_params(axis="y", length=0)
+    names = sizes[sizes.dims[0]].values
+    labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]
+    axes[0, 0].set_yticks(rows, labels)
+    axes[0, 0].set_ylim(sizes.size - 0.5, -0.5)
+    axes[0, len(estimates) // 2].set_xlabel("mean exam score (points)")
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=2)
+    return figure

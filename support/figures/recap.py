@@ -1,0 +1,38 @@
+"""Figures of the page recap."""
+
+import matplotlib.pyplot as plt
+
+from support.figures.style import BLUE, GREY, SKY, VERMILLION, WIDTH, styled
+
+
+@styled
+def prior_to_posterior(grid, prior, likelihood, posterior, *, xlabel):
+    """Draw prior, likelihood and posterior of one quantity (Figure 5.39).
+
+    Parameters
+    ----------
+    grid : numpy.ndarray
+        Values of the quantity, (K,).
+    prior, likelihood, posterior : numpy.ndarray
+        Their densities on the grid, the likelihood scaled to area 1, (K,) each.
+    xlabel : str
+        The quantity and its unit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = np.linspace(0, 1, 5)
+    >>> figure = prior_to_posterior(grid, grid, 1 - grid, grid * (1 - grid), xlabel="x")
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    axes.fill_between(grid, posterior, color=SKY, alpha=0.4, linewidth=0)
+    axes.plot(grid, posterior, color=BLUE, label="posterior")
+    axes.plot(grid, likelihood, color=VERMILLION, linestyle="--", label="likelihood (scaled)")
+    axes.plot(grid, prior, color=GREY, linestyle=":", label="prior")
+    axes.set(xlim=(grid[0], grid[-1]), ylim=(0, None), yticks=[], xlabel=xlabel, ylabel="density")
+    axes.legend(loc="upper right")
+    return figure

@@ -1,0 +1,63 @@
+"""What all figures share.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; line styles, markers and
+labels repeat what colour says, so that every figure also reads in grey. Orange and sky blue stand out too
+little from white (less than 3 to 1) for lines and dots: they fill areas with an outline. The size and the
+type are chosen for a phone: a figure is 6 inches wide, and its smallest text is 11 points.
+"""
+
+import functools
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+BLACK, GREY = "#000000", "#6b6b6b"
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE = "#56B4E9", "#CC79A7"
+
+WIDTH = 6.0  # inches; on a phone 1 inch is shown on about 60 pixels
+
+STYLE = {
+    "figure.dpi": 180,
+    "figure.figsize": (WIDTH, 3.8),
+    "figure.constrained_layout.use": True,
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": plt.cycler(color=[BLUE, VERMILLION, GREEN, PURPLE, BLACK]),
+    "lines.linewidth": 2,
+}
+
+
+def styled(draw):
+    """Give a figure function the book's style, and let the notebook show its Figure once."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs):
+        with plt.rc_context(STYLE):
+            figure = draw(*args, **kwargs)
+        # A figure left open would be shown twice: by the inline backend and as the cell's result.
+        plt.close(figure)
+        return figure
+
+    return wrapper
+
+
+def spread(values, gap):
+    """Move label positions apart, as little as needed, until neighbours are `gap` apart."""
+    values = np.asarray(values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    sorted_values = values[order]
+    # Least squares under "at least a gap apart" is isotonic regression of the values less k gaps.
+    steps = gap * np.arange(values.size)
+    spread = isotonic_regression(sorted_values - steps).x + steps
+    places = np.empty_like(spread)
+    places[order] = spread
+    return places

@@ -1,0 +1,43 @@
+"""Figures of the solution tau-prior."""
+
+import matplotlib.pyplot as plt
+
+from support.figures.style import BLUE, GREEN, VERMILLION, WIDTH, styled
+
+
+@styled
+def priors_and_schools(tau, panels):
+    """Figure 5.62: posterior of tau under several priors, for more and more schools.
+
+    Parameters
+    ----------
+    tau : (n,) array
+        Grid of the between-school standard deviation, from 0 (SAT points).
+    panels : dict of str to dict of str to (n,) array
+        By number of schools, then by prior (at most three): the posterior density of tau.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tau = np.linspace(0, 15, 31)
+    >>> figure = priors_and_schools(tau, {"8 schools": {"flat": np.exp(-tau)}})
+    >>> len(figure.axes)
+    1
+    """
+    figure, axes = plt.subplots(
+        len(panels), figsize=(WIDTH, 1.7 * len(panels) + 0.7), sharex=True, squeeze=False
+    )
+    looks = ((VERMILLION, "--"), (BLUE, "-"), (GREEN, "-."))
+    for ax, (title, densities) in zip(axes[:, 0], panels.items(), strict=True):
+        for (label, density), (colour, style) in zip(densities.items(), looks, strict=False):
+            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        ax.set(ylim=(0, None), yticks=[], xlim=(0, tau[-1]), ylabel="density")
+        ax.set_title(title, loc="right", y=0.7)
+        ax.spines["left"].set_visible(False)
+    axes[-1, 0].set(xlabel=r"$\tau$ (SAT points)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

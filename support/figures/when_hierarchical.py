@@ -1,0 +1,158 @@
+"""Figures of the page when-hierarchical."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
+
+
+@styled
+def few_groups(tau, prior, posteriors):
+    """Figure 5.49: the posterior of tau against its prior, for more and more groups.
+
+    Parameters
+    ----------
+    tau : (n,) array
+        Where the densities are given.
+    prior : (n,) array
+        Prior density of tau.
+    posteriors : dict of int to dict of str to (n,) array
+        For each number of groups, posterior densities by label, at most two.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> tau = np.linspace(0, 20, 51)
+    >>> falling = np.exp(-tau)
+    >>> len(few_groups(tau, falling, {groups: {"flat": falling} for groups in (2, 4, 8, 16)}).axes)
+    4
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
+    for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
+        ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")
+        for (label, density), colour, style in zip(
+            densities.items(), (BLUE, VERMILLION), ("-", "-."), strict=False
+        ):
+            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        ax.set(title=f"$J = {groups}$", yticks=[], ylim=(0, None), xlim=(0, tau[-1]))
+    figure.supxlabel(r"between-group sd $\tau$", fontsize=12)
+    figure.supylabel("density", fontsize=12)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
+    """Figure 5.48: how much partial pooling narrows intervals, by the size of the group.
+
+    Parameters
+    ----------
+    sizes : (J,) array
+        Observations per group.
+    narrowing : (J,) array
+        Posterior sd of each group's mean, partial pooling over no pooling.
+    equal_size : float
+        Size of the groups in the comparison data set.
+    equal_narrowing : float
+        The same ratio there.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(group_sizes([2, 20], [0.4, 0.9], equal_size=5, equal_narrowing=0.7).axes)
+    1
+    """
+    figure, ax = plt.subplots()
+    ax.axhline(1, color=GREY, linestyle="--", linewidth=1)
+    ax.plot(sizes, narrowing, "o-", color=BLUE, label="unequal groups")
+    ax.plot(
+        equal_size, equal_narrowing, "D", color=VERMILLION, markersize=9, label="all groups equally large"
+    )
+    ax.annotate("no pooling", (sizes[0], 1), xytext=(0, -15), textcoords="offset points", color=GREY)
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.set(xlabel="observations in the group", ylabel="sd, partial over no pooling", ylim=(0, 1.08))
+    ax.legend(loc="lower right")
+    return figure
+
+
+@styled
+def two_kinds(gap, errors):
+    """Figure 5.50: the error of three strategies as two kinds of groups move apart.
+
+    Parameters
+    ----------
+    gap : (n,) array
+        Difference between the means of the two kinds, in SAT points.
+    errors : dict of str to (n,) array
+        Root mean squared error of the group means, by strategy.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> errors = {"none": [5, 5], "one centre": [4, 5], "two centres": [3, 3]}
+    >>> len(two_kinds([0, 20], errors).axes)
+    1
+    """
+    figure, ax = plt.subplots()
+    looks = ((GREY, ":", "s"), (VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    for (label, error), (colour, style, marker) in zip(errors.items(), looks, strict=True):
+        ax.plot(gap, error, color=colour, linestyle=style, marker=marker, label=label)
+    ax.set(
+        xlabel="true gap between the two kinds (SAT points)",
+        ylabel="error of group means (RMSE)",
+        ylim=(0, None),
+        xticks=gap,
+    )
+    ax.legend(loc="lower right")
+    return figure
+
+
+@styled
+def near_zero(groups, ratios):
+    """Figure 5.51: intervals of a hierarchical model against complete pooling's when tau is zero.
+
+    Parameters
+    ----------
+    groups : (n,) array
+        Number of groups.
+    ratios : dict of str to (n,) array
+        Posterior sd of a group's mean over complete pooling's, by kind of data.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(near_zero([2, 8], {"equal": [2.0, 1.5], "unequal": [3.0, 2.0]}).axes)
+    1
+    """
+    figure, ax = plt.subplots()
+    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    for (label, ratio), (colour, style, marker) in zip(ratios.items(), looks, strict=True):
+        ax.plot(groups, ratio, color=colour, linestyle=style, marker=marker, label=label)
+    ax.axhline(1, color=GREY, linewidth=1)
+    ax.axhline(np.sqrt(2), color=GREY, linestyle=":", linewidth=1.5)
+    ax.annotate(
+        r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), xytext=(-4, 9), textcoords="offset points", color=GREY
+    )
+    ax.annotate(
+        "complete pooling", (groups[-1], 1), xytext=(0, 6), textcoords="offset points", color=GREY, ha="right"
+    )
+    ax.set(xscale="log", yscale="log", xlabel="number of groups $J$", ylabel="sd over complete pooling's")
+    ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    ax.minorticks_off()
+    ax.legend(loc="upper left")
+    return figure
