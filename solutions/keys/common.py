@@ -1,71 +1,16 @@
-"""What several keys need: misunderstandings, and the Monte Carlo error of what a student computes from draws.
-
-That error is found by drawing from the exact posterior.
-"""
+"""What the keys of several exercises share."""
 
 import numpy as np
 
-from support.conventions import INTERVAL
+from support.monte_carlo import shortest_interval
 
 NEAR = 0.03  # two widths that differ by less are hard to tell apart in a sample
 EFFECTIVE_DRAWS = 2000  # what a sampled number must be worth; four chains of 2000 draws give more
 NEW_DRAWS = 4000  # the same for a new group, drawn afresh for each draw of the hyperparameters
-REPEATS = 200  # the error is then known to about 5%
 # Misunderstandings that several exercises know.
 CENTRAL = "giving a central interval in place of the shortest one"
 OWN = "giving the weight of a group's own data"
 TURNED = "taking the difference the other way round"
-
-
-def monte_carlo_error(statistic, *marginals, draws=EFFECTIVE_DRAWS):
-    """Standard error of a statistic of draws.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes one array of draws for each marginal, and returns a number or an array.
-    *marginals : hierarchical_exact.posterior.Marginal
-        Scalar marginals, drawn from independently by their quantiles.
-    draws : int
-        Effective draws in a sample.
-
-    Returns
-    -------
-    float or numpy.ndarray
-        Standard deviation of the statistic over repeated samples.
-
-    Examples
-    --------
-    The mean of standard Normal draws has the error one over the root of their number:
-
-    >>> import hierarchical_exact as exact
-    >>> known = exact.normal([0.0], [1e9], mu=0.0, tau=1.0)
-    >>> error = monte_carlo_error(np.mean, known["theta_new"])
-    >>> bool(abs(error * EFFECTIVE_DRAWS**0.5 - 1) < 0.2)
-    True
-    """
-    rng = np.random.default_rng(58)
-    # Between quantiles this close, a straight line is as good as the distribution.
-    probability = (np.arange(2000) + 0.5) / 2000
-    quantiles = [np.asarray(marginal.quantile(probability)) for marginal in marginals]
-    samples = (
-        [np.interp(rng.random(draws), probability, values) for values in quantiles] for _ in range(REPEATS)
-    )
-    return np.std([statistic(*sample) for sample in samples], axis=0, ddof=1)
-
-
-def hdi(draws):
-    """Shortest interval that holds 89% of the draws, (2,).
-
-    Examples
-    --------
-    >>> hdi(np.arange(101.0)).tolist()
-    [0.0, 89.0]
-    """
-    ordered = np.sort(np.ravel(draws))
-    inside = int(np.floor(INTERVAL * ordered.size))
-    start = np.argmin(ordered[inside:] - ordered[: ordered.size - inside])
-    return ordered[[start, start + inside]]
 
 
 def width(draws):
@@ -76,7 +21,7 @@ def width(draws):
     >>> float(width(np.arange(101.0)))
     89.0
     """
-    return np.ptp(hdi(draws))
+    return np.ptp(shortest_interval(draws))
 
 
 def wider(first, second, names):

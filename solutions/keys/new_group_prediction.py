@@ -5,8 +5,9 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import NEW_DRAWS, hdi, monte_carlo_error, wider, width
+from solutions.keys.common import EFFECTIVE_DRAWS, NEW_DRAWS, wider, width
 from support.conventions import INTERVAL
+from support.monte_carlo import monte_carlo_error, shortest_interval
 
 OBSERVED = "E"
 
@@ -24,12 +25,12 @@ def key(data, earlier):  # noqa: ARG001
         "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new, draws=NEW_DRAWS)),
         "a.hdi": Key(
             ends,
-            monte_carlo_error(hdi, new, draws=NEW_DRAWS),
+            monte_carlo_error(shortest_interval, new, draws=NEW_DRAWS),
             {"leaving out the spread between schools": posterior["mu"].hdi(INTERVAL).values},
         ),
         "b.ratio": Key(
             ratio,
-            monte_carlo_error(lambda x, y: width(x) / width(y), new, observed),
+            monte_carlo_error(lambda x, y: width(x) / width(y), new, observed, draws=EFFECTIVE_DRAWS),
             {"dividing the other way round": 1 / ratio},
         ),
         "b.wider": Key(wider(ratio, 1.0, ("school 9", "school E"))),

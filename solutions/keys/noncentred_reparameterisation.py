@@ -4,8 +4,9 @@ import numpy as np
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, hdi, monte_carlo_error
+from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS
 from support.conventions import INTERVAL, TAILS
+from support.monte_carlo import monte_carlo_error, shortest_interval
 
 TAU = 5.0
 
@@ -40,7 +41,7 @@ def key(data, earlier):  # noqa: ARG001
         "c.noncentred": Key(posterior),
         "c.hdi": Key(
             posterior["tau"].hdi(INTERVAL).values,
-            monte_carlo_error(hdi, posterior["tau"]),
+            monte_carlo_error(shortest_interval, posterior["tau"], draws=EFFECTIVE_DRAWS),
             {CENTRAL: posterior["tau"].quantile(TAILS).values},
         ),
     }

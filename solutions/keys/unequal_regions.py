@@ -5,8 +5,9 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import monte_carlo_error, width
+from solutions.keys.common import width
 from support.conventions import INTERVAL
+from support.monte_carlo import monte_carlo_error
 
 DRAWS = 1000  # effective draws: the intervals end in tails, where there are fewer than in the middle
 EQUALLY_PROBABLE = (np.arange(2000) + 0.5) / 2000

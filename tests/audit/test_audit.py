@@ -198,29 +198,6 @@ def test_a_number_that_is_none_is_refused():
         judge("about 8", Fixed(8.0))
 
 
-def test_monte_carlo_errors_against_closed_forms():
-    # Of 2,000 draws from a standard Normal: sd of the mean, of the sd, and of a quantile.
-    normal = numbers._Known(stats.norm())
-    tolerance = 4 / np.sqrt(2 * numbers.SETS)  # relative error of an error from so many sets
-    density = stats.norm.pdf(stats.norm.ppf(0.055))
-    expected = {
-        "mean": 1 / np.sqrt(2000),
-        "lower": np.sqrt(0.055 * 0.945 / 2000) / density,
-    }
-    statistics = {"mean": lambda draws: draws.mean(axis=1), "lower": numbers._STATISTICS["lower"]}
-    for name, value in expected.items():
-        error = numbers.monte_carlo_error([normal], statistics[name], [2000])
-        assert error == pytest.approx(value, rel=tolerance), name
-    assert numbers._error_of_sd(normal, 2000) == pytest.approx(1 / np.sqrt(4000), rel=1e-3)
-
-
-def test_the_shortest_interval_is_found():
-    draws = stats.expon.ppf((np.arange(20_000) + 0.5) / 20_000)
-    lower, upper = numbers.shortest_interval(draws[None])
-    assert lower[0] == pytest.approx(0, abs=1e-3)
-    assert upper[0] == pytest.approx(-np.log(0.11), abs=0.02)
-
-
 # The truths, in other ways ---------------------------------------------------------------------
 
 

@@ -22,7 +22,6 @@ from hierarchical_exact.posterior import Marginal
 from support import datasets
 from support.conventions import INTERVAL, TAILS
 from tooling.audit import runs
-from tooling.audit.numbers import shortest_width
 from tooling.audit.posteriors import (
     flat_posterior,
     hospitals_posterior,
@@ -958,7 +957,7 @@ def _e3_largest_gain() -> Finding:
     data = datasets.hospitals()
     exposure = data["exposure"].values
     shape, rate = 1 + data["count"].values, 0.5 + exposure
-    alone = [shortest_width(stats.gamma(a, scale=1 / b)) for a, b in zip(shape, rate, strict=True)]
+    alone = [_width(exact.marginal(stats.gamma(a, scale=1 / b))) for a, b in zip(shape, rate, strict=True)]
     gain = 1 - _width(hospitals_posterior()["lam"]).values / alone
     order, best = exposure.argsort(), gain.argmax()
     small, large, next_large = order[0], order[-1], order[-2]

@@ -5,7 +5,6 @@ below computes what is true. `judge` compares the two.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -15,11 +14,13 @@ import pandas as pd
 import xarray as xr
 import yaml
 from scipy import stats
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 
-from hierarchical_exact.posterior import Marginal, Posterior
+import hierarchical_exact as exact
+from hierarchical_exact import Marginal, Posterior
 from support import datasets
 from support.conventions import INTERVAL, LARGEST_Z, TAILS
+from support.monte_carlo import monte_carlo_error, shortest_interval
 from tooling.audit import runs
 from tooling.audit.posteriors import (
     covariate_posterior,
@@ -40,10 +41,6 @@ VERDICTS = (
 DRAWS = 8000
 # The smallest that the source states for a fit without divergences; used where it states none.
 UNSTATED_ESS = 1547
-# Dense in both tails.
-_PROBABILITIES = stats.norm.cdf(np.linspace(-5, 5, 401))
-# Sets of draws from which a Monte Carlo error is found: it is then known to 5%.
-SETS = 200
 
 
 @dataclass(frozen=True)
@@ -236,92 +233,31 @@ def _verdict(group, row, column, text, truth):
 # Monte Carlo errors ------------------------------------------------------------------------
 
 
-def monte_carlo_error(marginals: list[Marginal], statistic: Callable, ess: list[float]) -> float:
-    """Standard error of a statistic of draws, found by drawing from the exact posterior.
-
-    The root mean square distance of the statistic, over many sets of `ess` independent draws, from its
-    value in all of them together.
-
-    Parameters
-    ----------
-    marginals : list of Marginal
-        Of scalar quantities.
-    statistic : callable
-        Takes one array of draws, (sets, ess), per marginal, and gives one value per set.
-    ess : list of float
-        Effective draws of each marginal.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> import hierarchical_exact as exact
-    >>> tau = exact.normal([28, 8, -3], [15, 10, 16])["tau"]
-    >>> error = monte_carlo_error([tau], lambda draws: draws.mean(axis=1), [1000])
-    >>> bool(0.85 < error / (tau.sd() / 1000**0.5) < 1.15)
-    True
-    """
-    draws = []
-    for position, (marginal, size) in enumerate(zip(marginals, ess, strict=True)):
-        # Interpolated quantiles: a thousand times faster than exact ones, and as good for this purpose.
-        uniforms = _uniforms(58 + position, round(size))
-        draws.append(np.interp(uniforms, _PROBABILITIES, _quantiles(marginal)))
-    together = statistic(*[array.reshape(1, -1) for array in draws])
-    return float(np.sqrt(np.mean((statistic(*draws) - together) ** 2)))
-
-
-# Several statistics of a marginal are asked for in a row.
-@lru_cache(maxsize=4)
-def _quantiles(marginal):
-    return np.asarray(marginal.quantile(_PROBABILITIES))
-
-
+# Both of its ends are asked for in a row.
 @lru_cache(maxsize=4)
 def _hdi(marginal):
     return marginal.hdi(INTERVAL)
 
 
-@lru_cache(maxsize=8)
-def _uniforms(seed, size):
-    """Sets of uniform draws, each in order: what is made of them is then in order too, and quick to sort."""
-    return np.sort(np.random.default_rng(seed).uniform(size=(SETS, size)), axis=1)
+def central_width(draws: np.ndarray) -> float:
+    """Width of the central 89% interval of draws of one quantity.
 
-
-def shortest_interval(draws: np.ndarray) -> np.ndarray:
-    """Ends (2, sets) of the shortest interval that holds 89% of each row of draws."""
-    ordered = np.sort(draws, axis=1, kind="stable")  # made for what is nearly in order
-    count = int(np.floor(INTERVAL * draws.shape[1]))
-    widths = ordered[:, count:] - ordered[:, : draws.shape[1] - count]
-    start = widths.argmin(axis=1)[:, None]
-    ends = (start, start + count)
-    return np.array([np.take_along_axis(ordered, end, axis=1)[:, 0] for end in ends])
-
-
-def central_width(draws: np.ndarray) -> np.ndarray:
-    """Width (sets,) of the central 89% interval of each row of draws."""
-    return np.diff(np.quantile(draws, TAILS, axis=1), axis=0)[0]
+    Examples
+    --------
+    >>> round(float(central_width(np.arange(1001.0))), 6)
+    890.0
+    """
+    return np.ptp(np.quantile(draws, TAILS))
 
 
 _STATISTICS = {
+    "sd": lambda draws: draws.std(ddof=1),
     "hdi_lower": lambda draws: shortest_interval(draws)[0],
     "hdi_upper": lambda draws: shortest_interval(draws)[1],
-    "lower": lambda draws: np.quantile(draws, TAILS[0], axis=1),
-    "upper": lambda draws: np.quantile(draws, TAILS[1], axis=1),
+    "lower": lambda draws: np.quantile(draws, TAILS[0]),
+    "upper": lambda draws: np.quantile(draws, TAILS[1]),
     "width": central_width,
 }
-
-
-def _error_of_sd(marginal, ess):
-    """Standard error of the sd of independent draws, which depends on the fourth moment."""
-    z = np.linspace(-5, 5, len(_PROBABILITIES))
-    weights = stats.norm.pdf(z) / stats.norm.pdf(z).sum()
-    values = _quantiles(marginal)
-    deviations = values - weights @ values
-    variance = weights @ deviations**2
-    kurtosis = weights @ deviations**4 / variance**2
-    return math.sqrt(variance * (kurtosis - 1) / (4 * ess))
 
 
 def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
@@ -341,13 +277,13 @@ def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
     if statistic == "mean":
         return Fixed(marginal.mean(), marginal.sd() / math.sqrt(ess))
     if statistic == "sd":
-        return Fixed(marginal.sd(), _error_of_sd(marginal, ess))
-    if statistic.startswith("hdi"):
+        value = marginal.sd()
+    elif statistic.startswith("hdi"):
         value = float(_hdi(marginal).sel(ci_bound=statistic.removeprefix("hdi_")))
     else:
         lower, upper = np.asarray(marginal.quantile(TAILS))
         value = float({"lower": lower, "upper": upper, "width": upper - lower}[statistic])
-    return Fixed(value, monte_carlo_error([marginal], _STATISTICS[statistic], [ess]))
+    return Fixed(value, monte_carlo_error(_STATISTICS[statistic], marginal, draws=ess))
 
 
 def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
@@ -450,21 +386,10 @@ def _survey_interval_widths(group):
     result = {}
     for row in group["rows"]:
         own = 1 + counts.sel(response=row).item()
-        alone = stats.beta(own, 4 + counts.sum().item() - own)
-        error = monte_carlo_error([_Known(alone)], central_width, [DRAWS])
-        result[row, "no_pooling"] = Fixed(float(np.diff(alone.ppf(TAILS))[0]), error)
+        alone = exact.marginal(stats.beta(own, 4 + counts.sum().item() - own))
+        result[row, "no_pooling"] = summary_truth(alone, "width", DRAWS)
         result[row, "hierarchical"] = summary_truth(pi.sel(response=row), "width", UNSTATED_ESS)
     return result
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A distribution of SciPy with the interface of a marginal."""
-
-    distribution: object
-
-    def quantile(self, q):
-        return self.distribution.ppf(q)
 
 
 def _loo_comparison(group):
@@ -589,32 +514,19 @@ def _exercise_3_width(_group):
     hospitals = datasets.hospitals().sel(hospital="hospital 5")
     lam = hospitals_posterior()["lam"].sel(hospital="hospital 5")
     # Without pooling the source takes a Gamma(1, 0.5) prior; the posterior is a Gamma again.
-    alone = stats.gamma(1 + hospitals["count"].item(), scale=1 / (0.5 + hospitals["exposure"].item()))
+    alone = exact.marginal(
+        stats.gamma(1 + hospitals["count"].item(), scale=1 / (0.5 + hospitals["exposure"].item()))
+    )
 
     def narrower(pooled, single):
-        width = [np.diff(shortest_interval(draws), axis=0)[0] for draws in (pooled, single)]
-        return 100 * (1 - width[0] / width[1])
+        return 100 * (1 - np.ptp(pooled) / np.ptp(single))
 
-    width = float(np.diff(lam.hdi(INTERVAL).values)[0])
-    error = monte_carlo_error([lam, _Known(alone)], narrower, [UNSTATED_ESS, UNSTATED_ESS])
-    return {
-        ("hospital 5", "percent_narrower"): Fixed(float(100 * (1 - width / shortest_width(alone))), error)
-    }
+    def narrower_in_draws(pooled, single):
+        return narrower(shortest_interval(pooled), shortest_interval(single))
 
-
-def shortest_width(distribution) -> float:
-    """Width of the 89% highest density interval of a unimodal distribution of SciPy.
-
-    Examples
-    --------
-    >>> round(float(shortest_width(stats.expon())), 4)
-    2.2073
-    """
-
-    def width(below):
-        return distribution.ppf(below + INTERVAL) - distribution.ppf(below)
-
-    return minimize_scalar(width, bounds=(0, 1 - INTERVAL), method="bounded", options={"xatol": 1e-12}).fun
+    error = monte_carlo_error(narrower_in_draws, lam, alone, draws=UNSTATED_ESS)
+    truth = narrower(lam.hdi(INTERVAL).values, alone.hdi(INTERVAL).values)
+    return {("hospital 5", "percent_narrower"): Fixed(float(truth), error)}
 
 
 def _new_and_old_school():
@@ -639,9 +551,7 @@ def _exercise_4_new_school(group):
 def _exercise_4_width_ratio(_group):
     marginals, ess = zip(*_new_and_old_school().values(), strict=True)
     widths = [float(np.diff(np.asarray(marginal.quantile(TAILS)))[0]) for marginal in marginals]
-    error = monte_carlo_error(
-        list(marginals), lambda new, old: central_width(new) / central_width(old), list(ess)
-    )
+    error = monte_carlo_error(lambda new, old: central_width(new) / central_width(old), *marginals, draws=ess)
     return {("school 9 over school E", "ratio"): Fixed(widths[0] / widths[1], error)}
 
 

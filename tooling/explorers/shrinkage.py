@@ -65,9 +65,7 @@ def shrinkage(
         spacing=12,
     )
     numbers = {"school": "school", "raw": "raw effect", "estimate": "estimate", "B": "B"}
-    return Explorer(
-        chart.add_params(chosen), name="shrinkage", description=DESCRIPTION, numbers=numbers
-    )
+    return Explorer(chart.add_params(chosen), name="shrinkage", description=DESCRIPTION, numbers=numbers)
 
 
 def _schools(rows: pd.DataFrame, effect: xr.DataArray) -> alt.LayerChart:
