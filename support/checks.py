@@ -97,9 +97,10 @@ def compare(
     Examples
     --------
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
     >>> from support import datasets, models, sampling
     >>> schools = datasets.eight_schools()
-    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> posterior = exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
     >>> idata = sampling.sample(models.schools_noncentred(schools))  # doctest: +SKIP
     >>> print(compare(idata, posterior, ["mu"]))  # doctest: +SKIP
     quantity  statistic  exact    sampled  verdict

@@ -6,7 +6,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS, NEW_DRAWS, wider, width
-from support.conventions import INTERVAL, TAILS
+from support.conventions import INTERVAL, MU_LOG_PRIOR, SIGMA_LOG_PRIOR, TAILS
 from support.monte_carlo import monte_carlo_error, shortest_interval
 
 SMALLEST = "hospital 5"
@@ -16,7 +16,7 @@ PRIOR_SHAPE, PRIOR_RATE = 1.0, 0.5  # of the vague Gamma prior without pooling
 def key(data, earlier):
     """Exact answers; data: counts and exposures."""
     count, exposure = data[""]
-    posterior = exact.poisson(count, exposure)
+    posterior = exact.poisson(count, exposure, mu_log=MU_LOG_PRIOR, sigma_log=SIGMA_LOG_PRIOR)
     lam, new = posterior["lam"].sel(hospital=SMALLEST), posterior["lam_new"]
     shape = PRIOR_SHAPE + float(count.sel(hospital=SMALLEST))
     rate = PRIOR_RATE + float(exposure.sel(hospital=SMALLEST))

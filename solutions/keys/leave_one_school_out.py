@@ -6,6 +6,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import TURNED
+from support.conventions import MU_PRIOR, TAU_PRIOR
 
 MODELS = ("complete pooling", "partial pooling", "no pooling")
 PRIOR_SD = 20.0
@@ -15,7 +16,7 @@ EFFECT = "predicting the effect in place of the report"
 def key(data, earlier):
     """Exact answers; data: effects and standard errors of eight schools."""
     effect, error = (np.asarray(values) for values in data[""])
-    complete, partial = without_first(effect, error, tau=0.0), without_first(effect, error)
+    complete, partial = without_first(effect, error, 0.0), without_first(effect, error, TAU_PRIOR)
     used = earlier.get("a.prediction", complete)
     scores = elpds(effect, error)
     each = scores[1] - scores[0]
@@ -34,9 +35,9 @@ def key(data, earlier):
     }
 
 
-def without_first(effect, error, **prior):
+def without_first(effect, error, tau):
     """Mean and sd of the first school's report, predicted from the others."""
-    new = exact.normal(effect[1:], error[1:], **prior)["theta_new"]
+    new = exact.normal(effect[1:], error[1:], mu=MU_PRIOR, tau=tau)["theta_new"]
     return np.array([new.mean(), np.hypot(new.sd(), error[0])])
 
 
@@ -50,8 +51,8 @@ def elpds(effect, error):
     """Log densities of each school's report, predicted from the others, (model, school)."""
     return np.stack(
         [
-            exact.normal(effect, error, tau=0.0).elpd_loo.values,
-            exact.normal(effect, error).elpd_loo.values,
+            exact.normal(effect, error, mu=MU_PRIOR, tau=0.0).elpd_loo.values,
+            exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR).elpd_loo.values,
             stats.norm.logpdf(effect, 0, np.hypot(PRIOR_SD, error)),
         ]
     )

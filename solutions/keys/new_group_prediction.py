@@ -6,7 +6,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import EFFECTIVE_DRAWS, NEW_DRAWS, wider, width
-from support.conventions import INTERVAL
+from support.conventions import INTERVAL, MU_PRIOR, TAU_PRIOR
 from support.monte_carlo import monte_carlo_error, shortest_interval
 
 OBSERVED = "E"
@@ -15,12 +15,19 @@ OBSERVED = "E"
 def key(data, earlier):  # noqa: ARG001
     """Exact answers; data: eight schools, and for (d) twelve schools of two kinds."""
     effect, error = data[""]
-    posterior = exact.normal(effect, error)
+    posterior = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)
     new, observed = posterior["theta_new"], posterior["theta"].sel(school=OBSERVED)
     ends = new.hdi(INTERVAL).values
     ratio = np.ptp(ends) / np.ptp(observed.hdi(INTERVAL).values)
     kinds_effect, kinds_error, private = data["d"]
-    kinds = exact.normal(kinds_effect, kinds_error, covariates=private.values, beta=stats.norm(0, 10))
+    kinds = exact.normal(
+        kinds_effect,
+        kinds_error,
+        mu=MU_PRIOR,
+        tau=TAU_PRIOR,
+        covariates=private.values,
+        beta=stats.norm(0, 10),
+    )
     return {
         "a.mean": Key(new.mean(), monte_carlo_error(np.mean, new, draws=NEW_DRAWS)),
         "a.hdi": Key(

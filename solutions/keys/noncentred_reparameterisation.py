@@ -5,7 +5,7 @@ import numpy as np
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS
-from support.conventions import INTERVAL, TAILS
+from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
 from support.monte_carlo import monte_carlo_error, shortest_interval
 
 TAU = 5.0
@@ -14,7 +14,7 @@ TAU = 5.0
 def key(data, earlier):  # noqa: ARG001
     """Exact answers; data: effects and standard errors."""
     effect, error = data[""]
-    posterior = exact.normal(effect, error)
+    posterior = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)
     first = float(error[0])
     raw_sd = first / np.hypot(first, TAU)
     log_determinant = effect.size * np.log(TAU)

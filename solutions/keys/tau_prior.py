@@ -6,6 +6,7 @@ from scipy import optimize, stats
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import OWN, TURNED
+from support.conventions import MU_PRIOR
 
 MU_SD = 20.0
 TAUS = (2.0, 5.0, 10.0, 20.0)
@@ -19,7 +20,7 @@ def key(data, earlier):  # noqa: ARG001
     """Exact answers; data: effects and standard errors of schools."""
     effect, error = (np.asarray(values) for values in data[""])
     relative = log_likelihood(np.array([0.0, *TAUS]), effect, error)
-    fits = [exact.normal(effect, error, tau=prior) for prior in PRIORS]
+    fits = [exact.normal(effect, error, mu=MU_PRIOR, tau=prior) for prior in PRIORS]
     largest = int(effect.argmax())
     factors = np.array([mean_factor(fit, error[largest]) for fit in fits])
     gaps = np.array([gap(copies, effect, error) for copies in COPIES])
@@ -73,11 +74,13 @@ def mean_factor(fit, sigma):
 
 def below_one(low, effect, error):
     """Posterior probability of tau < 1 under a log-uniform prior."""
-    return float(exact.normal(effect, error, tau=stats.loguniform(low, HIGHEST))["tau"].cdf(1.0))
+    return float(exact.normal(effect, error, mu=MU_PRIOR, tau=stats.loguniform(low, HIGHEST))["tau"].cdf(1.0))
 
 
 def gap(copies, effect, error):
     """Posterior median of tau under half-Cauchy(25) minus that under half-Normal(2), with repeated data."""
     effect, error = np.tile(effect, copies), np.tile(error, copies)
-    tight, wide = (exact.normal(effect, error, tau=prior)["tau"].quantile(0.5) for prior in PRIORS[::2])
+    tight, wide = (
+        exact.normal(effect, error, mu=MU_PRIOR, tau=prior)["tau"].quantile(0.5) for prior in PRIORS[::2]
+    )
     return wide - tight

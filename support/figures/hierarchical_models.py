@@ -28,7 +28,9 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
     >>> import hierarchical_exact as exact
     >>> from support import datasets
     >>> data = datasets.eight_schools()
-    >>> partial = exact.normal(data["effect"], data["standard_error"])["theta"].mean()
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
+    >>> effect, error = data["effect"], data["standard_error"]
+    >>> partial = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean()
     >>> figure = shrinkage_slopes(data["effect"], data["standard_error"], partial, 7.4)
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.4))

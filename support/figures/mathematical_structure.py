@@ -82,7 +82,9 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     >>> import hierarchical_exact as exact
     >>> from support import datasets
     >>> schools = datasets.eight_schools()
-    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
+    >>> effect, error = schools["effect"], schools["standard_error"]
+    >>> posterior = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)
     >>> len(shrinkage_factors(schools["standard_error"], posterior["tau"]).axes)
     2
     """

@@ -13,6 +13,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import claims, explanations, numbers, posteriors, runs, tables
 from tooling.audit.numbers import Fixed, Seen, judge
 
@@ -325,6 +326,8 @@ def test_no_design_of_the_covariate_example_beats_the_bound():
         posterior = exact.normal(
             schools["effect"],
             schools["standard_error"],
+            mu=MU_PRIOR,
+            tau=TAU_PRIOR,
             covariates=schools["private"],
             beta=stats.norm(0, 10),
         )

@@ -11,6 +11,7 @@ from scipy import integrate, linalg, optimize, special, stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import claims, runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +194,7 @@ def test_other_runs_give_other_verdicts(monkeypatch, claim, columns, verdict):
 
 
 def test_another_posterior_gives_another_verdict(monkeypatch):
-    vague = exact.normal(*claims._schools(), tau=None)
+    vague = exact.normal(*claims._schools(), mu=MU_PRIOR, tau=None)
     monkeypatch.setattr(claims, "schools_posterior", lambda: vague)
     assert claims._CHECKS["forest-a-g"]().verdict == "holds"
     wide = exact.dirichlet_multinomial(
@@ -202,8 +203,8 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
     monkeypatch.setattr(claims, "survey_posterior", lambda: wide)
     assert claims._CHECKS["every-category-narrower"]().verdict == "holds"
     spread = {
-        "complete": exact.normal(np.array([-90.0, 0, 90]), 10.0, tau=0),
-        "partial": exact.normal(np.array([-90.0, 0, 90]), 10.0),
+        "complete": exact.normal(np.array([-90.0, 0, 90]), 10.0, mu=MU_PRIOR, tau=0),
+        "partial": exact.normal(np.array([-90.0, 0, 90]), 10.0, mu=MU_PRIOR, tau=TAU_PRIOR),
         "none": exact.normal(np.array([-90.0, 0, 90]), 10.0, mu=0, tau=100),
     }
     monkeypatch.setattr(claims, "strategies", lambda: spread)

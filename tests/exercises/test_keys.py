@@ -10,6 +10,7 @@ from scipy import integrate, stats
 import hierarchical_exact as exact
 from notebook_marking.course import Course
 from solutions.keys.common import wider, width
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from support.exercises import personal
 from support.monte_carlo import shortest_interval
 
@@ -84,7 +85,7 @@ def test_the_reduction_follows_from_the_widths_of_the_student():
 def test_the_ninth_school():
     """Its variance is that of mu plus the mean square of tau."""
     found = key("new-group-prediction", personal.data("5.8.4"))
-    posterior = exact.normal(EFFECT, ERROR)
+    posterior = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
     assert found["a.mean"].value == pytest.approx(posterior["mu"].mean())
     variance = posterior["mu"].sd() ** 2 + posterior["tau"].mean() ** 2 + posterior["tau"].sd() ** 2
     # Four thousand draws were asked for; their mean has this error.
@@ -95,7 +96,7 @@ def test_the_ninth_school():
 def test_honest_intervals_are_right(student):
     """Intervals from other draws of the same posterior: none of 200 is four errors off."""
     found = key("new-group-prediction", personal.data("5.8.4", student))
-    posterior = exact.normal(*personal.data("5.8.4", student)[""])
+    posterior = exact.normal(*personal.data("5.8.4", student)[""], mu=MU_PRIOR, tau=TAU_PRIOR)
     probability = (np.arange(5000) + 0.5) / 5000
     quantiles = posterior["theta_new"].quantile(probability).values
     rng = np.random.default_rng(584)

@@ -17,6 +17,7 @@ from notebook_marking.course import Course
 from notebook_marking.forms import plain
 from notebook_marking.scheme import Choice, Posterior, Text
 from support import datasets
+from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
 from support.exercises import Answers, forms, personal
 
 TABLES = Path(__file__).parent / "answers"
@@ -148,6 +149,8 @@ def test_wrong_answers_lose_their_points(scheme, name, wrong):
     value = key_of(scheme.id)[name].value
     right = value[0] if isinstance(value, tuple) else value
     names = {"np": np, "stats": stats, "exact": exact, "datasets": datasets, "draws": draws, "right": right}
+    names |= {"mu_prior": MU_PRIOR, "tau_prior": TAU_PRIOR}
+    names |= {"mu_log_prior": MU_LOG_PRIOR, "sigma_log_prior": SIGMA_LOG_PRIOR}
     given = eval(wrong, names | given_names(scheme.id))
     marked = mark(SUBMITTED, recorded(scheme, {name: given}), scheme)
     lost = [one for one in marks_of(marked, name) if one.points == 0]

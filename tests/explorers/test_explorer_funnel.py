@@ -5,12 +5,13 @@ import pytest
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling import explorers
 from tooling.explorers.funnel import given_tau, longest_step
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
-POSTERIOR = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"])
+POSTERIOR = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
 TAU = POSTERIOR["tau"]
 SETTINGS = [0.05, 1, 20]
 FORMS = ("centred", "non-centred")
@@ -32,7 +33,7 @@ def spec():
 @pytest.mark.parametrize("tau", [0.05, 1.0, 20.0])
 def test_law_given_tau_is_the_exact_posterior_with_tau_known(tau):
     mean, covariance = law(tau, "centred")
-    known = exact.normal(EFFECT, ERROR, tau=tau)
+    known = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=tau)
     assert mean[0] == pytest.approx(known["mu"].mean(), abs=1e-6)
     assert covariance[0, 0] ** 0.5 == pytest.approx(known["mu"].sd(), rel=1e-6)
     np.testing.assert_allclose(mean[1:], known["theta"].mean(), atol=1e-6)
@@ -98,7 +99,7 @@ def test_every_setting_has_its_rows_with_the_exact_interval(spec):
     for (tau, form), row in rows.items():
         # theta_A - mu = (1 - B) (y - mu) + noise, with the exact law of mu given tau.
         kept = tau**2 / (tau**2 + ERROR[0] ** 2)
-        mu = exact.normal(EFFECT, ERROR, tau=float(tau))["mu"]
+        mu = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=float(tau))["mu"]
         middle = kept * (EFFECT[0] - mu.mean())
         sd = np.sqrt((kept * mu.sd()) ** 2 + kept * ERROR[0] ** 2)
         unit = 1 if form == "centred" else tau

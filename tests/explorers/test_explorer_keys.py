@@ -7,6 +7,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling import explorers
 
 pytest_plugins = ["browsing"]
@@ -26,7 +27,7 @@ def test_prior(page, site):
     assert slider.get_attribute("aria-valuetext") == "5"
     prior.locator("select").press("ArrowDown")
     tau = stats.halfcauchy(scale=5)
-    posterior = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], tau=tau)
+    posterior = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], mu=MU_PRIOR, tau=tau)
     theta = posterior["theta"].sel(school="G")
     row = prior.locator("tbody tr", has_text="school G").locator("td")
     shown = [float(text) for text in row.all_inner_texts()]
@@ -59,7 +60,7 @@ def test_funnel(page, site):
     assert slider.get_attribute("aria-valuetext") == "20"
     slider.press("ArrowLeft")
     effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
-    tau = exact.normal(effect, error)["tau"]
+    tau = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
     limits = explorers.step_limits([10], effect, error, tau, mu_sd=20)
     rows = funnel.locator("tbody tr")
     shown = dict(zip(rows.locator("th").all_inner_texts(), rows.all(), strict=True))

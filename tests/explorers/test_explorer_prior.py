@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR
 from tooling import explorers
 
 SCHOOLS = datasets.eight_schools()
@@ -20,7 +21,7 @@ SCALES = [1, 10, 100]
 
 
 def fit(prior):
-    return exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], tau=prior)
+    return exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], mu=MU_PRIOR, tau=prior)
 
 
 @pytest.fixture(scope="module")

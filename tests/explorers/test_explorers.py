@@ -14,6 +14,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling import explorers
 from tooling.explorers.explorer import MIME
 from tooling.explorers.html import Renderer
@@ -27,13 +28,13 @@ EFFECT, ERROR = SCHOOLS["effect"], SCHOOLS["standard_error"]
 def dial(settings):
     """Return the first explorer, over these values of tau."""
     tau = xr.DataArray(settings, dims="tau", coords={"tau": settings})
-    fits = [exact.normal(EFFECT, ERROR, tau=value) for value in settings]
+    fits = [exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=value) for value in settings]
     return explorers.shrinkage(
         xr.concat([fit["theta"].mean() for fit in fits], dim=tau),
         EFFECT,
         ERROR**2 / (ERROR**2 + tau**2),
         tau.copy(data=[fit["mu"].mean() for fit in fits]),
-        exact.normal(EFFECT, ERROR)["tau"].pdf(settings).rename(x="tau"),
+        exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"].pdf(settings).rename(x="tau"),
     )
 
 
@@ -154,11 +155,11 @@ def test_the_slider_moves_by_keyboard_and_the_table_follows(site, page):
     slider = explorer.get_by_role("slider")
     slider.focus()
     page.keyboard.press("Home")
-    common = exact.normal(EFFECT, ERROR, tau=0)["mu"].mean()
+    common = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0)["mu"].mean()
     assert {row[1] for row in rows_of(explorer).values()} == {f"{common:.2f}"}
     for _ in range(12):
         page.keyboard.press("ArrowRight")
-    estimates = exact.normal(EFFECT, ERROR, tau=6)["theta"].mean()
+    estimates = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=6)["theta"].mean()
     rows = rows_of(explorer)
     assert len(rows) == 8
     for school, (raw, estimate, factor) in rows.items():

@@ -7,12 +7,13 @@ import xarray as xr
 
 import hierarchical_exact as exact
 from support import checks, datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 
 
 @pytest.fixture(scope="module")
 def posterior():
     schools = datasets.eight_schools()
-    return exact.normal(schools["effect"], schools["standard_error"])
+    return exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
 
 
 def draws_from(posterior, *, seed, draws=1000, shift=0.0, spread=1.0):
@@ -109,7 +110,9 @@ def test_missing_quantities_are_named(posterior, quantities, message):
 def test_dims_and_labels_must_be_the_same(posterior):
     sampled = draws_from(posterior, seed=7)
     schools = datasets.eight_schools()
-    unlabelled = exact.normal(schools["effect"].values, schools["standard_error"].values)
+    unlabelled = exact.normal(
+        schools["effect"].values, schools["standard_error"].values, mu=MU_PRIOR, tau=TAU_PRIOR
+    )
     with pytest.raises(ValueError, match="give the exact function a DataArray"):
         checks.compare(sampled, unlabelled, ["theta"])
     with pytest.raises(ValueError, match="posterior"):

@@ -20,7 +20,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from hierarchical_exact.posterior import Marginal
 from support import datasets
-from support.conventions import INTERVAL, TAILS
+from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
 from tooling.audit import runs
 from tooling.audit.posteriors import (
     flat_posterior,
@@ -430,7 +430,7 @@ def _forest_widths() -> Finding:
         return (width.values[smaller] >= width.values[larger]).sum()
 
     width = _width(schools_posterior()["theta"])
-    known_tau = _width(exact.normal(*_schools(), tau=6.0)["theta"])
+    known_tau = _width(exact.normal(*_schools(), mu=MU_PRIOR, tau=6.0)["theta"])
     return _judged(
         f"{reversed_pairs(width)} of {smaller.size} pairs of schools go the other way: A (sigma 15) is "
         f"{_at(width, 'A'):.2f} wide and H (18) {_at(width, 'H'):.2f}, E (9) {_at(width, 'E'):.2f} and B "
@@ -620,7 +620,7 @@ def _loo_no_warnings() -> Finding:
 def _overlap(groups: int, sigma: float) -> float:
     """Area that posterior and prior of tau share, for typical data with tau = 8."""
     prior, grid = stats.halfnorm(scale=10), np.linspace(0, 30, 601)
-    tau = exact.normal(_evenly_spread(groups, np.hypot(8, sigma)), sigma, tau=prior)["tau"]
+    tau = exact.normal(_evenly_spread(groups, np.hypot(8, sigma)), sigma, mu=MU_PRIOR, tau=prior)["tau"]
     return np.trapezoid(np.minimum(tau.pdf(grid), prior.pdf(grid)), grid)
 
 
@@ -643,13 +643,15 @@ def _tau_near_zero() -> Finding:
     complete = sigma / np.sqrt(groups)
     y = _evenly_spread(groups, sigma)
 
-    def width_ratio(**prior):
-        return exact.normal(y, sigma, mu=None, **prior)["theta"].sd()[groups // 2].item() / complete
+    def width_ratio(tau):
+        return exact.normal(y, sigma, mu=None, tau=tau)["theta"].sd()[groups // 2].item() / complete
 
     rng = np.random.default_rng(58)
     noise = [rng.normal(0, sigma, groups) for _ in range(60)]
-    error = _root_mean_square([exact.normal(row, sigma, mu=None)["theta"].mean() for row in noise])
-    learnt, known = width_ratio(), width_ratio(tau=0.1)
+    error = _root_mean_square(
+        [exact.normal(row, sigma, mu=None, tau=TAU_PRIOR)["theta"].mean() for row in noise]
+    )
+    learnt, known = width_ratio(TAU_PRIOR), width_ratio(0.1)
     return _judged(
         f"With tau = 0.1 known, the intervals of eight groups are {known:.2f} times those of complete "
         f"pooling; with tau learnt from typical data {learnt:.1f} times, and the error is {error:.1f} "
@@ -671,7 +673,11 @@ def _condition_numbers(data: float) -> list[float]:
     """
     effect, error = (values.values for values in _schools())
     sigma = error / np.sqrt(data)
-    tau = exact.normal(effect, sigma)["tau"].quantile((np.arange(4000) + 0.5) / 4000).values[:, None]
+    tau = (
+        exact.normal(effect, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
+        .quantile((np.arange(4000) + 0.5) / 4000)
+        .values[:, None]
+    )
     rng = np.random.default_rng(58)
     precision = 1 / (sigma**2 + tau**2)
     total = precision.sum(axis=1, keepdims=True) + 1 / 20**2
@@ -730,7 +736,9 @@ def _tau_prior_sensitivity() -> Finding:
     rng = np.random.default_rng(58)
     truth = rng.normal(0, 20, (20, 8))
     observed = rng.normal(truth, 10)
-    tight = [exact.normal(row, 10, tau=stats.halfnorm(scale=1))["theta"].mean() for row in observed]
+    tight = [
+        exact.normal(row, 10, mu=MU_PRIOR, tau=stats.halfnorm(scale=1))["theta"].mean() for row in observed
+    ]
     pooled, raw = _root_mean_square(np.array(tight) - truth), _root_mean_square(observed - truth)
 
     def limit(schools, width):
@@ -818,7 +826,7 @@ def _agree_when_many() -> Finding:
         rng = np.random.default_rng(58)
         data = [rng.normal(rng.normal(8, true_tau, 50), sigma) for _ in range(10)]
         plugged = [_plug_in(y, sigma) for y in data]
-        full = [exact.normal(y, sigma)["theta"].sd().values for y in data]
+        full = [exact.normal(y, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].sd().values for y in data]
         ratio = [np.mean(sd / posterior) for (_, _, sd), posterior in zip(plugged, full, strict=True)]
         return np.array([tau for tau, _, _ in plugged]), np.array(ratio)
 
@@ -840,13 +848,14 @@ def _bad_pooling() -> Finding:
         """Errors of the reading schools: raw, all pooled, and with the subject as covariate."""
         subject = np.repeat([0.0, 1.0], [8 - reading, reading])
         sigma = np.where(subject == 1, 10.0, 5.0)
-        known = {"covariates": subject, "beta": stats.norm(0, 20)}
+        priors = {"mu": MU_PRIOR, "tau": TAU_PRIOR}
+        known = priors | {"covariates": subject, "beta": stats.norm(0, 20)}
         rng = np.random.default_rng(58)
         losses = []
         for _ in range(40):
             theta = rng.normal(5 + gap * subject, 2)
             y = rng.normal(theta, sigma)
-            fits = (exact.normal(y, sigma, **model)["theta"].mean().values for model in ({}, known))
+            fits = (exact.normal(y, sigma, **model)["theta"].mean().values for model in (priors, known))
             losses.append([(estimate - theta)[subject == 1] for estimate in (y, *fits)])
         return np.sqrt(np.mean(np.square(losses), axis=(0, 2)))
 
@@ -1000,7 +1009,8 @@ def _e4_beta() -> Finding:
     def posterior_of_beta(seed):
         data = datasets.simulate_schools_with_covariate(np.random.default_rng(seed))
         kind = {"covariates": data["private"].values, "beta": stats.norm(0, 10)}
-        return exact.normal(data["effect"], data["standard_error"], **kind)["beta"]
+        posterior = exact.normal(data["effect"], data["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR, **kind)
+        return posterior["beta"]
 
     beta = posterior_of_beta(42)
     mean, sd = float(beta.mean()), float(beta.sd())

@@ -13,6 +13,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from hierarchical_exact.posterior import Posterior
 from support import datasets
+from support.conventions import MU_PRIOR
 from tooling.audit.numbers import group_named, judge, marginal_of, number, summary_truth
 from tooling.audit.posteriors import flat_posterior, schools_posterior
 
@@ -86,7 +87,9 @@ def smallest_covariate_sds(standard_error) -> dict[str, float]:
     True
     """
     private = np.repeat([0, 1], [8, 4])
-    posterior = exact.normal(np.zeros(12), standard_error, tau=0, covariates=private, beta=stats.norm(0, 10))
+    posterior = exact.normal(
+        np.zeros(12), standard_error, mu=MU_PRIOR, tau=0, covariates=private, beta=stats.norm(0, 10)
+    )
     return {"mu": float(posterior["mu"].sd()), "beta": float(np.ravel(posterior["beta"].sd())[0])}
 
 

@@ -292,8 +292,9 @@ def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
     Examples
     --------
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
     >>> schools = datasets.eight_schools()
-    >>> posterior = exact.normal(schools["effect"], schools["standard_error"])
+    >>> posterior = exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
     >>> round(marginal_of(posterior, "theta[E]").mean(), 2)
     5.53
     """

@@ -8,6 +8,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from hierarchical_exact.posterior import Posterior
 from support import datasets
+from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
 from tooling.audit.runs import COVARIATE_SEED
 
 
@@ -15,7 +16,7 @@ from tooling.audit.runs import COVARIATE_SEED
 def schools_posterior() -> Posterior:
     """Exact posterior of Eight Schools under the section's model."""
     schools = datasets.eight_schools()
-    return exact.normal(schools["effect"], schools["standard_error"])
+    return exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
 
 
 @cache
@@ -35,7 +36,9 @@ def survey_posterior() -> Posterior:
 def hospitals_posterior() -> Posterior:
     """Exact posterior of the hospitals as printed."""
     hospitals = datasets.hospitals()
-    return exact.poisson(hospitals["count"], hospitals["exposure"])
+    return exact.poisson(
+        hospitals["count"], hospitals["exposure"], mu_log=MU_LOG_PRIOR, sigma_log=SIGMA_LOG_PRIOR
+    )
 
 
 @cache
@@ -43,7 +46,12 @@ def covariate_posterior() -> Posterior:
     """Exact posterior for the twelve schools that the code of Solution 5.8.4 (d) generates."""
     schools = datasets.simulate_schools_with_covariate(np.random.default_rng(COVARIATE_SEED))
     return exact.normal(
-        schools["effect"], schools["standard_error"], covariates=schools["private"], beta=stats.norm(0, 10)
+        schools["effect"],
+        schools["standard_error"],
+        mu=MU_PRIOR,
+        tau=TAU_PRIOR,
+        covariates=schools["private"],
+        beta=stats.norm(0, 10),
     )
 
 
@@ -53,7 +61,7 @@ def strategies() -> dict[str, Posterior]:
     schools = datasets.eight_schools()
     data = schools["effect"], schools["standard_error"]
     return {
-        "complete": exact.normal(*data, tau=0),
+        "complete": exact.normal(*data, mu=MU_PRIOR, tau=0),
         "partial": schools_posterior(),
         "none": exact.normal(*data, mu=0, tau=20),
     }

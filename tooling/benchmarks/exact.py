@@ -16,6 +16,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 
 REPEATS = 5
 KIB_PER_GIB = 2**20
@@ -26,7 +27,11 @@ def main():
     schools, survey, hospitals = datasets.eight_schools(), datasets.survey(), datasets.hospitals()
     instructors = datasets.instructors()
     cases = [
-        ("exact: Eight Schools", 0.020, lambda: exact.normal(schools["effect"], schools["standard_error"])),
+        (
+            "exact: Eight Schools",
+            0.020,
+            lambda: exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR),
+        ),
         (
             "exact: instructors",
             0.100,
@@ -90,7 +95,7 @@ def many_groups(size):
     sigma = rng.uniform(1, 5, size)
     y = rng.normal(rng.normal(3, 2, size), sigma)
     start = time.perf_counter()
-    theta = exact.normal(y, sigma)["theta"]
+    theta = exact.normal(y, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"]
     theta.mean()
     theta.sd()
     return time.perf_counter() - start

@@ -61,10 +61,11 @@ def funnel(
     Examples
     --------
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
     >>> from support import datasets
     >>> data = datasets.eight_schools()
     >>> effect, error = data["effect"], data["standard_error"]
-    >>> tau, rng = exact.normal(effect, error)["tau"], np.random.default_rng(1)
+    >>> tau, rng = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"], np.random.default_rng(1)
     >>> funnel(effect, error, tau, mu_sd=20, settings=[0.1, 1, 10], rng=rng).name
     'funnel'
     """
@@ -122,8 +123,10 @@ def step_limits(values, effect, standard_error, tau: Marginal, *, mu_sd: float) 
     Examples
     --------
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
     >>> effect, error = [28, 8, -3], [15, 10, 16]
-    >>> limits = step_limits([0.1, 0.2], effect, error, exact.normal(effect, error)["tau"], mu_sd=20)
+    >>> tau = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
+    >>> limits = step_limits([0.1, 0.2], effect, error, tau, mu_sd=20)
     >>> bool(abs(limits["centred"][1] / limits["centred"][0] - 2) < 0.01)
     True
     """

@@ -53,10 +53,11 @@ def prior(
     --------
     >>> from scipy import stats
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR
     >>> from support import datasets
     >>> data = datasets.eight_schools()
     >>> def fit(prior):
-    ...     return exact.normal(data["effect"], data["standard_error"], tau=prior)
+    ...     return exact.normal(data["effect"], data["standard_error"], mu=MU_PRIOR, tau=prior)
     >>> prior({"uniform": lambda limit: stats.uniform(0, limit)}, [5, 10], fit, data["effect"]).name
     'prior'
     """
@@ -102,8 +103,9 @@ def overlap(prior, posterior: Posterior) -> float:
     --------
     >>> from scipy import stats
     >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR
     >>> sharp = stats.halfnorm(scale=0.1)
-    >>> round(overlap(sharp, exact.normal([28, 8, -3], [15, 10, 16], tau=sharp)), 2)
+    >>> round(overlap(sharp, exact.normal([28, 8, -3], [15, 10, 16], mu=MU_PRIOR, tau=sharp)), 2)
     1.0
     """
     # The posterior lies above the prior at no larger tau than its own tail reaches.

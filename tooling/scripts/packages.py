@@ -32,16 +32,17 @@ def try_alone(folder):
     out = OUT / folder.name
     shutil.rmtree(out, ignore_errors=True)
     settings = tomllib.loads((folder / "pyproject.toml").read_text())
+    code = {name.split(".")[0] for name in settings["tool"]["setuptools"]["packages"]}
+    leftovers = ("build", "__pycache__", "*.egg-info", ".*")
+    shutil.copytree(folder, out / "source", ignore=shutil.ignore_patterns(*leftovers))
     # All that is no code: tests, documents and what they read.
-    code = [Path(name).parts[0] for name in settings["tool"]["setuptools"]["packages"]]
-    leave_out = shutil.ignore_patterns(*code, "build", "__pycache__", "*.egg-info", ".*")
-    shutil.copytree(folder, out / "outside", ignore=leave_out)
+    shutil.copytree(folder, out / "outside", ignore=shutil.ignore_patterns(*leftovers, *code))
     python = out / "env" / "bin" / "python"
-    uv("build", "--wheel", "--out-dir", out, folder)
+    uv("build", "--wheel", "--out-dir", out, out / "source")
     uv("venv", "--python", sys.executable, out / "env")
     (wheel,) = out.glob("*.whl")
     uv("pip", "install", "--python", python, f"{wheel}[test]")
-    for name in dict.fromkeys(code):
+    for name in code:
         where = run(python, "-c", f"import {name}; print({name}.__file__)", capture_output=True).stdout
         if not where.startswith(str(out / "env")):
             sys.exit(f"packages: {name} is imported from {where.strip()}, not from its wheel")

@@ -7,7 +7,6 @@ section 5.4). The scales are integrated numerically.
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.laws import NormalMixture
@@ -125,8 +124,8 @@ def normal(
     y,
     sigma,
     *,
-    mu=stats.norm(0, 20),  # noqa: B008, a frozen distribution does not change
-    tau=stats.halfnorm(scale=10),  # noqa: B008
+    mu,
+    tau,
     covariates=None,
     beta=None,
 ):
@@ -168,7 +167,8 @@ def normal(
 
     Examples
     --------
-    >>> posterior = normal([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])
+    >>> effect, error = [28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18]
+    >>> posterior = normal(effect, error, mu=stats.norm(0, 20), tau=stats.halfnorm(scale=10))
     >>> round(posterior["mu"].mean(), 1)
     6.4
     """

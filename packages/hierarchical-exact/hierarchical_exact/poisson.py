@@ -39,13 +39,7 @@ _LOG_2PI = np.log(2 * np.pi)
 _QUANTILE_SHIFT = 10.0
 
 
-def poisson(
-    counts,
-    exposure,
-    *,
-    mu_log=stats.norm(0, 1),  # noqa: B008, a frozen distribution does not change
-    sigma_log=stats.halfnorm(scale=1),  # noqa: B008
-):
+def poisson(counts, exposure, *, mu_log, sigma_log):
     """Exact posterior of event rates under a log-normal population.
 
     ``counts[i] ~ Poisson(lam[i] * exposure[i])`` and ``log(lam[i]) ~ Normal(mu_log, sigma_log)``.
@@ -82,7 +76,8 @@ def poisson(
 
     Examples
     --------
-    >>> posterior = poisson([3, 10, 3, 8], [2.1, 5.0, 1.3, 8.2])
+    >>> priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
+    >>> posterior = poisson([3, 10, 3, 8], [2.1, 5.0, 1.3, 8.2], **priors)
     >>> bool(1 < posterior["lam"].mean()[0] < 2)
     True
     """

@@ -38,7 +38,9 @@ class Marginal:
     Examples
     --------
     >>> import hierarchical_exact as exact
-    >>> posterior = exact.normal([28, 8, -3], [15, 10, 16])
+    >>> from scipy import stats
+    >>> priors = {"mu": stats.norm(0, 20), "tau": stats.halfnorm(scale=10)}
+    >>> posterior = exact.normal([28, 8, -3], [15, 10, 16], **priors)
     >>> bool(0.05 < posterior["tau"].cdf(1.0) < 0.2)
     True
     """

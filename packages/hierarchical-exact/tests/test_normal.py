@@ -15,6 +15,7 @@ import hierarchical_exact as exact
 DATA = Path(__file__).parent / "data"
 Y = np.array([28, 8, -3, 7, -1, 1, 18, 12.0])
 SIGMA = np.array([15, 10, 16, 11, 9, 11, 10, 18.0])
+MU, TAU = stats.norm(0, 20), stats.halfnorm(scale=10)
 
 
 def brute_force(y, sigma, mu, tau, *, nodes=1201, width=12.0):
@@ -88,7 +89,7 @@ def test_eight_schools_to_a_millionth_by_adaptive_quadrature():
     moments = [
         integrate.quad(unnormalised, 0, 90, args=(k,), epsabs=0, epsrel=1e-11, limit=200)[0] for k in range(3)
     ]
-    posterior = exact.normal(Y, SIGMA)
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     mean = moments[1] / moments[0]
     assert posterior.log_evidence == pytest.approx(np.log(moments[0]), abs=1e-9)
     assert posterior["tau"].mean() == pytest.approx(mean, rel=1e-8)
@@ -122,7 +123,7 @@ def test_known_scales_are_conjugate():
     # With one datum per group a left-out school is predicted from its prior alone.
     np.testing.assert_allclose(alone.elpd_loo, log_p, rtol=1e-10)
     # Complete pooling: a precision-weighted mean.
-    together = exact.normal(Y, SIGMA, tau=0)
+    together = exact.normal(Y, SIGMA, mu=MU, tau=0)
     precision = 1 / 400 + (1 / SIGMA**2).sum()
     assert together["mu"].mean() == pytest.approx((Y / SIGMA**2).sum() / precision, rel=1e-12)
     assert together["mu"].sd() == pytest.approx(precision**-0.5, rel=1e-12)
@@ -133,16 +134,16 @@ def test_known_scales_are_conjugate():
 
 @pytest.mark.parametrize("prior", [stats.uniform(6, 1e-9), stats.halfnorm(loc=6, scale=1e-6)])
 def test_a_tau_prior_at_a_point_is_a_known_tau(prior):
-    point, known = exact.normal(Y, SIGMA, tau=prior), exact.normal(Y, SIGMA, tau=6)
+    point, known = exact.normal(Y, SIGMA, mu=MU, tau=prior), exact.normal(Y, SIGMA, mu=MU, tau=6)
     np.testing.assert_allclose(point["theta"].mean(), known["theta"].mean(), rtol=1e-6)
     np.testing.assert_allclose(point["theta"].hdi(0.89), known["theta"].hdi(0.89), rtol=1e-5)
     assert point.log_evidence == pytest.approx(known.log_evidence, abs=1e-5)
 
 
 def test_elpd_loo_is_a_ratio_of_evidences():
-    posterior = exact.normal(Y, SIGMA)
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     for j in range(8):
-        rest = exact.normal(np.delete(Y, j), np.delete(SIGMA, j))
+        rest = exact.normal(np.delete(Y, j), np.delete(SIGMA, j), mu=MU, tau=TAU)
         assert float(posterior.elpd_loo[j]) == pytest.approx(
             posterior.log_evidence - rest.log_evidence, abs=1e-7
         )
@@ -150,16 +151,16 @@ def test_elpd_loo_is_a_ratio_of_evidences():
 
 def test_elpd_loo_of_an_outlier_that_reaches_beyond_the_grid():
     y = np.append(np.zeros(12), 60.0)
-    posterior = exact.normal(y, np.ones(13), tau=stats.halfnorm(scale=30))
-    rest = exact.normal(y[:-1], np.ones(12), tau=stats.halfnorm(scale=30))
+    posterior = exact.normal(y, np.ones(13), mu=MU, tau=stats.halfnorm(scale=30))
+    rest = exact.normal(y[:-1], np.ones(12), mu=MU, tau=stats.halfnorm(scale=30))
     difference = posterior.log_evidence - rest.log_evidence
     assert float(posterior.elpd_loo[-1]) == pytest.approx(difference, abs=1e-7)
 
 
 def test_chain_rule_of_the_evidence_and_the_predictive_density():
     """p(y, y9) = p(y) p(y9 | y), and a new school's prediction integrates its density."""
-    posterior = exact.normal(Y, SIGMA)
-    both = exact.normal(np.append(Y, 5.0), np.append(SIGMA, 12.0))
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
+    both = exact.normal(np.append(Y, 5.0), np.append(SIGMA, 12.0), mu=MU, tau=TAU)
     predictive, _ = integrate.quad(
         lambda theta: posterior["theta_new"].pdf(theta) * stats.norm.pdf(5.0, theta, 12.0),
         -150,
@@ -176,7 +177,7 @@ def test_permutation_shift_and_scale(seed, shift, scale):
     rng = np.random.default_rng(seed)
     y, sigma = rng.normal(0, 10, 6), rng.uniform(3, 12, 6)
     order = rng.permutation(6)
-    base = exact.normal(y, sigma)
+    base = exact.normal(y, sigma, mu=MU, tau=TAU)
     moved = exact.normal(
         scale * y[order] + shift,
         scale * sigma[order],
@@ -192,10 +193,10 @@ def test_permutation_shift_and_scale(seed, shift, scale):
 
 
 def test_a_group_without_information_is_a_new_group():
-    posterior = exact.normal(np.append(Y, 0.0), np.append(SIGMA, 1e9))
+    posterior = exact.normal(np.append(Y, 0.0), np.append(SIGMA, 1e9), mu=MU, tau=TAU)
     assert posterior["theta"].mean().values[-1] == pytest.approx(posterior["theta_new"].mean(), rel=1e-6)
     assert posterior["theta"].sd().values[-1] == pytest.approx(posterior["theta_new"].sd(), rel=1e-6)
-    without = exact.normal(Y, SIGMA)
+    without = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     assert posterior["tau"].mean() == pytest.approx(without["tau"].mean(), rel=1e-6)
 
 
@@ -252,21 +253,21 @@ def test_improper_posteriors_are_refused(size, mu, tau, refused):
 
 
 def test_degenerate_data_work():
-    one = exact.normal([3.0], [2.0])
+    one = exact.normal([3.0], [2.0], mu=MU, tau=TAU)
     assert one["theta"].sd().item() < 2.0
-    same = exact.normal(np.full(8, 7.0), np.full(8, 10.0))
+    same = exact.normal(np.full(8, 7.0), np.full(8, 10.0), mu=MU, tau=TAU)
     assert np.ptp(same["theta"].mean().values) < 1e-12
     assert same["mu"].mean() < same["theta"].mean().values[0] < 7
     # tau's posterior is densest at zero, so its interval starts there.
     assert same["tau"].hdi(0.89)[0] == 0
-    piled = exact.normal(np.zeros(50), np.full(50, 1.0), tau=stats.halfcauchy(scale=1e-3))
+    piled = exact.normal(np.zeros(50), np.full(50, 1.0), mu=MU, tau=stats.halfcauchy(scale=1e-3))
     assert 0 < piled["tau"].mean() < 0.1
 
 
 def test_a_covariate_against_the_full_gaussian_posterior():
     rng = np.random.default_rng(202)
     x = np.repeat([0.0, 1.0], [5, 3])
-    posterior = exact.normal(Y, SIGMA, tau=6, covariates=x, beta=stats.norm(0, 10))
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=6, covariates=x, beta=stats.norm(0, 10))
     design = np.column_stack([np.ones(8), x])
     precision = design.T @ np.diag(1 / (SIGMA**2 + 36)) @ design + np.diag([1 / 400, 1 / 100])
     covariance = np.linalg.inv(precision)
@@ -278,16 +279,16 @@ def test_a_covariate_against_the_full_gaussian_posterior():
     log_p = stats.multivariate_normal(np.zeros(8), full).logpdf(Y)
     assert posterior.log_evidence == pytest.approx(log_p, rel=1e-10)
     # A covariate that is all zeros changes nothing and leaves beta at its prior.
-    plain = exact.normal(Y, SIGMA)
-    zero = exact.normal(Y, SIGMA, covariates=np.zeros(8), beta=stats.norm(0, 10))
+    plain = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
+    zero = exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=np.zeros(8), beta=stats.norm(0, 10))
     assert zero.log_evidence == pytest.approx(plain.log_evidence, abs=1e-9)
     assert zero["beta"].sd() == pytest.approx(10.0, rel=1e-9)
-    two = exact.normal(Y, SIGMA, covariates=rng.normal(size=(8, 2)), beta=stats.norm(0, 10))
+    two = exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=rng.normal(size=(8, 2)), beta=stats.norm(0, 10))
     assert two["beta"].mean().dims == ("covariate",)
 
 
 def test_marginals_are_distributions():
-    posterior = exact.normal(Y, SIGMA)
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     q = np.array([0.01, 0.055, 0.5, 0.945, 0.99])
     for name in posterior.quantities:
         marginal = posterior[name]
@@ -307,7 +308,7 @@ def test_marginals_are_distributions():
 
 @pytest.mark.slow
 def test_draws_come_from_the_marginal():
-    posterior = exact.normal(Y, SIGMA)
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     n = 20_000
     for name in ("tau", "mu"):
         draws = posterior[name].sample(n, np.random.default_rng(7))
@@ -319,7 +320,7 @@ def test_draws_come_from_the_marginal():
 
 
 def test_replicated_data_add_the_noise():
-    posterior = exact.normal(Y, SIGMA)
+    posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     np.testing.assert_allclose(posterior["y_rep"].mean(), posterior["theta"].mean(), rtol=1e-12)
     np.testing.assert_allclose(
         posterior["y_rep"].sd(), np.sqrt(posterior["theta"].sd() ** 2 + SIGMA**2), rtol=1e-10
@@ -328,7 +329,7 @@ def test_replicated_data_add_the_noise():
 
 def test_results_carry_the_labels_of_the_data():
     effect = xr.DataArray(Y, dims="school", coords={"school": list("ABCDEFGH")})
-    posterior = exact.normal(effect, SIGMA)
+    posterior = exact.normal(effect, SIGMA, mu=MU, tau=TAU)
     assert posterior["theta"].mean().dims == ("school",)
     assert posterior["theta"].hdi(0.89).dims == ("school", "ci_bound")
     assert float(posterior.elpd_loo.sel(school="A")) == pytest.approx(float(posterior.elpd_loo[0]))
@@ -361,7 +362,7 @@ def test_results_carry_the_labels_of_the_data():
     ],
 )
 def test_bad_input_is_named(arguments, message):
-    arguments = {"y": [1.0, 2.0], "sigma": [1.0, 2.0]} | arguments
+    arguments = {"y": [1.0, 2.0], "sigma": [1.0, 2.0], "mu": MU, "tau": TAU} | arguments
     with pytest.raises(ValueError, match=message):
         exact.normal(**arguments)
 
@@ -371,14 +372,17 @@ def test_standard_errors_in_another_order_than_the_effects_are_refused():
     y = xr.DataArray(Y, dims="school", coords=names)
     sigma = xr.DataArray(SIGMA, dims="school", coords=names)
     with pytest.raises(ValueError, match=r"(?s)sigma must have the labels of y.*sigma.reindex_like\(y\)"):
-        exact.normal(y, sigma[::-1])
+        exact.normal(y, sigma[::-1], mu=MU, tau=TAU)
     with pytest.raises(ValueError, match="sigma must have the dim of y, 'school'"):
-        exact.normal(y, sigma.rename(school="site"))
-    assert exact.normal(y, sigma[::-1].reindex_like(y))["mu"].mean() == exact.normal(Y, SIGMA)["mu"].mean()
+        exact.normal(y, sigma.rename(school="site"), mu=MU, tau=TAU)
+    assert (
+        exact.normal(y, sigma[::-1].reindex_like(y), mu=MU, tau=TAU)["mu"].mean()
+        == exact.normal(Y, SIGMA, mu=MU, tau=TAU)["mu"].mean()
+    )
 
 
 def test_bad_questions_are_refused():
-    tau = exact.normal(Y, SIGMA)["tau"]
+    tau = exact.normal(Y, SIGMA, mu=MU, tau=TAU)["tau"]
     with pytest.raises(ValueError, match="q must lie strictly between 0 and 1"):
         tau.quantile(1.0)
     with pytest.raises(ValueError, match="prob must be a number strictly between 0 and 1"):
@@ -497,7 +501,7 @@ def test_a_million_groups_recover_the_population():
     size = 100_000
     sigma = rng.uniform(1, 5, size)
     theta = rng.normal(3, 2, size)
-    posterior = exact.normal(rng.normal(theta, sigma), sigma)
+    posterior = exact.normal(rng.normal(theta, sigma), sigma, mu=MU, tau=TAU)
     assert abs(posterior["mu"].mean() - 3) < 4 * posterior["mu"].sd()
     assert abs(posterior["tau"].mean() - 2) < 4 * posterior["tau"].sd()
     z = (theta - posterior["theta"].mean().values) / posterior["theta"].sd().values

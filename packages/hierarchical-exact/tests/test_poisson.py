@@ -181,7 +181,7 @@ def complete_pooling():
 @pytest.mark.parametrize("sigma_log", [0, 1e-7])
 def test_complete_pooling_is_one_integral(sigma_log):
     density, total = complete_pooling()
-    posterior = exact.poisson(*HOSPITALS, sigma_log=sigma_log)
+    posterior = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=sigma_log)
     assert posterior.log_evidence == pytest.approx(np.log(total), abs=1e-8)
     below = integrate.quad(density, -2, np.log(1.8), epsabs=0, epsrel=1e-12)[0] / total
     assert posterior["mu_log"].cdf(np.log(1.8)) == pytest.approx(below, abs=1e-7)
@@ -219,7 +219,7 @@ def test_small_spread_leaves_no_comb(low, high):
     sigmas, weights = 0.5 * (low + high) + 0.5 * (high - low) * nodes, weights / 2
     group = 3
     x, density, cdf = small_spread(sigmas, weights, group)
-    posterior = exact.poisson(*HOSPITALS, sigma_log=stats.uniform(low, high - low))
+    posterior = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=stats.uniform(low, high - low))
     marginal = posterior["lam"].sel(group=group)
     at = slice(400, 3600, 19)
     rates = np.exp(x[at])
@@ -238,9 +238,9 @@ def test_small_spread_leaves_no_comb(low, high):
 def test_mean_rate_is_a_ratio_of_evidences(sigma_log):
     # lam Pois(y | e lam) = (y + 1) / e Pois(y + 1 | e lam), so E[lam | y] is a ratio of evidences.
     y, e = HOSPITALS
-    posterior = exact.poisson(y, e, sigma_log=sigma_log)
-    one = exact.poisson(y + (np.arange(8) == 4), e, sigma_log=sigma_log)
-    two = exact.poisson(y + 2 * (np.arange(8) == 4), e, sigma_log=sigma_log)
+    posterior = exact.poisson(y, e, mu_log=MU, sigma_log=sigma_log)
+    one = exact.poisson(y + (np.arange(8) == 4), e, mu_log=MU, sigma_log=sigma_log)
+    two = exact.poisson(y + 2 * (np.arange(8) == 4), e, mu_log=MU, sigma_log=sigma_log)
     first = (y[4] + 1) / e[4] * np.exp(one.log_evidence - posterior.log_evidence)
     second = first * (y[4] + 2) / e[4] * np.exp(two.log_evidence - one.log_evidence)
     marginal = posterior["lam"].sel(group=4)
@@ -265,22 +265,25 @@ def test_probabilities_of_all_counts_sum_to_one():
 )
 def test_leaving_one_out_is_a_difference_of_evidences(y):
     e = HOSPITALS[1]
-    posterior = exact.poisson(y, e)
+    posterior = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
     for i in (0, 4):
-        rest = exact.poisson(np.delete(y, i), np.delete(e, i))
+        rest = exact.poisson(np.delete(y, i), np.delete(e, i), mu_log=MU, sigma_log=SIGMA)
         expected = posterior.log_evidence - rest.log_evidence
         assert posterior.elpd_loo[i] == pytest.approx(expected, abs=1e-7)
 
 
 def test_one_hospital_is_left_out_to_the_prior():
-    posterior = exact.poisson([4], [2.0])
+    posterior = exact.poisson([4], [2.0], mu_log=MU, sigma_log=SIGMA)
     assert posterior.elpd_loo[0] == pytest.approx(posterior.log_evidence)
 
 
 def test_the_order_of_hospitals_does_not_matter():
     y, e = HOSPITALS
     order = np.array([3, 0, 7, 5, 1, 2, 6, 4])
-    first, second = exact.poisson(y, e), exact.poisson(y[order], e[order])
+    first, second = (
+        exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA),
+        exact.poisson(y[order], e[order], mu_log=MU, sigma_log=SIGMA),
+    )
     assert first.log_evidence == pytest.approx(second.log_evidence, abs=1e-10)
     for name in ("lam", "y_rep"):
         np.testing.assert_allclose(first[name].mean()[order], second[name].mean(), rtol=1e-9)
@@ -290,8 +293,8 @@ def test_the_order_of_hospitals_does_not_matter():
 
 def test_a_hospital_without_exposure_changes_nothing():
     y, e = HOSPITALS
-    without = exact.poisson(y, e)
-    posterior = exact.poisson(np.append(y, 0), np.append(e, 1e-9))
+    without = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
+    posterior = exact.poisson(np.append(y, 0), np.append(e, 1e-9), mu_log=MU, sigma_log=SIGMA)
     assert posterior.log_evidence == pytest.approx(without.log_evidence, abs=1e-7)
     assert posterior.elpd_loo[8] == pytest.approx(0, abs=1e-6)
     np.testing.assert_allclose(posterior["lam"].mean()[:8], without["lam"].mean(), rtol=1e-6)
@@ -303,8 +306,8 @@ def test_a_hospital_without_exposure_changes_nothing():
 
 def test_units_of_exposure_shift_the_population():
     y, e = HOSPITALS
-    first = exact.poisson(y, e)
-    second = exact.poisson(y, 1000 * e, mu_log=stats.norm(-np.log(1000), 1))
+    first = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
+    second = exact.poisson(y, 1000 * e, mu_log=stats.norm(-np.log(1000), 1), sigma_log=SIGMA)
     assert first.log_evidence == pytest.approx(second.log_evidence, abs=1e-8)
     assert first["mu_log"].mean() - np.log(1000) == pytest.approx(second["mu_log"].mean(), abs=1e-8)
     assert first["sigma_log"].sd() == pytest.approx(second["sigma_log"].sd(), rel=1e-7)
@@ -314,7 +317,7 @@ def test_units_of_exposure_shift_the_population():
 
 @pytest.mark.slow
 def test_quantile_inverts_cdf():
-    posterior = exact.poisson(*HOSPITALS)
+    posterior = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)
     q = np.array([0.001, 0.055, 0.5, 0.945, 0.999])
     for name in ("mu_log", "sigma_log", "lam_new"):
         np.testing.assert_allclose(posterior[name].cdf(posterior[name].quantile(q).values), q, atol=1e-9)
@@ -327,7 +330,7 @@ def test_quantile_inverts_cdf():
 
 
 def test_highest_density_interval_is_the_shortest():
-    marginal = exact.poisson(*HOSPITALS)["lam"].sel(group=4)
+    marginal = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)["lam"].sel(group=4)
     low, high = marginal.hdi(0.89).values
     assert marginal.cdf(high) - marginal.cdf(low) == pytest.approx(0.89, abs=1e-8)
     assert marginal.pdf(low) == pytest.approx(marginal.pdf(high), rel=1e-4)
@@ -337,14 +340,14 @@ def test_highest_density_interval_is_the_shortest():
 
 def test_replicated_counts_mix_poissons_over_the_rate():
     y, e = HOSPITALS
-    posterior = exact.poisson(y, e)
+    posterior = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
     lam, rep = posterior["lam"], posterior["y_rep"]
     np.testing.assert_allclose(rep.mean(), e * lam.mean(), rtol=1e-7)
     np.testing.assert_allclose(rep.sd(), np.sqrt(e * lam.mean() + (e * lam.sd()) ** 2), rtol=1e-6)
 
 
 def test_samples_follow_the_law():
-    posterior = exact.poisson(*HOSPITALS)
+    posterior = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)
     rng = np.random.default_rng(20)
     draws = posterior["lam"].sample(4000, rng).sel(group=4).values
     marginal = posterior["lam"].sel(group=4)
@@ -354,10 +357,10 @@ def test_samples_follow_the_law():
 def test_new_rate_has_finite_moments_only_under_a_light_prior():
     # E[lam_new**k] holds exp(k**2 sigma**2 / 2): a half-Normal prior must be narrower than 1 / k.
     y, e = np.array([5, 2, 9, 4]), np.array([2.0, 1.5, 3.0, 2.5])
-    narrow = exact.poisson(y, e, sigma_log=stats.halfnorm(scale=0.3))["lam_new"]
-    middle = exact.poisson(y, e, sigma_log=stats.halfnorm(scale=0.8))["lam_new"]
-    default = exact.poisson(*HOSPITALS)["lam_new"]
-    wide = exact.poisson(y, e, sigma_log=stats.halfcauchy(scale=0.3))["lam_new"]
+    narrow = exact.poisson(y, e, mu_log=MU, sigma_log=stats.halfnorm(scale=0.3))["lam_new"]
+    middle = exact.poisson(y, e, mu_log=MU, sigma_log=stats.halfnorm(scale=0.8))["lam_new"]
+    default = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)["lam_new"]
+    wide = exact.poisson(y, e, mu_log=MU, sigma_log=stats.halfcauchy(scale=0.3))["lam_new"]
     assert np.isfinite(narrow.mean())
     assert np.isfinite(narrow.sd())
     assert np.isfinite(middle.mean())
@@ -365,7 +368,7 @@ def test_new_rate_has_finite_moments_only_under_a_light_prior():
     assert np.isfinite(default.mean())
     assert default.sd() == np.inf
     assert wide.mean() == np.inf
-    one = exact.poisson([4], [2.0])["lam_new"]
+    one = exact.poisson([4], [2.0], mu_log=MU, sigma_log=SIGMA)["lam_new"]
     assert one.mean() == np.inf
 
 
@@ -397,13 +400,13 @@ def test_new_rate_mean_with_a_power_tail():
     density = stats.norm.pdf(mu)[:, None] * inner.prod(axis=2) * sigma
     evidence = (density * np.exp(-0.5 * sigma**2)).sum()
     expected = (density * np.exp(mu)[:, None]).sum() / evidence
-    new = exact.poisson(y, e)["lam_new"]
+    new = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)["lam_new"]
     # The integrand falls like sigma**-3 beyond sigma = 30.
     assert new.mean() == pytest.approx(expected, rel=1e-3)
 
 
 def test_all_counts_zero():
-    posterior = exact.poisson([0, 0, 0], [1.0, 2.0, 3.0])
+    posterior = exact.poisson([0, 0, 0], [1.0, 2.0, 3.0], mu_log=MU, sigma_log=SIGMA)
     lam = posterior["lam"]
     assert np.all(np.diff(lam.mean()) < 0)
     assert lam.sel(group=0).hdi(0.89)[0] == 0
@@ -413,7 +416,7 @@ def test_all_counts_zero():
 
 def test_very_large_counts_keep_their_rates():
     y, e = np.array([10**6, 1_200_000, 900_000]), np.full(3, 1e5)
-    posterior = exact.poisson(y, e)
+    posterior = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
     # A flat prior of the log rates would give Gamma(y, e); the population moves them by far less.
     np.testing.assert_allclose(posterior["lam"].mean(), y / e, atol=0.01 * np.sqrt(y.max()) / 1e5)
     np.testing.assert_allclose(posterior["lam"].sd(), np.sqrt(y) / e, rtol=1e-4)
@@ -423,15 +426,15 @@ def test_very_large_counts_keep_their_rates():
 
 
 def test_very_large_equal_counts_pool():
-    posterior = exact.poisson([10**6] * 4, [1e5] * 4)
+    posterior = exact.poisson([10**6] * 4, [1e5] * 4, mu_log=MU, sigma_log=SIGMA)
     assert posterior["sigma_log"].mean() < 2e-3
     assert np.all(posterior["lam"].sd() < 0.01)
     np.testing.assert_allclose(posterior["lam"].mean(), 10, rtol=1e-4)
 
 
 def test_a_narrow_prior_of_sigma_is_a_known_sigma():
-    narrow = exact.poisson(*HOSPITALS, sigma_log=stats.uniform(0.5, 1e-9))
-    known = exact.poisson(*HOSPITALS, sigma_log=0.5)
+    narrow = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=stats.uniform(0.5, 1e-9))
+    known = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=0.5)
     assert narrow.log_evidence == pytest.approx(known.log_evidence, abs=1e-7)
     np.testing.assert_allclose(narrow["lam"].hdi(0.89), known["lam"].hdi(0.89), rtol=1e-6)
     assert narrow["lam_new"].sd() == pytest.approx(known["lam_new"].sd(), rel=1e-6)
@@ -467,13 +470,13 @@ def test_known_mean_of_the_population():
 
 @pytest.mark.slow
 def test_slices_of_groups_give_what_the_whole_gives(monkeypatch):
-    whole = exact.poisson(*HOSPITALS)
+    whole = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)
     mean, interval, replicated = whole["lam"].mean(), whole["lam"].hdi(0.89), whole["y_rep"].hdi(0.89)
     monkeypatch.setattr("hierarchical_exact.posterior._SLICE", 1)
     # The package's attribute of that name is the function.
     module = importlib.import_module("hierarchical_exact.poisson")
     monkeypatch.setattr(module, "_SLICE", 60_000)
-    sliced = exact.poisson(*HOSPITALS)
+    sliced = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)
     np.testing.assert_allclose(sliced["lam"].mean(), mean, rtol=1e-7)
     np.testing.assert_allclose(sliced["lam"].hdi(0.89), interval, rtol=1e-6)
     np.testing.assert_array_equal(sliced["y_rep"].hdi(0.89), replicated)
@@ -485,9 +488,9 @@ def test_many_groups():
     rng = np.random.default_rng(7)
     e = rng.uniform(0.5, 5, size=60)
     y = rng.poisson(e * rng.lognormal(0.5, 0.4, size=60))
-    posterior = exact.poisson(y, e)
+    posterior = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
     mean = posterior["lam"].mean()
-    more = exact.poisson(y + (np.arange(60) == 47), e)
+    more = exact.poisson(y + (np.arange(60) == 47), e, mu_log=MU, sigma_log=SIGMA)
     expected = (y[47] + 1) / e[47] * np.exp(more.log_evidence - posterior.log_evidence)
     assert mean[47] == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(posterior["y_rep"].mean(), e * mean, rtol=1e-6)
@@ -498,16 +501,19 @@ def test_results_carry_the_labels_of_the_data():
     names = [f"hospital {i + 1}" for i in range(8)]
     counts = xr.DataArray(y, dims="hospital", coords={"hospital": names})
     exposure = xr.DataArray(e, dims="hospital", coords={"hospital": names})
-    for posterior in (exact.poisson(counts, exposure), exact.poisson(y, exposure)):
+    for posterior in (
+        exact.poisson(counts, exposure, mu_log=MU, sigma_log=SIGMA),
+        exact.poisson(y, exposure, mu_log=MU, sigma_log=SIGMA),
+    ):
         assert posterior["lam"].mean().dims == ("hospital",)
         assert posterior.elpd_loo.dims == ("hospital",)
         assert posterior["lam"].sel(hospital="hospital 5").mean() > 0
     assert posterior.quantities == ["mu_log", "sigma_log", "lam", "lam_new", "y_rep"]
-    assert exact.poisson(y, e)["y_rep"].mean().dims == ("group",)
+    assert exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)["y_rep"].mean().dims == ("group",)
     with pytest.raises(ValueError, match=r"(?s)exposure must have the labels of counts.*reindex_like"):
-        exact.poisson(counts, exposure[::-1])
+        exact.poisson(counts, exposure[::-1], mu_log=MU, sigma_log=SIGMA)
     with pytest.raises(ValueError, match="exposure must have the dim of counts"):
-        exact.poisson(counts, exposure.rename(hospital="ward"))
+        exact.poisson(counts, exposure.rename(hospital="ward"), mu_log=MU, sigma_log=SIGMA)
 
 
 @pytest.mark.parametrize(
@@ -535,4 +541,6 @@ def test_results_carry_the_labels_of_the_data():
 )
 def test_bad_input_is_refused_with_a_remedy(arguments, message):
     with pytest.raises(ValueError, match=message):
-        exact.poisson(**({"counts": [3, 1], "exposure": [1.0, 2.0]} | arguments))
+        exact.poisson(
+            **({"counts": [3, 1], "exposure": [1.0, 2.0], "mu_log": MU, "sigma_log": SIGMA} | arguments)
+        )
