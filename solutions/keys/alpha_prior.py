@@ -12,7 +12,6 @@ ALPHAS, TESTED = np.array([1.0, 8.0, 50.0]), (2.0, 8.0, 30.0, 100.0)
 SPREAD = 0.05
 INFINITE = 1e8
 PRIOR_MEANS = (1, 5, 20, 50)
-EQUALLY_PROBABLE = (np.arange(2000) + 0.5) / 2000
 UNIFORM = np.ones(4)
 
 
@@ -71,5 +70,4 @@ def fall(count, at_infinity):
 
 def mean_weight(alpha, size):
     """Posterior mean of the weight of the baseline in a region of this size."""
-    values = alpha.quantile(EQUALLY_PROBABLE).values
-    return (values / (values + size)).mean()
+    return alpha.expect(lambda a: a / (a + size))

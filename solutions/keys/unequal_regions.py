@@ -5,12 +5,12 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
+from solutions.keys.alpha_prior import mean_weight
 from solutions.keys.common import width
 from support.conventions import INTERVAL
 from support.monte_carlo import monte_carlo_error
 
 DRAWS = 1000  # effective draws: the intervals end in tails, where there are fewer than in the middle
-EQUALLY_PROBABLE = (np.arange(2000) + 0.5) / 2000
 
 
 def key(data, earlier):
@@ -23,7 +23,6 @@ def key(data, earlier):
     alpha, pi = posterior["alpha"], posterior["pi"].sel(region=sizes["region"].values[two])
     widths = pi.hdi(INTERVAL).diff("ci_bound").values[..., 0]
     width_errors, ratio_error = errors_of_widths(pi)
-    values = alpha.quantile(EQUALLY_PROBABLE).values
     shift = abs(pi.mean().values - count.values[two] / n[:, None]).sum(axis=1) / 2
     return {
         "a.fit": Key(posterior),
@@ -33,7 +32,7 @@ def key(data, earlier):
             rule(alpha.mean(), n), monte_carlo_error(lambda x: rule(x.mean(), n), alpha, draws=DRAWS)
         ),
         "c.weights": Key(
-            (values[:, None] / (values[:, None] + n)).mean(axis=0),
+            np.array([mean_weight(alpha, size) for size in n]),
             monte_carlo_error(lambda x: (x[:, None] / (x[:, None] + n)).mean(axis=0), alpha, draws=DRAWS),
         ),
         # At most the errors of the four means together, whatever their correlations.
