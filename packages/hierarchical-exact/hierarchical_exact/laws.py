@@ -64,11 +64,11 @@ class Law(Protocol):
 
 
 class FromDensity:
-    """A law that needs no more than `mean`, `sd` and `pdf`: derive your own from it.
+    """A law that needs no more than `mean`, `sd` and `density`: derive your own from it.
 
-    The density is integrated once, when a distribution function or a quantile is first asked for, over
-    the log odds of a quantity with two finite ends, the log of the distance from a single lower one, or
-    the quantity itself.
+    The density of each group is integrated once, when more than moments is first asked for, over the
+    log odds of a quantity with two finite ends, the log of the distance from a single lower one, or the
+    quantity itself. From then on it is tabulated, so that it may be slow to compute.
 
     Attributes
     ----------
@@ -85,13 +85,13 @@ class FromDensity:
     >>> class Exponential(FromDensity):
     ...     lower = 0.0
     ...
-    ...     def mean(self) -> np.ndarray:
+    ...     def mean(self):
     ...         return np.ones(1)
     ...
-    ...     def sd(self) -> np.ndarray:
+    ...     def sd(self):
     ...         return np.ones(1)
     ...
-    ...     def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    ...     def density(self, x, j):
     ...         return np.exp(-x)
     >>> median = Exponential().quantile(np.array([0.5]), np.array([0]))
     >>> bool(np.isclose(median[0], np.log(2), rtol=1e-9))
@@ -101,9 +101,25 @@ class FromDensity:
     lower, upper = -np.inf, np.inf
     discrete = False
 
+    def mean(self) -> np.ndarray:
+        """Means, (J,); infinite where there is none."""
+        raise NotImplementedError
+
+    def sd(self) -> np.ndarray:
+        """Standard deviations, (J,); infinite where there is none."""
+        raise NotImplementedError
+
+    def density(self, x: np.ndarray, j: int) -> np.ndarray:
+        """Density of group j at x, (n,)."""
+        raise NotImplementedError
+
     def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Distribution function at x, (n,)."""
         return self._curve.cdf(x, group)
+
+    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Density at x, (n,)."""
+        return self._curve.pdf(x, group)
 
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,)."""
@@ -130,13 +146,13 @@ class FromDensity:
 
         def log_density(x):
             with np.errstate(divide="ignore"):
-                return np.log(self.pdf(x, np.full(len(x), j)))
+                return np.log(self.density(x, j))
 
         grid = integrate(log_density, [axis])
         if abs(np.expm1(grid.log_evidence)) > _MISSING:
             raise ArithmeticError(
                 f"the density of group {j} integrates to {np.exp(grid.log_evidence):.8g}, not to one: "
-                "give a normalised pdf, and the ends of its support as lower and upper"
+                "give a normalised one, and the ends of its support as lower and upper"
             )
         return grid.curve("x")
 

@@ -28,8 +28,8 @@ class Betas(FromDensity):
     def sd(self):
         return stats.beta.std(self._a, self._b)
 
-    def pdf(self, x, group):
-        return self._height * stats.beta.pdf(x, self._a[group], self._b[group])
+    def density(self, x, j):
+        return self._height * stats.beta.pdf(x, self._a[j], self._b[j])
 
 
 class OneDensity(FromDensity):
@@ -44,7 +44,7 @@ class OneDensity(FromDensity):
     def sd(self):
         return np.atleast_1d(self._distribution.std())
 
-    def pdf(self, x, group):
+    def density(self, x, j):
         return self._distribution.pdf(x)
 
 
@@ -200,7 +200,7 @@ def test_densities_on_every_kind_of_support(distribution, lower, upper):
 def test_a_density_that_is_none_is_refused():
     with pytest.raises(ArithmeticError, match="density of group 0 integrates to 2, not to one"):
         Betas([2.0], [3.0], height=2.0).cdf(np.array([0.5]), np.array([0]))
-    with pytest.raises(ArithmeticError, match="not to one: give a normalised pdf"):
+    with pytest.raises(ArithmeticError, match="not to one: give a normalised one"):
         OneDensity(stats.norm(), 0.0, np.inf).cdf(np.array([0.5]), np.array([0]))
 
 

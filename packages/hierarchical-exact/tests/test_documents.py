@@ -1,0 +1,91 @@
+"""What the documents show runs, prints what they say, and is right."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+import hierarchical_exact
+
+PACKAGE = Path(__file__).resolve().parents[1]
+MODULES = [module.name for module in pkgutil.iter_modules(hierarchical_exact.__path__)]
+
+
+def blocks(name, language="python"):
+    """The fenced blocks of a document in one language."""
+    text = (PACKAGE / name).read_text(encoding="utf8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def own_model():
+    """The names that the how-to defines, and the time that it took."""
+    names = {"__name__": "own_model"}
+    started = time.process_time()
+    for block in blocks("docs/own-model.md"):
+        exec(block, names)
+    return names, time.process_time() - started
+
+
+def test_the_readme_prints_what_it_says():
+    (code,), (expected,) = blocks("README.md"), blocks("README.md", "text")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code, {})
+    assert printed.getvalue() == expected
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_the_docstrings_hold(module):
+    result = doctest.testmod(importlib.import_module(f"hierarchical_exact.{module}"))
+    assert result.failed == 0
+
+
+def test_importing_loads_numpy_scipy_and_xarray_only():
+    """Pandas comes with xarray; what would be slow to load stays out."""
+    heavy = ["matplotlib", "arviz", "pymc", "numba", "sklearn"]
+    code = f"import sys, hierarchical_exact; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_how_to_s_model_takes_seconds(own_model):
+    names, seconds = own_model
+    assert seconds < 60  # five on a quiet machine; root finding on its distribution functions took 161
+    low, high = names["intervals"].values.T
+    p = names["posterior"]["p"]
+    inside = [float(p.sel(group=j).cdf(high[j]) - p.sel(group=j).cdf(low[j])) for j in range(71)]
+    np.testing.assert_allclose(inside, 0.89, atol=1e-8)
+
+
+def test_the_how_to_s_model_agrees_with_brute_force(own_model):
+    y, n = np.array([0, 3, 9, 4]), np.array([5, 8, 20, 4])
+    mean, concentration = stats.beta(2, 3), stats.gamma(3, scale=4)
+    posterior = own_model[0]["beta_binomial"](y, n, mean=mean, concentration=concentration)
+    # Midpoints of a dense rectangle; the ends of the priors vanish.
+    m, k = (np.arange(600) + 0.5) / 600, (np.arange(2400) + 0.5) * 0.05
+    a, b = m[:, None] * k, (1 - m)[:, None] * k
+    joint = mean.pdf(m)[:, None] * concentration.pdf(k)
+    for y_i, n_i in zip(y, n, strict=True):
+        joint = joint * stats.betabinom.pmf(y_i, n_i, a, b)
+    evidence = joint.sum() / 600 * 0.05
+    joint /= joint.sum()
+    assert posterior.log_evidence == pytest.approx(np.log(evidence), abs=1e-5)
+    assert posterior["mean"].mean() == pytest.approx((joint.sum(axis=1) @ m), rel=1e-5)
+    assert posterior["concentration"].mean() == pytest.approx((joint.sum(axis=0) @ k), rel=1e-5)
+    for i, (y_i, n_i) in enumerate(zip(y, n, strict=True)):
+        p = posterior["p"].sel(group=i)
+        assert p.mean() == pytest.approx((joint * (a + y_i) / (k + n_i)).sum(), rel=1e-5)
+        cdf = (joint * special.betainc(a + y_i, b + n_i - y_i, 0.3)).sum()
+        assert p.cdf(0.3) == pytest.approx(cdf, abs=1e-5)
+        assert p.quantile(cdf) == pytest.approx(0.3, abs=1e-4)
