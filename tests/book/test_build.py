@@ -145,22 +145,35 @@ def test_an_edited_caption_or_sentence_reaches_the_page(book):
     assert "Another link" in shown(book, "one")
 
 
-def test_the_fingerprint_covers_code_data_lock_and_settings(book, monkeypatch):
-    script = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))
-    fingerprints = [script["fingerprint"](book)]
-    write(book / "support/new/module.py", "")
-    fingerprints.append(script["fingerprint"](book))
-    (book / "support/data/number.txt").rename(book / "support/data/renamed.txt")
-    fingerprints.append(script["fingerprint"](book))
-    write(book / "requirements.txt", "numpy==1.0\n")
-    fingerprints.append(script["fingerprint"](book))
+def test_the_fingerprint_covers_all_that_outputs_depend_on(tmp_path, monkeypatch):
+    fingerprint = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))["fingerprint"]
+    write(tmp_path / "requirements.txt", "numpy==2.0\n")
+    fingerprints = [fingerprint(tmp_path)]
+    package = "packages/some-package"
+    for name in (
+        "requirements.txt",
+        "support/new/module.py",
+        "support/data/number.txt",
+        "tooling/audit/data/stated.yaml",
+        "tooling/explorers/prior.py",
+        f"{package}/some_package/__init__.py",
+        f"{package}/some_package/data/table.csv",
+    ):
+        write(tmp_path / name, "changed")
+        fingerprints.append(fingerprint(tmp_path))
+    (tmp_path / "support/data/number.txt").rename(tmp_path / "support/data/renamed.txt")
+    fingerprints.append(fingerprint(tmp_path))
     monkeypatch.setenv("BOOK_SEED", "7")
-    fingerprints.append(script["fingerprint"](book))
-    assert len(set(fingerprints)) == 5
+    fingerprints.append(fingerprint(tmp_path))
+    monkeypatch.setattr("platform.machine", lambda: "another kind of processor")
+    fingerprints.append(fingerprint(tmp_path))
+    monkeypatch.setattr("sys.version", "another interpreter")
+    fingerprints.append(fingerprint(tmp_path))
+    assert len(set(fingerprints)) == len(fingerprints)
 
-    write(book / "support/__pycache__/module.pyc", "left behind")
-    write(book / "chapters/one.md", "another page")
-    assert script["fingerprint"](book) == fingerprints[-1]
+    for name in ("support/__pycache__/module.pyc", "chapters/one.md", f"{package}/README.md"):
+        write(tmp_path / name, "of no consequence")
+    assert fingerprint(tmp_path) == fingerprints[-1]
 
 
 def test_raising_cells_fail_the_build_each_time(book):

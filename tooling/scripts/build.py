@@ -2,9 +2,9 @@
 
 The outputs of executed notebooks are kept in a cache below ``_build/execution``, each as soon as it is
 finished, so that an interrupted build goes on where it was. The cache's folder is
-named after a fingerprint of everything a notebook depends on besides itself: the code and data
-in ``support/``, the lock, the interpreter and the ``BOOK_*`` variables. Within the folder,
-jupyter-cache finds a notebook by its code cells; a changed cell header counts as a change too.
+named after a fingerprint of everything a notebook depends on besides itself: the code and data that
+pages import, the lock, the interpreter, the kind of processor and the ``BOOK_*`` variables. Within the
+folder, jupyter-cache finds a notebook by its code cells; a changed cell header counts as a change too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from tooling import environment
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
+# What pages import: folders, or files that make their folder a package.
+IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
 SOLUTIONS = "solutions"
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
@@ -187,7 +189,10 @@ def fingerprint(root):
     digest = hashlib.sha256()
     for value in (sys.version, platform.machine(), *sorted(book_variables())):
         digest.update(f"{value}\0".encode())
-    add_files(digest, root, [root / "requirements.txt", *files_below(root / "support")])
+    found = [path for pattern in IMPORTED for path in sorted(root.glob(pattern))]
+    folders = [path if path.is_dir() else path.parent for path in found]
+    imported = [path for folder in folders for path in files_below(folder)]
+    add_files(digest, root, [root / "requirements.txt", *imported])
     return digest.hexdigest()[:16]
 
 
