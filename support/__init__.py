@@ -1,1 +1,1 @@
-"""Shared code of the book: data, models, sampling, exact answers, checks and figures."""
+"""What the book's pages import: data, models, sampling, checks, figures, and what an exercise needs."""

@@ -36,7 +36,9 @@ def test_the_search_finds_a_term_of_every_page(browser, site, served):
         words = max(re.findall(r"[A-Za-z-]{4,}", title), key=len)
         page.goto(f"{folder}search.html?q={words}")
         page.wait_for_selector("#search-results p.search-summary:not(:empty), #search-results li")
-        page.wait_for_function("!/Searching|Preparing/.test(document.querySelector('#search-results').innerText)")
+        page.wait_for_function(
+            "!/Searching|Preparing/.test(document.querySelector('#search-results').innerText)"
+        )
         found = page.locator("#search-results li a").evaluate_all("links => links.map((a) => a.pathname)")
         if not any(path.endswith(name) for path in found):
             missing.append(f"{words}: {name}")

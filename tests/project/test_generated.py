@@ -1,6 +1,6 @@
 """What commands generate and the repository keeps is fresh: the lock, the benchmarks, the picture.
 
-The instructors' scores are generated too: tests/test_datasets.py makes them again.
+The instructors' scores are generated too: tests/support/test_datasets.py makes them again.
 """
 
 import json

@@ -64,7 +64,7 @@ def test_a_misspelling_is_found_wherever_it_stands(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {misspelt} word\n")
     for name in (".venv/x.md", "_build/x.md", "tooling/extra/x.js", "requirements.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {misspelt} word\n")
     found = run("codespell", folder=tmp_path)
     assert {line.split(":")[0].removeprefix("./") for line in found.splitlines()} == set(names)
@@ -103,7 +103,7 @@ def test_examples_of_good_style_are_what_the_book_has():
     fenced = r"^(`{3,})(?:python|markdown)\n(.*?)^\1$"
     examples = [body for _, body in re.findall(fenced, text, re.DOTALL | re.MULTILINE)]
     assert len(examples) >= 5
-    folders = ("support", "tests", "chapters", "solutions")
+    folders = ("support", "packages", "tests", "chapters", "solutions")
     sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.[mp][dy]")]
     for example in examples:
         assert any(example in source for source in sources), f"found nowhere:\n{example}"
