@@ -167,10 +167,11 @@ def normal(
 
     Examples
     --------
+    >>> from scipy import stats
     >>> effect, error = [28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18]
     >>> posterior = normal(effect, error, mu=stats.norm(0, 20), tau=stats.halfnorm(scale=10))
     >>> round(posterior["mu"].mean(), 1)
-    6.4
+    7.5
     """
     values = arguments.vector("y", y)
     noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
@@ -267,6 +268,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
 
     Examples
     --------
+    >>> from scipy import stats
     >>> posterior = normal_groups(
     ...     [71, 75, 80, 62, 66], ["a", "a", "a", "b", "b"], mu=stats.norm(50, 25),
     ...     tau=stats.halfnorm(scale=10), sigma=stats.halfnorm(scale=15),
@@ -385,6 +387,7 @@ def normal_sample(y, *, mu, sigma):
 
     Examples
     --------
+    >>> from scipy import stats
     >>> posterior = normal_sample(
     ...     [71, 75, 80], mu=stats.norm(50, 25), sigma=stats.halfnorm(scale=15)
     ... )
