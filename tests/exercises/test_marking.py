@@ -139,8 +139,8 @@ def test_right_answers_get_all_points(exercise, student):
     marked = mark(SimpleNamespace(student=student, problem=""), run, scheme)
     prose = sum(answer.out_of for _, answer in scheme.entries() if isinstance(answer, Text))
     assert [one for one in marked.marks if one.state not in ("right", "review")] == []
-    assert marked.points == marked.out_of - prose
-    assert marked.out_of == scheme.out_of
+    assert marked.points == scheme.out_of - prose
+    assert sum(one.out_of for one in marked.marks) == scheme.out_of
     assert not marked.flags
 
 

@@ -115,6 +115,10 @@ class Course:
         """What a notebook may see of the course."""
         return View(self.packages, str(self.root))
 
+    def forms(self) -> dict:
+        """Return the public part of all schemes, by the id of the exercise: what `Answers` takes."""
+        return {name: scheme.forms() for name, scheme in self.schemes.items()}
+
     def page(self, scheme: Scheme) -> Path:
         """Return the worked solution of an exercise."""
         return self.solutions / f"{scheme.page}.md"

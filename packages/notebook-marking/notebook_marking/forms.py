@@ -3,8 +3,7 @@
 import numpy as np
 
 LONGEST_TEXT = 10_000  # characters
-STATISTICS = ("mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat", "lower", "upper")
-INTERVAL = 0.89  # probability of the highest-density interval in the summary of a posterior
+STATISTICS = ("mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat")
 
 
 def plain(form, value, of=None):
@@ -199,7 +198,6 @@ def _statistics(array):
     import arviz as az  # takes seconds, which notebooks without a fit should not wait for
 
     dims = ["chain", "draw"]
-    hdi = az.hdi(array, prob=INTERVAL)
     values = {
         "mean": array.mean(dims),
         "sd": array.std(dims, ddof=1),
@@ -208,8 +206,6 @@ def _statistics(array):
         "ess_bulk": az.ess(array, method="bulk"),
         "ess_tail": az.ess(array, method="tail"),
         "r_hat": az.rhat(array),
-        "lower": hdi.isel(ci_bound=0),
-        "upper": hdi.isel(ci_bound=1),
     }
     summary = {name: np.asarray(value, dtype=float) for name, value in values.items()}
     if not all(np.isfinite(value).all() for value in summary.values()):

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from notebook_marking import plain, review
 from notebook_marking.course import Course
-from notebook_marking.marking import Marked
+from notebook_marking.marking import Marked, total
 
 # How a run may end without anybody having to look at it.
 FINE = ("finished", "no answers")
@@ -132,16 +132,6 @@ def _unused(taken, start, end):
 # Facts about one submission ----------------------------------------------------------------
 
 
-def score(one: Marked) -> float:
-    """Points so far; what waits for a human counts as nothing."""
-    return _total(mark.points for mark in one.marks)
-
-
-def _total(points):
-    """Sum of points, free of errors such as that of 0.1 + 0.2."""
-    return round(sum(number for number in points if number is not None), 9)
-
-
 def out_of(one: Marked, schemes) -> float | None:
     """Points to be had, None where the exercise is unknown."""
     scheme = schemes.get(one.submission.exercise)
@@ -221,9 +211,9 @@ def grades(marked: Sequence[Marked], schemes) -> str:
                 "assignment": plain.defuse(one.submission.exercise),
                 "timestamp": plain.defuse(handed_in(one)),
                 "student_id": plain.defuse(one.submission.student),
-                "raw_score": float(score(one)),
+                "raw_score": float(one.points),
                 "late_submission_penalty": 0.0,
-                "score": float(score(one)),
+                "score": float(one.points),
                 "max_score": "" if highest is None else float(highest),
                 "state": state(one),
                 "note": plain.defuse(note(one)),
@@ -247,7 +237,7 @@ def gradescope(one: Marked, schemes) -> str:
         for mark in one.marks
     ]
     result = {
-        "score": score(one),
+        "score": one.points,
         "output": "\n".join(filter(None, (trouble(one), *map(plain.one_line, remarks(one))))),
         "output_format": "text",
         "visibility": "after_published",
@@ -285,9 +275,9 @@ def _exercise(one, schemes):
         "trouble": trouble(one),
         "remarks": (*remarks(one), *one.flags),
         "parts": parts,
-        "score": score(one),
+        "score": one.points,
         "out_of": out_of(one, schemes),
-        "waiting": _total(mark.out_of for mark in waiting(one)),
+        "waiting": total(mark.out_of for mark in waiting(one)),
     }
 
 
@@ -305,8 +295,8 @@ def _told(mark, scheme):
 
 def _points_of(rows):
     return {
-        "got": _total(row["points"] for row in rows),
-        "out_of": _total(row["out_of"] for row in rows),
+        "got": total(row["points"] for row in rows),
+        "out_of": total(row["out_of"] for row in rows),
     }
 
 
@@ -428,7 +418,7 @@ def _exercise_table(marked, schemes):
         theirs = [one for one in marked if one.submission.exercise == exercise]
         if not theirs:
             continue
-        mean = sum(map(score, theirs)) / len(theirs)
+        mean = sum(one.points for one in theirs) / len(theirs)
         full = "  ".join(f"({letter}) {_full(theirs, letter)}" for letter in scheme.parts)
         lines.append(f"{exercise:10}  {len(theirs):11}  {mean:5.1f} of {scheme.out_of:<4g}  {full}")
     return ["exercise    submissions  mean           full marks in", *lines] if lines else []

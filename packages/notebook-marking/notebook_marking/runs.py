@@ -46,10 +46,6 @@ class SandboxError(RuntimeError):
     """The machinery failed: this is no fault of the submission."""
 
 
-class SandboxMissing(SandboxError):
-    """The program that an engine needs is not installed."""
-
-
 @dataclass(frozen=True)
 class Limits:
     """What one submission may use.
@@ -105,7 +101,7 @@ class Run:
 
 
 class Ended(NamedTuple):
-    """How a sandbox ended: what was sent, what its engine complained of, and why it was killed, if so."""
+    """How a sandbox ended: what was sent, what it complained of, and why it was killed, if so."""
 
     messages: bytes
     errors: bytes

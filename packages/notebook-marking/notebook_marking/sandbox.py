@@ -34,7 +34,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from notebook_marking.runs import Ended, Limits, Run, SandboxError, SandboxMissing, read
+from notebook_marking.runs import Ended, Limits, Run, SandboxError, read
 from notebook_marking.seccomp import filter_program
 from notebook_marking.watching import watch
 
@@ -108,10 +108,8 @@ def run(
 
     Raises
     ------
-    SandboxMissing
-        If bubblewrap is not installed.
     SandboxError
-        If the sandbox does not start.
+        If bubblewrap is not installed, or the sandbox does not start.
     ValueError
         If an argument is not as described.
 
@@ -143,7 +141,7 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
 
     Raises
     ------
-    SandboxMissing, SandboxError
+    SandboxError
         If it does not; the message says why.
 
     Examples
@@ -245,14 +243,13 @@ def bubblewrap(
 
     Raises
     ------
-    SandboxMissing
-        If bubblewrap is not installed; the message says how to install it.
     SandboxError
-        If there is no showing Python without the whole course.
+        If bubblewrap is not installed, or Python cannot be shown without the whole course; the message says
+        what to do.
     """
     program = shutil.which("bwrap")
     if not program:
-        raise SandboxMissing(MISSING)
+        raise SandboxError(MISSING)
     words = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     words += ["--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
     if user is None:

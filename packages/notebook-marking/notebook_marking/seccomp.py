@@ -9,8 +9,7 @@ bubblewrap decides what can be seen; the watchdog adds up what processes use. Th
 - processors that are set aside for other runs;
 - looking into other processes, the kernel's log and keys, and parts of the kernel that no notebook needs.
 
-The filter is a short program of eight-byte instructions, see ``man 2 seccomp``; podman and docker have
-filters of their own.
+The filter is a short program of eight-byte instructions, see ``man 2 seccomp``.
 """
 
 import errno

@@ -1,7 +1,6 @@
 """What a class and its teacher get: complete, adding up, harmless whatever strangers write, never lost."""
 
 import csv
-import doctest
 import io
 import json
 import os
@@ -141,13 +140,6 @@ def soup(path):
 
 def everything(out):
     return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("module", [plain, reports, review])
-def test_examples_in_docstrings(module):
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 # Complete, and adding up -------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from notebook_marking import inside, runs, sandbox, watching
-from notebook_marking.runs import MIB, Ended, Limits, Run, SandboxError, SandboxMissing
+from notebook_marking.runs import MIB, Ended, Limits, Run, SandboxError
 from notebook_marking.sandbox import View, run
 
 HOSTILE = Path(__file__).resolve().parent / "hostile"
@@ -232,7 +232,7 @@ def test_too_large_a_notebook_is_not_begun():
 
 def test_what_is_missing_is_named_with_the_way_to_install_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(SandboxMissing, match=r"apt install bubblewrap.*--trust"):
+    with pytest.raises(SandboxError, match=r"apt install bubblewrap.*--trust"):
         run(b"", ".md", "5.8.1")
 
 

@@ -1,0 +1,228 @@
+"""Recording answers: what `record` keeps, in which form, and what it says."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from notebook_marking.answers import Answers as AnyAnswers
+from notebook_marking.forms import STATISTICS, plain
+
+NAMES = ["A", "B", "C"]
+FORMS = {
+    "1": {
+        "parts": {
+            "a": {
+                "factors": {"kind": "numbers", "shape": [2], "is": "the factors"},
+                "ranks": {"kind": "numbers", "shape": [2], "is": "the ranks"},
+                "most": {"kind": "choice", "options": NAMES, "is": "the largest"},
+                "least": {"kind": "choice", "options": NAMES, "is": "the smallest"},
+            },
+            "d": {
+                "factor": {"kind": "number", "is": "the factor"},
+                "meaning": {"kind": "text", "is": "what it means"},
+            },
+        }
+    }
+}
+
+
+def Answers(exercise="1", **options):
+    return AnyAnswers(exercise, forms=FORMS, data=lambda exercise, student: {"": (exercise,)}, **options)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def number(**more):
+    return {"kind": "number"} | more
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "result"),
+    [
+        (number(), 3, 3.0),
+        (number(), np.float32(0.5), 0.5),
+        (number(), xr.DataArray(2.5), 2.5),
+        ({"kind": "numbers", "shape": [2]}, (1, 2), [1.0, 2.0]),
+        ({"kind": "numbers", "shape": [2]}, xr.DataArray([1.0, 2.0]), [1.0, 2.0]),
+        ({"kind": "interval"}, np.array([0.0, 1.0]), [0.0, 1.0]),
+        ({"kind": "choice", "options": ["A", "B"]}, " a ", "A"),
+        ({"kind": "choice", "options": ["A", "B"]}, np.array("B"), "B"),
+        ({"kind": "choice", "options": ["A", "B"]}, xr.DataArray("B"), "B"),
+        ({"kind": "choice", "options": ["2", "3"]}, 3, "3"),
+        ({"kind": "text"}, "  Because. ", "Because."),
+    ],
+)
+def test_answers_in_their_form_are_brought_to_plain_numbers(form, value, result):
+    assert plain(form, value) == result
+    assert type(plain(form, value)) is type(result)
+
+
+class Equal:
+    """Claims to be equal to everything, and to be any number."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+    def __float__(self):
+        return 0.41
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "message"),
+    [
+        (number(), "0.5", "one number, not '0.5'"),
+        (number(), True, "not True"),
+        (number(), 1 + 2j, "one number"),
+        (number(), [1.0], "not an array of shape"),
+        (number(), Equal(), "one number, not "),
+        (number(), float("nan"), "not every number is finite"),
+        (number(range=[0, 1]), 86.2, "86.2 is outside the possible range, 0 to 1"),
+        (number(range=[0, float("inf")], unit="points"), -1, "at least 0 points"),
+        ({"kind": "numbers", "shape": [8]}, np.zeros(7), r"give 8 numbers, not an array of shape \(7,\)"),
+        ({"kind": "numbers", "shape": [8]}, 3.0, "give 8 numbers, not a single number"),
+        ({"kind": "numbers", "shape": [2]}, [[1], [1, 2]], "cannot be read as numbers"),
+        ({"kind": "interval"}, (2.0, 1.0), "lower end first"),
+        ({"kind": "choice", "options": ["A", "B"]}, "C", "give one of 'A', 'B'"),
+        ({"kind": "choice", "options": ["A", "B"]}, ["A"], "not among the options"),
+        ({"kind": "text"}, 3, "text in quotes"),
+        ({"kind": "text"}, "  ", "empty"),
+        ({"kind": "text"}, "x" * 10_001, "at most 10000"),
+        ({"kind": "posterior", "of": {"tau": []}}, {"tau": 3}, "what sample"),
+        ({"kind": "posterior", "of": {"tau": []}}, [1, 2], "what sample"),
+    ],
+)
+def test_other_answers_are_refused_with_a_message_that_says_what_to_give(form, value, message):
+    with pytest.raises(ValueError, match=message):
+        plain(form, value)
+
+
+def fit(tau, diverging=None, **more):
+    """A fit in the form in which PyMC returns it."""
+    variables = {"tau": (["chain", "draw"], tau)} | more
+    diverging = np.zeros(tau.shape, bool) if diverging is None else diverging
+    sample_stats = xr.Dataset({"diverging": (["chain", "draw"], diverging)})
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(variables), "sample_stats": sample_stats})
+
+
+def test_a_posterior_is_reduced_to_plain_numbers():
+    rng = np.random.default_rng(58)
+    tau = rng.normal(3.0, 2.0, (4, 1000))
+    diverging = np.arange(4000).reshape(4, 1000) < 7
+    theta = (["chain", "draw", "school"], rng.normal(0, [1.0, 5.0], (4, 1000, 2)))
+    form = {"kind": "posterior", "of": {"tau": [], "theta": [2]}}
+    summary = plain(form, fit(tau, diverging, theta=theta))
+    assert (summary["chains"], summary["draws"], summary["divergences"]) == (4, 1000, 7)
+    found = summary["quantities"]["tau"]
+    assert set(found) == set(STATISTICS)
+    assert found["mean"] == pytest.approx(tau.mean())
+    assert found["sd"] == pytest.approx(tau.std(ddof=1))
+    # Independent draws: the errors are those of the textbook, and the ESS is about their number.
+    assert found["mcse_mean"] == pytest.approx(2 / 4000**0.5, rel=0.2)
+    assert found["mcse_sd"] == pytest.approx(2 / 8000**0.5, rel=0.2)
+    assert found["ess_bulk"] == pytest.approx(4000, rel=0.2)
+    assert found["r_hat"] == pytest.approx(1, abs=0.01)
+    assert np.shape(summary["quantities"]["theta"]["mean"]) == (2,)
+    json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("idata", "message"),
+    [
+        (fit(np.zeros((1, 100))), "at least two chains"),
+        (fit(np.zeros((4, 100))), "does not vary"),
+        (fit(np.full((4, 100), np.nan)), "not finite"),
+        (
+            xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (["chain", "draw"], np.ones((4, 9)))})}),
+            "'tau'",
+        ),
+        (fit(np.ones((4, 9))).children["posterior"], "what sample"),
+        (
+            xr.DataTree.from_dict(
+                {"posterior": fit(np.random.default_rng(1).normal(size=(4, 9)))["posterior"]}
+            ),
+            "sample_stats",
+        ),
+    ],
+)
+def test_a_posterior_that_says_nothing_is_refused(idata, message):
+    with pytest.raises(ValueError, match=message):
+        plain({"kind": "posterior", "of": {"tau": []}}, idata)
+
+
+def test_a_notebook_writes_one_file_of_answers(capsys):
+    answers = Answers(student="ada")
+    answers.record("a", factors=..., most=...)
+    assert not answers.path.exists()
+    answers.record("a", factors=[0.5] * 2, most=..., least="B")
+    answers.record("d", factor=0.4)
+    assert json.loads(answers.path.read_text("utf-8")) == {
+        "exercise": "1",
+        "student": "ada",
+        "parts": {"a": {"factors": [0.5] * 2, "least": "B"}, "d": {"factor": 0.4}},
+    }
+    assert [path.name for path in answers.path.parent.iterdir()] == ["1.json"]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
+        "(a) not answered yet: factors, ranks, most, least",
+        "(a) recorded: factors, least",
+        "(a) not answered yet: ranks, most",
+        "(d) recorded: factor",
+        "(d) not answered yet: meaning",
+    ]
+
+
+def test_one_malformed_answer_does_not_cost_the_others():
+    answers = Answers()
+    with pytest.raises(ValueError, match=r"\(a\) not recorded: most .*'Z' is not among the options"):
+        answers.record("a", factors=[0.5] * 2, most="Z", least="B")
+    recorded = json.loads(answers.path.read_text("utf-8"))["parts"]["a"]
+    assert set(recorded) == {"factors", "least"}
+
+
+def test_what_cannot_be_kept_spoils_nothing(monkeypatch):
+    """An answer that JSON cannot hold is refused by itself; later ones are kept."""
+    answers = Answers()
+    monkeypatch.setattr("notebook_marking.answers.plain", lambda form, value, of: value)
+    with pytest.raises(TypeError):
+        answers.record("d", factor=object())
+    answers.record("d", factor=0.4)
+    assert json.loads(answers.path.read_text("utf-8"))["parts"] == {"d": {"factor": 0.4}}
+
+
+def test_recording_says_nothing_of_right_and_wrong(capsys):
+    for factors in ([0.0] * 2, [0.5] * 2):
+        Answers().record("a", factors=factors, most="A", least="A")
+    first, second = capsys.readouterr().out.strip().split("\n(a) rec")
+    second = "(a) rec" + second
+    assert first == second == "(a) recorded: factors, most, least\n(a) not answered yet: ranks"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"exercise": "9"}, "exercise is '9': give one of"),
+        ({"student": "../x"}, "student is '../x': give your id"),
+        ({"student": 7}, "student is 7"),
+        ({"student": "x" * 65}, "at most 64"),
+    ],
+)
+def test_wrong_use_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Answers(**arguments)
+
+
+def test_unknown_parts_and_names_are_named():
+    answers = Answers()
+    with pytest.raises(ValueError, match="no part 'e': give one of a, d"):
+        answers.record("e", x=1)
+    with pytest.raises(ValueError, match=r"part \(a\) asks for factors, ranks, most, least, not for factor"):
+        answers.record("a", factor=1)
+    with pytest.raises(ValueError, match="part 'a' has no data of its own"):
+        answers.data("a")

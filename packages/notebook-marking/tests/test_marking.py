@@ -1,0 +1,171 @@
+"""Marking what was recorded against the key: what is right, what follows, what is no sample."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from notebook_marking import marking
+from notebook_marking.runs import Run
+
+ADA = SimpleNamespace(student="ada", problem="")
+# The sample's summary of a standard Normal, from 4000 independent draws.
+FIT = {
+    "mean": 0.01, "sd": 1.0, "mcse_mean": 0.0158, "mcse_sd": 0.0112,
+    "ess_bulk": 4000.0, "ess_tail": 4000.0, "r_hat": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def marks(course):
+    """Marks of what ada recorded in the first exercise, by part and name; and what to look at."""
+
+    def of(parts, *, student="ada", exercise="1"):
+        run = Run("finished", {"exercise": exercise, "student": student, "parts": parts})
+        marked = marking.mark(ADA, run, course.schemes[exercise], course)
+        return {f"{one.part}.{one.name}": one for one in marked.marks} | {"flags": marked.flags}
+
+    return of
+
+
+def fit(*, chains=4, draws=1000, divergences=0, **statistics):
+    quantities = {"mu": FIT | statistics}
+    return {"chains": chains, "draws": draws, "divergences": divergences, "quantities": quantities}
+
+
+def test_right_answers_get_all_points(marks):
+    found = marks(
+        {
+            "a": {"total": 16.05, "largest": "third"},
+            "b": {"twice": 32.3, "explanation": "Because."},
+            "c": {"mean": 16 / 3 + 0.39, "fit": fit()},
+        }
+    )
+    assert found.pop("flags") == ()
+    assert {name: (one.state, one.points) for name, one in found.items()} == {
+        "a.total": ("right", 2),
+        "a.largest": ("right", 1),
+        "b.twice": ("right", 1),
+        "b.explanation": ("review", None),
+        "c.mean": ("right", 1),
+        "c.fit.mu": ("right", 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("parts", "name", "reason"),
+    [
+        ({"a": {"total": 16.11}}, "a.total", "you gave 16.11, and 16 is right"),
+        ({"a": {"total": 140.0}}, "a.total", "this is what one gets by taking the product"),
+        ({"a": {"largest": "first"}}, "a.largest", "you chose first; it is third"),
+        ({"b": {"twice": 32.4}}, "b.twice", "and 32 is right"),
+        ({"c": {"mean": 16 / 3 + 0.51}}, "c.mean", "within 4 Monte Carlo errors: 0.4"),
+    ],
+)
+def test_wrong_answers_get_none_and_say_why(marks, parts, name, reason):
+    found = marks(parts)
+    assert (found[name].state, found[name].points) == ("wrong", 0)
+    assert reason in found[name].reason
+    assert found["flags"] == ()
+
+
+def test_keys_that_are_data_mark_as_modules_do(marks):
+    found = marks({"a": {"ends": [1, 4.05], "span": 4, "sign": "not negative"}}, exercise="2")
+    assert (found["a.ends"].state, found["a.sign"].state) == ("right", "right")
+    assert found["a.span"].reason.endswith("this is what one gets by counting both ends")
+
+
+def test_what_follows_from_a_wrong_answer_gets_its_points_and_nothing_else_does(marks):
+    found = marks({"a": {"total": 10.0}, "b": {"twice": 20.0}})
+    assert (found["a.total"].points, found["b.twice"].points) == (0, 1)
+    assert found["b.twice"].reason == "worked out correctly from your (a) total"
+    assert marks({"b": {"twice": 20.0}})["b.twice"].points == 0
+    assert marks({"a": {"total": 10.0}, "b": {"twice": 21.0}})["b.twice"].points == 0
+
+
+def test_a_miss_of_four_to_five_errors_is_for_a_human(marks):
+    found = marks({"c": {"mean": 16 / 3 + 0.45}})
+    assert found["c.mean"].points == 0
+    assert "so close that a human should look" in found["flags"][0]
+
+
+def test_the_id_decides_whose_key_counts(marks):
+    assert marks({"a": {"total": 7.0}}, student="")["a.total"].points == 2
+    assert marks({"a": {"total": 16.0}}, student=" ADA ")["a.total"].points == 2
+    stranger = marks({"a": {"total": 22.0}}, student="arthur")  # right for an id of that length
+    assert stranger["a.total"].points == 0
+    assert stranger["flags"] == ("recorded under the id 'arthur'; marked with the data of 'ada'",)
+
+
+NO_SAMPLE = "these numbers are not the summary of a sample"
+
+
+@pytest.mark.parametrize(
+    ("summary", "reason"),
+    [
+        (fit(chains=1, draws=4000), NO_SAMPLE),
+        (fit(ess_bulk=16_001.0, mcse_mean=0.0079), NO_SAMPLE),
+        (fit(sd=0.0), NO_SAMPLE),
+        (fit(mcse_sd=0.0), NO_SAMPLE),
+        (fit(divergences=4001), NO_SAMPLE),
+        (fit(mcse_mean=0.05), NO_SAMPLE),
+        (fit(mcse_mean=0.005), NO_SAMPLE),
+        (fit(divergences=1), "1 transitions diverged: such a sample cannot be trusted"),
+        (fit(r_hat=1.011), "R-hat is 1.011, above 1.01"),
+        (fit(ess_tail=399.0), "too few effective draws: 399, where 400 are needed"),
+        (fit(mean=0.07), "its mean is 0.07, and 0 is right: 4 Monte Carlo errors apart; this is so close"),
+        (fit(mean=0.2), "its mean is 0.2, and 0 is right: 13 Monte Carlo errors apart"),
+        (fit(sd=1.1, mcse_mean=0.0174), "its sd is 1.1, and 1 is right: 9 Monte Carlo errors apart"),
+    ],
+)
+def test_a_poor_sample_or_none_gets_nothing(marks, summary, reason):
+    mark = marks({"c": {"fit": summary}})["c.fit.mu"]
+    assert (mark.state, mark.points) == ("wrong", 0)
+    assert reason in mark.reason
+
+
+@pytest.mark.parametrize("summary", [fit(chains=2, draws=2000), fit(ess_bulk=16_000.0, mcse_mean=0.0079)])
+def test_a_sample_at_the_edge_of_what_is_one_counts(marks, summary):
+    assert marks({"c": {"fit": summary}})["c.fit.mu"].points == 1
+
+
+# What a notebook may leave behind ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", [{}, {"parts": []}, {"exercise": "1", "parts": None}, [], "x", 3])
+def test_anything_may_be_in_the_file(course, recorded):
+    marked = marking.mark(ADA, Run("finished", recorded), course.schemes["1"], course)
+    assert [one.points for one in marked.marks] == [0] * 6
+    assert marked.points == 0
+
+
+def test_marks_cannot_be_recorded_and_what_has_no_form_costs_only_itself(marks):
+    parts = {
+        "a": {"total": "16", "largest": "third", "points": 100},
+        "b": {"twice": True, "explanation": 3},
+        "c": {"mean": 10**400, "fit": fit() | {"points": 5}},
+        "z": {"x": 1},
+    }
+    found = marks(parts)
+    flags = found.pop("flags")
+    assert {name for name, one in found.items() if one.points} == {"a.largest"}
+    assert "recorded in a form that `record` does not write" in found["a.total"].reason
+    assert len(flags) >= 2
+
+
+def test_answers_to_another_exercise_do_not_count(course):
+    recorded = {"exercise": "2", "student": "ada", "parts": {"a": {"total": 16.0}}}
+    assert marking.mark(ADA, Run("finished", recorded), course.schemes["1"], course).points == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (None, "not marked: a link"),
+        (Run("out of time", {}), "not recorded before the notebook stopped (out of time)"),
+        (Run("finished", {}), "not answered"),
+    ],
+)
+def test_the_reason_for_a_missing_answer_says_what_happened(course, run, reason):
+    submission = SimpleNamespace(student="ada", problem="" if run else "a link")
+    marked = marking.mark(submission, run, course.schemes["1"], course)
+    assert {one.reason for one in marked.marks} == {reason}
