@@ -1,7 +1,7 @@
-"""Every page of the built book as a reader sees it by day, on a desk and on a phone.
+"""Every page of the built book as a reader sees it, by day and by night, on a desk and on a phone.
 
-A page is loaded once; the window then shrinks to that of a phone. What is measured and what counts as a
-fault is in ``reading.py``, and each check can fail, as the last test shows.
+A page is loaded once; then night falls, and the window shrinks to that of a phone. What is measured and what
+counts as a fault is in ``reading.py``, and each check can fail, as the last test shows.
 """
 
 import pytest
@@ -11,6 +11,10 @@ from browsing import CHAPTERS, HTML, OTHERS, pages
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
+# Rules of axe-core; all others look for what is the same by day and by night.
+COLOURS = ["color-contrast", "link-in-text-block"]
+ON_A_PHONE = ["scrollable-region-focusable", "target-size"]
+
 
 def test_every_page_is_among_those_looked_at(site):
     assert {*CHAPTERS, *OTHERS, "index.html"} == set(pages())
@@ -18,22 +22,24 @@ def test_every_page_is_among_those_looked_at(site):
 
 
 @pytest.mark.parametrize("name", [*CHAPTERS, *OTHERS])
-def test_a_page_by_day(browser, site, name, record_property):
+def test_a_page_by_day_and_by_night(browser, site, name, record_property):
     with reading.visiting(browser, site, name) as visit:
         # Measured here, and held against their targets by `make bench`: a busy machine is no fault of a page.
         record_property("first content, s", visit.first_content)
         record_property("ready, s", visit.ready)
         faults = [
-            *reading.requests_elsewhere(visit),
-            *reading.script_errors(visit),
             *reading.weight(visit),
             *reading.mathematics(visit),
             *reading.missing_alternatives(visit),
             *reading.faint_figures(visit),
             *reading.accessibility(visit),
         ]
-        visit.restyle("light", reading.PHONE)
-        faults += reading.sideways(visit)
+        visit.restyle("dark", reading.DESKTOP)
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        faults += [*reading.faint_figures(visit), *reading.accessibility(visit, COLOURS)]
+        visit.restyle("dark", reading.PHONE)
+        faults += [*reading.accessibility(visit, ON_A_PHONE), *reading.sideways(visit)]
+        faults += [*reading.requests_elsewhere(visit), *reading.script_errors(visit)]
         if name in CHAPTERS:
             links = visit.page.locator(".prev-next-area a").count()
             assert links == (1 if name in (CHAPTERS[0], CHAPTERS[-1]) else 2)

@@ -21,8 +21,8 @@ def main():
     """Print one JSON line for each measurement."""
     with tempfile.TemporaryDirectory() as folder:
         book = shutil.copytree(ROOT, Path(folder) / "book", ignore=NOT_COPIED)
-        report("cold build", build(book), target=120)
-        report("build with nothing changed", build(book), target=10)
+        report("cold build", build(book), target=100)
+        report("build with nothing changed", build(book), target=3)
         with (book / EDITED).open("a", encoding="utf8") as page:
             page.write('\n```{code-cell} ipython3\nprint("one more cell")\n```\n')
         report(f"build with {EDITED} edited", build(book), target=None)

@@ -1,30 +1,13 @@
-"""Every page of the built book by night, what the search finds, and paper."""
+"""What the search of the built book finds, and paper."""
 
 import re
 
 import pytest
 import reading
-from browsing import CHAPTERS, HTML, OTHERS
+from browsing import CHAPTERS, HTML
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-
-COLOURS = ["color-contrast", "link-in-text-block"]
-
-
-@pytest.mark.parametrize("name", [*CHAPTERS, *OTHERS])
-def test_a_page_by_night(browser, site, name):
-    with reading.visiting(browser, site, name, theme="dark") as visit:
-        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
-        faults = [
-            *reading.script_errors(visit),
-            *reading.faint_figures(visit),
-            *reading.accessibility(visit, COLOURS),
-        ]
-        visit.restyle("dark", reading.PHONE)
-        faults += reading.accessibility(visit, ["scrollable-region-focusable", "target-size"])
-    assert faults == []
-
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from disk"])
 def test_the_search_finds_a_term_of_every_page(browser, site, served):
