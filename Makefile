@@ -41,12 +41,13 @@ grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS
 		should go: make grade SUBMISSIONS=folder OUT=folder))
 	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(OPTIONS)
 
+# Pages first: what they show is kept for the build, which the tests of the built book need.
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
 		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
-		$(if $(SEED)$(SAMPLER),,tests packages) chapters exercises solutions
+		chapters exercises solutions $(if $(SEED)$(SAMPLER),,tests packages)
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages

@@ -1,5 +1,17 @@
-"""Let the tests, and the notebooks that they run, have the environment of the project's commands."""
+"""Tests, and the notebooks that they run, have the environment of the project's commands; none runs twice."""
+
+import os
+from pathlib import Path
 
 from tooling import environment
 
 environment.enter()
+
+
+def pytest_myst_nbval_passed(path, notebook):
+    """Keep what a page has shown for the build, which then publishes what was tested."""
+    if {"BOOK_SEED", "BOOK_SAMPLER"} & set(os.environ):  # not what is published
+        return
+    from tooling.scripts import build  # slow to import
+
+    build.keep(Path(__file__).parent, path, notebook)

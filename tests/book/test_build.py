@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_output
+
+from tooling.scripts import build as scripts_build
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +125,19 @@ def test_only_the_edited_page_is_executed_again(book):
         page.write("\n```{code-cell} ipython3\nprint(6 * 7, 'more')\n```\n")
     assert executed(build(book)) == {"one"}
     assert "42 more" in shown(book, "one")
+
+
+def test_what_was_executed_elsewhere_is_published_and_not_executed_again(book):
+    path = book / "chapters/one.md"
+    write(path, MODULE_PAGE + "\n```{code-cell} ipython3\nprint('another cell')\n```\n")
+    notebook = scripts_build.read_notebook(path)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells, start=1):
+        cell.execution_count = number
+        cell.outputs = [new_output("stream", name="stdout", text=f"shown by cell {number}\n")]
+    scripts_build.keep(book, path, notebook)
+    assert executed(build(book)) == set()
+    assert "shown by cell 2" in shown(book, "one")
 
 
 def test_a_number_edited_in_a_module_reaches_the_page(book):

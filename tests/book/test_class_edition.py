@@ -12,8 +12,9 @@ from pathlib import Path
 import jupytext
 import pytest
 import yaml
-from browsing import building
 from bs4 import BeautifulSoup
+
+from tooling.scripts.build import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))
@@ -175,7 +176,7 @@ def test_a_small_book_in_both_editions(tmp_path):
 
 @pytest.mark.slow
 def test_the_book_for_a_class_has_no_trace_of_a_solution():
-    with building():
+    with alone(ROOT):
         build(ROOT, "--class")
     html = ROOT / "_build/class/html"
     exercises = {path.stem for path in (ROOT / "exercises").glob("*.md")}

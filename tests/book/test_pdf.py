@@ -8,9 +8,11 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from browsing import CHAPTERS, HTML, building
+from browsing import CHAPTERS, HTML
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
+
+from tooling.scripts.build import alone
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -26,7 +28,7 @@ NOT_PRINTED = (
 @pytest.fixture(scope="module")
 def pdf(browser):
     """Print the book as make does; return a reader of the file."""
-    with building():
+    with alone(ROOT):
         result = subprocess.run(
             [sys.executable, ROOT / "tooling/scripts/pdf.py"], capture_output=True, text=True, check=False
         )

@@ -4,7 +4,6 @@ A test module asks for them by ``pytest_plugins = ["browsing"]``. The browser fi
 this one, as if the network were cut off.
 """
 
-import fcntl
 import gzip
 import subprocess
 import sys
@@ -17,11 +16,10 @@ from pathlib import Path
 import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from tooling.scripts import chromium
+from tooling.scripts.build import alone
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tooling/scripts"))
-
-import chromium  # noqa: E402
-
 HTML = ROOT / "_build" / "html"
 CHAPTERS = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
 OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
@@ -29,18 +27,9 @@ OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
 COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
 
 
-@contextmanager
-def building():
-    """Keep other test processes from building the book at the same time."""
-    (ROOT / "_build").mkdir(exist_ok=True)
-    with (ROOT / "_build" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def build_book():
     """Build the book, unless it is there and fresh; return the folder of its pages."""
-    with building():
+    with alone(ROOT):
         result = subprocess.run(
             [sys.executable, ROOT / "tooling/scripts" / "build.py"], capture_output=True, text=True
         )

@@ -277,6 +277,42 @@ def execute_pages(root, pages, cache_path):
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
 
 
+def keep(root, path, executed):
+    """Put a page that was executed elsewhere, with outputs to its code cells, into the cache.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder of the book.
+    path : pathlib.Path
+        The page; one that the build does not execute is left alone.
+    executed : nbformat.NotebookNode
+        Its cells, executed as they stand in the page now.
+    """
+    notebook = read_notebook(path)
+    if path.relative_to(root) not in pages_in(root / "_toc.yml") or not is_executed(notebook):
+        return
+    for cell, other in zip(notebook.cells, executed.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = other.execution_count, other.outputs
+    if missing_pictures(notebook):  # the build will say so
+        return
+    bundle = CacheBundleIn(notebook, str(path))
+    with alone(root):
+        open_cache(prepare_cache(root)).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+@contextlib.contextmanager
+def alone(root):
+    """Wait until no other process of the tests builds the book or writes into its cache."""
+    import fcntl  # not on Windows, where nothing runs side by side
+
+    (root / "_build").mkdir(exist_ok=True)
+    with (root / "_build" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def open_cache(path):
     """Return the cache in a folder; one that is damaged is made anew."""
     try:

@@ -55,6 +55,7 @@ class Page(IPyNbFile):
             self.nb = read(self.path)
         except (MystMetadataParsingError, ValidationError) as error:
             raise self.CollectError(f"{self.path}: {error}") from error
+        self.passed = set()
         # Each environment calls its own kernel so: the one that is meant is that of the test.
         kernel = self.nb.metadata.setdefault("kernelspec", {})
         if kernel.get("name", NATIVE_KERNEL_NAME) == NATIVE_KERNEL_NAME:
@@ -84,6 +85,17 @@ class Page(IPyNbFile):
         return message
 
 
+    def note_passed(self, cell, outputs):
+        """Keep what a cell has shown; when all have passed, tell the book."""
+        cell.outputs = outputs
+        for output in outputs:
+            if output.output_type == "execute_result":  # nbval runs cells without counting them
+                output.execution_count = cell.execution_count
+        self.passed.add(cell.execution_count)
+        if len(self.passed) == len(code_cells(self.nb)):
+            self.ihook.pytest_myst_nbval_passed(path=self.path, notebook=self.nb)
+
+
 class PageCell(IPyNbCell):
     """A code cell that states what it prints, or prints nothing."""
 
@@ -91,6 +103,7 @@ class PageCell(IPyNbCell):
         super().__init__(*args, **kwargs)
         self.line = line
         self.compared = False
+        self.shown = []
 
     def runtest(self):
         """Run the cell; it passes only when its output was compared, within the time allowed."""
@@ -100,6 +113,7 @@ class PageCell(IPyNbCell):
             self.raise_cell_error(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
         if not self.compared:
             self.raise_cell_error("was not compared: nbval no longer works as this collector needs it to")
+        self.parent.note_passed(self.cell, self.shown)
 
     @property
     def rules(self):
@@ -124,6 +138,7 @@ class PageCell(IPyNbCell):
         if DisplayHook.semicolon_at_end_of_expression(self.cell.source):
             test = [output for output in test if output.output_type != "execute_result"]
         printed = self.printed(test)
+        self.shown = test
         self.compared = True
         if self.exemptions and not printed:
             self.raise_cell_error(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")

@@ -2,7 +2,13 @@
 
 import pytest
 
+from myst_nbval import hooks
 from myst_nbval.rules import SETTINGS, Rules
+
+
+def pytest_addhooks(pluginmanager):
+    """Declare what a book may ask to be told."""
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser):

@@ -313,3 +313,19 @@ def test_pytest_starts_without_importing_what_only_pages_need(pytester):
     pytester.makepyfile("import sys\n\ndef test(): assert not {'IPython', 'myst_nb'} & set(sys.modules)")
     pytester.makefile(".md", README="# No notebook\n")
     pytester.runpytest_subprocess(*PLUGINS, "--nbval-lax", ".").assert_outcomes(passed=1)
+
+
+def test_a_page_that_has_passed_is_handed_to_the_book_with_what_it_showed(run_page, pytester):
+    pytester.makeconftest(
+        """
+        def pytest_myst_nbval_passed(path, notebook):
+            outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+            print(path.name, [[output.get("text") or output.data["text/plain"] for output in cell] for cell in outputs])
+        """
+    )
+    passing = [cell("x = 6 * 7"), cell("print(x)", "42"), cell("x + 1", "43"), cell("x + 2;")]
+    failing = [cell("print(1)", "1"), cell("print(2)", "3")]
+    result = run_page(*passing, more_pages=[failing], options=("--nbval-lax", "-s"))
+    result.assert_outcomes(passed=5, failed=1)
+    handed = [line for line in result.outlines if "page" in line and "[[" in line]
+    assert [line[line.index("page") :].rstrip(".F") for line in handed] == [r"page1.md [[], ['42\n'], ['43'], []]"]
