@@ -1,5 +1,6 @@
 """The collector that runs pages: what it must accept and, above all, what it must refuse."""
 
+import json
 import sys
 
 import pytest
@@ -318,14 +319,21 @@ def test_pytest_starts_without_importing_what_only_pages_need(pytester):
 def test_a_page_that_has_passed_is_handed_to_the_book_with_what_it_showed(run_page, pytester):
     pytester.makeconftest(
         """
+        import json
+
         def pytest_myst_nbval_passed(path, notebook):
-            outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
-            print(path.name, [[output.get("text") or output.data["text/plain"] for output in cell] for cell in outputs])
+            cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            with open("handed.jsonl", "a") as file:
+                print(json.dumps([path.name, [cell.outputs for cell in cells]]), file=file)
         """
     )
     passing = [cell("x = 6 * 7"), cell("print(x)", "42"), cell("x + 1", "43"), cell("x + 2;")]
     failing = [cell("print(1)", "1"), cell("print(2)", "3")]
-    result = run_page(*passing, more_pages=[failing], options=("--nbval-lax", "-s"))
-    result.assert_outcomes(passed=5, failed=1)
-    handed = [line for line in result.outlines if "page" in line and "[[" in line]
-    assert [line[line.index("page") :].rstrip(".F") for line in handed] == [r"page1.md [[], ['42\n'], ['43'], []]"]
+    run_page(*passing, more_pages=[failing]).assert_outcomes(passed=5, failed=1)
+    (line,) = (pytester.path / "handed.jsonl").read_text().splitlines()
+    name, (nothing, printed, shown, silent) = json.loads(line)
+    assert name == "page1.md"
+    assert nothing == silent == []
+    assert printed == [{"output_type": "stream", "name": "stdout", "text": "42\n"}]
+    assert shown[0]["data"] == {"text/plain": "43"}
+    assert shown[0]["execution_count"] == 3
