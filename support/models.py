@@ -327,37 +327,6 @@ def survey_hierarchical(data: xr.Dataset, *, alpha_rate: float = 1.0) -> pm.Mode
     return model
 
 
-def survey_none(data: xr.Dataset) -> pm.Model:
-    """Each region with proportions of its own, uniform on the simplex (5.8.4, no pooling).
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        ``count`` over ``region`` and ``response`` (respondents).
-
-    Returns
-    -------
-    pymc.Model
-        ``pi`` and ``counts`` (region, response).
-
-    Raises
-    ------
-    ValueError
-        If ``count`` is missing, negative or fractional.
-
-    Examples
-    --------
-    >>> from support import datasets
-    >>> [v.name for v in survey_none(datasets.survey()).free_RVs]
-    ['pi']
-    """
-    count, coords = _survey(data)
-    with pm.Model(coords=coords) as model:
-        pi = pm.Dirichlet("pi", a=np.ones(count.shape), dims=("region", "response"))
-        _multinomial(count, pi)
-    return model
-
-
 def hospitals_hierarchical(data: xr.Dataset) -> pm.Model:
     """Log-normal population of rates, Poisson counts, non-centred (Exercise 5.8.3).
 

@@ -5,7 +5,7 @@ from scipy import optimize, stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, OWN, TURNED
+from solutions.keys.common import CENTRAL, OWN, TURNED, mean_weight
 from support.conventions import INTERVAL, TAILS
 
 ALPHAS, TESTED = np.array([1.0, 8.0, 50.0]), (2.0, 8.0, 30.0, 100.0)
@@ -66,8 +66,3 @@ def fall(count, at_infinity):
         options={"xatol": 0.01},
     )
     return max(-float(found.fun) - at_infinity, 0.0)
-
-
-def mean_weight(alpha, size):
-    """Posterior mean of the weight of the baseline in a region of this size."""
-    return alpha.expect(lambda a: a / (a + size))

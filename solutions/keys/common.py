@@ -47,3 +47,16 @@ def wider(first, second, names):
     if abs(first / second - 1) < NEAR:
         return *names, "equally wide"
     return names[:1] if first > second else names[1:]
+
+
+def mean_weight(alpha, size):
+    """Posterior mean of the weight of the baseline in a region of this size.
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> from scipy import stats
+    >>> round(mean_weight(exact.marginal(stats.uniform(0, 1)), 1.0), 6) == round(1 - np.log(2), 6)
+    True
+    """
+    return alpha.expect(lambda a: a / (a + size))

@@ -5,8 +5,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.alpha_prior import mean_weight
-from solutions.keys.common import width
+from solutions.keys.common import mean_weight, width
 from support.conventions import INTERVAL
 from support.monte_carlo import monte_carlo_error
 

@@ -103,7 +103,7 @@ def test_examples_of_good_style_are_what_the_book_has():
     fenced = r"^(`{3,})(?:python|markdown)\n(.*?)^\1$"
     examples = [body for _, body in re.findall(fenced, text, re.DOTALL | re.MULTILINE)]
     assert len(examples) >= 5
-    folders = ("support", "packages", "tests", "chapters", "solutions")
+    folders = ("support", "packages", "tooling", "tests", "chapters", "solutions")
     sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.[mp][dy]")]
     for example in examples:
         assert any(example in source for source in sources), f"found nowhere:\n{example}"

@@ -30,7 +30,6 @@ BUILDERS = {
     models.schools_none: SCHOOLS,
     models.schools_covariate: KINDS,
     models.survey_hierarchical: SURVEY,
-    models.survey_none: SURVEY,
     models.hospitals_hierarchical: HOSPITALS,
     models.hospitals_none: HOSPITALS,
 }
@@ -177,12 +176,6 @@ def test_survey_alpha_has_the_prior_of_the_source_by_default(rng):
     assert log_density(default, p) == log_density(stated, p)
 
 
-def test_survey_none(rng):
-    p = pick(random_point(rng), "pi")
-    expected = multinomial(p["pi"]) + sum(dirichlet(row, np.ones(4)) for row in p["pi"])
-    assert log_density(models.survey_none(SURVEY), p) == pytest.approx(expected)
-
-
 def poisson(lam):
     exposed = lam * HOSPITALS["exposure"].values
     return stats.poisson(exposed).logpmf(HOSPITALS["count"].values).sum()
@@ -235,10 +228,10 @@ def test_the_order_of_students_does_not_matter(rng):
 
 
 def test_the_order_of_dimensions_does_not_matter(rng):
-    p = pick(random_point(rng), "pi")
+    p = pick(random_point(rng), "alpha", "pi0", "pi")
     turned = SURVEY.transpose("response", "region")
-    assert log_density(models.survey_none(turned), p) == pytest.approx(
-        log_density(models.survey_none(SURVEY), p)
+    assert log_density(models.survey_hierarchical(turned), p) == pytest.approx(
+        log_density(models.survey_hierarchical(SURVEY), p)
     )
 
 
@@ -285,7 +278,6 @@ def test_variables_have_the_names_of_the_book(build):
         (models.schools_none, 8),
         (models.schools_covariate, 15),
         (models.survey_hierarchical, 1 + 3 + 6 * 3),  # a simplex of four has three
-        (models.survey_none, 6 * 3),
         (models.hospitals_hierarchical, 10),
         (models.hospitals_none, 8),
     ],
@@ -315,8 +307,8 @@ def test_instructors_keep_the_order_of_the_data():
 def test_other_numbers_of_groups_work(size):
     schools = models.schools_noncentred(SCHOOLS.isel(school=slice(size)))
     assert schools.initial_point()["theta_raw"].shape == (size,)
-    regions = models.survey_none(SURVEY.isel(region=slice(size)))
-    assert sum(np.size(value) for value in regions.initial_point().values()) == 3 * size
+    regions = models.survey_hierarchical(SURVEY.isel(region=slice(size)))
+    assert sum(np.size(value) for value in regions.initial_point().values()) == 1 + 3 + 3 * size
 
 
 @pytest.mark.parametrize(
@@ -327,8 +319,8 @@ def test_other_numbers_of_groups_work(size):
         (models.schools_none, -SCHOOLS, r"data\['standard_error'\] contains -15"),
         (models.schools_covariate, SCHOOLS, "no variable 'private'"),
         (models.instructors_partial, SCHOOLS, "no variable 'score'"),
-        (models.survey_none, -SURVEY, r"data\['count'\] contains -8"),
-        (models.survey_none, SURVEY / 3, r"data\['count'\] contains 2\.66"),
+        (models.survey_hierarchical, -SURVEY, r"data\['count'\] contains -8"),
+        (models.survey_hierarchical, SURVEY / 3, r"data\['count'\] contains 2\.66"),
         (models.survey_hierarchical, HOSPITALS, r"dims \('hospital',\): give it dims"),
         (models.hospitals_none, HOSPITALS * 0, r"data\['exposure'\] contains 0"),
         (models.hospitals_hierarchical, SURVEY, "give it dims"),
