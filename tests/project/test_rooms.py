@@ -27,7 +27,7 @@ ROOMS = {
         """__init__ inside seccomp plain runs watching sandbox forms answers scheme keys course submissions
         review running marking reports __main__""",
     ),
-    "myst_nbval": ("packages/myst-nbval/myst_nbval", (), """__init__ rules pages plugin"""),
+    "myst_nbval": ("packages/myst-nbval/myst_nbval", (), """__init__ hooks rules pages plugin"""),
     "support": (
         "support",
         ("hierarchical_exact", "notebook_marking"),
@@ -89,7 +89,7 @@ def rank(module):
     """Place of a module in the order of its room."""
     room, _, name = module.partition(".")
     places = [i for i, pattern in enumerate(ROOMS[room][2].split()) if fnmatchcase(name, pattern)]
-    assert places, f"{module} has no place in the order of its room"
+    assert places, f"{module} has no place in the order of its room: give it one in ROOMS"
     return places[0]
 
 
