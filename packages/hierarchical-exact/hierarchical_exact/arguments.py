@@ -26,18 +26,16 @@ def vector(name, values, *, like=None):
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold numbers, but is {values!r}") from error
+        raise ValueError(f"{name} is {values!r}: give numbers") from error
     if like is not None and array.ndim == 0:
         array = np.full(len(like), float(array))
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must be a non-empty one-dimensional array, but has shape {array.shape}")
+        raise ValueError(f"{name} is an array of shape {array.shape}: give one dimension, not empty")
     if not np.all(np.isfinite(array)):
         bad = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(
-            f"{name} must be finite, but {name}[{bad}] is {array[bad]}; drop or impute that group"
-        )
+        raise ValueError(f"{name}[{bad}] is {array[bad]}: give finite numbers, or leave that group out")
     if like is not None and len(array) != len(like):
-        raise ValueError(f"{name} must have one entry per group: expected {len(like)}, got {len(array)}")
+        raise ValueError(f"{name} is an array of {len(array)}: give one entry per group, {len(like)} of them")
     return array
 
 
@@ -52,8 +50,8 @@ def positive(name, array):
     if not np.all(array > 0):
         bad = np.unravel_index(int(np.flatnonzero(~(array > 0))[0]), array.shape)
         raise ValueError(
-            f"{name} must be positive, but {name}[{', '.join(map(str, bad))}] is {array[bad]:g}; "
-            "check its units, or leave that group out"
+            f"{name}[{', '.join(map(str, bad))}] is {array[bad]:g}: give positive numbers (are the units "
+            "right?), or leave that group out"
         )
     return array
 
@@ -73,14 +71,14 @@ def same_labels(name, values, other_name, other):
     dim = other.dims[0]
     if values.dims != other.dims:
         raise ValueError(
-            f"{name} must have the dim of {other_name}, {dim!r}, but has {values.dims}; rename it"
+            f"{name} is an array over {values.dims}: give it the dim of {other_name}, {dim!r}"
         )
     if dim in other.coords and dim in values.coords:
         ours, theirs = other[dim].values, values[dim].values
         if not np.array_equal(ours, theirs):
             raise ValueError(
-                f"{name} must have the labels of {other_name} along {dim!r}, but has {theirs} for {ours}; "
-                f"use {name}.reindex_like({other_name})"
+                f"{name} is labelled {theirs} along {dim!r}, but {other_name} {ours}: give "
+                f"{name}.reindex_like({other_name})"
             )
 
 
@@ -95,13 +93,12 @@ def counts(name, values):
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must hold counts, but is {values!r}") from error
+        raise ValueError(f"{name} is {values!r}: give counts") from error
     wrong = ~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))
     if array.size == 0 or wrong.any():
         first = array[wrong].ravel()[0] if wrong.any() else "empty"
         raise ValueError(
-            f"{name} must hold whole numbers 0, 1, 2, ..., but has {first}; "
-            "give raw counts, not rates or proportions"
+            f"{name} is not all whole numbers ({first}): give raw counts 0, 1, 2, ..., not proportions"
         )
     return array
 
@@ -126,12 +123,15 @@ def frozen(name, prior):
     # Families such as stats.norm have a logpdf too, but only frozen ones have parameters in `dist`.
     if not (hasattr(prior, "dist") and hasattr(prior, "logpdf")):
         raise ValueError(
-            f"{name} must be a frozen scipy.stats distribution such as "
-            f"stats.halfnorm(scale=10), but is {prior!r}"
+            f"{name} is {prior!r}: give a frozen scipy.stats distribution, such as stats.halfnorm(scale=10)"
         )
     if np.any(np.isnan(prior.support())):
-        raise ValueError(f"{name} has invalid parameters: {prior.args} {prior.kwds}")
+        raise ValueError(_invalid(name, prior))
     return prior
+
+
+def _invalid(name, prior):
+    return f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters"
 
 
 def scale_prior(name, prior, *, flat=False):
@@ -149,16 +149,16 @@ def scale_prior(name, prior, *, flat=False):
     if prior is None:
         if flat:
             return None
-        raise ValueError(f"{name} needs a proper prior, such as stats.halfnorm(scale=10)")
+        raise ValueError(f"{name} is None: give a proper prior, such as stats.halfnorm(scale=10)")
     if isinstance(prior, numbers.Real):
         if not (np.isfinite(prior) and prior >= 0):
-            raise ValueError(f"{name} must be a non-negative finite number, but is {prior!r}")
+            raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
         return float(prior)
     frozen(name, prior)
     if prior.support()[0] < 0:
         raise ValueError(
-            f"the prior of {name} must have no mass below zero, but its support starts at "
-            f"{prior.support()[0]:g}; use stats.halfnorm, stats.halfcauchy or a truncated prior"
+            f"{name} is {prior.dist.name} with support from {prior.support()[0]:g}: give a prior without "
+            "mass below zero, such as stats.halfnorm, stats.halfcauchy or a truncated one"
         )
     return prior
 
@@ -174,18 +174,18 @@ def normal_prior(name, prior, *, flat=False):
     if prior is None:
         if flat:
             return 0.0, np.inf
-        raise ValueError(f"{name} needs a proper Normal prior, such as stats.norm(0, 10)")
+        raise ValueError(f"{name} is None: give a proper Normal prior, such as stats.norm(0, 10)")
     if isinstance(prior, numbers.Real):
         if not np.isfinite(prior):
-            raise ValueError(f"{name} must be finite, but is {prior!r}")
+            raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
         return float(prior), 0.0
     frozen(name, prior)
     if not isinstance(getattr(prior, "dist", None), type(stats.norm)):
         raise ValueError(
-            f"{name} must have a Normal prior, stats.norm(mean, sd), because it is integrated "
-            f"analytically, but is {prior.dist.name}"
+            f"{name} is {prior.dist.name}: give a Normal prior, stats.norm(mean, sd), since it is integrated "
+            "analytically"
         )
     mean, sd = float(prior.mean()), float(prior.std())
     if not (np.isfinite(mean) and sd > 0):
-        raise ValueError(f"{name} has invalid parameters: {prior.args} {prior.kwds}")
+        raise ValueError(_invalid(name, prior))
     return mean, sd

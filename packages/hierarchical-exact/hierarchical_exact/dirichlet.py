@@ -123,13 +123,13 @@ def _table(counts):
     table = arguments.counts("counts", counts)
     if table.ndim != 2:
         raise ValueError(
-            f"counts must be a table of groups by categories, but has shape {table.shape}; "
-            "give one row per group, [[3, 1, 2]] for a single one"
+            f"counts is an array of shape {table.shape}: give a table with one row per group, [[3, 1, 2]] "
+            "for a single one"
         )
     if table.shape[1] < 2:
         raise ValueError(
-            f"counts must have at least two categories (columns), but has shape {table.shape}; "
-            "add the count of all the others as a second column"
+            f"counts is a table of shape {table.shape}: give at least two categories (columns), the second "
+            "one for all the others"
         )
     return table
 
@@ -150,13 +150,13 @@ def _concentrations(baseline, size):
     given = baseline.alpha if isinstance(baseline, type(stats.dirichlet([1, 1]))) else baseline
     if hasattr(given, "logpdf"):
         raise ValueError(
-            "baseline must be a frozen stats.dirichlet or an array of its concentrations, "
-            f"but is {baseline!r}; try stats.dirichlet(np.ones({size}))"
+            f"baseline is {baseline!r}: give a frozen stats.dirichlet or an array of its concentrations, "
+            f"such as stats.dirichlet(np.ones({size}))"
         )
     values = arguments.positive("baseline", arguments.vector("baseline", given))
     if len(values) != size:
         raise ValueError(
-            f"baseline must have one concentration per category of counts: expected {size}, got {len(values)}"
+            f"baseline is an array of {len(values)}: give one concentration per category, {size} of them"
         )
     return values
 
@@ -165,8 +165,8 @@ def _alpha_prior(alpha):
     """Frozen prior on x >= 0, or a positive float."""
     if alpha is None or (isinstance(alpha, numbers.Real) and not 0 < alpha < np.inf):
         raise ValueError(
-            "alpha must be a frozen distribution such as stats.expon(scale=10) or a positive "
-            f"finite number, but is {alpha!r}; for complete pooling give a large number, say 1e8"
+            f"alpha is {alpha!r}: give a frozen distribution, such as stats.expon(scale=10), or a positive "
+            "finite number (for complete pooling a large one, say 1e8)"
         )
     return arguments.scale_prior("alpha", alpha)
 

@@ -283,7 +283,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     tau = arguments.scale_prior("tau", tau, flat=True)
     sigma = arguments.scale_prior("sigma", sigma)
     if sigma == 0.0:
-        raise ValueError("sigma must be positive, but is 0; give the sd within groups")
+        raise ValueError("sigma is 0: give the positive sd within groups, or its prior")
     size = len(names)
     _require_proper(size, flat_mu=np.isinf(sd), flat_tau=tau is None)
 
@@ -408,22 +408,22 @@ def _design(covariates, beta, values, mean, sd):
     intercept = np.ones((len(values), 1))
     if covariates is None:
         if beta is not None:
-            raise ValueError("beta is the prior of covariates' coefficients: give covariates too")
+            raise ValueError("beta is a prior of the coefficients of covariates: give covariates too")
         return intercept, [mean], [sd], None
     columns = np.asarray(covariates, dtype=float)
     scalar = columns.ndim == 1
     columns = columns.reshape(-1, 1) if scalar else columns
     if columns.ndim != 2 or len(columns) != len(values):
         raise ValueError(
-            f"covariates must have shape ({len(values)},) or ({len(values)}, p), "
-            f"but has {np.shape(covariates)}"
+            f"covariates is an array of shape {np.shape(covariates)}: give ({len(values)},) or "
+            f"({len(values)}, p)"
         )
     if not np.all(np.isfinite(columns)):
-        raise ValueError("covariates must be finite; drop or impute the missing ones")
+        raise ValueError("covariates is not finite everywhere: give finite numbers, or drop those groups")
     p = columns.shape[1]
     priors = list(beta) if isinstance(beta, (list, tuple)) else [beta] * p
     if len(priors) != p:
-        raise ValueError(f"beta must have one prior per covariate: expected {p}, got {len(priors)}")
+        raise ValueError(f"beta is a list of {len(priors)}: give one prior per covariate, {p} of them")
     moments = [arguments.normal_prior("beta", prior) for prior in priors]
     means, sds = zip((mean, sd), *moments, strict=True)
     labels = None
@@ -443,11 +443,10 @@ def _require_proper(size, *, flat_mu, flat_tau, loo=False):
     needed = (2 if flat_tau else 0) + (1 if flat_mu else 0)
     if size < needed:
         which = " and ".join(name for name, flat in (("mu", flat_mu), ("tau", flat_tau)) if flat)
-        what = "elpd_loo leaves out one group, and the rest" if loo else f"{size} group(s)"
+        what = "the groups that elpd_loo leaves" if loo else f"{size} groups"
         raise ValueError(
-            f"{which}=None is a flat prior, and the posterior would be improper: it needs at least "
-            f"{needed} groups, but {what} {'have too few' if loo else 'were given'}; "
-            "give a proper prior"
+            f"{which}=None is a flat prior, under which {what} have no proper "
+            f"posterior: give at least {needed} groups, or a proper prior"
         )
 
 
@@ -455,8 +454,8 @@ def _require_spread(within, freedom, sigma):
     """Refuse data without any spread when sigma may be arbitrarily small."""
     if freedom and within == 0 and not isinstance(sigma, float) and sigma.support()[0] == 0:
         raise ValueError(
-            "y does not vary within any group, so sigma would be estimated as zero and the posterior "
-            "is improper; give sigma as a number or a prior bounded away from zero"
+            "y is constant within every group, which makes sigma zero and the posterior improper: give "
+            "sigma as a number or a prior bounded away from zero"
         )
 
 
@@ -465,7 +464,7 @@ def _groups(group, values):
     array = np.asarray(group)
     if array.shape != values.shape:
         raise ValueError(
-            f"group must give a label for each of the {len(values)} observations, but has shape {array.shape}"
+            f"group is an array of shape {array.shape}: give a label for each of {len(values)} observations"
         )
     names, first, codes = np.unique(array, return_index=True, return_inverse=True)
     order = np.argsort(first)

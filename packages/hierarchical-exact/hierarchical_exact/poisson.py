@@ -115,8 +115,7 @@ def _check_data(counts, exposure):
     y = arguments.counts("counts", counts)
     if y.ndim != 1:
         raise ValueError(
-            f"counts must be one-dimensional, one count per group, but has shape {y.shape}; "
-            "sum or select first"
+            f"counts is an array of shape {y.shape}: give one dimension, one count per group"
         )
     e = arguments.positive("exposure", arguments.vector("exposure", exposure, like=y))
     arguments.same_labels("exposure", exposure, "counts", counts)
@@ -126,10 +125,10 @@ def _check_data(counts, exposure):
 def _location_prior(name, prior):
     """A known value as a float, or a frozen distribution."""
     if prior is None:
-        raise ValueError(f"{name} needs a proper prior, such as stats.norm(0, 1)")
+        raise ValueError(f"{name} is None: give a proper prior, such as stats.norm(0, 1)")
     if isinstance(prior, numbers.Real):
         if not np.isfinite(prior):
-            raise ValueError(f"{name} must be finite, but is {prior!r}; give a number or a prior")
+            raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
         return float(prior)
     return arguments.frozen(name, prior)
 

@@ -102,7 +102,7 @@ class Marginal:
         """
         q = np.asarray(q, dtype=float)
         if not np.all((q > 0) & (q < 1)):
-            raise ValueError(f"q must lie strictly between 0 and 1, but is {q}; 0.5 is the median")
+            raise ValueError(f"q is {q}: give probabilities strictly between 0 and 1 (0.5 is the median)")
         return self._at(q, "quantile", "quantile")
 
     def expect(self, f: Callable) -> float | xr.DataArray:
@@ -213,7 +213,7 @@ class Marginal:
             If `prob` does not lie strictly between 0 and 1.
         """
         if not (np.isscalar(prob) and 0 < prob < 1):
-            raise ValueError(f"prob must be a number strictly between 0 and 1, but is {prob!r}; say 0.89")
+            raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
         bounds = [np.empty((2, 0))]
         bounds += [_hdi(law, prob, count) for law, count in self._laws()]
         bounds = np.concatenate(bounds, axis=1)
@@ -232,9 +232,7 @@ class Marginal:
         numpy.ndarray for a scalar, xarray.DataArray with the dim ``sample`` for groups.
         """
         if not isinstance(rng, np.random.Generator):
-            raise TypeError(
-                f"rng must be a numpy.random.Generator, but is {rng!r}; use np.random.default_rng(seed)"
-            )
+            raise ValueError(f"rng is {rng!r}: give np.random.default_rng(seed)")
         draws = np.concatenate([law.sample(n, rng) for law, _ in self._laws()], axis=1)
         wrapped = self._wrap(draws, xr.DataArray(np.arange(n), dims="sample"))
         return wrapped.values if self._labels is None else wrapped
@@ -268,7 +266,7 @@ class Marginal:
         """Evaluate at points x, for every group."""
         x = np.asarray(x, dtype=float)
         if x.ndim > 1:
-            raise ValueError(f"{dim} must be a number or one-dimensional, but has shape {x.shape}")
+            raise ValueError(f"{dim} is an array of shape {x.shape}: give a number, or one dimension")
         flat = np.atleast_1d(x)
         parts = []
         for law, count in self._laws():
@@ -423,8 +421,8 @@ class Posterior:
         """
         if self._log_evidence is None:
             raise ValueError(
-                "log_evidence is undefined under an improper flat prior (mu=None or tau=None); "
-                "give proper priors"
+                "log_evidence is undefined under an improper flat prior (mu=None or tau=None): give proper "
+                "priors"
             )
         return self._log_evidence
 
