@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ FILES = [
     "tooling/scripts/setup.sh",
     "tooling/jupyter_server_config.json",
 ]
-COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "grep", "mkdir", "pwd", "rm", "touch"]
+COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "env", "grep", "mkdir", "pwd", "rm", "sed", "touch"]
 
 RECENT_PYTHON = "#!/bin/sh\nexit 0\n"
 OLD_PYTHON = "#!/bin/sh\nexit 1\n"
@@ -25,6 +27,7 @@ PYTHON_312 = '#!/bin/sh\ncase "$3" in ""|3.12) exit 0;; esac\nexit 1\n'
 UV = """\
 #!/bin/sh
 echo "$@" >>calls
+env | grep -E '^(PIP|UV)_' >settings
 [ "$1 $2" != "$FAIL" ] || exit 2
 if [ "$1" = venv ]; then
     mkdir -p .venv/bin
@@ -198,3 +201,65 @@ def test_python_without_venv_gets_one_sentence(machine):
     assert len(process.stderr.splitlines()) == 1
     assert "python3-venv" in process.stderr
     assert not (machine / ".tools").exists()
+
+
+def settings(machine):
+    """Return what uv was told in its environment."""
+    return dict(line.split("=", 1) for line in (machine / "settings").read_text().splitlines())
+
+
+def test_settings_say_where_packages_come_from_but_not_where_they_go(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    kept = {"PIP_INDEX_URL": "https://index.example", "UV_FIND_LINKS": "/wheels", "PIP_CERT": "/cert.pem"}
+    dropped = {
+        "PIP_USER": "1",
+        "PIP_TARGET": "/elsewhere",
+        "PIP_REQUIRE_VIRTUALENV": "1",
+        "UV_SYSTEM_PYTHON": "1",
+        "UV_PROJECT_ENVIRONMENT": "/elsewhere",
+        "UV_NO_BINARY": "1",
+        "UV_EXCLUDE_NEWER": "2020-01-01",
+    }
+    assert set_up(machine, **kept, **dropped).returncode == 0
+    seen = settings(machine)
+    assert seen["UV_DEFAULT_INDEX"] == "https://index.example"
+    assert kept.items() <= seen.items()
+    assert not dropped.keys() & seen.keys()
+
+
+def test_caches_stay_in_the_folder_where_the_home_cannot_be_written(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    assert set_up(machine, HOME="/dev/null").returncode == 0
+    assert settings(machine)["UV_CACHE_DIR"] == f"{machine}/.cache/uv"
+    (machine / ".venv/.setup-stamp").unlink()
+    assert set_up(machine).returncode == 0
+    assert "UV_CACHE_DIR" not in settings(machine)
+
+
+@pytest.mark.slow
+def test_no_pip_conf_keeps_uv_out_of_its_place(machine):
+    """Real Python and pip install a stand-in of uv, against all that a pip.conf may say."""
+    with zipfile.ZipFile(machine / "uv-1-py3-none-any.whl", "w") as wheel:
+        script = zipfile.ZipInfo("uv-1.data/scripts/uv")
+        script.external_attr = 0o100755 << 16
+        wheel.writestr(script, UV)
+        wheel.writestr("uv-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1\n")
+        wheel.writestr(
+            "uv-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("uv-1.dist-info/RECORD", "")
+    conf = f"[global]\nno-index = true\nfind-links = {machine}\nrequire-virtualenv = true\n"
+    conf += (
+        f"[install]\nuser = true\ntarget = {machine}/target\nprefix = {machine}/prefix\nno-binary = :all:\n"
+    )
+    (machine / "pip.conf").write_text(conf)
+    install(machine, "python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    process = set_up(
+        machine, PIP_CONFIG_FILE=str(machine / "pip.conf"), PIP_USER="1", PIP_TARGET="/elsewhere"
+    )
+    assert process.returncode == 0, process.stderr
+    assert (machine / ".tools/bin/uv").exists()
+    assert calls(machine)[0].startswith("venv")
+    assert not (machine / "target").exists()

@@ -8,6 +8,20 @@ cd "$(dirname "$0")/../.."
 venv=.venv
 tools=.tools  # holds uv where the machine has none
 stamp=$venv/.setup-stamp
+
+# Of the settings of pip and uv only what says where packages come from, not where they go or which.
+for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p; s/^\(UV_[A-Z0-9_]*\)=.*/\1/p'); do
+    case $name in
+        *INDEX* | *FIND_LINKS | *CERT* | *TLS | *HOST | *PROXY | *KEYRING* | *TIMEOUT | *RETRIES) ;;
+        *CACHE_DIR | *CONFIG_FILE | UV_LINK_MODE | UV_OFFLINE | UV_CONCURRENT_*) ;;
+        *) unset "$name" ;;
+    esac
+done
+# A container's user may have no home to write to.
+cache=${XDG_CACHE_HOME:-${HOME-}/.cache}
+if ! { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null; then
+    export UV_CACHE_DIR="${UV_CACHE_DIR-$(pwd)/.cache/uv}" PIP_CACHE_DIR="${PIP_CACHE_DIR-$(pwd)/.cache/pip}"
+fi
 export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
 if [ -n "${PIP_INDEX_URL-}" ]; then  # uv does not read pip's settings
     export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-$PIP_INDEX_URL}"
@@ -29,7 +43,7 @@ sys.exit(sys.version_info < (3, 12) or sys.argv[1] not in ("", version))' \
 # pyenv's shims do so when the preferred version is missing, so look behind them too.
 find_python() {
     preferred=${BOOK_PYTHON:-$(cat .python-version)}
-    pyenv=${PYENV_ROOT:-$HOME/.pyenv}/versions
+    pyenv=${PYENV_ROOT:-${HOME-}/.pyenv}/versions
     for name in "python$preferred" python3.14 python3.12 python3 python \
         "$pyenv/$preferred"*/bin/python3 "$pyenv"/3.1[2-9]*/bin/python3; do
         if command -v "$name" >/dev/null && is_suitable "$name"; then
@@ -59,7 +73,9 @@ find_uv() {
             fail "$1 cannot make environments: install uv, or Python's venv module \
 (Debian and Ubuntu: apt install python3-venv), and run make again."
         }
-        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv || {
+        # What a pip.conf says of places and kinds must not count either.
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --no-user --target= --root=/ --prefix="$(pwd)/$tools" --only-binary=uv uv || {
             rm -rf "$tools"
             fail "uv could not be installed from the package index: see pip's message above."
         }
