@@ -8,6 +8,7 @@ import sys
 import arviz as az
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from support import datasets, models, sampling
@@ -240,3 +241,9 @@ def test_the_examples_in_the_docstrings_hold():
     result = doctest.testmod(sampling)
     assert result.attempted > 5
     assert result.failed == 0
+
+
+def test_a_fit_can_be_kept_and_read_again(tmp_path):
+    fit = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), np.eye(2))})})
+    fit.to_netcdf(tmp_path / "fit.nc")
+    assert (xr.open_datatree(tmp_path / "fit.nc")["posterior/mu"].values == np.eye(2)).all()

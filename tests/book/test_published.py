@@ -1,0 +1,61 @@
+"""What a reader sees below a cell is, to the letter, what the tests compared."""
+
+from pathlib import Path
+
+import pytest
+from browsing import HTML, build_book
+from bs4 import BeautifulSoup
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from myst_nbval.plugin import code_cells, words
+
+pytest_plugins = ["browsing"]
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {
+    name: (ROOT / f"{name}.md").read_text(encoding="utf8") for name in parse_toc_yaml(ROOT / "_toc.yml")
+}
+# The book does not run the exercises, which nobody has filled in.
+PAGES = [name for name, text in SOURCES.items() if "{code-cell}" in text and "execution_mode" not in text]
+UNSEEN = {"remove-cell", "remove-output"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built():
+    build_book()
+
+
+def stated(page):
+    """Return the stated output of every code cell that a reader sees, or nothing."""
+    cells = [cell.metadata for cell, _ in code_cells(ROOT / f"{page}.md")]
+    seen = [header for header in cells if "remove-cell" not in header.get("tags", [])]
+    return [header.get("expect") if not UNSEEN & set(header.get("tags", [])) else None for header in seen]
+
+
+def outputs(page):
+    """Return the output of every code cell in the built page."""
+    soup = BeautifulSoup((HTML / f"{page}.html").read_text(encoding="utf8"), "html.parser")
+    return [cell.select_one(".cell_output") for cell in soup.select("div.cell")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_stated_output_is_shown_as_it_is_stated(page):
+    texts, shown = stated(page), outputs(page)
+    assert len(texts) == len(shown)
+    for text, output in zip(texts, shown, strict=True):
+        if text is None:
+            continue
+        assert output is not None, text
+        parts = [part.get_text().removesuffix("\n") + "\n" for part in output.select("pre")]
+        for picture in output.select("pre, style, script, figcaption, .explorer"):
+            picture.decompose()
+        rich = words(output.decode())
+        if rich:  # a table, of which the plain text was compared
+            assert rich <= words(text)
+        else:
+            assert "".join(parts).rstrip("\n") == text.rstrip("\n")
+
+
+def test_a_page_that_shows_other_text_would_be_noticed():
+    assert sum(text is not None for page in PAGES for text in stated(page)) > 150
+    assert sum(len(output.select("pre")) for page in PAGES for output in outputs(page) if output) > 150
