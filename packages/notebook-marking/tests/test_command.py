@@ -1,7 +1,6 @@
 """The command that marks a class: its messages, its exit status, and one class from folder to grades."""
 
 import csv
-import shutil
 from pathlib import Path
 
 import pytest
@@ -106,7 +105,7 @@ def test_a_missing_sandbox_is_not_replaced_by_none(folders, class_of, capsys, mo
     real = sandbox.check
     class_of({"ada": Run("no answers", {})})
     monkeypatch.setattr(sandbox, "check", real)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(sandbox, "installed", lambda: None)
     assert mark_class(folders) == command.CANNOT_RUN
     message = capsys.readouterr().err
     assert "apt install bubblewrap" in message

