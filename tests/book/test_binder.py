@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from lab import Server
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from repository import listed_and_new
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "chapters/mathematical-structure.md"
@@ -39,9 +39,7 @@ def test_the_lock_holds_what_plain_pip_can_install():
 def server(tmp_path):
     """Return JupyterLab on the files of the repository, copied: what is opened may be saved."""
     root = tmp_path / "repository"
-    files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
+    for name in listed_and_new():
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)

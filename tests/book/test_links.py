@@ -1,7 +1,6 @@
 """Every link of the built pages leads somewhere: in the book, the repository, to Binder, to downloads."""
 
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from browsing import HTML, build_book
 from bs4 import BeautifulSoup
+from repository import listed_and_new
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 pytest_plugins = ["browsing"]
@@ -38,10 +38,7 @@ def places(file):
 @cache
 def tree():
     """Return the files of the repository."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    return set(
-        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    )
+    return set(listed_and_new())
 
 
 def fault(address, page):

@@ -1,12 +1,12 @@
 """Each room imports only from those below it, each module from those before it; the root is explained."""
 
 import ast
-import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from repository import listed
 
 from myst_nbval.pages import code_cells, read
 
@@ -143,8 +143,7 @@ def test_a_page_imports_what_is_made_for_pages(page):
 
 
 def test_every_entry_of_the_root_is_explained():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    entries = {name.split("/")[0] for name in listed.stdout.splitlines()}
+    entries = {name.split("/")[0] for name in listed()}
     text = "".join((ROOT / name).read_text(encoding="utf8") for name in ("README.md", "CONTRIBUTING.md"))
     explained = {
         name for name in entries if any(mark in text for mark in (f"`{name}`", f"`{name}/", f"]({name})"))

@@ -1,0 +1,44 @@
+"""make says what it needs, and passes on names as they are given."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a project whose set-up is done and whose Python prints its arguments."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+    python.chmod(0o755)
+    (tmp_path / "tooling/scripts").mkdir(parents=True)
+    (tmp_path / "tooling/scripts/setup.sh").write_text("")
+    return tmp_path
+
+
+def make(project, *arguments):
+    return subprocess.run(["make", *arguments], cwd=project, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ["a folder", "it's", 'the "best"', "$HOME", "$(touch x)`touch x`", "ä#;&*"])
+def test_names_reach_the_command_as_they_are(project, name):
+    marked = make(project, "grade", f"SUBMISSIONS={name}", f"OUT={name}/out")
+    assert marked.stdout.endswith(f"<-m><notebook_marking><{name}><{name}/out>"), marked.stderr
+    shown = make(project, "page", f"PAGE={name}.md")
+    assert shown.stdout.endswith(f"<--only><{name}.md>"), shown.stderr
+    assert not (project / "x").exists()
+
+
+@pytest.mark.parametrize("target", ["page", "grade"])
+def test_what_is_missing_is_said_in_one_sentence(project, target):
+    process = make(project, target)
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1
+    assert f"make {target} " in process.stderr
+    assert process.stdout == ""
