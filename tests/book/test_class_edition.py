@@ -187,7 +187,7 @@ def test_the_book_for_a_class_has_no_trace_of_a_solution():
     assert 'id="audit-eight-schools-summary"' in audit
     assert "This edition is for a class" in audit
     for name in ("stated", "claims"):
-        for entry in yaml.safe_load((ROOT / f"support/data/{name}.yaml").read_text()):
+        for entry in yaml.safe_load((ROOT / f"tooling/audit/data/{name}.yaml").read_text()):
             shown = f'id="audit-{entry["id"]}"' in audit
             assert shown == (not entry["page"].startswith("solutions/")), entry["id"]
 
