@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants packages picture lock clean
+.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,9 @@ study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or mor
 
 bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
 	@$(PYTHON) tooling/scripts/bench.py
+
+fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
+	@OMP_NUM_THREADS=1 $(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)
 
 mutants: setup  ## break the book in many single ways; the tests must notice each
 	@$(PYTHON) tooling/scripts/mutants.py

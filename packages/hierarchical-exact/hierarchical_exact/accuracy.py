@@ -22,6 +22,8 @@ def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
     -------
     object
         The result that met the tolerance.
+    float
+        Its estimated error.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
     for integral_tolerance in integral_tolerances:
         result, error = build(integral_tolerance)
         if error <= tolerance:
-            return result
+            return result, error
     raise ArithmeticError(
         f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}; "
         "a prior may be too heavy-tailed for these data"

@@ -112,7 +112,7 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
         ]
         return xr.DataArray(values, dims=groups.dims, coords=groups.coords, name="elpd_loo")
 
-    return Posterior(marginals, solutions.log_evidence, elpd_loo)
+    return Posterior(marginals, solutions.log_evidence, elpd_loo, solutions.error)
 
 
 # -- arguments ----------------------------------------------------------------------------------
@@ -297,7 +297,11 @@ class _Solution:
         """Estimated error of the log evidence and of the moments of alpha."""
         x = self.grid.points["alpha"][:, None]
         moved = 0.0
-        if np.isfinite(self.alpha_law.sd()).all():
+        try:
+            exists = np.isfinite(self.alpha_law.sd()).all()
+        except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
+            exists = False
+        if exists:
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
         return max(self._likelihood.error, moved)
@@ -308,10 +312,9 @@ class _Solution:
         x = self.grid.points["alpha"]
         if isinstance(self.grid, PointGrid):
             return NormalMixture(np.ones(1), x[:, None], np.zeros((1, 1)))
-        mean = self.grid.expectation(x)
-        centre = mean if np.isfinite(mean) else 0.0
-        sd = np.sqrt(self.grid.expectation((x - centre) ** 2))
-        return Curve([self.grid.curve("alpha")], mean, sd)
+        return Curve(
+            [self.grid.curve("alpha")], lambda: self.grid.expectation(x), lambda: self.grid.sd("alpha")
+        )
 
     # Below, k is a category, and y of n are the counts of a group in it.
 
@@ -527,7 +530,7 @@ class _Solutions:
         self._arguments = table, prior, concentrations
         self._levels = []
         first = self._refine(lambda solution: (solution, solution.error))
-        self.log_evidence, self.alpha_law = first.grid.log_evidence, first.alpha_law
+        self.log_evidence, self.alpha_law, self.error = first.grid.log_evidence, first.alpha_law, first.error
 
     def _refine(self, compute):
         """First result, over the levels, whose estimated error is small enough."""

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
-from scipy.optimize import elementwise
 
 from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate
 
@@ -245,18 +244,31 @@ class NormalMixture:
 
     def mean(self) -> np.ndarray:
         """Posterior means, (J,)."""
-        return self._moments[0]
+        return self._mean
 
     def sd(self) -> np.ndarray:
         """Posterior standard deviations, (J,)."""
-        return self._moments[1]
+        return self._sd
 
     @cached_property
-    def _moments(self):
-        mean = self._expectation(self._conditional_mean)
-        centre = np.where(np.isfinite(mean), mean, 0.0)
-        spread = self._conditional_variance + (self._conditional_mean - centre) ** 2
-        return mean, np.sqrt(self._expectation(spread))
+    def _middle(self):
+        """Points near the means, about which the moments are taken, lest they cancel."""
+        return self._conditional_mean[np.argmax(self._weights)]
+
+    @cached_property
+    def _mean(self):
+        # There is a mean only where the absolute value has one. The terms are positive, so that rounding
+        # in equal means is not taken for a tail.
+        deviation = self._conditional_mean - self._middle
+        size = np.sqrt(self._conditional_variance) + np.abs(deviation)
+        expected = self._expectation(size)
+        moved = np.where(np.isfinite(expected), self._expectation(deviation + size) - expected, np.inf)
+        return self._middle + moved
+
+    @cached_property
+    def _sd(self):
+        centre = np.where(np.isfinite(self._mean), self._mean, self._middle)
+        return np.sqrt(self._expectation(self._conditional_variance + (self._conditional_mean - centre) ** 2))
 
     @cached_property
     def _components(self):
@@ -289,35 +301,58 @@ class NormalMixture:
 
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,)."""
-        low, high = self._bracket(q, group)
-        # A bracket of no width is a point mass: the quantile is that point.
-        point = ~(high > low)
-        width = np.where(point, 0.0, high - low)
-        result = elementwise.find_root(
-            lambda t, q, group, low, width: self.cdf(low + t * width, group.astype(int)) - q,
-            (np.full(len(q), -1e-12), np.full(len(q), 1 + 1e-12)),
-            args=(q, group.astype(float), low, width),
-            tolerances={"xrtol": 0.0, "xatol": 1e-13, "fatol": 1e-15},
-        )
-        if not np.all(result.success | point):
-            raise ArithmeticError("a quantile was not found; the posterior may be degenerate")
-        return np.where(point, low, low + result.x * width)
+        origin, unit = self._origin
+        result = origin[group].astype(float)
+        spread = np.flatnonzero(unit[group] > 0)
+        result[spread] += self._distance(np.asarray(q, dtype=float)[spread], group[spread])
+        return result
 
-    def _bracket(self, q, group):
-        """Points (lower, upper) between which the quantiles q lie (Cantelli's inequality)."""
-        with np.errstate(invalid="ignore"):
-            mean, sd = self.mean()[group], self.sd()[group] * (1 + 1e-9)
-            low = mean - sd * np.sqrt((1 - q) / q)
-            high = mean + sd * np.sqrt(q / (1 - q))
-        # Without moments, a quantile still lies between those of the components.
-        _, means, scales = self._components
-        ends = means[:, group] + special.ndtri(q) * scales[:, group]
+    @cached_property
+    def _origin(self):
+        """A middle and a width of each distribution: the medians of its nodes' own."""
+        weights, mean, scale = self._components
+        middle = _weighted_median(mean, weights)
+        return middle, _weighted_median(scale + np.abs(mean - middle), weights)
+
+    def _distance(self, q, group):
+        """Quantiles less their distribution's origin, by Newton's method in a shrinking bracket.
+
+        It is solved for t with x = origin + unit sinh(t), so that neither a far origin costs digits nor a
+        heavy tail steps; and for the nearer tail.
+        """
+        weights, mean, scale = self._components
+        origin, unit = self._origin
+        mean, scale, unit = mean[:, group] - origin[group], scale[:, group], unit[group]
+        sign, tail = np.where(q < 0.5, 1.0, -1.0), np.minimum(q, 1 - q)
+        reach = special.ndtri(q)
+        ends = np.arcsinh((mean + reach * scale) / unit)
         # Rounding must not put the quantile outside when all components are nearly the same.
-        margin = 1e-9 * scales[:, group].max(axis=0)
-        least, most = ends.min(axis=0) - margin, ends.max(axis=0) + margin
-        low = np.where(np.isfinite(low), np.maximum(low, least), least)
-        high = np.where(np.isfinite(high), np.minimum(high, most), most)
-        return low, high
+        low, high = ends.min(axis=0) - 1e-9, ends.max(axis=0) + 1e-9
+        t = np.clip(np.arcsinh(reach), low, high)
+        last, active = high - low, np.arange(len(q))
+        for _ in range(200):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                z = (unit[active] * np.sinh(t[active]) - mean[:, active]) / scale[:, active]
+                z = np.where(np.isnan(z), np.inf, z)
+                slope = weights @ np.nan_to_num(np.exp(-0.5 * z * z) / scale[:, active])
+                slope *= unit[active] * np.cosh(t[active]) / np.sqrt(2 * np.pi)
+                value = sign[active] * (weights @ special.ndtr(sign[active] * z) - tail[active])
+                move = -value / slope
+            here = t[active]
+            low[active] = np.where(value < 0, here, low[active])
+            high[active] = np.where(value > 0, here, high[active])
+            inside = (here + move >= low[active]) & (here + move <= high[active])
+            inside &= np.abs(move) <= 0.5 * last[active]
+            middle = 0.5 * (low[active] + high[active])
+            t[active] = np.where(value == 0, here, np.where(inside, here + move, middle))
+            last[active] = np.abs(t[active] - here)
+            # The step after a Newton step is about its square; noise must not keep the search going.
+            done = (last[active] <= 1e-14 * (1 + np.abs(here))) | (np.abs(value) <= 4e-16 * tail[active])
+            done |= inside & (last[active] <= 1e-8 * (1 + np.abs(here)))
+            active = active[~done]
+            if not len(active):
+                return unit * np.sinh(t)
+        raise ArithmeticError("a quantile was not found: the posterior may be degenerate")
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Independent draws, (n, J)."""
@@ -391,14 +426,14 @@ class Curve:
     curves : list of (axis, intervals, density)
         As `Grid.curve` returns them: the axis that maps the integration variable to x, the (P, 2) ends of
         the panels and the (P, 15) densities with respect to the integration variable.
-    mean, sd : (J,) arrays
-        Moments, computed from the grid.
+    mean, sd : (J,) arrays, or callables that give them
+        Moments, computed from the grid; a callable is asked when the moment is first asked for.
     """
 
     discrete = False
 
     def __init__(self, curves, mean, sd):
-        self._mean, self._sd = np.atleast_1d(mean), np.atleast_1d(sd)
+        self._moments = {"mean": mean, "sd": sd}
         self.lower = min(axis.lower for axis, _, _ in curves)
         self.upper = max(axis.upper for axis, _, _ in curves)
         self._axes, self._axis_of = _distinct([axis for axis, _, _ in curves])
@@ -432,11 +467,16 @@ class Curve:
 
     def mean(self) -> np.ndarray:
         """Means, (J,)."""
-        return self._mean
+        return self._moment("mean")
 
     def sd(self) -> np.ndarray:
         """Standard deviations, (J,)."""
-        return self._sd
+        return self._moment("sd")
+
+    def _moment(self, name):
+        if callable(self._moments[name]):
+            self._moments[name] = self._moments[name]()
+        return np.atleast_1d(self._moments[name])
 
     def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Distribution function at x, (n,)."""
@@ -513,6 +553,14 @@ class Curve:
     def _log_pdf_z(self, z, group):
         panel, _, local = self._locate(z, group)
         return legendre.legval(local, self._log_coefficients[:, panel], tensor=False)
+
+
+def _weighted_median(values, weights):
+    """Medians of columns of values, (J,)."""
+    order = np.argsort(values, axis=0)
+    row = (np.cumsum(weights[order], axis=0) < 0.5 * weights.sum()).sum(axis=0)
+    row = np.minimum(row, len(values) - 1)
+    return values[order[row, np.arange(values.shape[1])], np.arange(values.shape[1])]
 
 
 def _distinct(axes):

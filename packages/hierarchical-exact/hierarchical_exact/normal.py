@@ -17,69 +17,114 @@ _TOLERANCE_ONE = 1e-6
 _TOLERANCE_TWO = 1e-5
 _SLICE = 2_000_000
 _LOG_2PI = np.log(2 * np.pi)
+_LEAST_COMPLEMENT = 1e-5
 
 
 class _Coefficients:
     """Regression of group means on a design with a Gaussian prior, for many variance vectors at once.
 
-    Coefficients known exactly are moved to an offset; flat ones have zero prior precision.
+    Coefficients known exactly are moved to an offset; flat ones have zero prior precision. All is reckoned
+    from the solution at `variance`, the smallest there can be, so that nothing cancels where some groups
+    are known a million times better than others.
     """
 
-    def __init__(self, y, design, mean, sd):
-        mean, sd = np.asarray(mean), np.asarray(sd)
+    def __init__(self, y, design, mean, sd, variance):
+        mean, sd = np.asarray(mean, dtype=float), np.asarray(sd, dtype=float)
         known = sd == 0
-        self.offset = design[:, known] @ mean[known]
-        self.design = design[:, ~known]
         self.known, self.known_values = known, mean[known]
+        self.y, self.design = y, design[:, ~known]
+        self._prior_root = 1 / sd[~known]
+        self._flat = int((self._prior_root == 0).sum())
+        self.offset = design[:, known] @ mean[known]
+        self.centre = np.zeros(len(self._prior_root))
         self.residual = y - self.offset
-        # Centring keeps sums of squares free of cancellation when y lies far from zero.
-        self._centre = mean[~known].copy()
-        if not known[0]:
-            self._centre[0] = np.mean(self.residual)
-        self.centred = self.residual - self.design @ self._centre
-        with np.errstate(divide="ignore"):
-            self.precision = 1 / sd[~known] ** 2
-        self._shift = self.precision * (mean[~known] - self._centre)
-        self._prior_square = float((self.precision * (mean[~known] - self._centre) ** 2).sum())
-        self._flat = int((self.precision == 0).sum())
-        # Products whose weighted sums over groups are all that the regression needs: one matrix product.
-        p = self.design.shape[1]
-        squares = np.einsum("ja,jb->jab", self.design, self.design).reshape(len(y), p * p)
-        cross = self.design * self.centred[:, None]
-        self._products = np.column_stack([squares, cross, self.centred**2])
+        self._prior_residual = mean[~known]
+        for _ in range(2):  # the second time for the digits that the first has lost
+            move = self.solve(variance[None])[0][0]
+            self.centre = self.centre + move
+            self.residual = self.residual - self.design @ move
+            self._prior_residual = self._prior_residual - move
+        self.offset = self.offset + self.design @ self.centre
 
     def solve(self, variance):
-        """Posterior mean (K, p), covariance (K, p, p) and log likelihood (K,) for (K, J) variances."""
-        p = self.design.shape[1]
-        sums = (1 / variance) @ self._products
-        matrix = sums[:, : p * p].reshape(len(variance), p, p) + np.diag(self.precision)
-        right = sums[:, p * p : -1] + self._shift
-        covariance = np.linalg.inv(matrix)
-        mean = np.einsum("kab,kb->ka", covariance, right)
-        square = sums[:, -1] + self._prior_square - (right * mean).sum(axis=1)
-        proper = self.precision[self.precision > 0]
+        """Coefficients less their centre, root of their covariance and log likelihood, given variances.
+
+        Parameters
+        ----------
+        variance : (K, J) array
+
+        Returns
+        -------
+        mean : (K, p) array
+        root : (K, p, p) array
+            The covariance is ``root @ root.T``.
+        log_likelihood : (K,) array
+        """
+        weight = 1 / variance
+        mean, root, log_determinant = self._regress(weight)
+        left = self.residual - mean @ self.design.T
+        prior_left = self._prior_root * (self._prior_residual - mean)
         log_likelihood = -0.5 * (
             (variance.shape[1] - self._flat) * _LOG_2PI
             + np.log(variance).sum(axis=1)
-            + np.linalg.slogdet(matrix)[1]
-            - np.log(proper).sum()
-            + square
+            + log_determinant
+            - 2 * np.log(self._prior_root[self._prior_root > 0]).sum()
+            + np.einsum("kj,kj->k", weight, left * left)
+            + (prior_left**2).sum(axis=1)
         )
-        return mean + self._centre, covariance, log_likelihood
+        return mean, root, log_likelihood
 
-    def fitted(self, groups, mean, covariance):
-        """Mean and variance of offset + design @ coefficients for some groups, (K, j)."""
+    def _regress(self, weight):
+        """Mean, root of the covariance and log determinant of the precision of the coefficients."""
+        p = self.design.shape[1]
+        if p == 0:
+            return np.zeros((len(weight), 0)), np.zeros((len(weight), 0, 0)), np.zeros(len(weight))
+        if p == 1:
+            column, prior = self.design[:, 0], self._prior_root[0] ** 2
+            sums = weight @ np.column_stack([column**2, column * self.residual])
+            precision = sums[:, 0] + prior
+            mean = (sums[:, 1] + prior * self._prior_residual[0]) / precision
+            return mean[:, None], precision[:, None, None] ** -0.5, np.log(precision)
+        # Rows in order of their size keep Householder's reflections accurate row by row (Higham, 2002).
+        scale = np.sqrt(weight)
+        rows = np.concatenate(
+            [
+                scale[:, :, None] * np.column_stack([self.design, self.residual]),
+                np.broadcast_to(
+                    np.column_stack([np.diag(self._prior_root), self._prior_root * self._prior_residual]),
+                    (len(weight), p, p + 1),
+                ),
+            ],
+            axis=1,
+        )
+        order = np.argsort(-np.abs(rows[:, :, :p]).max(axis=2), axis=1)
+        rows = np.take_along_axis(rows, order[:, :, None], axis=1)
+        q, r = np.linalg.qr(rows[:, :, :p])
+        diagonal = np.abs(np.diagonal(r, axis1=1, axis2=2))
+        if np.any(diagonal == 0):
+            raise ArithmeticError(
+                "the coefficients are not determined: drop a covariate that the others determine, or give "
+                "beta a narrower prior"
+            )
+        root = np.linalg.inv(r)
+        right = np.einsum("knp,kn->kp", q, rows[:, :, p])
+        return np.einsum("kab,kb->ka", root, right), root, 2 * np.log(diagonal).sum(axis=1)
+
+    def fitted(self, groups, mean, root):
+        """What is added to the offset of some groups, and its variance, (K, j)."""
         rows = self.design[groups]
-        spread = np.einsum("ja,kab,jb->kj", rows, covariance, rows, optimize=True)
-        return self.offset[groups] + mean @ rows.T, spread
+        spread = np.zeros((len(mean), len(rows)))
+        for column in range(root.shape[2]):
+            spread += (root[:, :, column] @ rows.T) ** 2
+        return mean @ rows.T, spread
 
-    def coefficient(self, position, mean, covariance):
+    def coefficient(self, position, mean, root):
         """Mean and variance (K,) of one coefficient, known or not."""
         if self.known[position]:
             value = self.known_values[self.known[:position].sum()]
             return np.full(len(mean), value), np.zeros(len(mean))
         column = int((~self.known[:position]).sum())
-        return mean[:, column], covariance[:, column, column]
+        return self.centre[column] + mean[:, column], (root[:, column] ** 2).sum(axis=1)
 
 
 class _Hierarchy:
@@ -89,7 +134,7 @@ class _Hierarchy:
         self.coefficients, self.grid = coefficients, grid
         self._noise = noise
         self._tau2 = grid.points["tau"] ** 2
-        self.mean, self.covariance = self._solve()
+        self.mean, self.root = self._solve()
 
     def _solve(self):
         parts = []
@@ -101,23 +146,31 @@ class _Hierarchy:
             parts.append(self.coefficients.solve(variance)[:2])
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
+    def parts(self, groups):
+        """What the law of the group means is made of, (K, j) each.
+
+        Shrinkage towards the fitted mean, what is left of y there, and the leverage of the group.
+        """
+        noise = self._noise(groups, slice(None))
+        total = self._tau2[:, None] + noise
+        fitted, spread = self.coefficients.fitted(groups, self.mean, self.root)
+        return noise / total, self.coefficients.residual[groups] - fitted, spread / total, total
+
     def theta(self, groups):
         """Conditional mean and variance of the group means, (K, j)."""
-        noise = self._noise(groups, slice(None))
-        weight = self._tau2[:, None] / (self._tau2[:, None] + noise)
-        fitted, spread = self.coefficients.fitted(groups, self.mean, self.covariance)
-        mean = fitted + weight * (
-            self.coefficients.residual[groups] + self.coefficients.offset[groups] - fitted
-        )
-        return mean, weight * noise + (1 - weight) ** 2 * spread
+        shrinkage, left, leverage, total = self.parts(groups)
+        y, fitted = self.coefficients.y[groups], self.coefficients.offset[groups]
+        # Reckoned from the nearer end: a precise group from its own y, another from the fitted mean.
+        weight = self._tau2[:, None] / total
+        fitted = fitted + (self.coefficients.residual[groups] - left)
+        mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
+        return mean, total * shrinkage * (weight + shrinkage * leverage)
 
     def without(self, groups):
-        """Mean and variance (K, j) of a group's y predicted from all the other groups."""
-        variance = self._noise(groups, slice(None)) + self._tau2[:, None]
-        fitted, spread = self.coefficients.fitted(groups, self.mean, self.covariance)
-        left = 1 - spread / variance
-        y = self.coefficients.residual[groups] + self.coefficients.offset[groups]
-        return y - (y - fitted) / left, variance / left
+        """Log density (K, j) of a group's y given all the other groups."""
+        _, left, leverage, total = self.parts(groups)
+        rest = _complement(leverage)
+        return _log_normal(left / rest, total / rest)
 
 
 def normal(
@@ -183,7 +236,7 @@ def normal(
     noise = noise_sd**2
 
     def fit(kept, tolerance):
-        coefficients = _Coefficients(values[kept], design[kept], means, sds)
+        coefficients = _Coefficients(values[kept], design[kept], means, sds, noise[kept])
         kept_noise = noise[kept]
         step = max(1, _SLICE // len(kept_noise))
 
@@ -195,7 +248,7 @@ def normal(
                 ]
             )
 
-        hints = {"tau": _positive(np.median(noise_sd), coefficients.centred.std())}
+        hints = {"tau": _positive(*np.quantile(noise_sd[kept], [0, 0.5, 1]), coefficients.residual.std())}
         grid = hyperparameter_grid(log_likelihood, {"tau": tau}, hints, tolerance=tolerance)
         return coefficients, grid
 
@@ -208,7 +261,7 @@ def normal(
 
         return hierarchy, accuracy.error(theta, len(values), grid)
 
-    hierarchy = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
+    hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
     grid = hierarchy.grid
     names = arguments.labels(y, len(values))
     marginals = _hyper_marginals(hierarchy, beta_labels) | _group_marginals(hierarchy, names)
@@ -217,18 +270,15 @@ def normal(
     def elpd_loo():
         _require_proper(len(values) - 1, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
 
-        def predictive(groups):
-            return _log_normal(values[groups], *hierarchy.without(groups))
-
         def evidence_without(j):
             if len(values) == 1:
                 return 0.0
             return fit(np.delete(np.arange(len(values)), j), 1e-11)[1].log_evidence
 
-        return _wrap_units(_leave_one_out(grid, predictive, evidence_without, len(values)), names)
+        return _wrap_units(_leave_one_out(grid, hierarchy.without, evidence_without, len(values)), names)
 
     proper = np.isfinite(sd) and tau is not None
-    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo)
+    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
 
 
 def normal_groups(y, group, *, mu, tau, sigma):
@@ -294,7 +344,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
         averages = np.bincount(code, weights=y_kept) / count
         within = float(((y_kept - averages[code]) ** 2).sum())
         _require_spread(within, len(y_kept) - len(count), sigma)
-        coefficients = _Coefficients(averages, np.ones((len(count), 1)), [mean], [sd])
+        coefficients = _Coefficients(averages, np.ones((len(count), 1)), [mean], [sd], 1 / count)
         freedom = len(y_kept) - len(count)
 
         def log_likelihood(tau, sigma):
@@ -306,7 +356,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
 
         scale = np.sqrt(within / freedom) if freedom else 0.0
         hints = {
-            "tau": _positive(coefficients.centred.std(), scale, y_kept.std()),
+            "tau": _positive(coefficients.residual.std(), scale, y_kept.std()),
             "sigma": _positive(scale, y_kept.std()),
         }
         priors = {"tau": tau, "sigma": sigma}
@@ -323,7 +373,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
 
         return (hierarchy, count), accuracy.error(theta, size, grid)
 
-    hierarchy, count = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
+    (hierarchy, count), error = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
     grid = hierarchy.grid
     sigma2 = grid.points["sigma"] ** 2
     marginals = _hyper_marginals(hierarchy, None)
@@ -339,9 +389,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
 
     def elpd_loo():
         def predictive(units):
-            return _log_normal(
-                values[units], *_student_without(hierarchy, sigma2, codes[units], values[units])
-            )
+            return _observation_without(hierarchy, sigma2, count, codes[units], values[units])
 
         def evidence_without(n):
             if len(values) == 1:
@@ -354,7 +402,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
         return _wrap_units(_leave_one_out(grid, predictive, evidence_without, len(values)), units)
 
     proper = np.isfinite(sd) and tau is not None
-    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo)
+    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
 
 
 def normal_sample(y, *, mu, sigma):
@@ -397,7 +445,7 @@ def normal_sample(y, *, mu, sigma):
     whole = normal_groups(y, np.zeros(np.size(y), dtype=int), mu=mu, tau=0.0, sigma=sigma)
     marginals = {name: whole[name] for name in ("mu", "sigma", "y_rep")}
     log_evidence = None if mu is None else whole.log_evidence
-    return Posterior(marginals, log_evidence, lambda: whole.elpd_loo)
+    return Posterior(marginals, log_evidence, lambda: whole.elpd_loo, whole.error)
 
 
 # -- pieces -------------------------------------------------------------------------------------
@@ -496,12 +544,12 @@ def _mixture(grid, mean, variance, labels=None):
 def _hyper_marginals(hierarchy, beta_labels):
     """Marginals of mu, tau, theta_new and beta."""
     grid, coefficients = hierarchy.grid, hierarchy.coefficients
-    mean, covariance = hierarchy.mean, hierarchy.covariance
-    mu = coefficients.coefficient(0, mean, covariance)
+    mean, root = hierarchy.mean, hierarchy.root
+    mu = coefficients.coefficient(0, mean, root)
     marginals = {"mu": _mixture(grid, *mu), "tau": hyperparameter(grid, "tau")}
     if beta_labels is not None:
         labels, p = beta_labels
-        moments = [coefficients.coefficient(1 + i, mean, covariance) for i in range(p)]
+        moments = [coefficients.coefficient(1 + i, mean, root) for i in range(p)]
         means, variances = (np.column_stack(part) for part in zip(*moments, strict=True))
         marginals["beta"] = _mixture(grid, means, variances, labels)
     marginals["theta_new"] = _mixture(grid, mu[0], mu[1] + grid.points["tau"] ** 2)
@@ -529,18 +577,25 @@ def _replicated(hierarchy, labels, noise, codes=None):
     return Marginal(law, labels, nodes=len(grid.weights))
 
 
-def _log_normal(y, mean, variance):
-    """Log Normal density, by variance."""
-    return -0.5 * (_LOG_2PI + np.log(variance) + (y - mean) ** 2 / variance)
+def _log_normal(deviation, variance):
+    """Log Normal density."""
+    return -0.5 * (_LOG_2PI + np.log(variance) + deviation**2 / variance)
 
 
-def _student_without(hierarchy, sigma2, codes, y):
-    """Mean and variance (K, n) of observations predicted from all the others."""
-    mean, variance = hierarchy.theta(codes)
-    # Removing one observation from a Gaussian posterior of its group mean undoes one update. Its
-    # leverage is the posterior variance over the noise.
-    left = 1 - variance / sigma2[:, None]
-    return y - (y - mean) / left, sigma2[:, None] / left
+def _complement(leverage):
+    """One less the leverage; NaN where too few digits are left of that, so that it is found afresh."""
+    return np.where(leverage < 1 - _LEAST_COMPLEMENT, 1 - leverage, np.nan)
+
+
+def _observation_without(hierarchy, sigma2, count, codes, y):
+    """Log density (K, n) of observations given all the others."""
+    shrinkage, left, leverage, _ = hierarchy.parts(codes)
+    size = count[codes]
+    # Removing one observation from a Gaussian posterior of its group mean undoes one update. What is left
+    # is one less the variance of that mean over the noise.
+    rest = (1 - 1 / size) + shrinkage / size * _complement(leverage)
+    deviation = (y - hierarchy.coefficients.y[codes]) + shrinkage * left
+    return _log_normal(deviation / rest, sigma2[:, None] / rest)
 
 
 def _leave_one_out(grid, predictive, evidence_without, size):

@@ -88,7 +88,7 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
     }
     if priors["sigma_log"] == 0.0:
         priors["sigma_log"] = _NO_SPREAD
-    grid = accuracy.refine(
+    grid, error = accuracy.refine(
         lambda tolerance: _fit(data, priors, tolerance),
         tolerance=_TOLERANCE,
         integral_tolerances=(1e-6, 1e-8, 1e-10),
@@ -104,7 +104,7 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
         values = _leave_one_out(data, priors, grid)
         return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
 
-    return Posterior(marginals, grid.log_evidence, elpd_loo)
+    return Posterior(marginals, grid.log_evidence, elpd_loo, error)
 
 
 # -- arguments ----------------------------------------------------------------------------------
@@ -145,7 +145,10 @@ def _fit(data, priors, tolerance):
             continue
         x = grid.points[name]
         moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
-        mean, sd = _moments(grid, name)
+        try:
+            mean, sd = _moments(grid, name)
+        except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
+            continue
         if np.isfinite(sd):
             coarse_mean = grid.coarse @ x
             coarse_sd = np.sqrt(grid.coarse @ (x - coarse_mean) ** 2)
@@ -213,7 +216,7 @@ def _hyper_marginal(grid, name, prior):
     if isinstance(prior, float):
         value = 0.0 if prior == _NO_SPREAD else prior
         return Marginal(lambda _: _point(value))
-    curve = Curve([grid.curve(name)], *_moments(grid, name))
+    curve = Curve([grid.curve(name)], lambda: grid.expectation(grid.points[name]), lambda: grid.sd(name))
     return Marginal(lambda _: curve)
 
 
@@ -773,7 +776,8 @@ class _Rates:
         """Law of the rate of a new group."""
         if self._equal is not None:
             return _point(self._equal)
-        return _NewRate(self._resolve(self._new_curve), self._new_moments)
+        moments = lru_cache(self._new_moments)
+        return Curve([self._resolve(self._new_curve)], lambda: moments()[0], lambda: moments()[1])
 
     def y_rep(self, groups):
         """Law of new counts of a slice of the groups, at the same exposures.
@@ -948,22 +952,6 @@ class _Rates:
         return (profile[1] - profile[0]) / np.log(10.0)
 
 
-class _NewRate(Curve):
-    """Curve whose moments, which may rest on a long tail, are computed when first asked for."""
-
-    def __init__(self, curve, moments):
-        super().__init__([curve], np.nan, np.nan)
-        self._moments = lru_cache(moments)
-
-    def mean(self):
-        """Mean, (1,)."""
-        return np.array([self._moments()[0]])
-
-    def sd(self):
-        """Standard deviation, (1,)."""
-        return np.array([self._moments()[1]])
-
-
 # Beyond this sigma_log, squares of it lose the digits that a power tail is made of.
 _FAR = 1e4
 
@@ -988,9 +976,7 @@ def _integrate_rate(log_density, mean, sd):
 
 def _moments(grid, name):
     """Mean and sd of one variable of a grid, infinite where they do not exist."""
-    x = grid.points[name]
-    mean = grid.expectation(x)
-    return mean, np.sqrt(grid.expectation((x - mean) ** 2)) if np.isfinite(mean) else np.inf
+    return grid.expectation(grid.points[name]), grid.sd(name)
 
 
 def _rate_error(grid, predictive, j, mean, sd):

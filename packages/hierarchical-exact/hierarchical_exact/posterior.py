@@ -78,11 +78,11 @@ class Marginal:
 
     def mean(self):
         """Posterior mean; infinite where it does not exist."""
-        return self._wrap(self._moments()[0])
+        return self._wrap(self._moment("mean"))
 
     def sd(self):
         """Posterior standard deviation; infinite where it does not exist."""
-        return self._wrap(self._moments()[1])
+        return self._wrap(self._moment("sd"))
 
     def cdf(self, x):
         """Probability of at most x. An array x adds the dim ``x``."""
@@ -255,12 +255,15 @@ class Marginal:
             stop = min(start + step, self.size)
             yield self._law(slice(start, stop)), stop - start
 
-    def _moments(self):
-        """Means and sds, both from one pass over the groups."""
+    def _moment(self, name):
+        """Means or sds, both found in one pass over the groups; one may be refused by itself."""
         if self._known_moments is None:
-            parts = [(law.mean(), law.sd()) for law, _ in self._laws()]
-            self._known_moments = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        return self._known_moments
+            parts = [(_found(law.mean), _found(law.sd)) for law, _ in self._laws()]
+            self._known_moments = dict(zip(("mean", "sd"), zip(*parts, strict=True), strict=True))
+        for part in self._known_moments[name]:
+            if isinstance(part, ArithmeticError):
+                raise part
+        return np.concatenate(self._known_moments[name])
 
     def _at(self, x, method, dim):
         """Evaluate at points x, for every group."""
@@ -370,11 +373,16 @@ def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
     if isinstance(grid, PointGrid) or np.ptp(x) == 0:
         point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
         return Marginal(lambda _: point)
-    mean = grid.expectation(x)
-    centre = mean if np.isfinite(mean) else 0.0
-    sd = np.sqrt(grid.expectation((x - centre) ** 2))
-    curve = Curve([grid.curve(name)], mean, sd)
+    curve = Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name))
     return Marginal(lambda _: curve)
+
+
+def _found(moment):
+    """Values of a moment, or the error that refuses it."""
+    try:
+        return moment()
+    except ArithmeticError as error:
+        return error
 
 
 class Posterior:
@@ -387,9 +395,19 @@ class Posterior:
         Log marginal likelihood; ``None`` under an improper prior.
     elpd_loo : callable
         Computes the leave-one-out log densities when they are first asked for.
+    error : float
+        Estimated error of means, sds and quantiles, in posterior sds.
+
+    Attributes
+    ----------
+    error : float
+        The same: how far two rules of integration differ, which is more than the better one is off. It
+        counts the hyperparameters; what is integrated later, as the rates of `poisson`, meets the
+        tolerance of its function or is refused.
     """
 
-    def __init__(self, marginals, log_evidence, elpd_loo):
+    def __init__(self, marginals, log_evidence, elpd_loo, error):
+        self.error = error
         self._marginals = marginals
         self._log_evidence = log_evidence
         self._leave_one_out = elpd_loo

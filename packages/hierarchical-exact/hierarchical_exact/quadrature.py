@@ -61,6 +61,8 @@ NEGLIGIBLE = 45.0
 # whose integrand has not decayed there are reported as infinite.
 TAIL = 80.0
 SMALLEST, LARGEST = -650.0, 290.0
+# Log densities as far from zero as this are good to 1e-7.
+LARGEST_LOG = 1e8
 _ROUNDS = 60
 # More panels than this on an axis mean noise or a singularity, which halving does not cure.
 _PANELS = 300
@@ -183,7 +185,7 @@ class Grid:
         Raises
         ------
         ArithmeticError
-            If the tail decays too slowly to tell.
+            If the tail has not taken the shape of a power where the grid ends, so that nobody can tell.
         """
         terms = (np.asarray(values).T * self.weights).T
         total = terms.sum(axis=0)
@@ -194,15 +196,33 @@ class Grid:
             heavy = outer > 1e-9 * size
             if not np.any(heavy):
                 continue
-            inner = np.abs(terms[edge.inner]).sum(axis=0) / edge.inner_weight
+            inner, middle = (
+                np.abs(terms[nodes]).sum(axis=0) / weight
+                for nodes, weight in ((edge.inner, edge.inner_weight), (edge.middle, edge.middle_weight))
+            )
+            # A power of x falls exponentially in its log: what lies beyond the grid is known then.
             with np.errstate(divide="ignore", invalid="ignore"):
-                decay = np.log(inner / outer) / edge.distance
-            if np.any(heavy & (decay > 0.05)):
-                raise ArithmeticError(
-                    "the tail of the posterior decays too slowly for this moment; use quantiles"
+                before = 2 * np.log(inner / middle) / edge.distance
+                decay = 2 * np.log(middle / outer) / edge.distance
+                beyond = (
+                    terms[edge.outer].sum(axis=0) / edge.outer_weight / decay * np.exp(-decay * edge.rest)
                 )
-            total = np.where(heavy, np.inf, total)
+            settled = np.abs(decay - before) <= 1e-8 + 1e-6 * np.abs(decay)
+            # One that slows down may do anything; one that hastens leaves at most this much.
+            small = (decay > 0) & (decay >= before) & (np.abs(beyond) < 1e-9 * size)
+            if np.any(heavy & ~settled & ~small & (decay > 0)):
+                raise ArithmeticError(
+                    "the tail of the posterior decays too slowly to tell this moment: use quantiles, or a "
+                    "prior with a lighter tail"
+                )
+            total = total + np.where(heavy, np.where(decay > 1e-7, beyond, np.inf), 0.0)
         return total
+
+    def sd(self, name):
+        """Posterior sd of a hyperparameter; infinite where the integral diverges."""
+        x = self.points[name]
+        mean = self.expectation(x)
+        return np.sqrt(self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2))
 
     def curve(self, name):
         """Density of one hyperparameter, as panels of node values in its integration variable.
@@ -311,9 +331,19 @@ def _bracket(log_f, axes):
         old, new = np.subtract(high, low), np.subtract(new_high, new_low)
         low, high = new_low, new_high
         if np.all((new > 0.6 * old) & (new <= old)):
+            _require_digits(values.max())
             _require_decay(axes, lines, values)
             return low, high
     raise ArithmeticError("no bounds of the posterior were found; is a prior too heavy-tailed?")
+
+
+def _require_digits(peak):
+    """Refuse a density whose logs are so large that their differences have no digits left."""
+    if abs(peak) > LARGEST_LOG:
+        raise ArithmeticError(
+            f"the log of the posterior density is {peak:.2g}, too large to tell its differences: data and "
+            "priors contradict each other; check their units"
+        )
 
 
 def _require_decay(axes, lines, values):
@@ -425,13 +455,19 @@ def _split(pairs, bad):
 
 @dataclass(frozen=True)
 class _Edge:
-    """Nodes at one open end of the box (outer), and at the other side of the last panel (inner)."""
+    """Nodes at one open end of the box, in the middle of the last panel and at its other side.
+
+    With the distance of the outer from the inner ones, and of the end of the panel from the outer ones.
+    """
 
     outer: np.ndarray
+    middle: np.ndarray
     inner: np.ndarray
     outer_weight: float
+    middle_weight: float
     inner_weight: float
     distance: float
+    rest: float
 
 
 def _open_edges(axes, intervals):
@@ -447,10 +483,13 @@ def _open_edges(axes, intervals):
                 edges.append(
                     _Edge(
                         outer=(index[i] == outer).ravel(),
+                        middle=(index[i] == (outer + inner) // 2).ravel(),
                         inner=(index[i] == inner).ravel(),
                         outer_weight=weights[outer],
+                        middle_weight=weights[(outer + inner) // 2],
                         inner_weight=weights[inner],
                         distance=abs(z[outer] - z[inner]),
+                        rest=abs(end - z[outer]),
                     )
                 )
     return edges

@@ -1,0 +1,21 @@
+"""A fixed sample of the random and nasty problems that `make fuzz` takes ten thousand of."""
+
+from collections import Counter
+
+import pytest
+from fuzz import KINDS, judge, normal_call, normal_errors, normal_problem
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_answer_is_wrong_without_a_word(kind):
+    outcomes = [judge((kind, seed)) for seed in range(60)]
+    bad = [outcome for outcome in outcomes if outcome.verdict not in ("right", "refused")]
+    assert not bad
+    # Refusing everything would never be wrong.
+    assert Counter(outcome.verdict for outcome in outcomes)["right"] > 50
+
+
+def test_the_reference_notices_an_answer_to_another_question():
+    problem = normal_problem(3)
+    posterior = normal_call(problem | {"y": problem["y"] + 1e-3 * problem["sigma"]})
+    assert max(normal_errors(problem, posterior).values()) > 1e-5
