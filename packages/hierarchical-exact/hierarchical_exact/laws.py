@@ -77,7 +77,9 @@ class FromDensity:
     Raises
     ------
     ArithmeticError
-        If the density does not integrate to one within 1e-7.
+        If the density does not integrate to one within 1e-7. One that grows without bound towards a finite
+        upper end is refused too, since numbers are too sparse there: turn the quantity round, as failures
+        in place of successes; next to zero there are numbers enough.
 
     Examples
     --------

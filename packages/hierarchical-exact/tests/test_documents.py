@@ -69,7 +69,7 @@ def test_the_how_to_s_model_takes_seconds(own_model):
 
 
 def test_the_how_to_s_model_agrees_with_brute_force(own_model):
-    y, n = np.array([0, 3, 9, 4]), np.array([5, 8, 20, 4])
+    y, n = np.array([0, 3, 9, 4]), np.array([5, 8, 20, 5])
     mean, concentration = stats.beta(2, 3), stats.gamma(3, scale=4)
     posterior = own_model[0]["beta_binomial"](y, n, mean=mean, concentration=concentration)
     # Midpoints of a dense rectangle; the ends of the priors vanish.
