@@ -1,11 +1,7 @@
 """What a student's notebook imports: the data of an exercise, and a place to record the answers."""
 
-import json
-from functools import cache
-from importlib import resources
-
 import notebook_marking.answers
-from support.exercises import personal
+from support.exercises.personal import data, forms
 
 
 class Answers(notebook_marking.answers.Answers):
@@ -32,19 +28,4 @@ class Answers(notebook_marking.answers.Answers):
     """
 
     def __init__(self, exercise, *, student=""):
-        super().__init__(exercise, student=student, forms=forms(), data=personal.data)
-
-
-@cache
-def forms():
-    """Forms of all answers: exercise, then part, then name.
-
-    They are the public part of the marking schemes in ``solutions/``; ``make exercises`` writes them.
-
-    Examples
-    --------
-    >>> forms()["5.8.1"]["parts"]["a"]["factors"]["shape"]
-    [8]
-    """
-    path = resources.files("support") / "data" / "forms.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+        super().__init__(exercise, student=student, forms=forms(), data=data)

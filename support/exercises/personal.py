@@ -1,6 +1,9 @@
 """The data of each exercise: the source's, or a student's own, drawn from a seed of the student's id."""
 
 import hashlib
+import json
+from functools import cache
+from importlib import resources
 
 import numpy as np
 
@@ -9,6 +12,21 @@ from support import datasets
 
 SCHOOL_MEAN, SCHOOL_SPREAD = 8.0, 6.0  # what the source takes for mu and tau of the Eight Schools
 UNEQUAL_SIZES = (10, 120, 60, 80, 35, 500)
+
+
+@cache
+def forms():
+    """Forms of all answers: exercise, then part, then name.
+
+    They are the public part of the marking schemes in ``solutions/``; ``make exercises`` writes them.
+
+    Examples
+    --------
+    >>> forms()["5.8.1"]["parts"]["a"]["factors"]["shape"]
+    [8]
+    """
+    path = resources.files("support") / "data" / "forms.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def seed(exercise: str, student: str) -> int:
@@ -57,10 +75,10 @@ def data(exercise: str, student: str = ""):
     >>> sorted(standard_error.values.tolist())
     [9.0, 10.0, 10.0, 11.0, 11.0, 15.0, 16.0, 18.0]
     """
-    if exercise not in _DRAW:
-        raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, _DRAW))}")
+    if exercise not in forms():
+        raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, forms()))}")
     rng = np.random.default_rng(seed(exercise, student)) if student.strip() else None
-    drawn = _DRAW[exercise](rng)
+    drawn = _DRAW[forms()[exercise]["data"]](rng)
     return drawn if isinstance(drawn, dict) else {"": drawn}
 
 
@@ -99,12 +117,10 @@ def _unequal_regions(rng):
 
 
 _DRAW = {
-    "try-unequal-regions": _unequal_regions,
-    "5.8.1": _schools,
-    "5.8.2": _schools,
-    "5.8.3": _hospitals,
-    "5.8.4": _new_group,
-    "5.8.5": _schools,
-    "5.8.6": _schools,
-    "5.8.7": _survey,
+    "schools": _schools,
+    "schools-of-two-kinds": _new_group,
+    "hospitals": _hospitals,
+    "survey": _survey,
+    "unequal-survey": _unequal_regions,
 }
+NAMES = tuple(_DRAW)

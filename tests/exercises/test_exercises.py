@@ -75,7 +75,7 @@ def test_nothing_of_the_solution_is_left_in_the_exercise(page):
     exercise = (ROOT / "exercises" / f"{page}.md").read_text("utf-8")
     stub_lines = {line.strip() for cell in stubs(page) for line in cell.splitlines()}
     left = [line for line in solution_only(page) if line in exercise and line not in stub_lines]
-    assert len(solution_only(page)) > 50
+    assert solution_only(page) != []
     assert left == []
 
 

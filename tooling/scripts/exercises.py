@@ -7,17 +7,20 @@ code cell tagged ``answer`` a stub: the same cell with ``...`` in place of every
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 
 import jupytext
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from notebook_marking.scheme import read_scheme, read_schemes
+from support.exercises.personal import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = ROOT / "solutions"
 EXERCISES = ROOT / "exercises"
 FORMS = ROOT / "support" / "data" / "forms.json"
+TOC = ROOT / "_toc.yml"
 
 PART = re.compile(r"## \(([a-z])\) ")
 LABEL = re.compile(r"\([\w-]+\)=")
@@ -45,9 +48,12 @@ answers are in `{path}`, beside this notebook, for you to look at.
 
 
 def main():
-    """Write every generated file."""
+    """Write every generated file, or say what keeps a page from being an exercise and write none."""
     EXERCISES.mkdir(exist_ok=True)
-    wanted = generate()
+    try:
+        wanted = generate()
+    except ValueError as error:
+        sys.exit(f"exercises: {error}")
     for path in EXERCISES.glob("*.md"):
         if path not in wanted:
             path.unlink()
@@ -71,6 +77,7 @@ def exercise(page):
     """Return the student's notebook, as MyST, of one solution page."""
     scheme = read_scheme(page)
     source = jupytext.read(page, fmt="md:myst")
+    check(source.cells, scheme)
     notebook = new_notebook(metadata={key: source.metadata[key] for key in ("jupytext", "kernelspec")})
     notebook.cells = [cell for cell in student_cells(source.cells, scheme) if cell.source]
     notebook.cells.append(
@@ -81,6 +88,77 @@ def exercise(page):
     text = re.sub(r"^    (format|jupytext)_version: .*\n", "", text, flags=re.MULTILINE)
     # What stubs print, `make test` compares; the book need not wait for it.
     return text.replace("\n---\n", '\nmystnb:\n  execution_mode: "off"\n---\n', 1)
+
+
+def check(cells, scheme):
+    """Refuse a page from which no exercise can be made; the message says where, and what to write."""
+    page = f"solutions/{scheme.page}.md"
+    if scheme.data not in NAMES:
+        raise ValueError(f"{page}: `data` of the exercise is {scheme.data!r}: give one of {', '.join(NAMES)}")
+    toc = re.findall(r"file: (\S+)", TOC.read_text("utf-8"))
+    for name in (f"exercises/{scheme.page}", f"solutions/{scheme.page}"):
+        if name not in toc:
+            raise ValueError(f"{page}: {name} is not in _toc.yml: name it there")
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for needed in (
+        f"(solution-{label(scheme)})=\n# Solution",
+        f"{BACK_LINK} [",
+        f"](exercise-{label(scheme)})",
+    ):
+        if needed not in text:
+            raise ValueError(f"{page}: there is no {needed!r}: begin the page as the others begin")
+    place, answered = Place(), []
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                place.enter(line)
+        elif "answer" in cell.metadata.get("tags", []):
+            check_answers(cell.source, scheme, place.part)
+            answered.append(place.part)
+    if answered != list(scheme.parts):
+        raise ValueError(
+            f"{page}: parts {', '.join(answered)} have a cell tagged `answer`, and the scheme has parts "
+            f"{', '.join(scheme.parts)}: give each part one cell, in this order"
+        )
+
+
+def check_answers(source, scheme, part):
+    """Refuse a cell that would be no stub without its values, or records other names than the scheme has."""
+    place = f"solutions/{scheme.page}.md, part ({part})"
+    *statements, last = ast.parse(source).body
+    assigned = set()
+    for node in statements:
+        match node:
+            case ast.Assign([ast.Name(name)]):
+                assigned.add(name)
+            case _:
+                raise ValueError(
+                    f"{place}: the cell tagged `answer` has {ast.unparse(node)!r}, which students would get: "
+                    "give it assignments to one name each, and compute in another cell"
+                )
+    match last:
+        case ast.Expr(
+            ast.Call(ast.Attribute(ast.Name("answers"), "record"), [ast.Constant(letter)], keywords)
+        ):
+            recorded = {keyword.arg: keyword.value for keyword in keywords if keyword.arg != "of"}
+        case _:
+            letter, recorded = None, {}
+    if letter != part:
+        raise ValueError(
+            f'{place}: the cell tagged `answer` does not end in answers.record("{part}", …): let it'
+        )
+    for name, value in recorded.items():
+        if not (isinstance(value, ast.Name) and value.id in assigned):
+            text = ast.unparse(value)
+            raise ValueError(
+                f"{place}: {name} is recorded as {text!r}, which the cell does not assign: assign it there"
+            )
+    asked = scheme.parts[part].answers if part in scheme.parts else {}
+    if set(recorded) != set(asked):
+        raise ValueError(
+            f"{place}: it records {', '.join(recorded)}, the scheme has {', '.join(asked) or 'no part'}: "
+            "name the same in both"
+        )
 
 
 def student_cells(cells, scheme):

@@ -150,6 +150,8 @@ class Scheme(_Strict):
     id: str
     page: str
     title: str
+    # For the course's own function of the data: which data.
+    data: str = ""
     parts: dict[str, Part] = Field(min_length=1)
 
     @property
@@ -171,7 +173,7 @@ class Scheme(_Strict):
             letter: {name: answer.form() for name, answer in part.answers.items()}
             for letter, part in self.parts.items()
         }
-        return {"title": self.title, "page": self.page, "parts": parts}
+        return {"title": self.title, "page": self.page, "data": self.data, "parts": parts}
 
     @model_validator(mode="after")
     def _follows_earlier(self):
