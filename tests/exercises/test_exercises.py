@@ -164,6 +164,60 @@ def test_a_mistake_in_a_scheme_is_named(tmp_path, old, new, message):
         read_scheme(page)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  data: schools", "  data: pupils", "`data` of the exercise is 'pupils': give one of schools, "),
+        ("(solution-5-8-1)=\n", "", r"there is no '\(solution-5-8-1\)="),
+        ("](exercise-5-8-1)", "](exercise-5-8-2)", r"there is no '\]\(exercise-5-8-1\)': begin the page as"),
+        (
+            'most = "H"\n',
+            "",
+            r"part \(a\): most is recorded as 'most', which the cell does not assign: assign",
+        ),
+        ("factors=factors, ranks", "factors=B, ranks", r"part \(a\): factors is recorded as 'B', which the"),
+        (
+            "ranks=ranks, most=most",
+            "most=most",
+            r"\(a\): it records factors, most, least, the scheme has factors, r",
+        ),
+        (
+            "factors = B\n",
+            "factors = B\nprint(B)\n",
+            r"\(a\): the cell tagged `answer` has 'print\(B\)', which stu",
+        ),
+        ("factors = B\n", "factors = other = B\n", r"has 'factors = other = B', which students would get"),
+        (
+            'record(\n    "a"',
+            'record(\n    "b"',
+            r"part \(a\): the cell tagged `answer` does not end in answers.r",
+        ),
+        ("factor = B_I\n", "factor = (\n", r"part \(d\): the cell tagged `answer` is not Python"),
+        (
+            "tags: [answer, remove-cell]\nexpect: |\n  (d)",
+            "expect: |\n  (d)",
+            "parts a, b, c have a cell tagged",
+        ),
+    ],
+)
+def test_a_page_that_is_no_exercise_is_refused(tmp_path, old, new, message):
+    page = tmp_path / "shrinkage-arithmetic.md"
+    source = (ROOT / "solutions" / page.name).read_text("utf-8")
+    assert old in source
+    page.write_text(source.replace(old, new), "utf-8")
+    with pytest.raises(ValueError, match=r"solutions/shrinkage-arithmetic\.md.*" + message):
+        SCRIPT.exercise(page)
+
+
+def test_a_page_that_the_contents_lack_is_named(tmp_path):
+    page = tmp_path / "new-page.md"
+    page.write_text((ROOT / "solutions" / "shrinkage-arithmetic.md").read_text("utf-8"), "utf-8")
+    with pytest.raises(
+        ValueError, match=r"new-page\.md: exercises/new-page is not in _toc\.yml: name it there"
+    ):
+        SCRIPT.exercise(page)
+
+
 # Data of one's own -----------------------------------------------------------------------------
 
 

@@ -125,7 +125,10 @@ def check(cells, scheme):
 def check_answers(source, scheme, part):
     """Refuse a cell that would be no stub without its values, or records other names than the scheme has."""
     place = f"solutions/{scheme.page}.md, part ({part})"
-    *statements, last = ast.parse(source).body
+    try:
+        *statements, last = ast.parse(source).body
+    except SyntaxError as error:
+        raise ValueError(f"{place}: the cell tagged `answer` is not Python: {error}") from error
     assigned = set()
     for node in statements:
         match node:
