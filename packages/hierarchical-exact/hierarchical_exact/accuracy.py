@@ -40,6 +40,27 @@ def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
     )
 
 
+def shift(law, grid):
+    """Largest movement between the two rules of the distribution function of a single quantity.
+
+    It needs no moments, and so serves a new group where those may not exist.
+
+    Parameters
+    ----------
+    law : callable
+        Takes weights, gives the law.
+    grid : Grid
+        With `weights` and `coarse`.
+
+    Returns
+    -------
+    float
+    """
+    fine, coarse = law(grid.weights), law(grid.coarse)
+    x = fine.quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95]), np.zeros(5, dtype=int))
+    return float(np.abs(fine.cdf(x, np.zeros(5, dtype=int)) - coarse.cdf(x, np.zeros(5, dtype=int))).max())
+
+
 def error(law, size, grid):
     """Largest movement of mean, sd and quantiles between the two rules, in posterior sds.
 

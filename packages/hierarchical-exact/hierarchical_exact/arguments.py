@@ -23,10 +23,7 @@ def vector(name, values, *, like=None):
     ValueError
         If the values are not finite numbers in one dimension, or the lengths differ.
     """
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {values!r}: give numbers") from error
+    array = _real(name, values, "numbers")
     if like is not None and array.ndim == 0:
         array = np.full(len(like), float(array))
     if array.ndim != 1 or array.size == 0:
@@ -37,6 +34,18 @@ def vector(name, values, *, like=None):
     if like is not None and len(array) != len(like):
         raise ValueError(f"{name} is an array of {len(array)}: give one entry per group, {len(like)} of them")
     return array
+
+
+def _real(name, values, what):
+    """Float array of what NumPy would take, but for what it would take silently and wrongly."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array: leave the masked groups out, as by its compressed()")
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} is complex: give real {what}")
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is {values!r}: give {what}") from error
 
 
 def positive(name, array):
@@ -70,9 +79,7 @@ def same_labels(name, values, other_name, other):
         return
     dim = other.dims[0]
     if values.dims != other.dims:
-        raise ValueError(
-            f"{name} is an array over {values.dims}: give it the dim of {other_name}, {dim!r}"
-        )
+        raise ValueError(f"{name} is an array over {values.dims}: give it the dim of {other_name}, {dim!r}")
     if dim in other.coords and dim in values.coords:
         ours, theirs = other[dim].values, values[dim].values
         if not np.array_equal(ours, theirs):
@@ -90,10 +97,7 @@ def counts(name, values):
     ValueError
         If an entry is negative, fractional or not finite.
     """
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {values!r}: give counts") from error
+    array = _real(name, values, "counts")
     wrong = ~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))
     if array.size == 0 or wrong.any():
         first = array[wrong].ravel()[0] if wrong.any() else "empty"

@@ -166,6 +166,11 @@ class _Hierarchy:
         mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
         return mean, total * shrinkage * (weight + shrinkage * leverage)
 
+    def theta_new(self, weights):
+        """Law of a new group's mean, whose covariates are zero, by some weights of the nodes."""
+        mean, variance = self.coefficients.coefficient(0, self.mean, self.root)
+        return NormalMixture(weights, mean[:, None], (variance + self._tau2)[:, None])
+
     def without(self, groups):
         """Log density (K, j) of a group's y given all the other groups."""
         _, left, leverage, total = self.parts(groups)
@@ -259,7 +264,8 @@ def normal(
         def theta(groups, weights):
             return NormalMixture(weights, *hierarchy.theta(groups))
 
-        return hierarchy, accuracy.error(theta, len(values), grid)
+        error = accuracy.error(theta, len(values), grid)
+        return hierarchy, max(error, accuracy.shift(hierarchy.theta_new, grid))
 
     hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
     grid = hierarchy.grid
@@ -371,7 +377,8 @@ def normal_groups(y, group, *, mu, tau, sigma):
         def theta(groups, weights):
             return NormalMixture(weights, *hierarchy.theta(groups))
 
-        return (hierarchy, count), accuracy.error(theta, size, grid)
+        error = accuracy.error(theta, size, grid)
+        return (hierarchy, count), max(error, accuracy.shift(hierarchy.theta_new, grid))
 
     (hierarchy, count), error = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
     grid = hierarchy.grid
@@ -499,8 +506,13 @@ def _require_proper(size, *, flat_mu, flat_tau, loo=False):
 
 
 def _require_spread(within, freedom, sigma):
-    """Refuse data without any spread when sigma may be arbitrarily small."""
-    if freedom and within == 0 and not isinstance(sigma, float) and sigma.support()[0] == 0:
+    """Refuse data without any spread where the prior lets sigma go to zero with them."""
+    if within or isinstance(sigma, float) or sigma.support()[0] > 0:
+        return
+    # The posterior of log(sigma), near zero: proper if it falls towards it.
+    small = np.array([1e-150, 1e-140])
+    log_density = sigma.logpdf(small) + (1 - freedom) * np.log(small)
+    if log_density[0] >= log_density[1] > -np.inf:
         raise ValueError(
             "y is constant within every group, which makes sigma zero and the posterior improper: give "
             "sigma as a number or a prior bounded away from zero"

@@ -34,6 +34,8 @@ _NO_SPREAD = 1e-100
 _SLICE = 2_000_000
 _BLOCK = 16384
 _LOG_2PI = np.log(2 * np.pi)
+# Probable values of new counts that are listed at most.
+_MOST_COUNTS = 10**6
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -114,9 +116,7 @@ def _check_data(counts, exposure):
     """Counts (J,) and logs of the exposure (J,)."""
     y = arguments.counts("counts", counts)
     if y.ndim != 1:
-        raise ValueError(
-            f"counts is an array of shape {y.shape}: give one dimension, one count per group"
-        )
+        raise ValueError(f"counts is an array of shape {y.shape}: give one dimension, one count per group")
     e = arguments.positive("exposure", arguments.vector("exposure", exposure, like=y))
     arguments.same_labels("exposure", exposure, "counts", counts)
     return y, np.log(e)
@@ -1003,6 +1003,11 @@ def _replicated(log_mean, weights):
     lowest = np.exp(log_mean[np.searchsorted(cumulative, 1e-13)])
     highest = np.exp(log_mean[min(np.searchsorted(cumulative, 1 - 1e-13), len(log_mean) - 1)])
     first, last = stats.poisson.ppf(1e-13, lowest), stats.poisson.isf(1e-13, highest)
+    if not last - first < _MOST_COUNTS:
+        raise ArithmeticError(
+            f"new counts between {first:.2g} and {last:.2g} are too many to list: use the law of lam, which "
+            "says as much about counts so large"
+        )
     counts = np.arange(max(first, 0.0), last + 2)
     step = max(1, _SLICE // len(log_mean))
     parts = [
