@@ -303,14 +303,14 @@ class NormalMixture:
 
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,)."""
-        origin, unit = self._origin
+        origin, unit = self.middle_and_width
         result = origin[group].astype(float)
         spread = np.flatnonzero(unit[group] > 0)
         result[spread] += self._distance(np.asarray(q, dtype=float)[spread], group[spread])
         return result
 
     @cached_property
-    def _origin(self):
+    def middle_and_width(self):
         """A middle and a width of each distribution: the medians of its nodes' own."""
         weights, mean, scale = self._components
         middle = _weighted_median(mean, weights)
@@ -323,7 +323,7 @@ class NormalMixture:
         heavy tail steps; and for the nearer tail.
         """
         weights, mean, scale = self._components
-        origin, unit = self._origin
+        origin, unit = self.middle_and_width
         mean, scale, unit = mean[:, group] - origin[group], scale[:, group], unit[group]
         sign, tail = np.where(q < 0.5, 1.0, -1.0), np.minimum(q, 1 - q)
         reach = special.ndtri(q)
