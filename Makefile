@@ -45,9 +45,9 @@ grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
-		$(PYTHON) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env \
+		$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
-		chapters exercises solutions $(if $(SEED)$(SAMPLER),,tests packages)
+		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages
