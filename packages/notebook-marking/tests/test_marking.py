@@ -108,11 +108,15 @@ NO_SAMPLE = "these numbers are not the summary of a sample"
         (fit(mcse_sd=0.0), NO_SAMPLE),
         (fit(divergences=4001), NO_SAMPLE),
         (fit(mcse_mean=0.05), NO_SAMPLE),
+        (fit(mean=100.0, mcse_mean=1e6, mcse_sd=1e6), NO_SAMPLE),
+        (fit(mean=100.0, mcse_mean=1e6, mcse_sd=1e6, ess_bulk=1e12, ess_tail=1e12), NO_SAMPLE),
         (fit(mcse_mean=0.005), NO_SAMPLE),
         (fit(divergences=1), "1 transitions diverged: such a sample cannot be trusted"),
         (fit(r_hat=1.011), "R-hat is 1.011, above 1.01"),
         (fit(ess_tail=399.0), "too few effective draws: 399, where 400 are needed"),
         (fit(mean=0.07), "its mean is 0.07, and 0 is right: 4 Monte Carlo errors apart; this is so close"),
+        # Errors that fit the standard deviation, and would excuse anything.
+        (fit(mean=100.0, sd=1e6, mcse_mean=16e3, mcse_sd=1e6), "its mean is 100, and 0 is right"),
         (fit(mean=0.2), "its mean is 0.2, and 0 is right: 13 Monte Carlo errors apart"),
         (fit(sd=1.1, mcse_mean=0.0174), "its sd is 1.1, and 1 is right: 9 Monte Carlo errors apart"),
     ],
@@ -150,6 +154,11 @@ def test_marks_cannot_be_recorded_and_what_has_no_form_costs_only_itself(marks):
     assert {name for name, one in found.items() if one.points} == {"a.largest"}
     assert "recorded in a form that `record` does not write" in found["a.total"].reason
     assert len(flags) >= 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), True, None, 10**400, "16"])
+def test_what_is_no_finite_number_gets_nothing(marks, value):
+    assert marks({"a": {"total": value}})["a.total"].points == 0
 
 
 def test_answers_to_another_exercise_do_not_count(course):

@@ -105,7 +105,7 @@ def test_hostile_submissions_harm_no_others(submissions, tmp_path):
     names = ["killed.md", "fork-bomb.md", "memory-hog.md", "nested.ipynb", "answers-deep.md", "kills-all.md"]
     class_ = [Submission(f"mallory {name}", "5.8.1", HOSTILE / name) for name in names]
     class_[2:2] = submissions
-    limits = Limits(seconds=30, cell_seconds=5, memory=600 * 1024**2, processes=50)
+    limits = Limits(seconds=60, cell_seconds=15, memory=600 * 1024**2, processes=50)
     runs = run_all(class_, tmp_path / "runs", limits=limits, jobs=3)
     assert runs[2:5] == finished(0, 1, 2)
     statuses = [run.status for run in runs[:2] + runs[5:]]

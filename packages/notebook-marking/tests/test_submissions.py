@@ -139,7 +139,7 @@ def test_a_second_submission_for_the_same_exercise_is_named(tmp_path):
     }
 
 
-def test_hostile_names_are_kept_and_get_safe_ones(tmp_path):
+def test_hostile_names_are_kept(tmp_path):
     names = [
         "=cmd()",
         "<script>alert(1)<",
