@@ -1,6 +1,7 @@
 """Each room imports only from those below it, each module from those before it; the root is explained."""
 
 import ast
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -140,6 +141,16 @@ def test_a_page_imports_what_is_made_for_pages(page):
         for name in imports(TransformerManager().transform_cell(cell.source)):
             if name.split(".")[0] in of_the_book:
                 assert f"{name}.".startswith(tuple(f"{room}." for room in FOR_PAGES)), f"line {line}: {name}"
+
+
+def test_each_room_keeps_to_its_number_of_lines():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
+    table = dict(re.findall(r"^\| `([\w/-]+)/` \|.*\| ([\d,]+) \|$", text, re.MULTILINE))
+    assert len(table) == len(ROOMS)
+    for folder, budget in table.items():
+        code = [path for path in (ROOT / folder).rglob("*.py") if "tests" not in path.parts]
+        lines = sum(len(path.read_text(encoding="utf8").splitlines()) for path in code)
+        assert lines <= int(budget.replace(",", "")), folder
 
 
 def test_every_entry_of_the_root_is_explained():
