@@ -21,6 +21,10 @@ class Comparison:
     table : pandas.DataFrame
         One row per value: quantity, statistic, sampled, mcse, exact, z, tolerance, verdict. The sampled
         values are raw: they differ from machine to machine.
+
+    See Also
+    --------
+    compare : What returns it.
     """
 
     table: pd.DataFrame
@@ -90,9 +94,21 @@ def compare(
     ValueError
         If a quantity is missing on either side, or its dims or labels differ.
 
+    See Also
+    --------
+    support.sampling.sample : Where the draws come from.
+    hierarchical_exact.Posterior : What they are compared with.
+    arviz.mcse : Where the errors come from.
+
     Notes
     -----
-    Monte Carlo standard errors as in Vehtari et al. (2021), by ArviZ.
+    Monte Carlo standard errors as in [1]_, by ArviZ.
+
+    References
+    ----------
+    .. [1] Vehtari, A., Gelman, A., Simpson, D., Carpenter, B. and Bürkner, P.-C. (2021). Rank-normalization,
+       folding, and localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis
+       16, 667-718.
 
     Examples
     --------

@@ -32,6 +32,16 @@ def eight_schools() -> xr.Dataset:
     xarray.Dataset
         ``effect`` and ``standard_error`` over ``school`` (A to H), in SAT points.
 
+    See Also
+    --------
+    support.models.schools_centred, support.models.schools_noncentred : Models of these data.
+    hierarchical_exact.normal : Their exact posterior.
+
+    References
+    ----------
+    .. [1] Rubin, D. B. (1981). Estimation in parallel randomized experiments. Journal of Educational
+       Statistics 6, 377-401.
+
     Examples
     --------
     >>> schools = eight_schools()
@@ -57,6 +67,12 @@ def survey() -> xr.Dataset:
         ``count`` over ``region`` and ``response`` (SA, A, D, SD: from strongly agree to
         strongly disagree), in respondents.
 
+    See Also
+    --------
+    simulate_survey : Other data of this kind.
+    support.models.survey_hierarchical : Model of these data.
+    hierarchical_exact.dirichlet_multinomial : Its exact posterior.
+
     Examples
     --------
     >>> survey()["count"].sum("response").values.tolist()
@@ -79,6 +95,12 @@ def hospitals() -> xr.Dataset:
     xarray.Dataset
         ``exposure`` (1000 patient-days), ``true_rate`` (adverse events per 1000 patient-days)
         and ``count`` (adverse events) over ``hospital``.
+
+    See Also
+    --------
+    simulate_hospitals : Other data of this kind.
+    support.models.hospitals_hierarchical : Model of these data.
+    hierarchical_exact.poisson : Its exact posterior.
 
     Examples
     --------
@@ -105,6 +127,12 @@ def instructors() -> xr.Dataset:
     xarray.Dataset
         ``score`` and ``true_mean`` (exam points) and ``instructor`` (labels) over ``student``.
         ``true_mean`` is the section mean that the student's score was drawn around.
+
+    See Also
+    --------
+    simulate_instructors : What they were drawn by.
+    support.models.instructors_partial : Model of these data.
+    hierarchical_exact.normal_groups : Its exact posterior.
 
     Examples
     --------
@@ -153,6 +181,11 @@ def simulate_survey(
     ------
     ValueError
         If an argument is out of its range; the message names it.
+
+    See Also
+    --------
+    survey : The counts that the source prints.
+    support.models.survey_hierarchical : Model of such data.
 
     Examples
     --------
@@ -221,6 +254,11 @@ def simulate_hospitals(
     ValueError
         If an argument is out of its range; the message names it.
 
+    See Also
+    --------
+    hospitals : The counts that the source prints.
+    support.models.hospitals_hierarchical : Model of such data.
+
     Examples
     --------
     >>> simulate_hospitals(np.random.default_rng(42))["count"].values.tolist()
@@ -287,6 +325,11 @@ def simulate_schools_with_covariate(
     ------
     ValueError
         If an argument is out of its range; the message names it.
+
+    See Also
+    --------
+    support.models.schools_covariate : Model of such data.
+    hierarchical_exact.normal : Its exact posterior, with `covariates`.
 
     Examples
     --------
@@ -358,6 +401,11 @@ def simulate_instructors(
     ------
     ValueError
         If an argument is out of its range; the message names it.
+
+    See Also
+    --------
+    instructors : The stored data.
+    support.models.instructors_partial : Model of such data.
 
     Examples
     --------

@@ -39,6 +39,12 @@ def instructors_complete(data: xr.Dataset) -> pm.Model:
     ValueError
         If a variable is missing or holds values that are not finite.
 
+    See Also
+    --------
+    support.datasets.instructors : The data.
+    hierarchical_exact.normal_sample : The exact posterior.
+    instructors_partial : Partial pooling.
+
     Examples
     --------
     >>> from support import datasets
@@ -70,6 +76,12 @@ def instructors_none(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing or holds values that are not finite.
+
+    See Also
+    --------
+    support.datasets.instructors : The data.
+    hierarchical_exact.normal_sample : The exact posterior, one instructor at a time.
+    instructors_partial : Partial pooling.
 
     Examples
     --------
@@ -103,6 +115,12 @@ def instructors_partial(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing or holds values that are not finite.
+
+    See Also
+    --------
+    support.datasets.instructors : The data.
+    hierarchical_exact.normal_groups : The exact posterior.
+    instructors_complete, instructors_none : The other strategies.
 
     Examples
     --------
@@ -139,6 +157,19 @@ def schools_centred(data: xr.Dataset) -> pm.Model:
     ValueError
         If a variable is missing, not finite, or a standard error is not positive.
 
+    See Also
+    --------
+    schools_noncentred : The same model in the other parameterisation.
+    support.datasets.eight_schools : The data.
+    hierarchical_exact.normal : The exact posterior.
+
+    References
+    ----------
+    .. [1] Rubin, D. B. (1981). Estimation in parallel randomized experiments. Journal of Educational
+       Statistics 6, 377-401.
+    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
+       Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
+
     Examples
     --------
     >>> from support import datasets
@@ -172,6 +203,19 @@ def schools_noncentred(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing, not finite, or a standard error is not positive.
+
+    See Also
+    --------
+    schools_centred : The same model in the other parameterisation.
+    support.datasets.eight_schools : The data.
+    hierarchical_exact.normal : The exact posterior.
+
+    References
+    ----------
+    .. [1] Papaspiliopoulos, O., Roberts, G. O. and Sköld, M. (2007). A general framework for the
+       parametrization of hierarchical models. Statistical Science 22, 59-73.
+    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
+       Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
 
     Examples
     --------
@@ -207,6 +251,12 @@ def schools_complete(data: xr.Dataset) -> pm.Model:
     ValueError
         If a variable is missing, not finite, or a standard error is not positive.
 
+    See Also
+    --------
+    support.datasets.eight_schools : The data.
+    hierarchical_exact.normal : The exact posterior, with ``tau=0.0``.
+    schools_noncentred : Partial pooling.
+
     Examples
     --------
     >>> from support import datasets
@@ -237,6 +287,12 @@ def schools_none(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing, not finite, or a standard error is not positive.
+
+    See Also
+    --------
+    support.datasets.eight_schools : The data.
+    hierarchical_exact.normal : The exact posterior, with ``mu=0.0`` and ``tau=20.0``.
+    schools_noncentred : Partial pooling.
 
     Examples
     --------
@@ -269,6 +325,12 @@ def schools_covariate(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing, not finite, or a standard error is not positive.
+
+    See Also
+    --------
+    support.datasets.simulate_schools_with_covariate : The data.
+    hierarchical_exact.normal : The exact posterior, with `covariates`.
+    schools_noncentred : Without a covariate.
 
     Examples
     --------
@@ -310,6 +372,11 @@ def survey_hierarchical(data: xr.Dataset, *, alpha_rate: float = 1.0) -> pm.Mode
     ValueError
         If ``count`` is missing, negative or fractional, or ``alpha_rate`` is not positive.
 
+    See Also
+    --------
+    support.datasets.survey, support.datasets.simulate_survey : The data.
+    hierarchical_exact.dirichlet_multinomial : The exact posterior.
+
     Examples
     --------
     >>> from support import datasets
@@ -346,6 +413,12 @@ def hospitals_hierarchical(data: xr.Dataset) -> pm.Model:
     ValueError
         If a variable is missing, a count negative or fractional, or an exposure not positive.
 
+    See Also
+    --------
+    support.datasets.hospitals, support.datasets.simulate_hospitals : The data.
+    hierarchical_exact.poisson : The exact posterior.
+    hospitals_none : Without pooling.
+
     Examples
     --------
     >>> from support import datasets
@@ -379,6 +452,12 @@ def hospitals_none(data: xr.Dataset) -> pm.Model:
     ------
     ValueError
         If a variable is missing, a count negative or fractional, or an exposure not positive.
+
+    See Also
+    --------
+    support.datasets.hospitals : The data.
+    hierarchical_exact.marginal : The exact posterior of each rate, which is a Gamma distribution.
+    hospitals_hierarchical : Partial pooling.
 
     Examples
     --------

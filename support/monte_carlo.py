@@ -69,6 +69,11 @@ def shortest_interval(draws: np.ndarray) -> np.ndarray:
     numpy.ndarray
         Its ends, (2,), as `arviz.hdi` has them, but quick enough for thousands of samples.
 
+    See Also
+    --------
+    arviz.hdi : The same, of labelled draws.
+    hierarchical_exact.Marginal.hdi : That of an exact marginal.
+
     Examples
     --------
     >>> shortest_interval(np.arange(101.0)).tolist()
@@ -84,6 +89,11 @@ def shortest_interval(draws: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4)
 def quantiles(marginal: Marginal) -> np.ndarray:
     """Quantiles of a scalar marginal at `PROBABILITIES`, (401,).
+
+    See Also
+    --------
+    monte_carlo_error : What they are for.
+    hierarchical_exact.Marginal.quantile : At any probability.
 
     Examples
     --------

@@ -57,6 +57,10 @@ class Diagnostics:
         et al., 2021; the tail is that of the 5% and 95% quantiles).
     quantity : str
         The quantity with that effective sample size, for example ``theta[E]``.
+
+    See Also
+    --------
+    diagnose : What returns it, and by which definitions.
     """
 
     divergences: int
@@ -122,6 +126,17 @@ def sample(
     ValueError
         If an argument is out of its range; the message names it.
 
+    See Also
+    --------
+    diagnose : The diagnostics that it prints.
+    support.checks.compare : Verdict on the draws, where the exact posterior is known.
+    pymc.sample : What it calls.
+
+    References
+    ----------
+    .. [1] Hoffman, M. D. and Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in
+       Hamiltonian Monte Carlo. Journal of Machine Learning Research 15, 1593-1623.
+
     Examples
     --------
     >>> from support import datasets, models
@@ -178,6 +193,17 @@ def diagnose(idata: xr.DataTree) -> Diagnostics:
     ------
     ValueError
         If ``idata`` lacks one of the two groups.
+
+    See Also
+    --------
+    sample : Draws and diagnostics at once.
+    arviz.rhat, arviz.ess : Where its numbers come from.
+
+    References
+    ----------
+    .. [1] Vehtari, A., Gelman, A., Simpson, D., Carpenter, B. and Bürkner, P.-C. (2021). Rank-normalization,
+       folding, and localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis
+       16, 667-718.
 
     Examples
     --------

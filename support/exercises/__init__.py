@@ -19,6 +19,11 @@ class Answers(notebook_marking.answers.Answers):
     ValueError
         If there is no such exercise, or the id has characters that an id does not have.
 
+    See Also
+    --------
+    support.exercises.personal.data : Where the data come from.
+    notebook_marking.answers.Answers : The methods, `data` and `record`.
+
     Examples
     --------
     >>> answers = Answers("5.8.1")

@@ -20,6 +20,10 @@ def forms():
 
     They are the public part of the marking schemes in ``solutions/``; ``make exercises`` writes them.
 
+    See Also
+    --------
+    notebook_marking.scheme.Scheme.forms : Those of one exercise, from its scheme.
+
     Examples
     --------
     >>> forms()["5.8.1"]["parts"]["a"]["factors"]["shape"]
@@ -34,6 +38,10 @@ def seed(exercise: str, student: str) -> int:
 
     The first eight bytes, as a number, of the SHA-256 hash of ``exercise:student``, in small letters and
     without blanks around the id: whoever knows the id can draw the data again.
+
+    See Also
+    --------
+    data : What is drawn with it.
 
     Examples
     --------
@@ -65,6 +73,11 @@ def data(exercise: str, student: str = ""):
     ------
     ValueError
         If there is no such exercise.
+
+    See Also
+    --------
+    support.exercises.Answers : What a student's notebook calls.
+    seed : Seed of a student's data.
 
     Examples
     --------

@@ -22,6 +22,15 @@ def stein_risk(spread, panels, *, groups):
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    smallest_number_of_groups : The same for few groups.
+
+    References
+    ----------
+    .. [1] James, W. and Stein, C. (1961). Estimation with quadratic loss. Proceedings of the Fourth Berkeley
+       Symposium on Mathematical Statistics and Probability 1, 361-379.
+
     Examples
     --------
     >>> curves = {name: [2.0, 7.0] for name in ("Stein", "positive part", "Bayes", "oracle")}
@@ -55,6 +64,10 @@ def smallest_number_of_groups(spread, differences):
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    stein_risk : The risks themselves.
 
     Examples
     --------

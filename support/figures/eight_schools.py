@@ -26,6 +26,17 @@ def funnel(centred, noncentred, *, school="A", draws=1500):
         Three panels that share a logarithmic axis of tau: the centred draws, the non-centred ones in the
         coordinate that is sampled, and the same draws as effects.
 
+    See Also
+    --------
+    chain_shares : How well each chain sees its neck.
+    support.models.schools_centred, support.models.schools_noncentred : The two models.
+
+    References
+    ----------
+    .. [1] Neal, R. M. (2003). Slice sampling. The Annals of Statistics 31, 705-767.
+    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
+       Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
+
     Examples
     --------
     >>> import arviz as az
@@ -86,6 +97,10 @@ def forest(estimates, grand_mean):
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    support.figures.shrinkage_slopes : The same estimates as slopes.
+
     Examples
     --------
     >>> import xarray as xr
@@ -128,6 +143,10 @@ def chain_shares(shares, divergences, exact):
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    funnel : The draws themselves.
 
     Examples
     --------

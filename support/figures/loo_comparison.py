@@ -22,6 +22,16 @@ def loo_comparison(elpd_loo, sampled):
     matplotlib.figure.Figure
         Above, the sums with two standard errors; below, the differences from the best with theirs.
 
+    See Also
+    --------
+    pointwise_loo : The same unit by unit.
+    selection_by_loo : Which model wins in data sets of known truth.
+
+    References
+    ----------
+    .. [1] Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using
+       leave-one-out cross-validation and WAIC. Statistics and Computing 27, 1413-1432.
+
     Examples
     --------
     >>> exact = {"one": [-3.0, -4.0], "two": [-3.2, -4.1]}
@@ -84,6 +94,10 @@ def selection_by_loo(tau, wins, difference):
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    loo_comparison : The scores in one data set.
+
     Examples
     --------
     >>> wins = {"complete": [0.8, 0.2], "partial": [0.2, 0.8]}
@@ -121,6 +135,15 @@ def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    loo_comparison : The sums of these densities.
+
+    References
+    ----------
+    .. [1] Vehtari, A., Simpson, D., Gelman, A., Yao, Y. and Gabry, J. (2024). Pareto smoothed importance
+       sampling. Journal of Machine Learning Research 25, 1-58.
 
     Examples
     --------

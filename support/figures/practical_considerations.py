@@ -21,6 +21,10 @@ def parameterisations(sizes, ess):
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    support.models.schools_centred, support.models.schools_noncentred : The two models.
+
     Examples
     --------
     >>> curves = {"centred": [300, 2000], "non-centred": [2000, 300]}
@@ -60,6 +64,15 @@ def prior_sensitivity(tau, densities, school):
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    support.figures.priors_and_schools : The same for more and more schools.
+
+    References
+    ----------
+    .. [1] Gelman, A. (2006). Prior distributions for variance parameters in hierarchical models. Bayesian
+       Analysis 1, 515-534.
 
     Examples
     --------
@@ -101,6 +114,11 @@ def restricted_likelihood(tau, panels):
     Returns
     -------
     matplotlib.figure.Figure
+
+    References
+    ----------
+    .. [1] Patterson, H. D. and Thompson, R. (1971). Recovery of inter-block information when block sizes are
+       unequal. Biometrika 58, 545-554.
 
     Examples
     --------

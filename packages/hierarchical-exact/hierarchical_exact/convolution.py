@@ -82,6 +82,34 @@ class Factor:
 def convolve(first: Factor, second: Factor) -> Factor:
     """Convolution of two factors, itself a factor.
 
+    Parameters
+    ----------
+    first, second : Factor
+
+    Returns
+    -------
+    Factor
+        Computed where it is asked for.
+
+    Raises
+    ------
+    ArithmeticError
+        When it is asked for, if the peak of the integrand is not found or the sum does not converge.
+
+    See Also
+    --------
+    leave_one_out : The convolution of many factors, and of all but each.
+    log_integrand : What is integrated.
+
+    Notes
+    -----
+    The trapezoidal rule over the log odds of a share, which converges geometrically [1]_.
+
+    References
+    ----------
+    .. [1] Trefethen, L. N. and Weideman, J. A. C. (2014). The exponentially convergent trapezoidal rule.
+       SIAM Review 56, 385-458.
+
     Examples
     --------
     >>> flat = Factor(1.0, np.zeros_like, 1.0)

@@ -72,6 +72,11 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
     ArithmeticError
         If the accuracy is not reached: 1e-5 in every mean, sd (in sds) and distribution function.
 
+    See Also
+    --------
+    hierarchical_exact.poisson : Counts of events with known exposure.
+    hierarchical_exact.marginal : Marginal of a conjugate posterior, such as the Beta of a single share.
+
     Notes
     -----
     The model of section 5.8.4. Everything is integrated with an estimate of its error and refined

@@ -37,6 +37,16 @@ class Law(Protocol):
     --------
     FromDensity : All the methods, from a density and two moments.
     hierarchical_exact.Marginal : What users see of a law.
+
+    Examples
+    --------
+    Two groups, Normal around 0 and around 1; the median of the first, then of both:
+
+    >>> law = NormalMixture(np.ones(1), np.array([[0.0, 1.0]]), np.ones((1, 2)))
+    >>> law.cdf(np.array([0.0]), np.array([0])).round(6).tolist()
+    [0.5]
+    >>> law.cdf(np.array([0.0, 1.0]), np.array([0, 1])).round(6).tolist()
+    [0.5, 0.5]
     """
 
     lower: float
@@ -80,6 +90,11 @@ class FromDensity:
         If the density does not integrate to one within 1e-7. One that grows without bound towards a finite
         upper end is refused too, since numbers are too sparse there: turn the quantity round, as failures
         in place of successes; next to zero there are numbers enough.
+
+    See Also
+    --------
+    Law : What it provides.
+    hierarchical_exact.Marginal : What users see of a law.
 
     Examples
     --------

@@ -219,9 +219,22 @@ def normal(
     ArithmeticError
         If the accuracy, 1e-6 posterior sds, is not reached.
 
+    See Also
+    --------
+    normal_groups : Several observations per group, with a common unknown sd.
+    hierarchical_exact.Posterior : What it returns.
+
     Notes
     -----
-    The model of section 5.8.3, equation (eight-schools-model).
+    The model of section 5.8.3, equation (eight-schools-model). Given tau, all the rest is Gaussian ([1]_,
+    section 5.4). The example has the data of [2]_.
+
+    References
+    ----------
+    .. [1] Gelman, A., Carlin, J. B., Stern, H. S., Dunson, D. B., Vehtari, A. and Rubin, D. B. (2013).
+       Bayesian Data Analysis, 3rd ed. Chapman and Hall/CRC.
+    .. [2] Rubin, D. B. (1981). Estimation in parallel randomized experiments. Journal of Educational
+       Statistics 6, 377-401.
 
     Examples
     --------
@@ -318,9 +331,20 @@ def normal_groups(y, group, *, mu, tau, sigma):
     ArithmeticError
         If the accuracy, 1e-5 posterior sds, is not reached.
 
+    See Also
+    --------
+    normal : One estimate per group, with its known standard error.
+    normal_sample : One group by itself, or all as one.
+
     Notes
     -----
-    The partial-pooling model of section 5.8.1.
+    The partial-pooling model of section 5.8.1. Given tau and sigma, all the rest is Gaussian ([1]_,
+    section 5.4).
+
+    References
+    ----------
+    .. [1] Gelman, A., Carlin, J. B., Stern, H. S., Dunson, D. B., Vehtari, A. and Rubin, D. B. (2013).
+       Bayesian Data Analysis, 3rd ed. Chapman and Hall/CRC.
 
     Examples
     --------
@@ -435,6 +459,11 @@ def normal_sample(y, *, mu, sigma):
     ------
     ValueError, ArithmeticError
         As `normal_groups`.
+
+    See Also
+    --------
+    normal_groups : Groups whose means come from a common population.
+    hierarchical_exact.marginal : Marginal of a conjugate posterior.
 
     Notes
     -----

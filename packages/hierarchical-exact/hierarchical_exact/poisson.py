@@ -70,6 +70,11 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
     ArithmeticError
         If the accuracy, 1e-5 posterior sds, is not reached.
 
+    See Also
+    --------
+    hierarchical_exact.dirichlet_multinomial : Counts in several categories.
+    hierarchical_exact.marginal : Marginal of a conjugate posterior, such as the Gamma of a single rate.
+
     Notes
     -----
     The model of exercise 5.8.3. The mean or sd of ``lam_new`` is infinite where the prior of sigma_log

@@ -35,6 +35,12 @@ class Marginal:
     nodes : int
         Size of the mixture, which decides how many groups are handled at a time.
 
+    See Also
+    --------
+    marginal : From a frozen distribution of SciPy.
+    Posterior : Marginals by the names of their quantities.
+    hierarchical_exact.laws.FromDensity : The law of a marginal of your own.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -130,13 +136,13 @@ class Marginal:
         Notes
         -----
         With x = Q(Phi(t)), Q the quantile function, it is the expectation over a standard Normal t. The
-        trapezoidal rule takes it, which converges exponentially for smooth functions (Trefethen and
-        Weideman, 2014). Its step is halved until two results agree.
+        trapezoidal rule takes it, which converges exponentially for smooth functions [1]_. Its step is
+        halved until two results agree.
 
         References
         ----------
-        Trefethen, L. N., and Weideman, J. A. C. (2014). The exponentially convergent trapezoidal rule.
-        *SIAM Review* 56, 385-458.
+        .. [1] Trefethen, L. N. and Weideman, J. A. C. (2014). The exponentially convergent trapezoidal rule.
+           SIAM Review 56, 385-458.
 
         Examples
         --------
@@ -319,6 +325,11 @@ def marginal(distribution: Any) -> Marginal:
     ValueError
         If it is anything else.
 
+    See Also
+    --------
+    Marginal : What it returns.
+    hierarchical_exact.laws.FromDensity : The law of a distribution that SciPy does not have.
+
     Examples
     --------
     The 95% highest density interval of an exponential distribution starts at zero:
@@ -404,6 +415,23 @@ class Posterior:
         The same: how far two rules of integration differ, which is more than the better one is off. It
         counts the hyperparameters; what is integrated later, as the rates of `poisson`, meets the
         tolerance of its function or is refused.
+
+    See Also
+    --------
+    Marginal : One of its quantities.
+    hierarchical_exact.normal, hierarchical_exact.normal_groups : Posteriors of Normal models.
+    hierarchical_exact.poisson, hierarchical_exact.dirichlet_multinomial : Posteriors of counts.
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> from scipy import stats
+    >>> priors = {"mu": stats.norm(0, 20), "tau": stats.halfnorm(scale=10)}
+    >>> posterior = exact.normal([28, 8, -3], [15, 10, 16], **priors)
+    >>> posterior
+    <exact posterior of mu, tau, theta, theta_new, y_rep>
+    >>> posterior.elpd_loo.dims, posterior.error < 1e-6
+    (('group',), True)
     """
 
     def __init__(self, marginals, log_evidence, elpd_loo, error):

@@ -264,6 +264,20 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
     ArithmeticError
         If the integral does not converge.
 
+    See Also
+    --------
+    Axis : A hyperparameter, and the scale on which it is integrated.
+    hyperparameter_grid : The same from a likelihood and priors.
+
+    Notes
+    -----
+    Panels are halved until the 15-point Kronrod rule and the 7-point Gauss rule inside it agree [1]_.
+
+    References
+    ----------
+    .. [1] Piessens, R., de Doncker-Kapenga, E., Überhuber, C. W. and Kahaner, D. K. (1983). QUADPACK: A
+       Subroutine Package for Automatic Integration. Springer.
+
     Examples
     --------
     >>> axis = Axis("x", np.array([0.0, 1.0]))

@@ -45,6 +45,11 @@ class Answers:
     ValueError
         If there is no such exercise, or the id has characters that an id does not have.
 
+    See Also
+    --------
+    notebook_marking.course.Course.forms : The forms, from the schemes.
+    notebook_marking.marking.mark : What becomes of what is recorded.
+
     Examples
     --------
     >>> forms = {"1": {"parts": {"a": {"total": {"kind": "number", "is": "the total"}}}}}

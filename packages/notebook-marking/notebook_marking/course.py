@@ -42,6 +42,11 @@ class Course:
     schemes : dict of str to Scheme
         Marking schemes by the id of the exercise.
 
+    See Also
+    --------
+    notebook_marking.scheme.read_schemes : How its schemes are read.
+    notebook_marking.marking.mark : What marks by it.
+
     Examples
     --------
     >>> Course.read("/nowhere")

@@ -27,6 +27,11 @@ class Key:
     mistakes : mapping of str to float, array_like or str
         What typical misunderstandings lead to, by their names: feedback names the one that it sees.
 
+    See Also
+    --------
+    notebook_marking.course.Course.key : The keys of one page.
+    notebook_marking.marking.mark : What compares answers with it.
+
     Examples
     --------
     >>> Key(0.5).error

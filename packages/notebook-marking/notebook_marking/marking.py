@@ -104,6 +104,12 @@ def mark(submission, run, scheme: Scheme, course: Course) -> Marked:
     -------
     Marked
         A mark for every answer of the scheme, whatever was handed in.
+
+    See Also
+    --------
+    notebook_marking.running.run_all : Runs what is to be marked.
+    Marked : What it returns.
+    notebook_marking.reports.report : Writes grades and feedback.
     """
     recorded = run.answers if run else {}
     answers, faults, flags = read_answers(recorded, scheme)

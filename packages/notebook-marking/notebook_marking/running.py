@@ -73,6 +73,12 @@ def run_all(
     OSError
         If a file cannot be read or written.
 
+    See Also
+    --------
+    notebook_marking.submissions.find : Finds what is to be run.
+    notebook_marking.sandbox.run : One notebook.
+    notebook_marking.marking.mark : Marks what came of it.
+
     Examples
     --------
     >>> import tempfile

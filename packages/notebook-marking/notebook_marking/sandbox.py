@@ -116,6 +116,12 @@ def run(
     ValueError
         If an argument is not as described.
 
+    See Also
+    --------
+    notebook_marking.running.run_all : Many notebooks at a time.
+    notebook_marking.runs.Run : What it returns.
+    check : Whether it can work here.
+
     Examples
     --------
     >>> page = b"```{code-cell}\nprint(6 * 7)\n```\n```{code-cell}\n1 / 0\n```"
@@ -146,6 +152,11 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
     ------
     SandboxError
         If it does not; the message says why.
+
+    See Also
+    --------
+    run : What it tries.
+    bubblewrap : The command that it stands on.
 
     Examples
     --------

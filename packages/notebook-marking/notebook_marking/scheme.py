@@ -203,6 +203,11 @@ def read_schemes(folder: Path) -> dict[str, Scheme]:
     ------
     ValueError
         If a scheme is incomplete or wrong; the message names the page and the place in it.
+
+    See Also
+    --------
+    read_scheme : One of them.
+    notebook_marking.course.Course.read : A course with its schemes.
     """
     found = {}
     for page in sorted(folder.glob("*.md")):

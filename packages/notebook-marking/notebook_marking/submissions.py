@@ -80,6 +80,11 @@ def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submis
     ValueError
         If there is no such folder.
 
+    See Also
+    --------
+    read : The content of one of them.
+    notebook_marking.running.run_all : Runs them.
+
     Examples
     --------
     >>> import tempfile

@@ -1,0 +1,104 @@
+"""What users call says what else there is, by names that exist."""
+
+import inspect
+import pkgutil
+import re
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+ROOMS = ("hierarchical_exact", "notebook_marking", "support")
+MODULES = [
+    *ROOMS,
+    *(
+        found.name
+        for room in ROOMS
+        for found in pkgutil.walk_packages(import_module(room).__path__, f"{room}.")
+        if not found.name.endswith("__main__")
+    ),
+]
+# What users call: a module, and what of it; a star stands for all public functions and classes.
+CALLED = {
+    "hierarchical_exact": """normal normal_groups normal_sample poisson dirichlet_multinomial
+        marginal Marginal Posterior""",
+    "hierarchical_exact.laws": "Law FromDensity",
+    "hierarchical_exact.quadrature": "integrate",
+    "hierarchical_exact.convolution": "convolve",
+    "support.datasets": "*",
+    "support.models": "*",
+    "support.sampling": "*",
+    "support.checks": "*",
+    "support.monte_carlo": "*",
+    "support.exercises": "Answers",
+    "support.exercises.personal": "*",
+    "notebook_marking.answers": "Answers",
+    "notebook_marking.course": "Course",
+    "notebook_marking.keys": "Key",
+    "notebook_marking.marking": "mark",
+    "notebook_marking.sandbox": "run check",
+    "notebook_marking.running": "run_all",
+    "notebook_marking.submissions": "find",
+    "notebook_marking.scheme": "read_schemes",
+}
+
+
+def own(module):
+    """Public functions and classes that a module defines, by name."""
+    return {
+        name: thing
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and callable(thing)
+        and getattr(thing, "__module__", None) == module.__name__
+    }
+
+
+def see_also(docstring):
+    """Names under See Also."""
+    found = re.search(r"^See Also\n-+\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(docstring or ""), re.S | re.M)
+    lines = found[1].splitlines() if found else []
+    return [name for line in lines for name in line.split(" : ")[0].split(", ")]
+
+
+def find(name, module):
+    """What a name in a docstring of a module stands for: something there, or by its full name."""
+    first, *rest = name.split(".")
+    thing = getattr(module, first) if hasattr(module, first) and not rest else import_module(first)
+    for place, part in enumerate(rest, start=2):
+        if not hasattr(thing, part):
+            import_module(".".join(name.split(".")[:place]))
+        thing = getattr(thing, part)
+    return thing
+
+
+def unknown(docstring, module):
+    """Names under See Also that stand for nothing, or for a whole module."""
+    for name in see_also(docstring):
+        try:
+            if isinstance(find(name, module), ModuleType):
+                yield name
+        except (ImportError, AttributeError):
+            yield name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_docstring_refers_to_exists(name):
+    module = import_module(name)
+    for label, thing in own(module).items():
+        methods = vars(thing).values() if inspect.isclass(thing) else ()
+        for what in (thing, *methods):
+            assert list(unknown(getattr(what, "__doc__", None), module)) == [], label
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_users_call_says_what_else_there_is(name):
+    module = import_module(name)
+    names = list(own(module)) if CALLED[name] == "*" else CALLED[name].split()
+    assert names != []
+    assert [label for label in names if see_also(getattr(module, label).__doc__) == []] == []
+
+
+def test_an_unknown_name_is_found():
+    docstring = "W.\n\nSee Also\n--------\nnormal, nothing : 2\nsupport.models : 3\n\nNotes\n-----\nx : y"
+    assert list(unknown(docstring, import_module("hierarchical_exact"))) == ["nothing", "support.models"]
