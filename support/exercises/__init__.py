@@ -29,7 +29,7 @@ class Answers(notebook_marking.answers.Answers):
     >>> answers = Answers("5.8.1")
     >>> effect, standard_error = answers.data()
     >>> answers.record("d", factor=...)
-    (d) not answered yet: factor
+    (d) not answered yet: factor, meaning
     """
 
     def __init__(self, exercise, *, student=""):

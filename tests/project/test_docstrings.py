@@ -1,5 +1,6 @@
 """What users call says what else there is, by names that exist."""
 
+import doctest
 import inspect
 import pkgutil
 import re
@@ -97,6 +98,14 @@ def test_what_users_call_says_what_else_there_is(name):
     names = list(own(module)) if CALLED[name] == "*" else CALLED[name].split()
     assert names != []
     assert [label for label in names if see_also(getattr(module, label).__doc__) == []] == []
+
+
+# The examples of other modules run in the tests of their own.
+@pytest.mark.parametrize(
+    "name", ["support.checks", "support.exercises", "support.exercises.personal", "support.monte_carlo"]
+)
+def test_examples_in_docstrings(name):
+    assert doctest.testmod(import_module(name)).failed == 0
 
 
 def test_an_unknown_name_is_found():

@@ -429,7 +429,7 @@ class Posterior:
     >>> priors = {"mu": stats.norm(0, 20), "tau": stats.halfnorm(scale=10)}
     >>> posterior = exact.normal([28, 8, -3], [15, 10, 16], **priors)
     >>> posterior
-    <exact posterior of mu, tau, theta, theta_new, y_rep>
+    <exact posterior of mu, tau, theta_new, theta, y_rep>
     >>> posterior.elpd_loo.dims, posterior.error < 1e-6
     (('group',), True)
     """
