@@ -91,9 +91,11 @@ def test_a_miss_of_four_to_five_errors_is_for_a_human(marks):
 def test_the_id_decides_whose_key_counts(marks):
     assert marks({"a": {"total": 7.0}}, student="")["a.total"].points == 2
     assert marks({"a": {"total": 16.0}}, student=" ADA ")["a.total"].points == 2
-    stranger = marks({"a": {"total": 22.0}}, student="arthur")  # right for an id of that length
-    assert stranger["a.total"].points == 0
-    assert stranger["flags"] == ("recorded under the id 'arthur'; marked with the data of 'ada'",)
+    # Right for an id of that length, without an id, for ada.
+    for total, points in ((25.0, 0), (7.0, 0), (16.0, 2)):
+        stranger = marks({"a": {"total": total}}, student="arthur")
+        assert stranger["a.total"].points == points
+        assert stranger["flags"] == ("recorded under the id 'arthur'; marked with the data of 'ada'",)
 
 
 NO_SAMPLE = "these numbers are not the summary of a sample"
@@ -111,7 +113,7 @@ NO_SAMPLE = "these numbers are not the summary of a sample"
         (fit(mean=100.0, mcse_mean=1e6, mcse_sd=1e6), NO_SAMPLE),
         (fit(mean=100.0, mcse_mean=1e6, mcse_sd=1e6, ess_bulk=1e12, ess_tail=1e12), NO_SAMPLE),
         (fit(mcse_mean=0.005), NO_SAMPLE),
-        (fit(divergences=1), "1 transitions diverged: such a sample cannot be trusted"),
+        (fit(divergences=3), "3 transitions diverged: such a sample cannot be trusted"),
         (fit(r_hat=1.011), "R-hat is 1.011, above 1.01"),
         (fit(ess_tail=399.0), "too few effective draws: 399, where 400 are needed"),
         (fit(mean=0.07), "its mean is 0.07, and 0 is right: 4 Monte Carlo errors apart; this is so close"),
@@ -127,7 +129,15 @@ def test_a_poor_sample_or_none_gets_nothing(marks, summary, reason):
     assert reason in mark.reason
 
 
-@pytest.mark.parametrize("summary", [fit(chains=2, draws=2000), fit(ess_bulk=16_000.0, mcse_mean=0.0079)])
+@pytest.mark.parametrize(
+    "summary",
+    [
+        fit(chains=2, draws=2000),
+        fit(ess_bulk=16_000.0, mcse_mean=0.0079),
+        fit(divergences=2),
+        fit(r_hat=1.01),
+    ],
+)
 def test_a_sample_at_the_edge_of_what_is_one_counts(marks, summary):
     assert marks({"c": {"fit": summary}})["c.fit.mu"].points == 1
 
