@@ -102,13 +102,7 @@ def compare(
 
     Notes
     -----
-    Monte Carlo standard errors as in [1]_, by ArviZ.
-
-    References
-    ----------
-    .. [1] Vehtari, A., Gelman, A., Simpson, D., Carpenter, B. and Bürkner, P.-C. (2021). Rank-normalization,
-       folding, and localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis
-       16, 667-718.
+    Monte Carlo standard errors as in Vehtari et al. (2021), by ArviZ.
 
     Examples
     --------

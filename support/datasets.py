@@ -185,7 +185,6 @@ def simulate_survey(
     See Also
     --------
     survey : The counts that the source prints.
-    support.models.survey_hierarchical : Model of such data.
 
     Examples
     --------
@@ -257,7 +256,6 @@ def simulate_hospitals(
     See Also
     --------
     hospitals : The counts that the source prints.
-    support.models.hospitals_hierarchical : Model of such data.
 
     Examples
     --------
@@ -405,7 +403,6 @@ def simulate_instructors(
     See Also
     --------
     instructors : The stored data.
-    support.models.instructors_partial : Model of such data.
 
     Examples
     --------

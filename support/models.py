@@ -43,7 +43,6 @@ def instructors_complete(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.instructors : The data.
     hierarchical_exact.normal_sample : The exact posterior.
-    instructors_partial : Partial pooling.
 
     Examples
     --------
@@ -81,7 +80,6 @@ def instructors_none(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.instructors : The data.
     hierarchical_exact.normal_sample : The exact posterior, one instructor at a time.
-    instructors_partial : Partial pooling.
 
     Examples
     --------
@@ -120,7 +118,6 @@ def instructors_partial(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.instructors : The data.
     hierarchical_exact.normal_groups : The exact posterior.
-    instructors_complete, instructors_none : The other strategies.
 
     Examples
     --------
@@ -165,9 +162,7 @@ def schools_centred(data: xr.Dataset) -> pm.Model:
 
     References
     ----------
-    .. [1] Rubin, D. B. (1981). Estimation in parallel randomized experiments. Journal of Educational
-       Statistics 6, 377-401.
-    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
+    .. [1] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
        Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
 
     Examples
@@ -214,8 +209,6 @@ def schools_noncentred(data: xr.Dataset) -> pm.Model:
     ----------
     .. [1] Papaspiliopoulos, O., Roberts, G. O. and Sköld, M. (2007). A general framework for the
        parametrization of hierarchical models. Statistical Science 22, 59-73.
-    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
-       Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
 
     Examples
     --------
@@ -255,7 +248,6 @@ def schools_complete(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.eight_schools : The data.
     hierarchical_exact.normal : The exact posterior, with ``tau=0.0``.
-    schools_noncentred : Partial pooling.
 
     Examples
     --------
@@ -292,7 +284,6 @@ def schools_none(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.eight_schools : The data.
     hierarchical_exact.normal : The exact posterior, with ``mu=0.0`` and ``tau=20.0``.
-    schools_noncentred : Partial pooling.
 
     Examples
     --------
@@ -330,7 +321,6 @@ def schools_covariate(data: xr.Dataset) -> pm.Model:
     --------
     support.datasets.simulate_schools_with_covariate : The data.
     hierarchical_exact.normal : The exact posterior, with `covariates`.
-    schools_noncentred : Without a covariate.
 
     Examples
     --------

@@ -21,10 +21,6 @@ def imagined_regions(panels, responses):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.concentration : What the data say about it.
-
     Examples
     --------
     >>> shares = np.array([[0.5, 0.5], [0.2, 0.8]])

@@ -22,10 +22,6 @@ def stein_risk(spread, panels, *, groups):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    smallest_number_of_groups : The same for few groups.
-
     References
     ----------
     .. [1] James, W. and Stein, C. (1961). Estimation with quadratic loss. Proceedings of the Fourth Berkeley
@@ -64,10 +60,6 @@ def smallest_number_of_groups(spread, differences):
     Returns
     -------
     matplotlib.figure.Figure
-
-    See Also
-    --------
-    stein_risk : The risks themselves.
 
     Examples
     --------

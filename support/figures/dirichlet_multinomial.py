@@ -82,10 +82,6 @@ def concentration(alpha, likelihood, fine, densities):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.imagined_regions : What a concentration looks like.
-
     Examples
     --------
     >>> alpha = np.geomspace(1, 1000, 50)

@@ -34,8 +34,6 @@ def funnel(centred, noncentred, *, school="A", draws=1500):
     References
     ----------
     .. [1] Neal, R. M. (2003). Slice sampling. The Annals of Statistics 31, 705-767.
-    .. [2] Betancourt, M. and Girolami, M. (2015). Hamiltonian Monte Carlo for hierarchical models. In Current
-       Trends in Bayesian Methodology with Applications, CRC Press, 79-101.
 
     Examples
     --------
@@ -97,10 +95,6 @@ def forest(estimates, grand_mean):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.shrinkage_slopes : The same estimates as slopes.
-
     Examples
     --------
     >>> import xarray as xr
@@ -143,10 +137,6 @@ def chain_shares(shares, divergences, exact):
     Returns
     -------
     matplotlib.figure.Figure
-
-    See Also
-    --------
-    funnel : The draws themselves.
 
     Examples
     --------

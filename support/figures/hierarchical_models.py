@@ -23,10 +23,6 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.forest : The same estimates with their intervals.
-
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -84,10 +80,6 @@ def pooling_dial(tau, conditional_mean, density, effect):
     Returns
     -------
     matplotlib.figure.Figure
-
-    See Also
-    --------
-    support.figures.shrinkage_factors : How far each group moves.
 
     Examples
     --------

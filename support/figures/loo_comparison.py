@@ -94,10 +94,6 @@ def selection_by_loo(tau, wins, difference):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    loo_comparison : The scores in one data set.
-
     Examples
     --------
     >>> wins = {"complete": [0.8, 0.2], "partial": [0.2, 0.8]}
@@ -135,10 +131,6 @@ def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
     Returns
     -------
     matplotlib.figure.Figure
-
-    See Also
-    --------
-    loo_comparison : The sums of these densities.
 
     References
     ----------

@@ -77,10 +77,6 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.pooling_dial : The estimates themselves.
-
     Examples
     --------
     >>> import hierarchical_exact as exact

@@ -21,10 +21,6 @@ def parameterisations(sizes, ess):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.models.schools_centred, support.models.schools_noncentred : The two models.
-
     Examples
     --------
     >>> curves = {"centred": [300, 2000], "non-centred": [2000, 300]}
@@ -64,10 +60,6 @@ def prior_sensitivity(tau, densities, school):
     Returns
     -------
     matplotlib.figure.Figure
-
-    See Also
-    --------
-    support.figures.priors_and_schools : The same for more and more schools.
 
     References
     ----------

@@ -20,10 +20,6 @@ def priors_and_schools(tau, panels):
     -------
     matplotlib.figure.Figure
 
-    See Also
-    --------
-    support.figures.prior_sensitivity : More priors of the eight schools.
-
     Examples
     --------
     >>> import numpy as np
