@@ -77,6 +77,7 @@ class Visit:
         """Show the page in another theme, and in a window of another size."""
         self.page.emulate_media(color_scheme=theme)
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.wait_for_function("(theme) => document.documentElement.dataset.theme === theme", arg=theme)
         # The theme looks 300 ms later for what scrolls now; colours fade in.
         self.page.wait_for_timeout(500)
 
