@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from build import fingerprint
+from build import fingerprint, replace
 from joblib import Memory, Parallel, delayed
 
 from tooling.audit import runs
@@ -58,13 +58,6 @@ def description():
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
-
-
-def replace(path, text):
-    """Write a file at once or not at all."""
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf8")
-    new.replace(path)
 
 
 if __name__ == "__main__":
