@@ -9,6 +9,7 @@ from browsing import CHAPTERS, HTML
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
+
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from disk"])
 def test_the_search_finds_a_term_of_every_page(browser, site, served):
     folder = site if served else f"{HTML.as_uri()}/"

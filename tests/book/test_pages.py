@@ -43,6 +43,8 @@ STATED_IN_WORDS = {
     "exercise-3-width",
     "exercise-4-width-ratio",
 }
+COLUMN = 79  # characters of code that fit a page in a wide window: `_static/book.css`
+FOLDED = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
 
 
 @functools.cache
@@ -99,6 +101,15 @@ def test_no_code_cell_is_left_out():
             assert len(cells_of(source)) == count, f"{source}: a code cell stands inside something else"
     for folder in NOTEBOOK_FOLDERS:
         assert not list((ROOT / folder).rglob("[!.]*.ipynb")), "notebooks are written as .md pages"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_code_and_stated_outputs_fit_the_column(page):
+    for cell, _ in cells_of(page):
+        folded = FOLDED & set(cell.metadata.get("tags", []))
+        shown = "" if folded else cell.source
+        lines = [*shown.splitlines(), *str(cell.metadata.get("expect", "")).splitlines()]
+        assert not [line for line in lines if len(line) > COLUMN]
 
 
 def test_only_the_audit_leaves_its_tables_to_other_tests():
