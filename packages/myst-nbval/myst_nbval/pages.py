@@ -84,7 +84,6 @@ class Page(IPyNbFile):
             self.changed_outputs = True
         return message
 
-
     def note_passed(self, cell, outputs):
         """Keep what a cell has shown; when all have passed, tell the book."""
         cell.outputs = outputs
