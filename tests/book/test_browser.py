@@ -1,6 +1,6 @@
 """Every page of the built book as a reader sees it, by day and by night, on a desk and on a phone.
 
-A page is loaded once; then night falls, and the window shrinks to that of a phone. What is measured and what
+A page is loaded once; then the window shrinks to that of a phone and grows again, and night falls. What is measured and what
 counts as a fault is in ``reading.py``, and each check can fail, as the last test shows.
 """
 
@@ -32,13 +32,14 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
             *reading.mathematics(visit),
             *reading.missing_alternatives(visit),
             *reading.faint_figures(visit),
-            *reading.accessibility(visit),
         ]
+        visit.restyle("light", reading.PHONE)
+        faults += [*reading.sideways(visit), *reading.accessibility(visit, ON_A_PHONE)]
+        visit.restyle("light", reading.DESKTOP)
+        faults += reading.accessibility(visit)
         visit.restyle("dark", reading.DESKTOP)
-        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
         faults += [*reading.faint_figures(visit), *reading.accessibility(visit, COLOURS)]
-        visit.restyle("dark", reading.PHONE)
-        faults += [*reading.accessibility(visit, ON_A_PHONE), *reading.sideways(visit)]
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
         faults += [*reading.requests_elsewhere(visit), *reading.script_errors(visit)]
         if name in CHAPTERS:
             links = visit.page.locator(".prev-next-area a").count()

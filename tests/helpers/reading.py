@@ -15,17 +15,26 @@ FIRST_CONTENT, READY = 1.0, 2.0  # seconds
 LOADS = 5  # of which the fastest counts, so that it matters less what else the machine does
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-# What MathJax draws is hidden from screen readers. Words of code and rows of the audit's tables that differ
-# in their text only are looked at once: all would take minutes.
-NOT_FOR_AXE = ["mjx-math", "[data-again]"]
-MARK_REPEATED = """() => {
+# axe-core takes its time for every element. What is hidden from screen readers or looks like another in the
+# same block of code, drawing or table is looked at once, or not at all: all would take three times as long.
+NOT_FOR_AXE = ["[data-again]"]
+LIGHTEN = """() => {
   const seen = new Set();
-  const kind = (e) => `${e.tagName}.${e.className}`;
-  for (const one of document.querySelectorAll(".audit tbody, .cell pre span")) {
-    const around = one.closest(".audit, .cell_input, .cell_output");
-    const key = [around, one, ...one.querySelectorAll("*")].map((e) => e && kind(e)).join(" ");
+  const kind = (e) => `${e.tagName}.${e.getAttribute("class")}`;
+  for (const one of document.querySelectorAll(".audit tbody *, .cell pre span, .explorer svg *:not(:has(*))")) {
+    const around = one.closest(".audit, .cell_input, .cell_output, .explorer svg");
+    const kinds = [around, one.parentElement, one, ...one.querySelectorAll("*")].map((e) => e && kind(e));
+    const key = kinds.join(" ");
     if (seen.has(key)) one.dataset.again = "";
     seen.add(key);
+  }
+  for (const one of document.querySelectorAll("pre [data-again]")) one.replaceWith(...one.childNodes);
+  for (const one of document.querySelectorAll(".audit tr[data-again], .explorer svg [data-again]")) one.remove();
+  for (const drawn of document.querySelectorAll("mjx-math")) {
+    const box = document.createElement("span");
+    const { width, height } = drawn.getBoundingClientRect();
+    box.style.cssText = `display: inline-block; width: ${width}px; height: ${height}px`;
+    drawn.replaceWith(box);
   }
 }"""
 
@@ -142,13 +151,13 @@ def missing_alternatives(visit):
 
 
 def accessibility(visit, rules=None):
-    """What axe-core finds."""
+    """What axe-core finds; it leaves less of the page for other checks."""
     options = {"preload": False, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = rules
     if not visit.page.evaluate("'axe' in window"):
         visit.page.evaluate(AXE.read_text(encoding="utf8"))
-        visit.page.evaluate(MARK_REPEATED)
+        visit.page.evaluate(LIGHTEN)
     found = visit.page.evaluate(
         "async ([exclude, options]) => (await axe.run({exclude}, options)).violations",
         [[[selector] for selector in NOT_FOR_AXE], options],
