@@ -1,7 +1,7 @@
 """Every page of the built book as a reader sees it, by day and by night, on a desk and on a phone.
 
-A page is loaded once; then the window shrinks to that of a phone and grows again, and night falls. What is measured and what
-counts as a fault is in ``reading.py``, and each check can fail, as the last test shows.
+A page is loaded once; then the window shrinks to that of a phone and grows again, and night falls. What is
+measured and what counts as a fault is in ``reading.py``, and each check can fail, as the last test shows.
 """
 
 import pytest

@@ -21,7 +21,8 @@ NOT_FOR_AXE = ["[data-again]"]
 LIGHTEN = """() => {
   const seen = new Set();
   const kind = (e) => `${e.tagName}.${e.getAttribute("class")}`;
-  for (const one of document.querySelectorAll(".audit tbody *, .cell pre span, .explorer svg *:not(:has(*))")) {
+  const alike = ".audit tbody *, .cell pre span, .explorer svg *:not(:has(*))";
+  for (const one of document.querySelectorAll(alike)) {
     const around = one.closest(".audit, .cell_input, .cell_output, .explorer svg");
     const kinds = [around, one.parentElement, one, ...one.querySelectorAll("*")].map((e) => e && kind(e));
     const key = kinds.join(" ");
@@ -29,7 +30,7 @@ LIGHTEN = """() => {
     seen.add(key);
   }
   for (const one of document.querySelectorAll("pre [data-again]")) one.replaceWith(...one.childNodes);
-  for (const one of document.querySelectorAll(".audit tr[data-again], .explorer svg [data-again]")) one.remove();
+  for (const one of document.querySelectorAll(":is(.audit tr, svg *)[data-again]")) one.remove();
   for (const drawn of document.querySelectorAll("mjx-math")) {
     const box = document.createElement("span");
     const { width, height } = drawn.getBoundingClientRect();
