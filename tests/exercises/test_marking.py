@@ -1,6 +1,7 @@
 """Marking: every point is had by the right answer and lost by plausible wrong ones."""
 
 import functools
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +20,11 @@ from notebook_marking.scheme import Choice, Posterior, Text
 from support import conventions, datasets
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
 from support.exercises import Answers, forms, personal
+from tooling.scripts import build
 
+ROOT = Path(__file__).parents[2]
 TABLES = Path(__file__).parent / "answers"
-COURSE = Course.read(Path(__file__).parents[2])
+COURSE = Course.read(ROOT)
 SCHEMES = COURSE.schemes
 SUBMITTED = SimpleNamespace(student="ada", problem="")
 
@@ -94,10 +97,26 @@ def right_answers(exercise, student=""):
     return right
 
 
+@functools.cache
+def newest_source():
+    """When a page's answers last changed their meaning: the time of the newest file that pages import."""
+    return max(path.stat().st_mtime for path in build.imported(ROOT))
+
+
+def worked_answers(scheme):
+    """The file that the page of a worked solution writes; the page is run if it is older than its sources."""
+    page = ROOT / "solutions" / f"{scheme.page}.md"
+    file = page.parent / "answers" / f"{scheme.id}.json"
+    if not file.exists() or file.stat().st_mtime < max(newest_source(), page.stat().st_mtime):
+        done = build.execute(page, build.read_notebook(page), timeout=300)
+        assert done.err is None, done.err
+    return json.loads(file.read_text("utf-8"))
+
+
 def given_names(exercise):
     """What the set-up cells of an exercise define: its data, by the student's names."""
     page = SCHEMES[exercise].page
-    text = (Path(__file__).parents[2] / "exercises" / f"{page}.md").read_text(encoding="utf-8")
+    text = (ROOT / "exercises" / f"{page}.md").read_text(encoding="utf-8")
     names = {}
     answers = Answers(exercise)
     for line in text.splitlines():
@@ -289,3 +308,14 @@ def test_typical_mistakes_are_wrong_and_are_named(exercise):
             (one,) = marks_of(marked, name)
             assert one.points == 0
             assert mistake in one.reason
+
+
+# Sampled answers take a while where the pages did not just run, as they do in `make test`.
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+def test_the_worked_solution_gets_all_that_a_machine_gives(scheme):
+    run = SimpleNamespace(answers=worked_answers(scheme), status="finished", remarks=())
+    marked = mark(SUBMITTED, run, scheme)
+    assert marked.flags == ()
+    for one in marked.marks:
+        assert one.state == "review" or one.points == one.out_of, f"{one.part}.{one.name}: {one.reason}"

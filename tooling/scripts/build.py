@@ -40,8 +40,14 @@ from tooling import environment
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
-# What pages import: folders, or files that make their folder a package.
-IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
+# What pages import.
+IMPORTED = (
+    "support",
+    "tooling/audit",
+    "tooling/explorers",
+    "packages/hierarchical-exact/hierarchical_exact",
+    "packages/notebook-marking/notebook_marking",
+)
 SOLUTIONS = "solutions"
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
@@ -189,11 +195,13 @@ def fingerprint(root):
     digest = hashlib.sha256()
     for value in (sys.version, platform.machine(), *sorted(book_variables())):
         digest.update(f"{value}\0".encode())
-    found = [path for pattern in IMPORTED for path in sorted(root.glob(pattern))]
-    folders = [path if path.is_dir() else path.parent for path in found]
-    imported = [path for folder in folders for path in files_below(folder)]
-    add_files(digest, root, [root / "requirements.txt", *imported])
+    add_files(digest, root, [root / "requirements.txt", *imported(root)])
     return digest.hexdigest()[:16]
+
+
+def imported(root):
+    """Return the files of all that pages import."""
+    return [path for folder in IMPORTED for path in files_below(root / folder)]
 
 
 def book_variables():
