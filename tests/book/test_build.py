@@ -187,7 +187,8 @@ def test_the_fingerprint_covers_all_that_outputs_depend_on(tmp_path, monkeypatch
     fingerprints.append(fingerprint(tmp_path))
     assert len(set(fingerprints)) == len(fingerprints)
 
-    for name in ("support/__pycache__/module.pyc", "chapters/one.md", f"{package}/README.md"):
+    plugin = "packages/myst-nbval/myst_nbval/__init__.py"
+    for name in ("support/__pycache__/module.pyc", "chapters/one.md", f"{package}/README.md", plugin):
         write(tmp_path / name, "of no consequence")
     assert fingerprint(tmp_path) == fingerprints[-1]
 

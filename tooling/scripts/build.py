@@ -40,14 +40,9 @@ from tooling import environment
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
-# What pages import.
-IMPORTED = (
-    "support",
-    "tooling/audit",
-    "tooling/explorers",
-    "packages/hierarchical-exact/hierarchical_exact",
-    "packages/notebook-marking/notebook_marking",
-)
+# What pages import: folders, or files that make their folder a package. No page imports what tests it.
+IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
+TESTS_PAGES = "myst_nbval"
 SOLUTIONS = "solutions"
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
@@ -201,7 +196,9 @@ def fingerprint(root):
 
 def imported(root):
     """Return the files of all that pages import."""
-    return [path for folder in IMPORTED for path in files_below(root / folder)]
+    found = [path for pattern in IMPORTED for path in sorted(root.glob(pattern))]
+    folders = [path if path.is_dir() else path.parent for path in found]
+    return [path for folder in folders if folder.name != TESTS_PAGES for path in files_below(folder)]
 
 
 def book_variables():
