@@ -41,11 +41,12 @@ grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS
 		should go: make grade SUBMISSIONS=folder OUT=folder))
 	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(OPTIONS)
 
-# Pages first: what they show is kept for the build, which the tests of the built book need.
+# Pages first: what they show is kept for the build, which the tests of the built book need. Three processes
+# keep two cores busy: tests wait for each other's build, for browsers and for time limits.
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
-		$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax \
+		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
 		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
 

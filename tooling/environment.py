@@ -10,6 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+# Where jsonschema finds this, it parses the grammar of internet addresses at each start, for a check that
+# nobody asks for: half of the time that a build takes to start.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
 KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI", "SYSTEMROOT"}

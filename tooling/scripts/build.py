@@ -26,6 +26,10 @@ from pathlib import Path
 
 import psutil
 import yaml
+
+from tooling import environment  # first, for it makes the next ones quick
+
+# isort: split
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
@@ -35,8 +39,6 @@ from myst_nb.core.read import (
     read_myst_markdown_notebook,
 )
 from sphinx_external_toc.parsing import parse_toc_yaml
-
-from tooling import environment
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
