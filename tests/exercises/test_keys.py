@@ -48,7 +48,7 @@ def tau_density(tau):
 
 def test_the_interval_of_tau():
     found = key("noncentred-reparameterisation", personal.data("5.8.2"))
-    grid = np.linspace(0, 60, 6001)
+    grid = np.linspace(0, 60, 1201)
     density = np.array([tau_density(tau) for tau in grid])
     cumulative = integrate.cumulative_trapezoid(density, grid, initial=0)
     # The density falls from zero on, so the shortest interval begins there.
