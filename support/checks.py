@@ -30,11 +30,11 @@ class Comparison:
     table: pd.DataFrame
 
     @property
-    def agrees(self) -> bool:
+    def agrees(self):
         """Whether every verdict is ``agrees``."""
         return bool((self.table["verdict"] == "agrees").all())
 
-    def __str__(self) -> str:
+    def __str__(self):
         """Return the table as it is on every machine.
 
         A sampled value is printed in steps of twice its tolerance, counted from the exact value: within

@@ -432,7 +432,7 @@ def simulate_instructors(
     return _dataset(columns, {"student": np.arange(1, sizes.sum() + 1)}, attrs, units)
 
 
-def _read(name: str) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+def _read(name):
     """Read the table of a stored data set, its provenance and the units of its columns."""
     folder = resources.files("support") / "data"
     attrs = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -441,7 +441,7 @@ def _read(name: str) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     return table, attrs, attrs.pop("units")
 
 
-def _dataset(columns, coords, attrs, units) -> xr.Dataset:
+def _dataset(columns, coords, attrs, units):
     """Join columns, coordinates, provenance and units into one data set."""
     dataset = xr.Dataset(columns, coords=coords, attrs=attrs)
     for name, unit in units.items():
@@ -449,7 +449,7 @@ def _dataset(columns, coords, attrs, units) -> xr.Dataset:
     return dataset
 
 
-def _simulated_attrs(title: str, function: str, section: str, values: str) -> dict[str, str]:
+def _simulated_attrs(title, function, section, values):
     return {
         "title": title,
         "source": f"support.datasets.{function}",
@@ -461,11 +461,11 @@ def _simulated_attrs(title: str, function: str, section: str, values: str) -> di
     }
 
 
-def _labels(name: str, size: int) -> list[str]:
+def _labels(name, size):
     return [f"{name} {number}" for number in range(1, size + 1)]
 
 
-def _check_rng(rng: np.random.Generator) -> None:
+def _check_rng(rng):
     # A bare seed would work once and then repeat itself in every later call.
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
@@ -474,28 +474,28 @@ def _check_rng(rng: np.random.Generator) -> None:
         )
 
 
-def _number(value: float, name: str) -> float:
+def _number(value, name):
     array = _array(value, name)
     if array.ndim or not np.isfinite(array):
         raise ValueError(f"{name} is {value!r}: give one finite number")
     return float(array)
 
 
-def _positive(value: float, name: str) -> float:
+def _positive(value, name):
     number = _number(value, name)
     if number <= 0:
         raise ValueError(f"{name} is {number:g}: give a number above 0")
     return number
 
 
-def _not_negative(value: float, name: str) -> float:
+def _not_negative(value, name):
     number = _number(value, name)
     if number < 0:
         raise ValueError(f"{name} is {number:g}: give 0 or a number above it")
     return number
 
 
-def _vector(values: Sequence[float], name: str, *, positive: bool = False) -> np.ndarray:
+def _vector(values, name, *, positive=False):
     vector = _array(values, name)
     if vector.ndim != 1 or vector.size == 0:
         raise ValueError(f"{name} has shape {vector.shape}: give a list of one or more numbers")
@@ -506,7 +506,7 @@ def _vector(values: Sequence[float], name: str, *, positive: bool = False) -> np
     return vector
 
 
-def _whole_numbers(values: Sequence[int], name: str, *, minimum: int, maximum: float = np.inf) -> np.ndarray:
+def _whole_numbers(values, name, *, minimum, maximum=np.inf):
     vector = _vector(values, name)
     bad = (vector != np.floor(vector)) | (vector < minimum) | (vector > maximum)
     if bad.any():
@@ -515,7 +515,7 @@ def _whole_numbers(values: Sequence[int], name: str, *, minimum: int, maximum: f
     return vector.astype(np.int64)
 
 
-def _array(values, name: str) -> np.ndarray:
+def _array(values, name):
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:

@@ -462,12 +462,12 @@ def hospitals_none(data: xr.Dataset) -> pm.Model:
     return model
 
 
-def _multinomial(count: np.ndarray, pi) -> None:
+def _multinomial(count, pi):
     respondents = count.sum(axis=1)
     pm.Multinomial("counts", n=respondents, p=pi, observed=count, dims=("region", "response"))
 
 
-def _instructors(data: xr.Dataset):
+def _instructors(data):
     """Return scores, each student's instructor as an index, and the coordinates."""
     score = _values(data, "score", ("student",))
     labels = _variable(data, "instructor", ("student",)).values
@@ -481,24 +481,24 @@ def _instructors(data: xr.Dataset):
     return score, np.argsort(order)[group], coords
 
 
-def _schools(data: xr.Dataset):
+def _schools(data):
     effect = _values(data, "effect", ("school",))
     standard_error = _values(data, "standard_error", ("school",), positive=True)
     return effect, standard_error, {"school": data["school"].values}
 
 
-def _survey(data: xr.Dataset):
+def _survey(data):
     count = _counts(data, "count", ("region", "response"))
     return count, {dim: data[dim].values for dim in ("region", "response")}
 
 
-def _hospitals(data: xr.Dataset):
+def _hospitals(data):
     count = _counts(data, "count", ("hospital",))
     exposure = _values(data, "exposure", ("hospital",), positive=True)
     return count, exposure, {"hospital": data["hospital"].values}
 
 
-def _variable(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> xr.DataArray:
+def _variable(data, name, dims):
     if name not in data:
         raise ValueError(f"data has no variable {name!r}, only {list(data)}: add it")
     if set(data[name].dims) != set(dims):
@@ -506,7 +506,7 @@ def _variable(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> xr.DataArra
     return data[name].transpose(*dims)
 
 
-def _values(data: xr.Dataset, name: str, dims: tuple[str, ...], *, positive: bool = False) -> np.ndarray:
+def _values(data, name, dims, *, positive=False):
     values = _variable(data, name, dims).values.astype(float)
     bad = ~np.isfinite(values) | (positive & (values <= 0))
     if bad.any():
@@ -515,7 +515,7 @@ def _values(data: xr.Dataset, name: str, dims: tuple[str, ...], *, positive: boo
     return values
 
 
-def _counts(data: xr.Dataset, name: str, dims: tuple[str, ...]) -> np.ndarray:
+def _counts(data, name, dims):
     values = _values(data, name, dims)
     bad = (values < 0) | (values != np.floor(values))
     if bad.any():

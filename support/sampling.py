@@ -8,7 +8,6 @@ result depends on it:
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +21,7 @@ SAMPLERS = ("nutpie", "pymc")
 LARGEST_SEED = 2**32 - 1
 
 
-def _settings(environment: Mapping[str, str]) -> tuple[int, str]:
+def _settings(environment):
     """Read the book's seed and sampler from the environment, and refuse nonsense."""
     seed = environment.get("BOOK_SEED", "42")
     if not (seed.isascii() and seed.isdigit() and int(seed) <= LARGEST_SEED):
@@ -68,7 +67,7 @@ class Diagnostics:
     ess: float
     quantity: str
 
-    def __str__(self) -> str:
+    def __str__(self):
         """Return the line that :func:`sample` prints."""
         r_hat = "unknown (one chain)" if np.isnan(self.r_hat) else f"{self.r_hat:.2f}"
         return (
@@ -227,7 +226,7 @@ def diagnose(idata: xr.DataTree) -> Diagnostics:
     return Diagnostics(divergences, float(r_hat), ess[quantity], quantity)
 
 
-def _flat(tree: xr.DataTree) -> dict[str, float]:
+def _flat(tree):
     """Name every number of a tree of per-quantity statistics, as in ``theta[E]``."""
     named = {}
     for name, array in tree.to_dataset().data_vars.items():
@@ -238,20 +237,20 @@ def _flat(tree: xr.DataTree) -> dict[str, float]:
     return named
 
 
-def _check_model(model: pm.Model) -> None:
+def _check_model(model):
     if not isinstance(model, pm.Model):
         raise ValueError(
             f"model is a {type(model).__name__}: give a pymc.Model, for example from support.models"
         )
 
 
-def _check_number(value: float, name: str, *, above: float, below: float) -> None:
+def _check_number(value, name, *, above, below):
     real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not (real and above < value < below):
         raise ValueError(f"{name} is {value!r}: give a number between {above} and {below}")
 
 
-def _check_whole(value: int, name: str, *, minimum: int, maximum: float = np.inf) -> None:
+def _check_whole(value, name, *, minimum, maximum=np.inf):
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not (whole and minimum <= value <= maximum):
         limits = f"at least {minimum}" if maximum == np.inf else f"from {minimum} to {maximum}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hierarchical_exact import Marginal
 from support.monte_carlo import shortest_interval
 
 NEAR = 0.03  # two widths that differ by less are hard to tell apart in a sample
@@ -13,7 +14,7 @@ OWN = "giving the weight of a group's own data"
 TURNED = "taking the difference the other way round"
 
 
-def width(draws):
+def width(draws: np.ndarray) -> float:
     """Width of the shortest interval that holds 89% of the draws.
 
     Examples
@@ -24,7 +25,7 @@ def width(draws):
     return np.ptp(shortest_interval(draws))
 
 
-def wider(first, second, names):
+def wider(first: float, second: float, names: tuple) -> tuple:
     """Which of two intervals is the wider one.
 
     Parameters
@@ -49,7 +50,7 @@ def wider(first, second, names):
     return names[:1] if first > second else names[1:]
 
 
-def mean_weight(alpha, size):
+def mean_weight(alpha: Marginal, size: float) -> float:
     """Posterior mean of the weight of the baseline in a region of this size.
 
     Examples

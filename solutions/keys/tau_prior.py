@@ -38,7 +38,7 @@ def key(data, earlier):  # noqa: ARG001
     }
 
 
-def log_likelihood(tau, effect, error):
+def log_likelihood(tau: np.ndarray, effect: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Log density (K,) of the reports for each tau (K,), with mu ~ Normal(0, 20) integrated out.
 
     Examples

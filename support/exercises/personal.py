@@ -15,7 +15,7 @@ UNEQUAL_SIZES = (10, 120, 60, 80, 35, 500)
 
 
 @cache
-def forms():
+def forms() -> dict:
     """Forms of all answers: exercise, then part, then name.
 
     They are the public part of the marking schemes in ``solutions/``; ``make exercises`` writes them.
@@ -54,7 +54,7 @@ def seed(exercise: str, student: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def data(exercise: str, student: str = ""):
+def data(exercise: str, student: str = "") -> dict:
     """Data of an exercise.
 
     Parameters

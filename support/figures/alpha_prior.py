@@ -1,5 +1,7 @@
 """Figures of the solution alpha-prior."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -7,7 +9,7 @@ from support.figures.style import BLACK, BLUE, ORANGE, SKY, WIDTH, styled
 
 
 @styled
-def imagined_regions(panels, responses):
+def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
     """Figure 5.64: shares of the answers in imagined regions, for several concentrations.
 
     Parameters

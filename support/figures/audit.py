@@ -2,12 +2,13 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from support.figures.style import BLACK, BLUE, SKY, VERMILLION, WIDTH, styled
 
 
 @styled
-def audit_verdicts(counts):
+def audit_verdicts(counts: pd.DataFrame) -> plt.Figure:
     """Figure 5.61: how many of the source's numbers got which verdict, by where they are stated.
 
     Parameters

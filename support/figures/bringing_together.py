@@ -1,12 +1,13 @@
 """Figures of the page bringing-together."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from support.figures.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, WIDTH, styled
 
 
 @styled
-def stein_risk(spread, panels, *, groups):
+def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     """Figure 5.55: total risk of shrinkage estimators against the spread of the true means.
 
     Parameters
@@ -47,7 +48,7 @@ def stein_risk(spread, panels, *, groups):
 
 
 @styled
-def smallest_number_of_groups(spread, differences):
+def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figure:
     """Figure 5.56: risk minus that of no pooling, for three to five groups.
 
     Parameters

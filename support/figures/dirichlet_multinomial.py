@@ -1,13 +1,18 @@
 """Figures of the page dirichlet-multinomial."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 
 from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def survey_intervals(count, none, hierarchical, baseline):
+def survey_intervals(
+    count: xr.DataArray, none: xr.DataArray, hierarchical: xr.DataArray, baseline: xr.DataArray
+) -> plt.Figure:
     """Regional shares, alone and pooled, one panel per response (Figure 5.44).
 
     Parameters
@@ -64,7 +69,9 @@ def survey_intervals(count, none, hierarchical, baseline):
 
 
 @styled
-def concentration(alpha, likelihood, fine, densities):
+def concentration(
+    alpha: np.ndarray, likelihood: np.ndarray, fine: np.ndarray, densities: Mapping
+) -> plt.Figure:
     """Likelihood of the concentration, above its posteriors under several priors (Figure 5.45).
 
     Parameters

@@ -1,13 +1,18 @@
 """Figures of the page eight-schools."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 
 from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def funnel(centred, noncentred, *, school="A", draws=1500):
+def funnel(
+    centred: xr.DataTree, noncentred: xr.DataTree, *, school: str = "A", draws: int = 1500
+) -> plt.Figure:
     """The funnel in the coordinates of both samplers, divergences marked (Figure 5.34).
 
     Parameters
@@ -81,7 +86,7 @@ def funnel(centred, noncentred, *, school="A", draws=1500):
 
 
 @styled
-def forest(estimates, grand_mean):
+def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     """Posterior intervals, posterior means and raw effects of all groups (Figure 5.35).
 
     Parameters
@@ -122,7 +127,7 @@ def forest(estimates, grand_mean):
 
 
 @styled
-def chain_shares(shares, divergences, exact):
+def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Figure:
     """How much of the funnel's neck each chain has seen (Figure 5.43).
 
     Parameters

@@ -2,12 +2,16 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
 
 from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, spread, styled
 
 
 @styled
-def shrinkage_slopes(effect, standard_error, partial, complete):
+def shrinkage_slopes(
+    effect: xr.DataArray, standard_error: xr.DataArray, partial: xr.DataArray, complete: float
+) -> plt.Figure:
     """Draw raw effects, their partially pooled estimates and the pooled one (Figure 5.37).
 
     Parameters
@@ -63,7 +67,9 @@ def shrinkage_slopes(effect, standard_error, partial, complete):
 
 
 @styled
-def pooling_dial(tau, conditional_mean, density, effect):
+def pooling_dial(
+    tau: np.ndarray, conditional_mean: xr.DataArray, density: ArrayLike, effect: xr.DataArray
+) -> plt.Figure:
     """Draw the estimates as tau grows, above the posterior density of tau (Figure 5.38).
 
     Parameters

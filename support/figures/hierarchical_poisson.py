@@ -7,7 +7,9 @@ from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WID
 
 
 @styled
-def new_group(x, densities, intervals, *, xlabel, draws=None):
+def new_group(
+    x: np.ndarray, densities: dict, intervals: dict, *, xlabel: str, draws: np.ndarray | None = None
+) -> plt.Figure:
     """Figures 5.58 and 5.59: densities of a new group and of known ones, with their intervals.
 
     Parameters

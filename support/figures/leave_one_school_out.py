@@ -7,7 +7,7 @@ from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def left_out_report(x, curves, report):
+def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
     """Figure 5.63: the report of a school that was left out, as several models predict it.
 
     Parameters

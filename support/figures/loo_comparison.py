@@ -1,5 +1,7 @@
 """Figures of the page loo-comparison."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -7,7 +9,7 @@ from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WID
 
 
 @styled
-def loo_comparison(elpd_loo, sampled):
+def loo_comparison(elpd_loo: Mapping, sampled: Mapping) -> plt.Figure:
     """Leave-one-out scores of models, and their differences from the best one (Figure 5.36).
 
     Parameters
@@ -78,7 +80,7 @@ def loo_comparison(elpd_loo, sampled):
 
 
 @styled
-def selection_by_loo(tau, wins, difference):
+def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> plt.Figure:
     """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.47).
 
     Parameters
@@ -116,7 +118,7 @@ def selection_by_loo(tau, wins, difference):
 
 
 @styled
-def pointwise_loo(exact, sampled, pareto_k, *, good_k=0.7):
+def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k: float = 0.7) -> plt.Figure:
     """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.46).
 
     Parameters

@@ -1,14 +1,19 @@
 """Figures of the page mathematical-structure."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from numpy.typing import ArrayLike
 
+from hierarchical_exact import Marginal
 from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, spread, styled
 
 
 @styled
-def plate_diagram():
+def plate_diagram() -> plt.Figure:
     """Plates of a three-level hierarchical model (Figure 5.34a, equation hierarchical-joint).
 
     Returns
@@ -59,7 +64,13 @@ def plate_diagram():
 
 
 @styled
-def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked_tau=6.0):
+def shrinkage_factors(
+    standard_error: xr.DataArray,
+    posterior_tau: Marginal,
+    *,
+    largest_tau: float = 25.0,
+    marked_tau: float = 6.0,
+) -> plt.Figure:
     """Shrinkage factor of each group against tau, above the posterior of tau (Figure 5.41).
 
     Parameters
@@ -118,7 +129,7 @@ def shrinkage_factors(standard_error, posterior_tau, *, largest_tau=25.0, marked
 
 
 @styled
-def dependent_pairs(given, marginal):
+def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     """Two group parameters, given the hyperparameters and without knowing them (Figure 5.40).
 
     Parameters
@@ -155,7 +166,9 @@ def dependent_pairs(given, marginal):
 
 
 @styled
-def information_flow(estimates, observed, *, source="A", target="H"):
+def information_flow(
+    estimates: Mapping, observed: float, *, source: str = "A", target: str = "H"
+) -> plt.Figure:
     """One group's estimate against the datum of another, by pooling strategy (Figure 5.42).
 
     Parameters

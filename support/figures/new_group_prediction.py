@@ -1,12 +1,13 @@
 """Figures of the solution new-group-prediction."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def covariate_precision(sizes, sds, *, needed):
+def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.Figure:
     """Figure 5.60: how well the effect of a kind of school can be known, by the number of schools.
 
     Parameters

@@ -1,13 +1,18 @@
 """Figures of the page pooling-problem."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+import xarray as xr
 
 from support.figures.style import BLACK, BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def pooling_comparison(estimates, sizes, grand_mean, *, truth=None):
+def pooling_comparison(
+    estimates: Mapping, sizes: xr.DataArray, grand_mean: float, *, truth: xr.DataArray | None = None
+) -> plt.Figure:
     """Group means under several pooling strategies, one panel each (Figure 5.33).
 
     Parameters

@@ -7,7 +7,7 @@ from support.figures.style import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILLION, W
 
 
 @styled
-def parameterisations(sizes, ess):
+def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     """Figure 5.52: effective sample size of both parameterisations as the data grow.
 
     Parameters
@@ -45,7 +45,7 @@ def parameterisations(sizes, ess):
 
 
 @styled
-def prior_sensitivity(tau, densities, school):
+def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Figure:
     """Figure 5.53: Eight Schools under several priors of tau.
 
     Parameters
@@ -93,7 +93,7 @@ def prior_sensitivity(tau, densities, school):
 
 
 @styled
-def restricted_likelihood(tau, panels):
+def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     """Figure 5.54: the restricted likelihood of tau, its maximum and the posterior mean.
 
     Parameters

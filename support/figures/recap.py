@@ -1,12 +1,15 @@
 """Figures of the page recap."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from support.figures.style import BLUE, GREY, SKY, VERMILLION, WIDTH, styled
 
 
 @styled
-def prior_to_posterior(grid, prior, likelihood, posterior, *, xlabel):
+def prior_to_posterior(
+    grid: np.ndarray, prior: np.ndarray, likelihood: np.ndarray, posterior: np.ndarray, *, xlabel: str
+) -> plt.Figure:
     """Draw prior, likelihood and posterior of one quantity (Figure 5.39).
 
     Parameters

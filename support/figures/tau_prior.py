@@ -1,12 +1,13 @@
 """Figures of the solution tau-prior."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from support.figures.style import BLUE, GREEN, VERMILLION, WIDTH, styled
 
 
 @styled
-def priors_and_schools(tau, panels):
+def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
     """Figure 5.62: posterior of tau under several priors, for more and more schools.
 
     Parameters

@@ -1,12 +1,14 @@
 """Figures of the solution unequal-regions."""
 
 import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
 
 from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def unequal_regions(x, densities, raw, baseline):
+def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: xr.DataArray) -> plt.Figure:
     """Figure 5.65: posterior of the shares in a small and in a large region.
 
     Parameters

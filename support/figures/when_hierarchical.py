@@ -7,7 +7,7 @@ from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
 
 
 @styled
-def few_groups(tau, prior, posteriors):
+def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figure:
     """Figure 5.49: the posterior of tau against its prior, for more and more groups.
 
     Parameters
@@ -46,7 +46,9 @@ def few_groups(tau, prior, posteriors):
 
 
 @styled
-def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
+def group_sizes(
+    sizes: np.ndarray, narrowing: np.ndarray, *, equal_size: float, equal_narrowing: float
+) -> plt.Figure:
     """Figure 5.48: how much partial pooling narrows intervals, by the size of the group.
 
     Parameters
@@ -85,7 +87,7 @@ def group_sizes(sizes, narrowing, *, equal_size, equal_narrowing):
 
 
 @styled
-def two_kinds(gap, errors):
+def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     """Figure 5.50: the error of three strategies as two kinds of groups move apart.
 
     Parameters
@@ -120,7 +122,7 @@ def two_kinds(gap, errors):
 
 
 @styled
-def near_zero(groups, ratios):
+def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
     """Figure 5.51: intervals of a hierarchical model against complete pooling's when tau is zero.
 
     Parameters

@@ -1,10 +1,12 @@
 """What users call says what else there is, by names that exist."""
 
+import ast
 import doctest
 import inspect
 import pkgutil
 import re
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -111,3 +113,46 @@ def test_examples_in_docstrings(name):
 def test_an_unknown_name_is_found():
     docstring = "W.\n\nSee Also\n--------\nnormal, nothing : 2\nsupport.models : 3\n\nNotes\n-----\nx : y"
     assert list(unknown(docstring, import_module("hierarchical_exact"))) == ["nothing", "support.models"]
+
+
+# One dialect: types stand in the signatures of what is documented in sections, and nowhere else ---------
+
+ROOT = Path(__file__).resolve().parents[2]
+ANNOTATED = ("packages/notebook-marking/notebook_marking", "packages/myst-nbval/myst_nbval")
+FILES = [
+    file.relative_to(ROOT).as_posix()
+    for room in (*ANNOTATED, "support", "solutions/keys", "tooling")
+    for file in sorted((ROOT / room).rglob("*.py"))
+]
+
+
+def otherwise_annotated(source):
+    """Functions with a type too few or too many; Python's own names have no say."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef) or function.name == "__init__":
+            continue
+        arguments = ast.walk(function.args)
+        types = [a.annotation for a in arguments if isinstance(a, ast.arg) and a.arg not in ("self", "cls")]
+        types.append(function.returns)
+        documented = "\n---" in (ast.get_docstring(function) or "")
+        if any((one is None) == documented for one in types):
+            found.append(function.name)
+    return found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_is_documented_in_sections_is_annotated_and_nothing_else(file):
+    assert otherwise_annotated((ROOT / file).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    '''Sum.\n\n    Returns\n    -------\n    int\n    '''",
+        "def f(x: int) -> int:\n    '''Sum.'''",
+        "def f(x, y: int):\n    pass",
+    ],
+)
+def test_another_dialect_is_found(source):
+    assert otherwise_annotated(source) == ["f"]

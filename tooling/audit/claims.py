@@ -18,7 +18,6 @@ import yaml
 from scipy import stats
 
 import hierarchical_exact as exact
-from hierarchical_exact.posterior import Marginal
 from support import datasets
 from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
 from tooling.audit import runs
@@ -95,7 +94,7 @@ def stated() -> list[dict[str, str]]:
 _CHECKS: dict[str, Callable[[], Finding]] = {}
 
 
-def _judges(claim: str) -> Callable:
+def _judges(claim):
     """Register the check of a claim."""
 
     def register(check):
@@ -105,7 +104,7 @@ def _judges(claim: str) -> Callable:
     return register
 
 
-def _judged(evidence: str, *, plainly: bool, conditionally: bool = False, condition: str = "") -> Finding:
+def _judged(evidence, *, plainly, conditionally=False, condition=""):
     """Judge a claim by whether it is true as it stands, or at least under a condition."""
     if plainly:
         return Finding(HOLDS, evidence)
@@ -115,7 +114,7 @@ def _judged(evidence: str, *, plainly: bool, conditionally: bool = False, condit
 
 
 @cache
-def _finding(claim: str) -> Finding:
+def _finding(claim):
     """Judge a claim once."""
     return _CHECKS[claim]()
 
@@ -124,7 +123,7 @@ def _finding(claim: str) -> Finding:
 
 
 @cache
-def _schools() -> tuple[xr.DataArray, xr.DataArray]:
+def _schools():
     """Return effects and standard errors of the Eight Schools."""
     schools = datasets.eight_schools()
     return schools["effect"], schools["standard_error"]
@@ -135,34 +134,34 @@ def _factor(sigma, tau):
     return sigma**2 / (sigma**2 + tau**2)
 
 
-def _average_factor(sigma, tau: Marginal):
+def _average_factor(sigma, tau):
     """Posterior mean of the shrinkage factor."""
     return tau.expect(lambda value: _factor(sigma, value))
 
 
-def _width(marginal: Marginal):
+def _width(marginal):
     """Width of the highest-density interval."""
     ends = marginal.hdi(INTERVAL)
     return ends.isel(ci_bound=1) - ends.isel(ci_bound=0)
 
 
-def _central_width(marginal: Marginal):
+def _central_width(marginal):
     """Width of the central interval."""
     ends = marginal.quantile(TAILS)
     return ends.isel(quantile=1) - ends.isel(quantile=0)
 
 
-def _evenly_spread(groups: int, sd: float) -> np.ndarray:
+def _evenly_spread(groups, sd):
     """Effects at the quantiles of a Normal law, with this standard deviation exactly."""
     quantiles = stats.norm.ppf((np.arange(groups) + 0.5) / groups)
     return quantiles / quantiles.std(ddof=1) * sd
 
 
-def _root_mean_square(errors) -> float:
+def _root_mean_square(errors):
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def _plug_in(y: np.ndarray, sigma: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def _plug_in(y, sigma):
     """REML estimate of tau, and mean and sd of each theta given it (best linear unbiased prediction)."""
     tau = np.linspace(0, 5 * np.std(y), 2001)
     precision = 1 / (sigma**2 + tau[:, None] ** 2)
@@ -175,19 +174,19 @@ def _plug_in(y: np.ndarray, sigma: np.ndarray) -> tuple[float, np.ndarray, np.nd
     return tau[best], (1 - factor) * y + factor * mean[best], np.sqrt(variance)
 
 
-def _recorded(column: str) -> np.ndarray:
+def _recorded(column):
     """One column of the recorded runs, without the runs in which it has no value."""
     return runs.recorded()[column].dropna().to_numpy()
 
 
-def _in_runs() -> str:
+def _in_runs():
     """Introduce the recorded runs to a reader."""
     table = runs.recorded()
     samplers = table.index.unique("sampler")
     return f"In {len(table)} runs, {len(table) // len(samplers)} seeds on each of {len(samplers)} samplers,"
 
 
-def _at(values: xr.DataArray, school: str) -> float:
+def _at(values, school):
     """Value of one school."""
     return values.sel(school=school).item()
 
@@ -201,7 +200,7 @@ _EXAM_APART = {"mu": 50.0, "tau": 25.0, "sigma": _EXAM["sigma"]}
 
 
 @_judges("pooling-compromise")
-def _pooling_compromise() -> Finding:
+def _pooling_compromise():
     data = datasets.instructors()
     score, instructor = data["score"], data["instructor"]
     partial = exact.normal_groups(score, instructor, tau=_EXAM_TAU, **_EXAM)["theta"]
@@ -227,7 +226,7 @@ def _pooling_compromise() -> Finding:
 
 
 @_judges("pooling-new-group")
-def _pooling_new_group() -> Finding:
+def _pooling_new_group():
     data = datasets.instructors()
 
     def prediction(raised, **model):
@@ -248,7 +247,7 @@ def _pooling_new_group() -> Finding:
 
 
 @_judges("instructor-sizes")
-def _instructor_sizes() -> Finding:
+def _instructor_sizes():
     small, others, instructors = 8, 60, 5
     fewest, most = 10, 20
     return _judged(
@@ -259,7 +258,7 @@ def _instructor_sizes() -> Finding:
 
 
 @_judges("marginal-dependence")
-def _marginal_dependence() -> Finding:
+def _marginal_dependence():
     mu, tau = stats.norm(0, 20), stats.halfnorm(scale=10)
     marginal = mu.var() / (mu.var() + tau.var() + tau.mean() ** 2)
     pairs = 8 + 6 * np.random.default_rng(5821).normal(size=(2, 200_000))
@@ -272,7 +271,7 @@ def _marginal_dependence() -> Finding:
 
 
 @_judges("shrinkage-limits")
-def _shrinkage_limits() -> Finding:
+def _shrinkage_limits():
     noisy, precise = _factor(100, 1), _factor(1, 100)
     rising = (np.diff(_factor(np.geomspace(1e-6, 1e6, 1000), 1.0)) >= 0).all()
     limits = np.allclose([_factor(1e6, 1.0), _factor(1e-6, 1.0)], [1, 0], atol=1e-9)
@@ -283,7 +282,7 @@ def _shrinkage_limits() -> Finding:
 
 
 @_judges("school-e-lowest-b")
-def _school_e_lowest_b() -> Finding:
+def _school_e_lowest_b():
     _, error = _schools()
     factor = _factor(error, xr.DataArray(np.linspace(0.1, 50, 500), dims="tau"))
     lowest, highest = set(factor.idxmin("school").values), set(factor.idxmax("school").values)
@@ -299,7 +298,7 @@ def _school_e_lowest_b() -> Finding:
 
 
 @_judges("funnel-mechanism")
-def _funnel_mechanism() -> Finding:
+def _funnel_mechanism():
     median = schools_posterior()["tau"].quantile(0.5)
     at_divergences = _recorded("centred-0.90/tau_at_divergences")
     below = (at_divergences < median).mean()
@@ -313,7 +312,7 @@ def _funnel_mechanism() -> Finding:
 
 
 @_judges("target-accept")
-def _target_accept() -> Finding:
+def _target_accept():
     at = {target: _recorded(f"centred-{target}/divergences") for target in ("0.90", "0.95", "0.99")}
     fewer = {target: (at[target] < at["0.90"]).mean() for target in ("0.95", "0.99")}
     some = {target: (at[target] > 0).mean() for target in ("0.95", "0.99")}
@@ -331,7 +330,7 @@ def _target_accept() -> Finding:
 
 
 @_judges("funnel-bias")
-def _funnel_bias() -> Finding:
+def _funnel_bias():
     tau = schools_posterior()["tau"]
     grid = np.linspace(0, 1, 1001)
     in_stem = np.trapezoid(grid * tau.pdf(grid), grid)
@@ -348,7 +347,7 @@ def _funnel_bias() -> Finding:
 
 
 @_judges("cylinder")
-def _cylinder() -> Finding:
+def _cylinder():
     _, error = _schools()
     low, high = schools_posterior()["tau"].quantile(np.array([0.05, 0.95])).values
     # Given mu and tau, theta-tilde has the sd sqrt(B), and theta tau times that.
@@ -369,7 +368,7 @@ def _cylinder() -> Finding:
 
 
 @_judges("ess-sixfold")
-def _ess_sixfold() -> Finding:
+def _ess_sixfold():
     table = runs.recorded()
     ratio = table["non-centred/tau/ess_bulk"] / table["centred-0.90/tau/ess_bulk"]
     # What is typical lies in the middle half of the runs.
@@ -384,7 +383,7 @@ def _ess_sixfold() -> Finding:
 
 
 @_judges("forest-a-g")
-def _forest_a_g() -> Finding:
+def _forest_a_g():
     (a, g), (flat_a, flat_g) = (
         posterior["theta"].mean().sel(school=["A", "G"]).values
         for posterior in (schools_posterior(), flat_posterior())
@@ -398,7 +397,7 @@ def _forest_a_g() -> Finding:
 
 
 @_judges("forest-grand-mean")
-def _forest_grand_mean() -> Finding:
+def _forest_grand_mean():
     effect, _ = _schools()
     mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
     between = np.sign(effect - mean) == np.sign(mean - mu)
@@ -411,7 +410,7 @@ def _forest_grand_mean() -> Finding:
 
 
 @_judges("forest-c-e")
-def _forest_c_e() -> Finding:
+def _forest_c_e():
     hdi = schools_posterior()["theta"].hdi(INTERVAL)
     crosses = (hdi.sel(ci_bound="lower") < 0) & (hdi.sel(ci_bound="upper") > 0)
     c, e = (" to ".join(f"{end:.1f}" for end in hdi.sel(school=school).values) for school in "CE")
@@ -422,7 +421,7 @@ def _forest_c_e() -> Finding:
 
 
 @_judges("forest-widths")
-def _forest_widths() -> Finding:
+def _forest_widths():
     _, error = _schools()
     smaller, larger = np.nonzero(error.values[:, None] < error.values)
 
@@ -440,7 +439,7 @@ def _forest_widths() -> Finding:
 
 
 @_judges("school-b-less")
-def _school_b_less() -> Finding:
+def _school_b_less():
     effect, error = _schools()
     mean, mu = schools_posterior()["theta"].mean(), schools_posterior()["mu"].mean()
     factor = _average_factor(error, schools_posterior()["tau"])
@@ -459,7 +458,7 @@ def _school_b_less() -> Finding:
 
 
 @_judges("ppc-sd")
-def _ppc_sd() -> Finding:
+def _ppc_sd():
     _, error = _schools()
     excess = schools_posterior()["y_rep"].sd() / error - 1
     # Relative standard error of the sd of 8000 nearly Normal draws.
@@ -472,7 +471,7 @@ def _ppc_sd() -> Finding:
 
 
 @_judges("nuts-cost")
-def _nuts_cost() -> Finding:
+def _nuts_cost():
     fits = ("non-centred", "centred-0.90", "centred-0.95", "centred-0.99")
     share = {fit: _recorded(f"{fit}/steps_5_to_20") for fit in fits}
     middle = {fit: np.median(values) for fit, values in share.items()}
@@ -487,7 +486,7 @@ def _nuts_cost() -> Finding:
 
 
 @_judges("missing-references")
-def _missing_references() -> Finding:
+def _missing_references():
     # The works that the source cites in its text, and those in its list.
     cited = {"Rubin1981", "GelmanBDA3", "BetancourtGirolami2015", "Gelman2006scale", "Stein1956"}
     listed = {
@@ -510,7 +509,7 @@ def _missing_references() -> Finding:
 
 
 @_judges("pi0-recovery")
-def _pi0_recovery() -> Finding:
+def _pi0_recovery():
     mean, sd = survey_posterior()["pi0"].mean().values, survey_posterior()["pi0"].sd().values
     off = np.abs(mean - datasets.SURVEY_BASELINE)
     printed = datasets.survey()["count"].values
@@ -527,7 +526,7 @@ def _pi0_recovery() -> Finding:
 
 
 @_judges("alpha-about-10")
-def _alpha_about_10() -> Finding:
+def _alpha_about_10():
     alpha = survey_posterior()["alpha"]
     error = alpha.sd() / np.sqrt(1547)
     return _judged(
@@ -538,7 +537,7 @@ def _alpha_about_10() -> Finding:
 
 
 @_judges("region-5-widest")
-def _region_5_widest() -> Finding:
+def _region_5_widest():
     count = datasets.survey()["count"]
     size = count.sum("response")
     width = _width(survey_posterior()["pi"])
@@ -560,7 +559,7 @@ def _region_5_widest() -> Finding:
 
 
 @_judges("every-category-narrower")
-def _every_category_narrower() -> Finding:
+def _every_category_narrower():
     parameters = 1 + datasets.survey()["count"].sel(region="region 5").values
     share = stats.beta(parameters, parameters.sum() - parameters)
     alone = share.ppf(TAILS[1]) - share.ppf(TAILS[0])
@@ -574,13 +573,13 @@ def _every_category_narrower() -> Finding:
 # -- 5.8.5 ------------------------------------------------------------------------------------
 
 
-def _elpd() -> dict[str, float]:
+def _elpd():
     """Exact leave-one-out score of each strategy."""
     return {name: posterior.elpd_loo.sum().item() for name, posterior in strategies().items()}
 
 
 @_judges("partial-first")
-def _partial_first() -> Finding:
+def _partial_first():
     elpd = _elpd()
     return _judged(
         f"The exact elpd is {elpd['complete']:.2f} for complete, {elpd['partial']:.2f} for partial and "
@@ -590,7 +589,7 @@ def _partial_first() -> Finding:
 
 
 @_judges("none-over-complete")
-def _none_over_complete() -> Finding:
+def _none_over_complete():
     elpd = _elpd()
     return _judged(
         f"The exact elpd of no pooling is {elpd['none']:.2f}, {elpd['complete'] - elpd['none']:.2f} below "
@@ -600,7 +599,7 @@ def _none_over_complete() -> Finding:
 
 
 @_judges("loo-no-warnings")
-def _loo_no_warnings() -> Finding:
+def _loo_no_warnings():
     _, error = _schools()
     # The importance weights of a Normal model have a tail of exactly this shape.
     pareto_k = strategies()["none"]["theta"].sd() ** 2 / error**2
@@ -616,7 +615,7 @@ def _loo_no_warnings() -> Finding:
 # -- 5.8.6 ------------------------------------------------------------------------------------
 
 
-def _overlap(groups: int, sigma: float) -> float:
+def _overlap(groups, sigma):
     """Area that posterior and prior of tau share, for typical data with tau = 8."""
     prior, grid = stats.halfnorm(scale=10), np.linspace(0, 30, 601)
     tau = exact.normal(_evenly_spread(groups, np.hypot(8, sigma)), sigma, mu=MU_PRIOR, tau=prior)["tau"]
@@ -624,7 +623,7 @@ def _overlap(groups: int, sigma: float) -> float:
 
 
 @_judges("few-groups")
-def _few_groups() -> Finding:
+def _few_groups():
     noisy, precise = ({groups: _overlap(groups, sigma) for groups in (4, 8)} for sigma in (10, 2))
     return _judged(
         "For four groups with standard errors of 10, and tau = 8, the posterior of tau shares "
@@ -637,7 +636,7 @@ def _few_groups() -> Finding:
 
 
 @_judges("tau-near-zero")
-def _tau_near_zero() -> Finding:
+def _tau_near_zero():
     groups, sigma = 8, 10.0
     complete = sigma / np.sqrt(groups)
     y = _evenly_spread(groups, sigma)
@@ -664,7 +663,7 @@ def _tau_near_zero() -> Finding:
 # -- practical considerations -----------------------------------------------------------------
 
 
-def _condition_numbers(data: float) -> list[float]:
+def _condition_numbers(data):
     """Condition number of the coordinates' correlation matrix, centred and non-centred.
 
     Each school has `data` times its pupils. (mu, log tau, theta) is drawn from the exact posterior, at
@@ -689,7 +688,7 @@ def _condition_numbers(data: float) -> list[float]:
 
 
 @_judges("centred-when-rich")
-def _centred_when_rich() -> Finding:
+def _centred_when_rich():
     (poor_centred, poor), (rich_centred, rich) = _condition_numbers(1), _condition_numbers(256)
     return _judged(
         "With 256 times the data in each of the eight schools, the correlation matrix that the sampler "
@@ -700,7 +699,7 @@ def _centred_when_rich() -> Finding:
     )
 
 
-def _leapfrog_steps(dimension: int) -> int:
+def _leapfrog_steps(dimension):
     """Steps in a quarter turn around a standard Normal that are accepted with probability 0.9."""
     start, momentum = np.random.default_rng(58).normal(size=(2, 200, dimension))
 
@@ -717,7 +716,7 @@ def _leapfrog_steps(dimension: int) -> int:
 
 
 @_judges("scales-to-many")
-def _scales_to_many() -> Finding:
+def _scales_to_many():
     growth = _leapfrog_steps(1000) / _leapfrog_steps(10)
     megabytes = 8000 * 2 * 10_000 * 8 / 1e6
     return _judged(
@@ -731,7 +730,7 @@ def _scales_to_many() -> Finding:
 
 
 @_judges("tau-prior-sensitivity")
-def _tau_prior_sensitivity() -> Finding:
+def _tau_prior_sensitivity():
     rng = np.random.default_rng(58)
     truth = rng.normal(0, 20, (20, 8))
     observed = rng.normal(truth, 10)
@@ -757,7 +756,7 @@ def _tau_prior_sensitivity() -> Finding:
 
 
 @_judges("half-cauchy-25")
-def _half_cauchy_25() -> Finding:
+def _half_cauchy_25():
     effect, error = _schools()
 
     def school_a(unit):
@@ -775,7 +774,7 @@ def _half_cauchy_25() -> Finding:
 
 
 @cache
-def _fifty_schools() -> tuple[np.ndarray, np.ndarray]:
+def _fifty_schools():
     """Simulated effects with tau = 10, and their standard errors, those of the Eight Schools repeated."""
     sigma = np.resize(_schools()[1].values, 50)
     rng = np.random.default_rng(58)
@@ -783,7 +782,7 @@ def _fifty_schools() -> tuple[np.ndarray, np.ndarray]:
 
 
 @_judges("reml-shrinks")
-def _reml_shrinks() -> Finding:
+def _reml_shrinks():
     y, sigma = _fifty_schools()
     tau, estimate, _ = _plug_in(y, sigma)
     apart = np.abs(estimate - exact.normal(y, sigma, mu=None, tau=tau)["theta"].mean()).max().item()
@@ -799,7 +798,7 @@ def _reml_shrinks() -> Finding:
 
 
 @_judges("reml-boundary")
-def _reml_boundary() -> Finding:
+def _reml_boundary():
     effect, error = (values.values for values in _schools())
 
     def share_at_zero(true_tau):
@@ -817,7 +816,7 @@ def _reml_boundary() -> Finding:
 
 
 @_judges("agree-when-many")
-def _agree_when_many() -> Finding:
+def _agree_when_many():
     sigma = _fifty_schools()[1]
 
     def plug_in_over_full(true_tau):
@@ -842,7 +841,7 @@ def _agree_when_many() -> Finding:
 
 
 @_judges("bad-pooling")
-def _bad_pooling() -> Finding:
+def _bad_pooling():
     def errors(reading, gap):
         """Errors of the reading schools: raw, all pooled, and with the subject as covariate."""
         subject = np.repeat([0.0, 1.0], [8 - reading, reading])
@@ -873,7 +872,7 @@ def _bad_pooling() -> Finding:
 # -- closing section --------------------------------------------------------------------------
 
 
-def _james_stein_risk(means: int, noncentrality: float) -> float:
+def _james_stein_risk(means, noncentrality):
     """Risk of James-Stein toward a fixed point, J - (J - 2)^2 E[1/S].
 
     S is a noncentral chi-square, so that E[1/S] is a Poisson average of those of central ones.
@@ -884,7 +883,7 @@ def _james_stein_risk(means: int, noncentrality: float) -> float:
 
 
 @_judges("stein")
-def _stein() -> Finding:
+def _stein():
     distances = [0.0, *np.geomspace(0.01, 500, 100)]
     three, eight = ([_james_stein_risk(means, distance) for distance in distances] for means in (3, 8))
     return _judged(
@@ -895,7 +894,7 @@ def _stein() -> Finding:
     )
 
 
-def _worst_excess(means: int, constant: float) -> float:
+def _worst_excess(means, constant):
     """Largest risk of James-Stein toward the average minus that of no pooling, up to a spread of 5.
 
     The shrinkage factor is min(1, constant / S), with S over the directions around the average.
@@ -914,7 +913,7 @@ def _worst_excess(means: int, constant: float) -> float:
 
 
 @_judges("james-stein-target")
-def _james_stein_target() -> Finding:
+def _james_stein_target():
     three, four = _worst_excess(3, 1), _worst_excess(4, 1)
     return _judged(
         "Toward the grand mean the constant is J - 3, zero for three groups; with a constant of 1 their "
@@ -928,7 +927,7 @@ def _james_stein_target() -> Finding:
 
 
 @_judges("e1b-reason")
-def _e1b_reason() -> Finding:
+def _e1b_reason():
     _, error = _schools()
     tau, flat = schools_posterior()["tau"], flat_posterior()["tau"]
 
@@ -948,7 +947,7 @@ def _e1b_reason() -> Finding:
 
 
 @_judges("e2-jacobian")
-def _e2_jacobian() -> Finding:
+def _e2_jacobian():
     schools, mu, tau = 8, 3.0, 1.7
     raw, step = np.linspace(-2, 2, schools), 1e-6
     plus, minus = (mu + tau * (raw + sign * step * np.eye(schools)) for sign in (1, -1))
@@ -961,7 +960,7 @@ def _e2_jacobian() -> Finding:
 
 
 @_judges("e3-largest-gain")
-def _e3_largest_gain() -> Finding:
+def _e3_largest_gain():
     data = datasets.hospitals()
     exposure = data["exposure"].values
     shape, rate = 1 + data["count"].values, 0.5 + exposure
@@ -980,7 +979,7 @@ def _e3_largest_gain() -> Finding:
 
 
 @_judges("e3-new-wider")
-def _e3_new_wider() -> Finding:
+def _e3_new_wider():
     new = float(_central_width(hospitals_posterior()["lam_new"]))
     five = _central_width(hospitals_posterior()["lam"].sel(hospital="hospital 5")).item()
     return _judged(
@@ -991,7 +990,7 @@ def _e3_new_wider() -> Finding:
 
 
 @_judges("e4-new-wider")
-def _e4_new_wider() -> Finding:
+def _e4_new_wider():
     def excess(posterior):
         known = _central_width(posterior["theta"].sel(school="E")).item()
         return float(_central_width(posterior["theta_new"])) / known - 1
@@ -1004,7 +1003,7 @@ def _e4_new_wider() -> Finding:
 
 
 @_judges("e4-beta")
-def _e4_beta() -> Finding:
+def _e4_beta():
     def posterior_of_beta(seed):
         data = datasets.simulate_schools_with_covariate(np.random.default_rng(seed))
         kind = {"covariates": data["private"].values, "beta": stats.norm(0, 10)}

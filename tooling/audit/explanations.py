@@ -65,7 +65,7 @@ def summary_under(posterior: Posterior) -> pd.DataFrame:
     return table.rename_axis(index=["quantity", "statistic"])
 
 
-def smallest_covariate_sds(standard_error) -> dict[str, float]:
+def smallest_covariate_sds(standard_error: np.ndarray | float) -> dict[str, float]:
     """Smallest posterior sds that effects with these standard errors can give in Solution 5.8.4 (d).
 
     A posterior variance is at least its average given tau. Given tau it does not depend on the effects,

@@ -6,34 +6,33 @@ import numpy as np
 from scipy import stats
 
 import hierarchical_exact as exact
-from hierarchical_exact.posterior import Posterior
 from support import datasets
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
 from tooling.audit.runs import COVARIATE_SEED
 
 
 @cache
-def schools_posterior() -> Posterior:
+def schools_posterior():
     """Exact posterior of Eight Schools under the section's model."""
     schools = datasets.eight_schools()
     return exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
 
 
 @cache
-def flat_posterior() -> Posterior:
+def flat_posterior():
     """Exact posterior of Eight Schools under flat priors on mu and tau."""
     schools = datasets.eight_schools()
     return exact.normal(schools["effect"], schools["standard_error"], mu=None, tau=None)
 
 
 @cache
-def survey_posterior() -> Posterior:
+def survey_posterior():
     """Exact posterior of the survey as printed."""
     return exact.dirichlet_multinomial(datasets.survey()["count"], alpha=stats.expon(), baseline=np.ones(4))
 
 
 @cache
-def hospitals_posterior() -> Posterior:
+def hospitals_posterior():
     """Exact posterior of the hospitals as printed."""
     hospitals = datasets.hospitals()
     return exact.poisson(
@@ -42,7 +41,7 @@ def hospitals_posterior() -> Posterior:
 
 
 @cache
-def covariate_posterior() -> Posterior:
+def covariate_posterior():
     """Exact posterior for the twelve schools that the code of Solution 5.8.4 (d) generates."""
     schools = datasets.simulate_schools_with_covariate(np.random.default_rng(COVARIATE_SEED))
     return exact.normal(
@@ -56,7 +55,7 @@ def covariate_posterior() -> Posterior:
 
 
 @cache
-def strategies() -> dict[str, Posterior]:
+def strategies():
     """Exact posteriors of the three models that the section compares on the Eight Schools."""
     schools = datasets.eight_schools()
     data = schools["effect"], schools["standard_error"]

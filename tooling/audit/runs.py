@@ -12,7 +12,6 @@ from importlib.resources import files
 import arviz as az
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from support import datasets, models
 from support.conventions import INTERVAL
@@ -81,17 +80,17 @@ def recorded() -> pd.DataFrame:
 
 
 @cache
-def _read() -> pd.DataFrame:
+def _read():
     with (files("tooling.audit") / "data" / "runs.csv").open(encoding="utf8") as file:
         return pd.read_csv(file, index_col=["sampler", "seed"])
 
 
-def tasks() -> list[tuple[str, int]]:
+def tasks():
     """Sampler and seed of every run of the study."""
     return [(sampler, seed) for sampler in SAMPLERS for seed in SEEDS]
 
 
-def _diagnostics(fit_name: str, fit: xr.DataTree, quantities: list[str]) -> dict[str, float]:
+def _diagnostics(fit_name, fit, quantities):
     """Divergences, and for each quantity R-hat and effective sample sizes."""
     values = {f"{fit_name}/divergences": int(fit["sample_stats"]["diverging"].sum())}
     posterior = fit["posterior"].to_dataset()[quantities]
@@ -109,14 +108,14 @@ def _diagnostics(fit_name: str, fit: xr.DataTree, quantities: list[str]) -> dict
     return values
 
 
-def _entries(array: xr.DataArray) -> list[tuple[str, float]]:
+def _entries(array):
     """Label in brackets and value of each entry of an array with at most one dim."""
     if array.ndim == 0:
         return [("", float(array))]
     return [(f"[{label}]", float(value)) for label, value in array.to_series().items()]
 
 
-def _geometry(fit_name: str, fit: xr.DataTree) -> dict[str, float]:
+def _geometry(fit_name, fit):
     """Where a fit of Eight Schools went, how it fared there, and how long its trajectories were."""
     tau = fit["posterior"]["tau"].values
     diverging = fit["sample_stats"]["diverging"].values.astype(bool)
@@ -135,7 +134,7 @@ def _geometry(fit_name: str, fit: xr.DataTree) -> dict[str, float]:
     return {f"{fit_name}/{name}": round(float(value), 4) for name, value in values.items()}
 
 
-def _comparison(fits: dict[str, xr.DataTree]) -> dict[str, float]:
+def _comparison(fits):
     """What az.compare reports, and how many schools have a Pareto k above 0.7."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Estimated shape parameter")

@@ -61,7 +61,7 @@ class Explorer:
         self.numbers = numbers
         self.link = link
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         """Return what stands for the chart where only text can."""
         return f"Explorer {self.name}: {self.description}"
 

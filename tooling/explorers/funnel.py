@@ -99,7 +99,9 @@ def funnel(
     return Explorer(chart.add_params(*slider), name="funnel", description=DESCRIPTION, numbers=numbers)
 
 
-def step_limits(values, effect, standard_error, tau: Marginal, *, mu_sd: float) -> dict[str, np.ndarray]:
+def step_limits(
+    values: np.ndarray, effect: np.ndarray, standard_error: np.ndarray, tau: Marginal, *, mu_sd: float
+) -> dict[str, np.ndarray]:
     """Return the longest stable step of the leapfrog integrator in the slice at each tau, in both forms.
 
     Each coordinate has its posterior standard deviation as its unit, as after tuning.
@@ -138,7 +140,9 @@ def step_limits(values, effect, standard_error, tau: Marginal, *, mu_sd: float) 
     return limits
 
 
-def given_tau(tau, effect, standard_error, *, mu_sd, form):
+def given_tau(
+    tau: np.ndarray, effect: np.ndarray, standard_error: np.ndarray, *, mu_sd: float, form: str
+) -> tuple:
     """Return the Gaussian law of (mu, theta) or (mu, theta_raw) given tau and the data.
 
     Parameters
@@ -187,7 +191,7 @@ def given_tau(tau, effect, standard_error, *, mu_sd, form):
     return np.linalg.solve(precision, linear[..., None])[..., 0], precision
 
 
-def longest_step(precision, spread):
+def longest_step(precision: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Return the step below which the leapfrog integrator is stable in a Gaussian.
 
     Parameters

@@ -73,7 +73,7 @@ def own(effect: xr.DataArray, standard_error: xr.DataArray) -> Explorer:
     return Explorer(chart, name="own", description=DESCRIPTION, numbers=numbers, link=True)
 
 
-def _field(name: str, label: str, value: float) -> alt.Parameter:
+def _field(name, label, value):
     """Return a parameter that a field for a number sets."""
     return alt.param(name=name, value=float(value), bind=alt.BindInput(input="number", name=label))
 
@@ -81,7 +81,7 @@ def _field(name: str, label: str, value: float) -> alt.Parameter:
 # Each school at each tau ----------------------------------------------------------------------
 
 
-def _grid(names: list[str]) -> alt.Chart:
+def _grid(names):
     """Return a chart whose rows are schools times settings of tau, with their weights.
 
     It has no rows if the integral would end too early: the effects are too far apart for the prior of tau.
@@ -91,7 +91,7 @@ def _grid(names: list[str]) -> alt.Chart:
     return _everything(names).transform_filter(f"datum.at_the_end < {AT_THE_END}")
 
 
-def _everything(names: list[str]) -> alt.Chart:
+def _everything(names):
     """Return the rows of :func:`_grid`, also if the integral ends too early."""
     effects = ", ".join(f"toNumber(effect_{name})" for name in names)
     errors = ", ".join(f"toNumber(error_{name})" for name in names)
@@ -138,7 +138,7 @@ def _everything(names: list[str]) -> alt.Chart:
     )
 
 
-def _moments(chart: alt.Chart, mean: str, variance: str, groupby: list[str]) -> alt.Chart:
+def _moments(chart, mean, variance, groupby):
     """Average over tau a conditional mean and variance, into the fields ``mean`` and ``sd``."""
     return (
         chart.transform_calculate(conditional=mean)
@@ -154,7 +154,7 @@ def _moments(chart: alt.Chart, mean: str, variance: str, groupby: list[str]) -> 
 # What is shown --------------------------------------------------------------------------------
 
 
-def _schools(names: list[str]) -> alt.LayerChart:
+def _schools(names):
     """Draw reports and posteriors."""
     grid = _grid(names).transform_calculate(B="pow(datum.error, 2) / datum.variance")
     effects = _moments(
@@ -187,13 +187,13 @@ def _schools(names: list[str]) -> alt.LayerChart:
     return alt.layer(*layers).properties(width=WIDTH, height=300, title=_message(names))
 
 
-def _common(names: list[str]) -> alt.Chart:
+def _common(names):
     """Return the posterior of mu, as one row."""
     rows = _moments(_grid(names), mean="datum.centre", variance="1 / datum.precision", groupby=["name"])
     return _first(rows, "mu")
 
 
-def _first(rows: alt.Chart, name: str) -> alt.Chart:
+def _first(rows, name):
     """Keep one row of several that are the same but for the school, and name it."""
     return (
         rows.transform_window(row="row_number()")
@@ -202,7 +202,7 @@ def _first(rows: alt.Chart, name: str) -> alt.Chart:
     )
 
 
-def _tau(names: list[str]) -> alt.LayerChart:
+def _tau(names):
     """Draw prior and posterior of tau, with its mean and standard deviation in words."""
     grid = _grid(names)
     rows = (
@@ -228,14 +228,14 @@ def _tau(names: list[str]) -> alt.LayerChart:
     return alt.layer(*layers).properties(width=WIDTH, height=110)
 
 
-def _too_far_apart(names: list[str]) -> alt.Chart:
+def _too_far_apart(names):
     """Return one row that says why there is no answer; none where there is one."""
     rows = _first(_everything(names), "none").transform_filter(f"datum.at_the_end >= {AT_THE_END}")
     words = "no answer: too far apart for this scale of tau"
     return rows.transform_calculate(words=f"'{words}'")
 
 
-def _message(names: list[str]) -> alt.Title:
+def _message(names):
     """Say what is what; then which schools are left out, and why."""
     left_out = " + ".join(
         f"({_usable(f'toNumber(effect_{name})', f'toNumber(error_{name})')} ? '' : ' {name}')"
@@ -251,6 +251,6 @@ def _message(names: list[str]) -> alt.Title:
     )
 
 
-def _usable(report: str, error: str) -> str:
+def _usable(report, error):
     """Return the expression that tells whether a school has numbers to work with."""
     return f"({report} !== null && isFinite({report}) && {error} >= {SMALLEST} * scale_tau)"

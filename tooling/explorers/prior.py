@@ -84,7 +84,7 @@ def prior(
     return Explorer(chart.add_params(family, *scale), name="prior", description=DESCRIPTION, numbers=numbers)
 
 
-def overlap(prior, posterior: Posterior) -> float:
+def overlap(prior: object, posterior: Posterior) -> float:
     """Return the area below both densities of tau: the part of the posterior that the prior held already.
 
     Parameters

@@ -1,7 +1,6 @@
 """One dial for eight schools: every setting of tau, from complete to no pooling."""
 
 import altair as alt
-import pandas as pd
 import xarray as xr
 
 from support.figures.style import BLACK, BLUE, GREY, VERMILLION
@@ -68,7 +67,7 @@ def shrinkage(
     return Explorer(chart.add_params(chosen), name="shrinkage", description=DESCRIPTION, numbers=numbers)
 
 
-def _schools(rows: pd.DataFrame, effect: xr.DataArray) -> alt.LayerChart:
+def _schools(rows, effect):
     """Draw the effects, and their estimates for the chosen tau."""
     order = effect.sortby(effect, ascending=False)["school"].values.tolist()
     data = alt.Data(values=rows.round(3).to_dict("records"))
@@ -91,7 +90,7 @@ def _schools(rows: pd.DataFrame, effect: xr.DataArray) -> alt.LayerChart:
     return alt.layer(line, shift, raw, estimate, factor).properties(width=WIDTH, height=230, title=title)
 
 
-def _posterior(rows: pd.DataFrame) -> alt.LayerChart:
+def _posterior(rows):
     """Draw the posterior of tau, with the chosen value."""
     base = alt.Chart(alt.Data(values=rows.round(5).to_dict("records")))
     x = alt.X("tau:Q", title="tau (SAT points)")

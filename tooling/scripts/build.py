@@ -26,6 +26,7 @@ from pathlib import Path
 
 import psutil
 import yaml
+from nbformat import NotebookNode
 
 from tooling import environment  # first, for it makes the next ones quick
 
@@ -284,7 +285,7 @@ def execute_pages(root, pages, cache_path):
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
 
 
-def keep(root, path, executed):
+def keep(root: Path, path: Path, executed: NotebookNode) -> None:
     """Put a page that was executed elsewhere, with outputs to its code cells, into the cache.
 
     Parameters

@@ -48,7 +48,7 @@ class Rules:
     KEY: ClassVar = pytest.StashKey()
 
     @classmethod
-    def of(cls, config):
+    def of(cls, config: pytest.Config) -> Rules:
         """Rules that the settings of a run of pytest make.
 
         Raises
@@ -64,7 +64,7 @@ class Rules:
             uncompared[tag] = reason
         return cls(uncompared, config.getini("myst_nbval_tags"), config.getini("myst_nbval_keys"))
 
-    def faults(self, header):
+    def faults(self, header: Mapping) -> list:
         """Say what in a cell's header would keep its output from being compared as it should.
 
         Parameters

@@ -34,7 +34,7 @@ exit status:
 """
 
 
-def main(arguments=None) -> int:
+def main(arguments=None):
     """Mark a class and return the exit status."""
     # Not every terminal can show every name.
     for stream in (sys.stdout, sys.stderr):
@@ -55,7 +55,7 @@ def main(arguments=None) -> int:
         return CANNOT_RUN
 
 
-def grade(options) -> int:
+def grade(options):
     """Find, run, mark, report."""
     course = Course.read(options.course)
     _check_out(options, course)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from notebook_marking.forms import plain
@@ -78,7 +79,7 @@ class Answers:
         """File in which the answers are kept, in the folder of the notebook."""
         return Path(FOLDER) / f"{self.exercise}.json"
 
-    def data(self, part=""):
+    def data(self, part: str = "") -> object:
         """Data of the exercise, or of a part that has data of its own.
 
         Parameters
@@ -101,7 +102,7 @@ class Answers:
             raise ValueError(f"part {part!r} has no data of its own: call data() without it")
         return data[part][0] if len(data[part]) == 1 else data[part]
 
-    def record(self, part, *, of=None, **answers):
+    def record(self, part: str, *, of: Sequence | None = None, **answers: object) -> None:
         """Check the form of answers to one part, and keep those that have it.
 
         Whether they are right is not looked at. Recording a part again replaces the answers given.

@@ -62,7 +62,7 @@ class Course:
     schemes: dict[str, Scheme]
 
     @classmethod
-    def read(cls, folder) -> "Course":
+    def read(cls, folder: Path) -> "Course":
         """Read and check the description of a course.
 
         Its folder comes first on ``sys.path``, so that data, keys and packages may lie in it.
@@ -96,7 +96,7 @@ class Course:
             keys.check(key_folder, scheme)
         return cls(root, solutions, key_folder, _data(settings), packages, schemes)
 
-    def key(self, page: str, data, earlier=None) -> dict[str, Key]:
+    def key(self, page: str, data: object, earlier: dict | None = None) -> dict[str, Key]:
         """Answers of one exercise.
 
         Parameters
@@ -116,15 +116,15 @@ class Course:
         return keys.load(self.root, self.keys, page)(data, earlier or {})
 
     @property
-    def view(self) -> View:
+    def view(self):
         """What a notebook may see of the course."""
         return View(self.packages, str(self.root))
 
-    def forms(self) -> dict:
+    def forms(self):
         """Return the public part of all schemes, by the id of the exercise: what `Answers` takes."""
         return {name: scheme.forms() for name, scheme in self.schemes.items()}
 
-    def page(self, scheme: Scheme) -> Path:
+    def page(self, scheme):
         """Return the worked solution of an exercise."""
         return self.solutions / f"{scheme.page}.md"
 

@@ -1,12 +1,14 @@
 """The form of an answer: what `record` checks at once, without knowing what is right."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 LONGEST_TEXT = 10_000  # characters
 STATISTICS = ("mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat")
 
 
-def plain(form, value, of=None):
+def plain(form: dict, value: object, of: Sequence | None = None) -> float | str | list | dict:
     """Bring one answer into its plain form, made of numbers and text only.
 
     Parameters

@@ -1,5 +1,6 @@
 """Marking answers against exact keys. Nothing of a student's code runs here: answers are numbers and text."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from notebook_marking.answers import plain_id
 from notebook_marking.course import Course
 from notebook_marking.forms import LONGEST_TEXT, STATISTICS
 from notebook_marking.keys import Key
+from notebook_marking.runs import Run
 from notebook_marking.scheme import Choice, Posterior, Scheme, Text
 from notebook_marking.submissions import Submission
 
@@ -75,7 +77,7 @@ class Marked:
         return total(mark.points for mark in self.marks)
 
 
-def total(points) -> float:
+def total(points: Iterable[float | None]) -> float:
     """Sum of points, of which some may still be unknown.
 
     Examples
@@ -86,7 +88,7 @@ def total(points) -> float:
     return round(sum(number for number in points if number is not None), 9)
 
 
-def mark(submission, run, scheme: Scheme, course: Course) -> Marked:
+def mark(submission: Submission, run: Run | None, scheme: Scheme, course: Course) -> Marked:
     """Mark what one notebook recorded.
 
     Parameters
@@ -165,7 +167,7 @@ def _whose_data(recorded, submission):
 # What a notebook left behind -------------------------------------------------------------------
 
 
-def read_answers(recorded, scheme):
+def read_answers(recorded: object, scheme: Scheme) -> tuple:
     """Take from a file of answers those that have the right form.
 
     Parameters

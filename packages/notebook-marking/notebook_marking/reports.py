@@ -10,7 +10,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -96,7 +96,7 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     return Report(files, summary(marked, schemes, out), any(map(needs_human, marked)))
 
 
-def write(files: Mapping[str, str], out: Path) -> None:
+def write(files, out):
     """Write files, each whole or not at all, and none that stands there already with the same text."""
     for name, text in files.items():
         path = out / name
@@ -104,7 +104,7 @@ def write(files: Mapping[str, str], out: Path) -> None:
             plain.write(path, text)
 
 
-def leftovers(files: Mapping[str, str], out: Path) -> list[str]:
+def leftovers(files, out):
     """Pages of an earlier run that this run did not write, such as those of a student who has left."""
     pages = [path for folder in ("feedback", "review") for path in (out / folder).glob("*.html")]
     pages += (out / "gradescope").glob("*/results.json")
@@ -132,47 +132,47 @@ def _unused(taken, start, end):
 # Facts about one submission ----------------------------------------------------------------
 
 
-def out_of(one: Marked, schemes) -> float | None:
+def out_of(one, schemes):
     """Points to be had, None where the exercise is unknown."""
     scheme = schemes.get(one.submission.exercise)
     return scheme.out_of if scheme else None
 
 
-def waiting(one: Marked) -> list:
+def waiting(one):
     """Marks that a human must give."""
     return [mark for mark in one.marks if mark.points is None]
 
 
-def trouble(one: Marked) -> str:
+def trouble(one):
     """What went wrong with the submission as a whole; empty if nothing did."""
     if one.submission.problem or one.run is None:
         return plain.one_line(one.submission.problem) or "not run"
     return "" if one.run.status in FINE else one.run.status
 
 
-def remarks(one: Marked) -> tuple[str, ...]:
+def remarks(one):
     """What the run reported, in the student's words: errors of cells and the like."""
     return one.run.remarks if one.run and not one.submission.problem else ()
 
 
-def state(one: Marked) -> str:
+def state(one):
     """One word for what became of a submission."""
     if trouble(one):
         return "problem"
     return "waits" if needs_human(one) else "marked"
 
 
-def needs_human(one: Marked) -> bool:
+def needs_human(one):
     """Tell whether a human must mark or look at something."""
     return bool(waiting(one) or one.flags or trouble(one))
 
 
-def concerns(one: Marked) -> list[str]:
+def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
     return [text for text in (trouble(one), *map(plain.one_line, one.flags)) if text]
 
 
-def note(one: Marked) -> str:
+def note(one):
     """What a human should know about a submission, on one line."""
     words = concerns(one)
     if one.run and one.run.status == "no answers":
@@ -185,7 +185,7 @@ def note(one: Marked) -> str:
     return "; ".join(words)
 
 
-def handed_in(one: Marked) -> str:
+def handed_in(one):
     """When nbgrader collected the submission; empty where it did not."""
     path = one.submission.path.parent / "timestamp.txt"
     try:
@@ -199,7 +199,7 @@ def handed_in(one: Marked) -> str:
 # Tables ------------------------------------------------------------------------------------
 
 
-def grades(marked: Sequence[Marked], schemes) -> str:
+def grades(marked, schemes):
     """Grades of all submissions as CSV, in the columns of nbgrader's export."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, GRADE_COLUMNS, restval="", lineterminator="\n")
@@ -222,7 +222,7 @@ def grades(marked: Sequence[Marked], schemes) -> str:
     return stream.getvalue()
 
 
-def gradescope(one: Marked, schemes) -> str:
+def gradescope(one, schemes):
     """Results of one submission in the format that Gradescope reads from an autograder."""
     tests = [
         {
@@ -257,7 +257,7 @@ def _status(mark):
 # Pages -------------------------------------------------------------------------------------
 
 
-def feedback(student: str, theirs: Sequence[Marked], schemes) -> str:
+def feedback(student, theirs, schemes):
     """Page for one student, made of that student's submissions only."""
     return _page("feedback.html", student=student, exercises=[_exercise(one, schemes) for one in theirs])
 
@@ -336,7 +336,7 @@ def _greek(command):
         return name
 
 
-def review_pages(marked: Sequence[Marked], course: Course, table: Sequence[dict]) -> dict[str, str]:
+def review_pages(marked, course, table):
     """Pages with all answers to one prose question, and how to mark them."""
     given = {row["code"]: row for row in table}
     tasks = [task for task in review.tasks(marked, course.schemes) if task.text]
@@ -385,7 +385,7 @@ def _environment():
 # The summary -------------------------------------------------------------------------------
 
 
-def summary(marked: Sequence[Marked], schemes, out: Path) -> str:
+def summary(marked, schemes, out):
     """Lines for the terminal: how many submissions became what, and how each exercise went."""
     states = [state(one) for one in marked]
     students = {one.submission.student for one in marked}

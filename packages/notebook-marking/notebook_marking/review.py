@@ -8,6 +8,7 @@ import ast
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -56,7 +57,7 @@ class Task:
         return letters(self.text, 8)
 
 
-def tasks(classes, schemes):
+def tasks(classes: Sequence, schemes: dict) -> list:
     """Prose answers of all submissions, given or not.
 
     Parameters
@@ -122,7 +123,7 @@ def read(path: Path) -> list[tuple[int, dict]]:
     return [(reader.line_num, row) for row in reader if any(row.values())]
 
 
-def merge(classes, schemes, rows, path="marks.csv"):
+def merge(classes: Sequence, schemes: dict, rows: list, path: str | Path = "marks.csv") -> tuple:
     """Put the marks that a human gave in their places.
 
     Parameters

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
@@ -116,7 +116,7 @@ def run_all(
     ]
 
 
-def _failed(failures: list[str], total: int) -> str:
+def _failed(failures, total):
     return (
         f"{len(failures)} of {total} notebooks could not be run, through no fault of theirs; the others are "
         f"stored, and the same command tries these again. First: {failures[0]}"
@@ -124,7 +124,7 @@ def _failed(failures: list[str], total: int) -> str:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
+def _cluster(address):
     """Let joblib use a Dask cluster, if there is an address."""
     if not address:
         yield
@@ -135,7 +135,7 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _outcomes(todo: dict[str, Submission], options: dict, jobs: int, *, local: bool) -> Iterator:
+def _outcomes(todo, options, jobs, *, local):
     """Yield each key with its run, or with what went wrong, as they come."""
     # Here threads do: they only wait for the sandboxes, which are processes of their own.
     backend, shares = ("threading", _shares(jobs)) if local else (None, None)
@@ -148,7 +148,7 @@ def _outcomes(todo: dict[str, Submission], options: dict, jobs: int, *, local: b
     )
 
 
-def _shares(jobs: int) -> SimpleQueue | None:
+def _shares(jobs):
     """Divide this computer's processors among so many runs at a time."""
     if not hasattr(os, "sched_getaffinity"):
         return None
@@ -160,7 +160,7 @@ def _shares(jobs: int) -> SimpleQueue | None:
 
 
 @contextmanager
-def _share(shares: SimpleQueue | None) -> Iterator[Collection[int] | None]:
+def _share(shares):
     """Take one share, and give it back."""
     if shares is None:
         yield None
@@ -172,9 +172,7 @@ def _share(shares: SimpleQueue | None) -> Iterator[Collection[int] | None]:
         shares.put(share)
 
 
-def _task(
-    key: str, notebook: bytes, suffix: str, exercise: str, options: dict, shares: SimpleQueue | None
-) -> tuple[str, Run | str]:
+def _task(key, notebook, suffix, exercise, options, shares):
     """Run one notebook. An exception must not end the others, so it comes back as text."""
     try:
         with _share(shares) as processors:
@@ -186,7 +184,7 @@ def _task(
 # The store -----------------------------------------------------------------------------------
 
 
-def _fingerprint(view: View, limits: Limits, *, trust: bool) -> str:
+def _fingerprint(view, limits, *, trust):
     """Return a hash of all that decides, beside its content, what becomes of a notebook."""
     files = [(f"{name}.py", sandbox.INSIDE.with_name(f"{name}.py")) for name in PART]
     for place in (place for name in view.packages for place in find_package(name)):
@@ -206,13 +204,13 @@ def _fingerprint(view: View, limits: Limits, *, trust: bool) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _key(submission: Submission, fingerprint: str) -> str:
+def _key(submission, fingerprint):
     """Return the hash under which a submission's run is stored."""
     words = [fingerprint, submission.path.suffix, submission.exercise]
     return hashlib.sha256(json.dumps(words).encode() + read(submission)).hexdigest()
 
 
-def _load(path: Path) -> Run | None:
+def _load(path):
     """Return a stored run; None if there is none, or none that can be read."""
     try:
         content = json.loads(path.read_text(encoding="utf8"))

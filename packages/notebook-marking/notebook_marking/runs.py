@@ -7,7 +7,6 @@ trust: the text of answers is parsed strictly, and words for the student are cut
 import json
 import math
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,14 +147,14 @@ def read(ended: Ended, limits: Limits) -> Run:
     return Run(status, answers, tuple(_printable(remark) for remark in remarks[-MOST_REMARKS:]))
 
 
-def _complaint(ended: Ended) -> str:
+def _complaint(ended):
     words = ended.errors.decode(errors="replace").strip() or "it said nothing"
     if any(sign in words for sign in NAMESPACES_REFUSED):
         words += f"\n{ALLOW_NAMESPACES}"
     return f"the sandbox did not start ({ended.killed or f'exit status {ended.code}'}): {words}"
 
 
-def _messages(content: bytes) -> Iterator[dict]:
+def _messages(content):
     """Yield the messages that can be read, of those that an honest notebook might send."""
     for line in content.split(b"\n", MOST_LINES)[:MOST_LINES]:
         if len(line) > LONGEST_LINE:
@@ -168,7 +167,7 @@ def _messages(content: bytes) -> Iterator[dict]:
             yield message
 
 
-def _ending(messages: list[dict], ended: Ended) -> str:
+def _ending(messages, ended):
     """Return the status that says how the run went, or "" if it went well."""
     if ended.killed:
         return ended.killed
@@ -180,12 +179,12 @@ def _ending(messages: list[dict], ended: Ended) -> str:
     return next((trouble for trouble in TROUBLES if trouble in troubles), "")
 
 
-def _place(messages: list[dict]) -> str:
+def _place(messages):
     cells = [message["cell"] for message in messages if type(message.get("cell")) is int]
     return f"code cell {cells[-1]} " if cells and 0 < cells[-1] < LARGEST_WHOLE else "the notebook "
 
 
-def _last_answers(messages: list[dict], limits: Limits) -> tuple[dict, str]:
+def _last_answers(messages, limits):
     """Return the answers that were sent last, and what is wrong with them."""
     sent = [message for message in messages if "answers" in message or "invalid" in message]
     if not sent:
@@ -248,31 +247,31 @@ def parse(text: str, most: int) -> dict:
     return answers
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict:
+def _object(pairs):
     content = dict(pairs)
     if len(content) < len(pairs):
         raise ValueError("it names something twice")
     return content
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse_constant(name):
     raise ValueError(f"it holds {name}, which is not a finite number")
 
 
-def _finite(text: str) -> float:
+def _finite(text):
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"it holds {text[:20]}, which is not a finite number")
     return number
 
 
-def _whole(text: str) -> int:
+def _whole(text):
     if len(text) > 20 or abs(int(text)) >= LARGEST_WHOLE:
         raise ValueError(f"it holds {text[:20]}…, which is too large a whole number")
     return int(text)
 
 
-def _check_values(answers: dict) -> None:
+def _check_values(answers):
     """Refuse deep nesting, which later code might not survive, and halves of characters."""
     level = [answers]
     for _ in range(DEEPEST):
@@ -282,7 +281,7 @@ def _check_values(answers: dict) -> None:
     raise ValueError(f"it is nested more than {DEEPEST} levels deep")
 
 
-def _inside(container: dict | list) -> list:
+def _inside(container):
     """Return the dicts and lists in a container, having looked at its texts."""
     values = [*container.values(), *container.keys()] if isinstance(container, dict) else container
     for value in values:
@@ -294,7 +293,7 @@ def _inside(container: dict | list) -> list:
     return [value for value in values if isinstance(value, (dict, list))]
 
 
-def _printable(text: str) -> str:
+def _printable(text):
     """Cut a text from inside to what can be shown on one line."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * LONGEST_REMARK])
     return " ".join(shown.split())[:LONGEST_REMARK]

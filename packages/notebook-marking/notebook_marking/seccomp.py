@@ -109,7 +109,7 @@ def filter_program(machine: str | None = None) -> bytes:
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
 
 
-def _sockets(number: int, refuse: int) -> list[tuple[int, int, int, int]]:
+def _sockets(number, refuse):
     """Allow sockets of some families, and refuse all others."""
     count = len(FAMILIES)
     return [
@@ -121,6 +121,6 @@ def _sockets(number: int, refuse: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _returning(test: int, value: int, answer: int) -> list[tuple[int, int, int, int]]:
+def _returning(test, value, answer):
     """Return an answer if the test holds, else go on."""
     return [(test, 0, 1, value), (RETURN, 0, 0, answer)]

@@ -20,7 +20,7 @@ names it, so that a teacher who wants another one knows what to delete.
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submis
     return _without_repeats([_checked(submission, known) for submission in found])
 
 
-def _of_course(root: Path) -> Path:
+def _of_course(root):
     """Return the folder of the submissions, which nbgrader keeps beside others of the course."""
     inner = root / "submitted"
     if inner.is_symlink() or not inner.is_dir():
@@ -160,13 +160,13 @@ def read(submission: Submission) -> bytes:
         return file.read(Limits().notebook + 1)
 
 
-def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:
+def _entries(folder):
     """Return what lies in a folder, sorted, without what is hidden."""
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
 
 
-def _of_student(student: os.DirEntry) -> Iterator[Submission]:
+def _of_student(student):
     """Yield what lies in a student's folder of nbgrader's layout."""
     name = _text(student.name)
     for assignment in _entries(student):
@@ -180,7 +180,7 @@ def _of_student(student: os.DirEntry) -> Iterator[Submission]:
             yield Submission(name, _stem(assignment.name), Path(assignment.path), problem)
 
 
-def _of_assignment(student: str, folder: os.DirEntry) -> Iterator[Submission]:
+def _of_assignment(student, folder):
     """Yield the notebooks of an assignment, or the folder if there is none."""
     entries = _entries(folder)
     notebooks = [entry for entry in entries if entry.name.endswith(SUFFIXES)]
@@ -200,14 +200,14 @@ def _of_assignment(student: str, folder: os.DirEntry) -> Iterator[Submission]:
         yield Submission(student, _text(folder.name), Path(folder.path), "the folder holds no notebook")
 
 
-def _deeper(folder: os.DirEntry) -> Iterator[Path]:
+def _deeper(folder):
     """Yield notebooks in folders where none should be."""
     for place, folders, names in os.walk(folder.path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(place, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
-def _flat(entry: os.DirEntry) -> Submission:
+def _flat(entry):
     """Read student and exercise from a file's name."""
     is_notebook = entry.name.endswith(SUFFIXES)
     stem = _stem(entry.name) if is_notebook else os.path.splitext(_text(entry.name))[0]
@@ -220,7 +220,7 @@ def _flat(entry: os.DirEntry) -> Submission:
     return Submission(student, exercise, Path(entry.path), "" if entry.is_symlink() else problem)
 
 
-def _checked(submission: Submission, known: Mapping[str, str]) -> Submission:
+def _checked(submission, known):
     """Name the exercise by its number, and the problem if there is one."""
     exercise = known.get(submission.exercise, submission.exercise)
     problem = submission.problem or _problem(submission.path)
@@ -229,7 +229,7 @@ def _checked(submission: Submission, known: Mapping[str, str]) -> Submission:
     return replace(submission, exercise=exercise, problem=problem)
 
 
-def _problem(path: Path) -> str:
+def _problem(path):
     """Say why a file cannot be run, from what it is."""
     status = path.lstat()
     kind = stat.S_IFMT(status.st_mode)
@@ -245,7 +245,7 @@ def _problem(path: Path) -> str:
     return f"it is larger than {most:,} bytes" if status.st_size > most else ""
 
 
-def _without_repeats(found: list[Submission]) -> list[Submission]:
+def _without_repeats(found):
     """Let the first of several submissions of one student for one exercise count."""
     found = sorted(found, key=lambda submission: os.fsencode(submission.path))
     first = {}
@@ -261,12 +261,12 @@ def _without_repeats(found: list[Submission]) -> list[Submission]:
     return found
 
 
-def _stem(name: str) -> str:
+def _stem(name):
     """Return a file's name without the end that makes it a notebook."""
     name = _text(name)
     return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
 
-def _text(name: str) -> str:
+def _text(name):
     """Return a file's name as text that can be written as UTF-8."""
     return os.fsencode(name).decode(errors="backslashreplace")

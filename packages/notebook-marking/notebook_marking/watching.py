@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
@@ -94,7 +94,7 @@ def watch(
 
 
 @contextmanager
-def _only_on(processors: Collection[int] | None) -> Iterator[None]:
+def _only_on(processors):
     """Keep this thread on some processors for a while: a process that it starts inherits them."""
     if processors is None:
         yield
@@ -107,7 +107,7 @@ def _only_on(processors: Collection[int] | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _feed(process: subprocess.Popen, content: bytes) -> None:
+def _feed(process, content):
     """Write the standard input, unless nobody reads it."""
     with suppress(OSError):
         process.stdin.write(content)
@@ -115,7 +115,7 @@ def _feed(process: subprocess.Popen, content: bytes) -> None:
         process.stdin.close()
 
 
-def _listen(process: subprocess.Popen, watchdog: "Watchdog", messages: bytearray, errors: bytearray) -> str:
+def _listen(process, watchdog, messages, errors):
     """Gather what the process writes until it ends; return why it must be killed, if so."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, messages)
@@ -147,7 +147,7 @@ class Watchdog:
         self.lines = 0
         self.seen: set[psutil.Process] = set()
 
-    def reason(self, length: int) -> str:
+    def reason(self, length):
         """Say which limit is broken, if any, after messages of this length."""
         now = time.monotonic()
         if now > self.deadline:
@@ -159,7 +159,7 @@ class Watchdog:
         self.next = now + PERIOD
         return self._reason(self.tree())
 
-    def _reason(self, tree: list[psutil.Process]) -> str:
+    def _reason(self, tree):
         self.seen.update(tree)
         # The kernel refuses more, in bubblewrap; this is for where it does not count.
         if len(tree) > 2 * self.limits.processes:
@@ -171,7 +171,7 @@ class Watchdog:
         # Forked processes share memory, which counts once only.
         return "out of memory" if sum(map(_proportional, tree)) > self.limits.memory else ""
 
-    def tree(self) -> list[psutil.Process]:
+    def tree(self):
         """Return all processes that descend from the sandbox's first."""
         try:
             first = psutil.Process(self.process.pid)
@@ -179,7 +179,7 @@ class Watchdog:
         except psutil.Error:
             return []
 
-    def end(self) -> None:
+    def end(self):
         """End all processes; with bubblewrap's first, the kernel ends all in its sandbox."""
         self.seen.update(self.tree())
         for process in self.seen:
@@ -194,13 +194,13 @@ class Watchdog:
             time.sleep(0.01)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _lives(process):
     with suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-def _seconds(process: psutil.Process) -> float:
+def _seconds(process):
     """CPU time of a process and of its children that have ended."""
     try:
         return sum(process.cpu_times()[:4])
@@ -208,14 +208,14 @@ def _seconds(process: psutil.Process) -> float:
         return 0.0
 
 
-def _resident(process: psutil.Process) -> int:
+def _resident(process):
     try:
         return process.memory_info().rss
     except psutil.Error:
         return 0
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional(process):
     """Memory of a process, with its share of what it shares."""
     try:
         return process.memory_full_info().pss
