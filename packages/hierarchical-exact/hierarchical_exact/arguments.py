@@ -66,7 +66,7 @@ def positive(name, array):
 
 
 def same_labels(name, values, other_name, other):
-    """Refuse two DataArrays whose groups have other names or another order.
+    """Refuse two DataArrays whose groups, along their first dim, have other names or another order.
 
     Anything but two DataArrays is taken to be in the same order.
 
@@ -78,7 +78,7 @@ def same_labels(name, values, other_name, other):
     if not (isinstance(values, xr.DataArray) and isinstance(other, xr.DataArray)):
         return
     dim = other.dims[0]
-    if values.dims != other.dims:
+    if values.dims[:1] != other.dims[:1]:
         raise ValueError(f"{name} is an array over {values.dims}: give it the dim of {other_name}, {dim!r}")
     if dim in other.coords and dim in values.coords:
         ours, theirs = other[dim].values, values[dim].values

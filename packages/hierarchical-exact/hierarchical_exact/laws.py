@@ -15,6 +15,8 @@ from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
+# Probable values of a count that are listed at most.
+_MOST_COUNTS = 250_000
 # A density that integrates to one but for this much is taken for one.
 _MISSING = 1e-7
 
@@ -279,8 +281,9 @@ class NormalMixture:
         deviation = self._conditional_mean - self._middle
         size = np.sqrt(self._conditional_variance) + np.abs(deviation)
         expected = self._expectation(size)
-        moved = np.where(np.isfinite(expected), self._expectation(deviation + size) - expected, np.inf)
-        return self._middle + moved
+        with np.errstate(invalid="ignore"):
+            moved = self._expectation(deviation + size) - expected
+        return self._middle + np.where(np.isfinite(expected), moved, np.inf)
 
     @cached_property
     def _sd(self):
@@ -376,6 +379,22 @@ class NormalMixture:
         weights, mean, scale = self._components
         node = rng.choice(len(weights), size=n, p=weights)
         return rng.normal(mean[node], scale[node])
+
+
+def listed(first: float, last: float) -> np.ndarray:
+    """Counts from the first to the last, unless they are too many.
+
+    Raises
+    ------
+    ArithmeticError
+        If they would fill the memory.
+    """
+    if not last - first < _MOST_COUNTS:
+        raise ArithmeticError(
+            f"new counts between {first:.2g} and {last:.2g} are too many to list: use the law of the rates "
+            "or shares, which says as much about counts so large"
+        )
+    return np.arange(first, last + 1)
 
 
 class Counts:

@@ -247,6 +247,7 @@ def normal(
     values = arguments.vector("y", y)
     noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
     arguments.same_labels("sigma", sigma, "y", y)
+    arguments.same_labels("covariates", covariates, "y", y)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
     tau = arguments.scale_prior("tau", tau, flat=True)
     design, means, sds, beta_labels = _design(covariates, beta, values, mean, sd)
@@ -358,6 +359,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     array(True)
     """
     values = arguments.vector("y", y)
+    arguments.same_labels("group", group, "y", y)
     codes, names = _groups(group, values)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
     tau = arguments.scale_prior("tau", tau, flat=True)

@@ -15,7 +15,7 @@ from numpy.polynomial import legendre
 from scipy import special, stats
 
 from hierarchical_exact import accuracy, arguments
-from hierarchical_exact.laws import Counts, Curve, NormalMixture
+from hierarchical_exact.laws import Counts, Curve, NormalMixture, listed
 from hierarchical_exact.posterior import Marginal, Posterior
 from hierarchical_exact.quadrature import (
     GAUSS,
@@ -34,8 +34,6 @@ _NO_SPREAD = 1e-100
 _SLICE = 2_000_000
 _BLOCK = 16384
 _LOG_2PI = np.log(2 * np.pi)
-# Probable values of new counts that are listed at most.
-_MOST_COUNTS = 10**6
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -248,7 +246,7 @@ def _log_poisson(y, log_mean):
         return np.where(y > 0, _log_largest(y) - deviance, -np.exp(log_mean))
 
 
-def _ends(sigma, mean, fall):
+def _ends(sigma, log_mean, fall):
     """How far (in units of sigma) left and right of its mode the integrand falls by `fall` nats.
 
     At a distance t it has fallen by ``t**2 / 2 + mean * (exp(sigma * t) - 1 - sigma * t)``, where `mean`
@@ -256,8 +254,9 @@ def _ends(sigma, mean, fall):
     """
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         normal = np.sqrt(2 * fall)
-        scaled = fall / mean
-        right = np.log1p(scaled + np.sqrt(2 * scaled)) / sigma
+        log_scaled = np.log(fall) - log_mean
+        scaled = np.exp(np.minimum(log_scaled, 600.0))
+        right = np.where(log_scaled < 600, np.log1p(scaled + np.sqrt(2 * scaled)), log_scaled) / sigma
         left = 0.5 * (scaled + np.sqrt(scaled**2 + 8 * scaled)) / sigma
     return np.fmin(left, normal), np.fmin(right, normal)
 
@@ -308,14 +307,22 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
     """Log of the integral over x of one group's integrand; optionally mean and variance of x too."""
     largest_sigma, fall, (nodes, weights) = rule
     mode, distance = _mode(y, log_e, mu, sigma)
-    mean = np.exp(np.minimum(log_e + mode, 690.0))
-    left, right = _ends(sigma, mean, fall)
+    log_mean = np.minimum(log_e + mode, 690.0)
+    mean = np.exp(log_mean)
+    left, right = _ends(sigma, log_mean, fall)
+
+    def fallen(step):
+        if mean.all():
+            return mean * (np.expm1(step) - step)
+        # A mean below the smallest number may grow into the range of numbers all the same.
+        return np.where(mean > 0, mean * (np.expm1(step) - step), np.exp(log_mean + step))
+
     total, first, second = (np.zeros_like(mode) for _ in range(3))
     for start, width in _panels(left, right, sigma, largest_sigma):
         for node, weight in zip(nodes, weights, strict=True):
             t = start + width * node
             step = sigma * t
-            term = (weight * width) * np.exp(-(0.5 * t * t + mean * (np.expm1(step) - step)))
+            term = (weight * width) * np.exp(-(0.5 * t * t + fallen(step)))
             total += term
             if moments:
                 first += term * t
@@ -495,7 +502,7 @@ class _Population:
         else:
             y, log_e = self.data.y[groups], self.data.log_e[groups]
             middle = _mode(y, log_e, mu, sigma)[0]
-            left, right = _ends(sigma, np.exp(np.minimum(log_e + middle, 690.0)), fall)
+            left, right = _ends(sigma, np.minimum(log_e + middle, 690.0), fall)
         return np.stack([(middle - sigma * left).min(axis=0), (middle + sigma * right).max(axis=0)])
 
 
@@ -1008,12 +1015,7 @@ def _replicated(log_mean, weights):
     lowest = np.exp(log_mean[np.searchsorted(cumulative, 1e-13)])
     highest = np.exp(log_mean[min(np.searchsorted(cumulative, 1 - 1e-13), len(log_mean) - 1)])
     first, last = stats.poisson.ppf(1e-13, lowest), stats.poisson.isf(1e-13, highest)
-    if not last - first < _MOST_COUNTS:
-        raise ArithmeticError(
-            f"new counts between {first:.2g} and {last:.2g} are too many to list: use the law of lam, which "
-            "says as much about counts so large"
-        )
-    counts = np.arange(max(first, 0.0), last + 2)
+    counts = listed(max(first, 0.0), last + 1)
     step = max(1, _SLICE // len(log_mean))
     parts = [
         np.exp(_log_poisson(counts[i : i + step, None], log_mean)) @ weights

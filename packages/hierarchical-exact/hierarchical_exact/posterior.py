@@ -579,8 +579,9 @@ def _hdi(law, prob, count):
         )
         chosen[inside] = root.x
     low, high = ends(chosen, groups)
-    # A density that only falls (or only rises) is densest at the boundary itself.
-    falling, rising = ~inside & (chosen == tails[0]), ~inside & (chosen == tails[-1])
+    # A density that only falls (or only rises) is densest at the boundary itself, or piled up there.
+    falling = ~inside & (chosen == tails[0]) | (low <= law.lower)
+    rising = ~falling & (~inside & (chosen == tails[-1]) | (high >= law.upper))
     if falling.any() and np.isfinite(law.lower):
         low[falling] = law.lower
         high[falling] = law.quantile(np.full(falling.sum(), prob), groups[falling])

@@ -330,7 +330,8 @@ def _bracket(log_f, axes):
         width = 5.0 if axis.logarithmic else max(1.0, np.ptp(z))
         low.append(max(axis.limits[0], z.min() - width))
         high.append(min(axis.limits[1], z.max() + width))
-    for _ in range(_ROUNDS):
+    sharpen = False
+    for attempt in range(_ROUNDS):
         lines = [
             np.unique(np.concatenate([np.linspace(a, b, per_axis), z[(z > a) & (z < b)]]))
             for a, b, z in zip(low, high, hints, strict=True)
@@ -339,20 +340,39 @@ def _bracket(log_f, axes):
         values = log_f(*(m.ravel() for m in mesh)).reshape(mesh[0].shape)
         if not np.isfinite(values.max()):
             raise ArithmeticError("the posterior density vanishes wherever it was tried")
-        mode = np.unravel_index(values.argmax(), values.shape)
-        new_low, new_high = [], []
-        for i, (axis, line) in enumerate(zip(axes, lines, strict=True)):
-            others = tuple(j for j in range(len(axes)) if j != i)
-            a, b = _live_range(axis, line, values.max(axis=others), line[mode[i]])
-            new_low.append(a)
-            new_high.append(b)
-        old, new = np.subtract(high, low), np.subtract(new_high, new_low)
-        low, high = new_low, new_high
-        if np.all((new > 0.6 * old) & (new <= old)):
-            _require_digits(values.max())
-            _require_decay(axes, lines, values)
+        profiles = [values] if len(axes) == 1 else [values.max(axis=1), values.max(axis=0)]
+        if sharpen:
+            profiles = [_sharpened(log_f, lines, values, i) for i in (0, 1)]
+        ends = [
+            _live_range(axis, line, profile, line[profile.argmax()])
+            for axis, line, profile in zip(axes, lines, profiles, strict=True)
+        ]
+        old = np.subtract(high, low)
+        low, high = (list(end) for end in zip(*ends, strict=True))
+        new = np.subtract(high, low)
+        settled = np.all((new > 0.6 * old) & (new <= old))
+        if settled and (sharpen or len(axes) == 1):
+            _require_digits(max(profile.max() for profile in profiles))
+            _require_decay(axes, lines, profiles)
             return low, high
+        sharpen = len(axes) == 2 and (sharpen or settled or attempt > 8)
     raise ArithmeticError("no bounds of the posterior were found; is a prior too heavy-tailed?")
+
+
+def _sharpened(log_f, lines, values, i):
+    """Profile of the density along axis i: a ridge may be narrower than the other axis' lines are apart."""
+    other, rows = lines[1 - i], np.arange(len(lines[i]))
+    best = values.argmax(axis=1 - i)
+    low, high = other[np.maximum(best - 1, 0)], other[np.minimum(best + 1, len(other) - 1)]
+    profile = values.max(axis=1 - i)
+    for _ in range(2):
+        points = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 13)
+        pair = np.broadcast_to(lines[i][:, None], points.shape).ravel(), points.ravel()
+        found = log_f(*(pair if i == 0 else pair[::-1])).reshape(points.shape)
+        best = found.argmax(axis=1)
+        low, high = points[rows, np.maximum(best - 1, 0)], points[rows, np.minimum(best + 1, 12)]
+        profile = np.maximum(profile, found.max(axis=1))
+    return profile
 
 
 def _require_digits(peak):
@@ -364,10 +384,9 @@ def _require_digits(peak):
         )
 
 
-def _require_decay(axes, lines, values):
+def _require_decay(axes, lines, profiles):
     """Refuse a density that has not decayed at the smallest or largest numbers there are."""
-    for i, (axis, line) in enumerate(zip(axes, lines, strict=True)):
-        profile = values.max(axis=tuple(j for j in range(len(axes)) if j != i))
+    for axis, line, profile in zip(axes, lines, profiles, strict=True):
         for end, limit in ((0, SMALLEST), (-1, LARGEST)):
             if axis.logarithmic and line[end] == limit and profile[end] > profile.max() - 20:
                 raise ArithmeticError(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from hierarchical_exact.convolution import log_binomial
-from hierarchical_exact.laws import Curve
+from hierarchical_exact.laws import Curve, listed
 from hierarchical_exact.quadrature import Axis, Grid, integrate
 
 # Log odds beyond which a share is zero or one in floating-point numbers, and the least log slope.
@@ -209,7 +209,7 @@ def binomial_counts(
     for deviations in (12, 50, np.inf):
         first = max(0.0, np.floor(n * mean - deviations * spread - 40))
         last = min(n, np.ceil(n * mean + deviations * spread + 40))
-        fine, coarse = _binomial(law.grid, np.arange(first, last + 1), n)
+        fine, coarse = _binomial(law.grid, listed(first, last), n)
         missing = abs(fine.sum() - 1)
         if missing < 0.01 * tolerance:
             break

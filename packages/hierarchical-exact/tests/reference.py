@@ -8,16 +8,13 @@ are. Scales are integrated by Gauss-Legendre panels over their logs, in extended
 from itertools import combinations
 
 import numpy as np
+from lines import Line, Unresolved
 from numpy.polynomial import legendre
 from scipy import special
 
 LONG = np.longdouble
 NODES, WEIGHTS = (part.astype(LONG) for part in legendre.leggauss(20))
 FALL = 70.0
-
-
-class Unresolved(Exception):
-    """The reference itself did not converge."""
 
 
 class Normal:
@@ -63,20 +60,25 @@ class Normal:
         self.minors = np.array([_det(self.rows[list(s), : self.p]) for s in self.sets], dtype=LONG)
         self.larger = list(combinations(range(len(self.rows)), self.p + 1))
         self.larger_minors = np.array([_det(self.rows[list(s)]) for s in self.larger], dtype=LONG)
+        self.sigma = None
         self._integrate()
 
-    def _sums(self, tau):
-        """Weights of all rows (K, R), their products over the sets, and the sum for the determinant."""
-        variance = self.variance + tau[:, None] ** 2
+    def _noise(self, sigma, j=slice(None)):
+        """Variances of the rows."""
+        return self.variance[j]
+
+    def _sums(self, tau, sigma=None):
+        """Variances (K, J), weights of all rows (K, R), and their products over the sets."""
+        variance = self._noise(sigma) + tau[:, None] ** 2
         weight = np.concatenate(
             [1 / variance, np.broadcast_to(self.prior_sd**-2, (len(tau), len(self.prior_sd)))], 1
         )
         return variance, weight, _products(weight, self.sets)
 
-    def log_likelihood(self, tau):
+    def log_likelihood(self, tau, sigma=None):
         """Log p(y | tau), (K,)."""
         tau = np.asarray(tau, dtype=LONG)
-        variance, weight, products = self._sums(tau)
+        variance, weight, products = self._sums(tau, sigma)
         determinant = products @ self.minors**2
         square = (_products(weight, self.larger) @ self.larger_minors**2) / determinant
         return -0.5 * (
@@ -117,7 +119,8 @@ class Normal:
 
     def _log_f(self, u):
         tau = LONG(self.lower) + np.exp(np.asarray(u, dtype=LONG))
-        prior = 0.0 if self.tau is None else self.tau.logpdf(tau.astype(float))
+        with np.errstate(over="ignore"):
+            prior = 0.0 if self.tau is None else self.tau.logpdf(tau.astype(float))
         return self.log_likelihood(tau) + prior + u
 
     # -- answers: each about an origin of its own, so that no digit is lost -------------------------
@@ -142,7 +145,7 @@ class Normal:
 
     def _coefficients(self, position):
         """Conditional mean and variance of a coefficient, about the centre."""
-        _, weight, products = self._sums(self.points)
+        _, weight, products = self._sums(self.points, self.sigma)
         determinant = products @ self.minors**2
         replaced = self.rows[:, : self.p].copy()
         replaced[:, position] = self.rows[:, -1]
@@ -172,15 +175,16 @@ class Normal:
         left = self.z[j] + np.zeros(len(self.points), dtype=LONG)
         spread = np.zeros(len(self.points), dtype=LONG)
         if self.p:
-            _, weight, products = self._sums(self.points)
+            _, weight, products = self._sums(self.points, self.sigma)
             determinant = products @ self.minors**2
             with_j = np.array([_det(self.rows[[*s, j]]) for s in self.sets], dtype=LONG)
             left = (products @ (self.minors * with_j)) / determinant
             smaller = list(combinations(range(len(self.rows)), self.p - 1))
             minors = np.array([_det(self.rows[[*s, j], : self.p]) for s in smaller], dtype=LONG)
             spread = (_products(weight, smaller) @ minors**2) / determinant
-        total = self.variance[j] + self.points**2
-        shrinkage = self.variance[j] / total
+        noise = self._noise(self.sigma, j)
+        total = noise + self.points**2
+        shrinkage = noise / total
         return self.y[j], -shrinkage * left, self.points**2 * shrinkage + shrinkage**2 * spread
 
     def moments(self, law):
@@ -198,6 +202,102 @@ class Normal:
         return float(self.weights @ special.ndtr(standard).astype(LONG)), float(
             density.sum() / np.sqrt(2 * np.pi)
         )
+
+
+class Groups(Normal):
+    """Exact posterior of `hierarchical_exact.normal_groups`: averages whose noise is sigma / sqrt(size).
+
+    Parameters
+    ----------
+    y, codes : (N,) arrays
+        Observations, and the positions of their groups.
+    mu : (mean, sd)
+    tau, sigma : frozen distribution, float or None
+    nodes : int
+    """
+
+    def __init__(self, y, codes, mu, tau, sigma, nodes=14):
+        self.observed, self.codes = y.astype(LONG), codes
+        self.sizes = np.bincount(codes).astype(LONG)
+        averages = np.array([self.observed[codes == j].sum() for j in range(len(self.sizes))]) / self.sizes
+        self.within = ((self.observed - averages[codes]) ** 2).sum()
+        self._sigma_prior, self.nodes = sigma, nodes
+        super().__init__(averages, np.ones(len(averages)), mu, tau)
+
+    def _noise(self, sigma, j=slice(None)):
+        return sigma**2 / self.sizes[j] if isinstance(j, int) else sigma[:, None] ** 2 / self.sizes[j]
+
+    def log_likelihood(self, tau, sigma):
+        freedom = len(self.observed) - self.size
+        return super().log_likelihood(tau, sigma) - 0.5 * (
+            freedom * np.log(2 * LONG(np.pi) * sigma**2) + np.log(self.sizes).sum() + self.within / sigma**2
+        )
+
+    def _integrate(self):
+        self.outer = self.inner = None
+        if not isinstance(self._sigma_prior, float):
+            self.outer = Line(self._log_outer, *log_ends(self._sigma_prior), self.nodes)
+        u = np.array([np.log(self._sigma_prior)]) if self.outer is None else self.outer.x[0]
+        over = np.ones(1) if self.outer is None else self.outer.weights[0]
+        sigma = np.exp(u.astype(LONG))
+        if isinstance(self.tau, float):
+            self.points, self.sigma, self.weights = np.full(len(u), LONG(self.tau)), sigma, over.astype(LONG)
+            log_total = self.log_likelihood(self.points, sigma)
+        else:
+            self.inner = self._inner(sigma)
+            self.points = np.exp(self.inner.x.astype(LONG)).ravel()
+            self.sigma = np.repeat(sigma, self.inner.x.shape[1])
+            self.weights = (over[:, None] * self.inner.weights).ravel().astype(LONG)
+            log_total = self.inner.log_total
+        self.over = over
+        self.log_evidence = float(log_total[0] if self.outer is None else self.outer.log_total[0])
+
+    def _log_outer(self, u):
+        sigma = np.exp(u[0].astype(LONG))
+        if isinstance(self.tau, float):
+            value = self.log_likelihood(np.full(len(sigma), LONG(self.tau)), sigma)
+        else:
+            value = self._inner(sigma).log_total
+        return (value.astype(float) + self._sigma_prior.logpdf(np.exp(u[0])) + u[0])[None]
+
+    def _inner(self, sigma):
+        """Line of log tau for each sigma."""
+        low, high = (-300.0, 250.0) if self.tau is None else log_ends(self.tau)
+
+        def log_f(v):
+            tau = np.exp(v.astype(LONG)).ravel()
+            prior = 0.0 if self.tau is None else self.tau.logpdf(np.exp(v))
+            value = self.log_likelihood(tau, np.repeat(sigma, v.shape[1]))
+            return value.astype(float).reshape(v.shape) + prior + v
+
+        rows = np.ones(len(sigma))
+        return Line(log_f, low * rows, high * rows, self.nodes)
+
+    def scale_moments(self, name):
+        """Mean and sd of tau or sigma."""
+        x = {"tau": self.points, "sigma": self.sigma}[name]
+        mean = (self.weights * x).sum()
+        return float(mean), float(np.sqrt((self.weights * (x - mean) ** 2).sum()))
+
+    def scale_cdf(self, name, x):
+        """Distribution function and density of tau or sigma."""
+        if name == "sigma":
+            below, density = (float(part[0]) for part in self.outer.below(np.log(x)))
+        else:
+            below, density = (float(self.over @ part) for part in self.inner.below(np.log(x)))
+        return below, density / x
+
+    def replicate(self, n):
+        """Law of a new observation beside observation n."""
+        origin, mean, variance = self.theta(int(self.codes[n]))
+        return origin, mean, variance + self.sigma**2
+
+
+def log_ends(prior):
+    """Ends of the log of a scale, within numbers, (1,) each."""
+    lower, upper = (float(end) for end in prior.support())
+    with np.errstate(divide="ignore"):
+        return np.array([max(np.log(lower), -300.0)]), np.array([min(np.log(upper), 250.0)])
 
 
 def _products(weight, sets):

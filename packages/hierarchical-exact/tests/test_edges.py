@@ -1,10 +1,14 @@
 """Where the numbers once went wrong without a word: each against a truth of its own."""
 
+import time
+
 import mpmath
 import numpy as np
 import pytest
-from reference import Normal
-from scipy import stats
+import xarray as xr
+from reference import Groups, Normal
+from reference_counts import Dirichlet, Poisson
+from scipy import special, stats
 
 import hierarchical_exact as exact
 
@@ -155,9 +159,178 @@ def test_what_contradicts_or_cannot_be_meant_is_named():
         exact.normal(np.ma.masked_array(Y, Y < 0), SIGMA, mu=MU, tau=TAU)
     with pytest.raises(ValueError, match="y is complex"):
         exact.normal(Y + 1j, SIGMA, mu=MU, tau=TAU)
-    huge = exact.poisson([10**13], [1.0], mu_log=stats.norm(30, 1), sigma_log=0.0)
-    with pytest.raises(ArithmeticError, match="too many to list"):
-        huge["y_rep"].mean()
+    with pytest.raises(ValueError, match="mu is cauchy: give a Normal prior"):
+        exact.normal_groups(Y, np.arange(8) % 3, mu=stats.cauchy(), tau=TAU, sigma=TAU)
+
+
+def test_labels_in_another_order_are_refused_by_name():
+    schools = xr.DataArray(Y, dims="school", coords={"school": list("ABCDEFGH")})
+    years = schools.copy(data=YEARS)
+    turned = {"sigma": schools.copy(data=SIGMA)[::-1], "covariates": years[::-1]}
+    with pytest.raises(ValueError, match=r"sigma is labelled .* give sigma\.reindex_like\(y\)"):
+        exact.normal(schools, turned["sigma"], mu=MU, tau=TAU)
+    with pytest.raises(ValueError, match="covariates is labelled"):
+        exact.normal(schools, SIGMA, mu=MU, tau=TAU, covariates=turned["covariates"], beta=MU)
+    two = xr.DataArray(np.column_stack([YEARS, YEARS**2]), dims=("year", "power"))
+    with pytest.raises(ValueError, match="give it the dim of y, 'school'"):
+        exact.normal(schools, SIGMA, mu=MU, tau=TAU, covariates=two, beta=MU)
+    with pytest.raises(ValueError, match="group is labelled"):
+        exact.normal_groups(schools, years[::-1], mu=MU, tau=TAU, sigma=TAU)
+    with pytest.raises(ValueError, match="exposure is labelled"):
+        exact.poisson(abs(schools), turned["sigma"], mu_log=MU, sigma_log=TAU)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: exact.poisson([10**9], [1.0], mu_log=stats.norm(20, 1), sigma_log=0.5),
+        lambda: exact.poisson([10**13], [1.0], mu_log=stats.norm(30, 1), sigma_log=0.0),
+        lambda: exact.dirichlet_multinomial([[10**9, 10**9]], alpha=2.0, baseline=[1, 1]),
+    ],
+    ids=["a thousand million", "ten million million", "shares of two thousand million"],
+)
+def test_counts_too_many_to_list_are_refused_at_once(make):
+    posterior, started = make(), time.process_time()
+    with pytest.raises(ArithmeticError, match="too many to list: use the law"):
+        posterior["y_rep"].mean()
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("y", "mu"), [(Y, (8.0, 1e-6)), (np.append(Y[:7], 1e6), (0.0, 20.0))], ids=["narrow prior", "outlier"]
+)
+def test_a_narrow_prior_and_an_outlier_are_not_refused(y, mu):
+    truth, posterior = Normal(y, SIGMA, mu, TAU), exact.normal(y, SIGMA, mu=stats.norm(*mu), tau=TAU)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-6)
+    mean, sd = truth.tau_moments()
+    assert posterior["tau"].mean() == pytest.approx(mean, abs=1e-6 * sd)
+    for j in (0, 7):
+        mean, sd = truth.moments(truth.theta(j))
+        assert float(posterior["theta"].mean()[j]) == pytest.approx(float(mean + y[j]), abs=1e-6 * sd)
+
+
+def test_year_and_its_square_are_a_regression_in_fifty_digits():
+    columns = np.column_stack([YEARS, YEARS**2])
+    priors = [stats.norm(0, 10), stats.norm(0, 0.01)]
+    posterior = exact.normal(Y, SIGMA, mu=None, tau=5.0, covariates=columns, beta=priors)
+    with mpmath.workdps(50):
+        design = mpmath.matrix([[1, x, x**2] for x in map(mpmath.mpf, YEARS)])
+        weight = mpmath.diag([1 / (mpmath.mpf(s) ** 2 + 25) for s in SIGMA])
+        precision = design.T * weight * design + mpmath.diag(
+            [0, 1 / mpmath.mpf(100), 1 / mpmath.mpf(0.01) ** 2]
+        )
+        covariance = precision**-1
+        mean = covariance * (design.T * weight * mpmath.matrix(Y))
+        expected = [[float(mean[i]), float(mpmath.sqrt(covariance[i, i]))] for i in range(3)]
+    sd = np.append(posterior["mu"].sd(), posterior["beta"].sd())
+    np.testing.assert_allclose(sd, np.array(expected)[:, 1], rtol=1e-7)
+    off = np.append(posterior["mu"].mean(), posterior["beta"].mean()) - np.array(expected)[:, 0]
+    assert np.all(np.abs(off) < 1e-6 * sd)
+
+
+# -- counts, and an unknown sigma --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [0.02, 0.05, 0.3])
+def test_an_interval_of_a_share_piled_up_at_an_end_holds_what_it_says(shape):
+    # Without counts the shares of the baseline are what their prior says: Beta.
+    posterior = exact.dirichlet_multinomial([[0, 0]], alpha=1.0, baseline=[50, shape])
+    for category, beta in ((0, stats.beta(50, shape)), (1, stats.beta(shape, 50))):
+        low, high = posterior["pi0"].sel(category=category).hdi(0.89).values
+        assert beta.cdf(high) - beta.cdf(low) == pytest.approx(0.89, abs=1e-5)
+        assert (low, high)[category == 0] == 1 - category
+
+
+@pytest.mark.slow  # the reference integrates over each variable inside the other
+@pytest.mark.parametrize(
+    ("table", "alpha", "baseline"),
+    [
+        ([[3, 1], [0, 4]], 1e-3, [1, 1]),
+        ([[30, 10], [55, 20]], 1e8, [1, 2]),
+        ([[40_000, 60_000], [70_000, 10]], 1e8, [1, 1]),
+        ([[3, 1], [2, 9]], stats.halfcauchy(scale=1e4), [1, 1]),
+        ([[10**6, 3 * 10**6], [10**5, 10**5]], stats.halfnorm(scale=1e4), [1e4, 1e4]),
+        ([[10**8, 1], [10**8, 0]], stats.expon(scale=10), [0.3, 2]),
+    ],
+    ids=["tiny alpha", "large alpha", "large both", "wide prior", "big counts", "hundred million"],
+)
+def test_two_categories_at_extremes(table, alpha, baseline):
+    truth = Dirichlet(table, alpha, baseline)
+    posterior = exact.dirichlet_multinomial(table, alpha=alpha, baseline=baseline)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-5)
+    y, n = table[0][0], sum(table[0])
+    cases = {
+        "pi0": (truth.baseline_moments(), truth.baseline_cdf),
+        "pi_new": (truth.share_moments(0, 0), lambda z: truth.share_cdf(z, 0, 0)),
+        "pi": (truth.share_moments(y, n), lambda z: truth.share_cdf(z, y, n)),
+    }
+    for name, ((mean, sd), cdf) in cases.items():
+        one = {"category": 0} | ({"group": 0} if name == "pi" else {})
+        marginal = posterior[name].sel(**one)
+        assert marginal.mean() == pytest.approx(mean, abs=1e-5 * sd)
+        assert marginal.sd() == pytest.approx(sd, rel=1e-5)
+        for x in np.clip(mean + sd * np.array([-1.5, -0.5, 0.5, 1.5]), 1e-9, 1 - 1e-9):
+            assert float(marginal.cdf(x)) == pytest.approx(cdf(special.logit(x))[0], abs=2e-5)
+
+
+@pytest.mark.slow  # ten thousand groups, and sums over two planes
+@pytest.mark.parametrize(("rate", "spread"), [(0.01, 1.0), (0.003, 2.0)])
+def test_rare_events_with_equal_exposures_lie_on_a_ridge(rate, spread):
+    rng = np.random.default_rng([77, 10_000])
+    counts = rng.poisson(rate * np.exp(rng.normal(0, spread, 10_000)))
+    mu_log, sigma_log = stats.norm(0, 10), stats.halfnorm(scale=5)
+    posterior = exact.poisson(counts, 1.0, mu_log=mu_log, sigma_log=sigma_log)
+    # By sums over the log of the mean rate, mu + sigma^2 / 2, along and across the ridge.
+    height = np.log(counts.mean()) + np.linspace(-1.2, 1.8, 161)
+    # Midpoints: what is summed is an even function of sigma, for which they converge exponentially.
+    sigma = 0.02 * (np.arange(200) + 0.5)
+    t, weight = special.roots_hermitenorm(160)
+    mu = height[:, None] - 0.5 * sigma**2
+    values, repeats = np.unique(counts, return_counts=True)
+    rates = np.exp(mu[..., None] + sigma[:, None] * t)
+    log_p = sum(
+        m * np.log(stats.poisson.pmf(k, rates) @ weight / weight.sum())
+        for k, m in zip(values, repeats, strict=True)
+    )
+    log_p = log_p + mu_log.logpdf(mu) + sigma_log.logpdf(sigma)
+    p = np.exp(log_p - log_p.max())
+    p /= p.sum()
+    for name, x in (("mu_log", mu), ("sigma_log", np.broadcast_to(sigma, mu.shape))):
+        mean = (p * x).sum()
+        sd = np.sqrt((p * (x - mean) ** 2).sum())
+        assert posterior[name].mean() == pytest.approx(mean, abs=1e-4 * sd)
+        assert posterior[name].sd() == pytest.approx(sd, rel=1e-4)
+
+
+@pytest.mark.slow  # nested integrals
+@pytest.mark.parametrize("mu_log", [stats.norm(0, 100), stats.cauchy(0, 1)], ids=["wide", "Cauchy"])
+def test_wide_priors_of_the_log_rate_beside_an_unknown_spread(mu_log):
+    y, e, sigma_log = [30, 4, 26], [10.0, 12.0, 9.0], stats.halfnorm(scale=1)
+    truth = Poisson(y, e, mu_log, sigma_log)
+    posterior = exact.poisson(y, e, mu_log=mu_log, sigma_log=sigma_log)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-6)
+    for q in (0.01, 0.5, 0.99):
+        assert truth.mu_cdf(posterior["mu_log"].quantile(q))[0] == pytest.approx(q, abs=1e-5)
+        assert truth.sigma_cdf(posterior["sigma_log"].quantile(q))[0] == pytest.approx(q, abs=1e-5)
+
+
+@pytest.mark.slow  # nested integrals
+@pytest.mark.parametrize("sample", [False, True], ids=["groups", "sample"])
+def test_a_wide_prior_of_mu_beside_an_unknown_sigma(sample):
+    y, prior = np.array([71.0, 75, 80, 62, 66, 69]), stats.halfnorm(scale=15)
+    codes = np.zeros(6, dtype=int) if sample else np.array([0, 0, 0, 1, 1, 2])
+    mu, tau = stats.norm(0, 1e6), stats.halfnorm(scale=10)
+    if sample:
+        posterior, truth = exact.normal_sample(y, mu=mu, sigma=prior), Groups(y, codes, (0, 1e6), 0.0, prior)
+    else:
+        posterior = exact.normal_groups(y, codes, mu=mu, tau=tau, sigma=prior)
+        truth = Groups(y, codes, (0, 1e6), tau, prior)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-6)
+    mean, sd = truth.scale_moments("sigma")
+    assert posterior["sigma"].mean() == pytest.approx(mean, abs=1e-5 * sd)
+    mean, sd = truth.moments(truth.mu())
+    assert posterior["mu"].mean() == pytest.approx(float(mean + truth.centre), abs=1e-5 * sd)
+    assert posterior["mu"].sd() == pytest.approx(sd, rel=1e-5)
 
 
 def test_the_error_is_there_to_be_seen_and_covers_the_true_one():
