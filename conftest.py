@@ -8,6 +8,19 @@ from tooling import environment
 environment.enter()
 
 
+def pytest_configure(config):
+    """Let Ctrl-C end all at once, and say what had failed; pytest would wait for its workers."""
+
+    def write(words):
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:  # which workers do not have
+            reporter.summary_failures()
+            reporter.write_line(words)
+            reporter.flush()
+
+    environment.end_when_interrupted("Pages that had passed are kept for the build.", write)
+
+
 def pytest_myst_nbval_passed(path, notebook):
     """Keep what a page has shown for the build, which then publishes what was tested."""
     if {"BOOK_SEED", "BOOK_SAMPLER"} & set(os.environ):  # not what is published

@@ -5,7 +5,9 @@ that of JupyterLab, which leaves the desktop alone. Whatever tools keep goes bel
 home folder need not be writable, and its settings for Matplotlib, IPython, Jupyter or PyTensor have no say.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -52,6 +54,45 @@ def of_lab(given):
     return {name: value for name, value in given.items() if not name.startswith(OF_TOOLS)} | folders()
 
 
+def drop_damaged():
+    """Drop and name what an interrupted machine has left empty or cut of Numba's compiled code.
+
+    Numba would fail on it; of what is missing it makes another.
+    """
+    for path in HOME.glob(".pytensor/numba/*.nb[ic]"):
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - 1, 0))
+            if file.read() == b".":  # the end of everything that was pickled
+                continue
+        path.unlink(missing_ok=True)
+        print(f"{path} is damaged; it is dropped and made again", file=sys.stderr)
+
+
+def to_stderr(words):
+    """Write a line, whatever Python is doing with its own streams."""
+    os.write(2, f"{words}\n".encode())
+
+
+def end_when_interrupted(words, write=to_stderr):
+    """End at once when told to (Ctrl-C), with all that was started: a notebook may compute for minutes.
+
+    Once nothing runs any more, the words are written.
+    """
+
+    def end(number, frame):  # noqa: ARG001 (Python passes both)
+        import psutil
+
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        write(f"\nInterrupted. {words}")
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
 def enter(book=None):
     """Put this process and all that it starts into the environment of the project."""
     HOME.mkdir(exist_ok=True)
@@ -65,6 +106,7 @@ def enter(book=None):
 def main():
     """Go on as Python with these arguments."""
     HOME.mkdir(exist_ok=True)
+    drop_damaged()
     arguments = sys.argv[1:]
     wanted = own(os.environ)
     if arguments[0] == "--lab":

@@ -160,8 +160,14 @@ def test_a_page_that_is_opened_run_and_saved_stays_as_it_was(server, browser, pa
     ran(lab)
     lab.keyboard.press("Control+s")
     deadline = time.monotonic() + 60
-    while file.stat().st_mtime_ns == before and time.monotonic() < deadline:
+    wanted = (ROOT / page).read_text(encoding="utf8")
+
+    def saved():
+        return file.stat().st_mtime_ns != before and file.read_text(encoding="utf8") == wanted
+
+    # It is written in place, so that it may be cut when it is looked at.
+    while not saved() and time.monotonic() < deadline:
         lab.wait_for_timeout(200)
     assert file.stat().st_mtime_ns != before, "JupyterLab has not saved the page"
-    assert file.read_text(encoding="utf8") == (ROOT / page).read_text(encoding="utf8")
+    assert file.read_text(encoding="utf8") == wanted
     lab.close()

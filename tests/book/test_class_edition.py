@@ -14,8 +14,6 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from tooling.scripts.build import alone
-
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))
 NO_PAGES = {"README.md", "INSTRUCTORS.md", "CONTRIBUTING.md", "CHANGELOG.md"}
@@ -176,8 +174,7 @@ def test_a_small_book_in_both_editions(tmp_path):
 
 @pytest.mark.slow
 def test_the_book_for_a_class_has_no_trace_of_a_solution():
-    with alone(ROOT):
-        build(ROOT, "--class")
+    build(ROOT, "--class")
     html = ROOT / "_build/class/html"
     exercises = {path.stem for path in (ROOT / "exercises").glob("*.md")}
     assert exercises

@@ -1,7 +1,9 @@
 """An interrupted build, a damaged cache, strange surroundings: the next build is right, nothing is left."""
 
 import os
+import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from tooling import environment
+from tooling.scripts import build as scripts_build
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "tooling/scripts/build.py"
@@ -32,9 +35,10 @@ kernelspec:
 
 ```{code-cell} ipython3
 """
-QUICK = HEADER + "print('quick')\n```\n"
+QUICK = HEADER + "---\nexpect: quick\n---\nprint('quick')\n```\n"
 # The first to run leaves a mark and waits, as a long computation does.
-SLOW = HEADER + "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n```\n"
+WAITS = "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n"
+SLOW = HEADER + WAITS + "```\n"
 # What a machine may say of itself that a page must not show.
 STRANGE = {
     "MPLBACKEND": "Agg",
@@ -82,9 +86,26 @@ def book(tmp_path):
     return root
 
 
-def start(book, **variables):
+@pytest.fixture
+def project(book):
+    """Return the small book with the project's own commands, set up already."""
+    shutil.copytree(ROOT / "tooling/scripts", book / "tooling/scripts")
+    for name in ("Makefile", "conftest.py", "pyproject.toml", "tooling/__init__.py"):
+        shutil.copy(ROOT / name, book / name)
+    shutil.copy(environment.__file__, book / "tooling")
+    (book / "tooling/scripts/setup.sh").write_text("")
+    (book / ".venv").symlink_to(sys.prefix)
+    for name in ("exercises", "solutions", "packages", "tests", "bin", "tooling/benchmarks"):
+        (book / name).mkdir()
+    (book / "tooling/benchmarks/slow.py").write_text(WAITS.replace("'started'", f"'{book}/chapters/started'"))
+    (book / "bin/chromium").touch(0o755)
+    return book
+
+
+def start(command, folder, **variables):
     return subprocess.Popen(
-        [sys.executable, BUILD, book],
+        command,
+        cwd=folder,
         env=os.environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -94,7 +115,7 @@ def start(book, **variables):
 
 
 def build(book, **variables):
-    process = start(book, **variables)
+    process = start([sys.executable, BUILD, book], book, **variables)
     output, errors = process.communicate(timeout=300)
     return process.returncode, output, errors
 
@@ -104,42 +125,8 @@ def wait_for(condition, seconds=120):
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.05)
+        time.sleep(0.02)
     return False
-
-
-def interrupted(book, number):
-    """Build until one page is finished and the other runs, then send a signal."""
-    process = start(book)
-    for line in process.stdout:
-        if "quick.md" in line:
-            break
-    assert wait_for((book / "chapters/started").exists)
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert started, "no kernel runs"
-    begin = time.monotonic()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    return time.monotonic() - begin, errors, started, process.returncode
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
-def test_an_interrupted_build_ends_at_once_and_the_next_goes_on(book, number):
-    seconds, errors, started, status = interrupted(book, number)
-    assert seconds < 3
-    assert "Traceback" not in errors
-    if number == signal.SIGKILL:
-        assert status == -9
-    else:
-        assert status == 128 + number
-        assert errors.strip() == "Interrupted. The notebooks that were finished are kept."
-    # A kernel whose build was killed sees so by itself.
-    assert wait_for(lambda: not any(alive(process) for process in started), seconds=30)
-    (book / "chapters/slow.md").write_text(QUICK.replace("quick", "not so quick"))
-    status, output, errors = build(book)
-    assert status == 0, errors
-    assert "1 of 2 notebooks to execute" in output
 
 
 def alive(process):
@@ -149,29 +136,101 @@ def alive(process):
         return False
 
 
+def kept(book):
+    """Return the files of the executed notebooks that are kept."""
+    return list(book.glob("_build/execution/*/executed/*/base.ipynb"))
+
+
 @pytest.mark.slow
-def test_damaged_caches_are_named_and_made_again(book):
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [("book", "INT"), ("pdf", "INT"), ("test", "INT"), ("bench", "INT"), ("bench", "TERM")],
+)
+def test_ctrl_c_ends_a_command_at_once_and_what_was_finished_is_kept(project, target, number):
+    runs_pages = target != "bench"
+    process = start(["make", target], project, PATH=f"{project / 'bin'}:{os.environ['PATH']}")
+    assert wait_for((project / "chapters/started").exists)
+    assert wait_for(lambda: len(kept(project)) == runs_pages)
+    started = psutil.Process(process.pid).children(recursive=True)
+    begin = time.monotonic()
+    os.killpg(process.pid, getattr(signal, f"SIG{number}"))
+    output, errors = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 3
+    assert process.returncode != 0
+    assert "Traceback" not in output + errors
+    assert "Interrupted." in output + errors
+    assert wait_for(lambda: not any(alive(child) for child in started), seconds=30)
+    assert len(kept(project)) == runs_pages
+    assert not list(project.glob("tooling/benchmarks/*.md"))
+
+
+@pytest.mark.slow
+def test_after_a_killed_build_the_next_is_right(book):
+    # The cache is made; a page is kept, while the other runs; Sphinx begins; it writes pages.
+    for moment in ("execution/*", "execution/*/executed/*", "html", "html/chapters"):
+        if moment == "html":
+            assert len(kept(book)) == 1
+            (book / "chapters/slow.md").write_text(QUICK.replace("quick", "not so quick"))
+        process = start([sys.executable, BUILD, book], book)
+        assert wait_for(lambda: process.poll() is not None or list(book.glob(f"_build/{moment}")))  # noqa: B023
+        started = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.kill()
+        # A kernel whose build was killed sees so by itself.
+        assert wait_for(lambda: not any(map(alive, started)), seconds=30)  # noqa: B023
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, moment
+    status, output, errors = build(book)
+    assert status == 0, errors
+    assert "0 of 2 notebooks to execute" in output
+    for name, printed in (("quick", "quick"), ("slow", "not so quick")):
+        assert f"{printed}\n</pre>" in (book / f"_build/html/chapters/{name}.html").read_text()
+    assert "Nothing has changed" in build(book)[1]
+
+
+@pytest.mark.slow
+def test_damaged_caches_are_named_and_made_again(book, capsys):
     (book / "chapters/slow.md").write_text(QUICK.replace("quick", "not so quick"))
     assert build(book)[0] == 0
     execution = book / "_build/execution"
-    (kept,) = (folder for folder in execution.iterdir() if folder.is_dir())
+    (folder,) = (path for path in execution.iterdir() if path.is_dir())
     html = (book / "_build/html/chapters/quick.html").read_text()
+    pages = [scripts_build.read_notebook(book / f"chapters/{name}.md") for name in ("quick", "slow")]
+    notebook = kept(book)[0]
+    whole = notebook.read_bytes()
     for content in (b"", b'{"cut'):
         (execution / "seconds.json").write_bytes(content)
-        notebook = next(kept.rglob("*.ipynb"))
+        assert scripts_build.read_seconds(execution / "seconds.json") == {}
+        assert "seconds.json is damaged" in capsys.readouterr().out
         notebook.write_bytes(content)
-        (book / "_build/built-from").unlink()
-        status, output, errors = build(book)
-        assert status == 0, errors
-        assert "seconds.json is damaged" in output
-        assert "1 of 2 notebooks to execute" in output
-        (kept / "global.db").write_bytes(content or b"SQLite format 3\0 and no more")
-        (book / "_build/built-from").unlink()
-        status, output, errors = build(book)
-        assert status == 0, errors
-        assert f"{kept} is damaged" in output
-        assert "2 of 2 notebooks to execute" in output
-        assert (book / "_build/html/chapters/quick.html").read_text() == html
+        cache = scripts_build.open_cache(folder)
+        assert sum(scripts_build.is_cached(cache, page) for page in pages) == 1
+        assert "is damaged: it is executed again" in capsys.readouterr().out
+    notebook.write_bytes(whole)
+    for content in (b"", b"SQLite format 3\0 and no more"):
+        (folder / "global.db").write_bytes(content)
+        cache = scripts_build.open_cache(folder)
+        assert f"{folder} is damaged" in capsys.readouterr().out
+        assert sum(scripts_build.is_cached(cache, page) for page in pages) == 0
+    (book / "_build/built-from").unlink()
+    status, output, errors = build(book)
+    assert status == 0, errors
+    assert "2 of 2 notebooks to execute" in output
+    assert (book / "_build/html/chapters/quick.html").read_text() == html
+
+
+def test_damaged_machine_code_is_dropped_and_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(environment, "HOME", tmp_path)
+    folder = tmp_path / ".pytensor/numba"
+    folder.mkdir(parents=True)
+    whole = pickle.dumps("0.62") + pickle.dumps(("stamp", {"key": "a.1.nbc"}))
+    files = {"a.nbi": whole, "a.1.nbc": whole, "b.nbi": b"", "b.1.nbc": whole[:-9], "other": b""}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    environment.drop_damaged()
+    assert {path.name for path in folder.iterdir()} == {"a.nbi", "a.1.nbc", "other"}
+    said = capsys.readouterr().err
+    assert said.count("is damaged; it is dropped and made again") == 2
+    assert f"{folder / 'b.nbi'} is damaged" in said
 
 
 @pytest.mark.slow

@@ -12,8 +12,6 @@ from browsing import CHAPTERS, HTML
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
-from tooling.scripts.build import alone
-
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +26,9 @@ NOT_PRINTED = (
 @pytest.fixture(scope="module")
 def pdf(browser):
     """Print the book as make does; return a reader of the file."""
-    with alone(ROOT):
-        result = subprocess.run(
-            [sys.executable, ROOT / "tooling/scripts/pdf.py"], capture_output=True, text=True, check=False
-        )
+    result = subprocess.run(
+        [sys.executable, ROOT / "tooling/scripts/pdf.py"], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     path = re.search(r"\d+ pages\. Open (.+\.pdf)$", result.stdout, re.MULTILINE)[1]
     return PdfReader(path)

@@ -23,6 +23,8 @@ CASES = {
 def link_on(page, site, name, address):
     page.set_viewport_size({"width": 1200, "height": 900})
     page.goto(f"{site}{name}.html", wait_until="load")
+    # Formulas that are set move what comes after them, and links from under the pointer.
+    page.evaluate("Promise.resolve(window.MathJax?.startup?.promise).then(() => document.fonts.ready)")
     return page.locator(f'.bd-article a.reference[href$="{address}"]').first
 
 
@@ -37,6 +39,7 @@ def test_the_pointer_shows_where_a_link_leads(page, site, case):
     assert words in preview.inner_text()
     assert link.get_attribute("aria-describedby") == preview.get_attribute("id")
     assert preview.locator("[id], a, button, script").count() == 0, "no second place of that name"
+    page.wait_for_function("preview => preview.style.top", arg=preview.element_handle())
     box = preview.bounding_box()
     assert box["height"] > 20
     assert box["x"] >= 0
@@ -81,7 +84,7 @@ def test_it_stays_while_the_pointer_is_on_it_and_goes_after(page, site):
     preview = page.get_by_role("tooltip")
     preview.wait_for(timeout=20_000)
     preview.hover()
-    page.wait_for_timeout(600)
+    page.evaluate("new Promise((done) => setTimeout(done, 600))")  # it would have closed after 200
     assert preview.is_visible()
     page.mouse.move(5, 5)
     preview.wait_for(state="hidden", timeout=20_000)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browsing import open_explorer
+from browsing import open_explorer, settled
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -20,12 +20,15 @@ def test_prior(page, site):
     prior = open_explorer(page, site + "chapters/practical-considerations.html", "prior")
     slider = prior.locator("input[type=range]")
     slider.press("Home")
+    settled(prior)
     assert slider.get_attribute("aria-valuetext") == "1"
     assert prior.locator("output").inner_text() == "1"
     slider.press("ArrowRight")
     slider.press("ArrowRight")
+    settled(prior)
     assert slider.get_attribute("aria-valuetext") == "5"
     prior.locator("select").press("ArrowDown")
+    settled(prior)
     tau = stats.halfcauchy(scale=5)
     posterior = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], mu=MU_PRIOR, tau=tau)
     theta = posterior["theta"].sel(school="G")
@@ -42,9 +45,11 @@ def test_survey(page, site):
     survey = open_explorer(page, site + "chapters/dirichlet-multinomial.html", "survey")
     slider = survey.locator("input[type=range]")
     slider.press("End")
+    settled(survey)
     assert slider.get_attribute("aria-valuetext") == "1000"
     slider.press("ArrowLeft")
     survey.locator("select").press("ArrowDown")
+    settled(survey)
     count = datasets.survey()["count"]
     posterior = exact.dirichlet_multinomial(count, alpha=500.0, baseline=stats.dirichlet(np.ones(4)))
     estimate = posterior["pi"].mean().sel(region="region 3", response="A").item()
@@ -57,8 +62,10 @@ def test_funnel(page, site):
     funnel = open_explorer(page, site + "chapters/eight-schools.html", "funnel")
     slider = funnel.locator("input[type=range]")
     slider.press("End")
+    settled(funnel)
     assert slider.get_attribute("aria-valuetext") == "20"
     slider.press("ArrowLeft")
+    settled(funnel)
     effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
     tau = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
     limits = explorers.step_limits([10], effect, error, tau, mu_sd=20)

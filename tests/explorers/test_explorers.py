@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import vl_convert
 import xarray as xr
-from browsing import open_explorer
+from browsing import open_explorer, settled
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -143,7 +143,7 @@ def test_plain_text_stands_in_where_no_chart_can_be_shown():
 
 def rows_of(explorer):
     """Return the table of numbers: name of a row to its cells."""
-    rows = explorer.locator("tbody tr").all()
+    rows = settled(explorer).locator("tbody tr").all()
     cells = [row.locator("th, td").all_inner_texts() for row in rows]
     return {first: rest for first, *rest in cells}
 
@@ -196,6 +196,7 @@ def test_the_page_s_own_integral_is_exact_and_the_link_carries_the_data(site, pa
     for name, value in settings.items():
         explorer.locator(f"input[name={name}]").fill(str(value))
     posterior = exact_own(effect, error, scale_mu, scale_tau)
+    settled(explorer)
     found = page.evaluate("""() => {
         const view = document.querySelector("#explorer-own").view;
         const names = Object.keys(view._runtime.data);
@@ -230,7 +231,7 @@ def test_a_school_without_usable_numbers_is_left_out_and_named(site, page):
         assert rows[school][2] == f"{posterior['theta'].mean().values[i]:.2f}"
     assert "left out, effect missing or error below 0.5: C H" in explorer.locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("0")
-    assert "the scales must be above 0" in explorer.locator("svg").text_content()
+    assert "the scales must be above 0" in settled(explorer).locator("svg").text_content()
     explorer.locator("input[name=scale_tau]").fill("10")
     assert rows_of(explorer) == rows
 

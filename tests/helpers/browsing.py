@@ -17,7 +17,6 @@ import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from tooling.scripts import chromium
-from tooling.scripts.build import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -29,10 +28,9 @@ COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
 
 def build_book():
     """Build the book, unless it is there and fresh; return the folder of its pages."""
-    with alone(ROOT):
-        result = subprocess.run(
-            [sys.executable, ROOT / "tooling/scripts" / "build.py"], capture_output=True, text=True
-        )
+    result = subprocess.run(
+        [sys.executable, ROOT / "tooling/scripts" / "build.py"], capture_output=True, text=True
+    )
     if result.returncode:
         pytest.fail(f"the book cannot be built:\n{result.stdout}{result.stderr}", pytrace=False)
     return HTML
@@ -118,4 +116,10 @@ def open_explorer(page, address, name):
     explorer = page.locator(f"#explorer-{name}")
     explorer.locator("xpath=self::*[@data-ready]").wait_for(state="attached")
     explorer.locator("summary").press("Enter")
+    return explorer
+
+
+def settled(explorer):
+    """Return the explorer once it shows what it was last told."""
+    explorer.evaluate("explorer => explorer.view.runAsync().then(() => null)")
     return explorer

@@ -54,6 +54,15 @@ WHEN_READY = """async () => {
   while (!painted() && performance.now() < 30000) await wait(10);
   return [painted().startTime / 1000, ready / 1000];
 }"""
+# Until what is put off for a moment is done, as long as the page is busy: the theme looks 300 ms after a
+# change of size for what scrolls. In a page, what falls due first is done first.
+SETTLED = """async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  await new Promise((done) => setTimeout(done, 400));
+  await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+}"""
 FETCH = """async (url) => {
   const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
@@ -88,8 +97,7 @@ class Visit:
         self.page.emulate_media(color_scheme=theme)
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.wait_for_function("(theme) => document.documentElement.dataset.theme === theme", arg=theme)
-        # The theme looks 300 ms later for what scrolls now; colours fade in.
-        self.page.wait_for_timeout(500)
+        self.page.evaluate(SETTLED)
 
 
 @contextmanager

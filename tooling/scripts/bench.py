@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tooling.environment import end_when_interrupted
+
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 INTRODUCTION = """\
 # Benchmarks
@@ -25,6 +27,7 @@ Measured by `make bench` on {date}: {machine}.
 
 def main():
     """Measure, then write the dated file and the table."""
+    end_when_interrupted("Nothing was written: measurements count only when all were made.")
     results = [result for script in sorted(FOLDER.glob("*.py")) for result in measure(script)]
     date = dt.datetime.now(dt.UTC).date().isoformat()
     machine = (
@@ -40,7 +43,10 @@ def main():
 def measure(script):
     """Return the measurements that one script prints."""
     print(f"tooling/benchmarks/{script.name}", file=sys.stderr, flush=True)
-    process = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
+    # A session of its own: Ctrl-C reaches this process only, which ends all others.
+    process = subprocess.run(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, check=True, start_new_session=True
+    )
     return [json.loads(line) for line in process.stdout.splitlines()]
 
 

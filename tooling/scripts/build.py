@@ -18,7 +18,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -47,6 +46,8 @@ NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules",
 IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
 TESTS_PAGES = "myst_nbval"
 SOLUTIONS = "solutions"
+KEPT = "The notebooks that were finished are kept."
+MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
 FOR_CLASS = re.compile(r"^<!-- for a class\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
@@ -64,25 +65,23 @@ def main():
     options = parser.parse_args()
     root = options.root.resolve()
     environment.enter(root)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    if options.only is not None:
-        index = preview(root, options.only)
-    elif options.for_class:
-        index = build_for_class(root)
-    else:
-        index = build(root, prepare_cache(root))
+    environment.end_when_interrupted(KEPT)
+    try:
+        with alone(root):
+            index = made(root, options)
+    except PermissionError as error:
+        sys.exit(f"{error.filename} belongs to another user: {MAKE_IT_YOURS}")
     seconds = time.time() - psutil.Process().create_time()
     print(f"Finished in {seconds:.1f} s. Open {index}")
 
 
-def stop(number, frame):  # noqa: ARG001 (Python passes both)
-    """End at once, with all that was started: a notebook may compute for minutes."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    os.write(2, b"\nInterrupted. The notebooks that were finished are kept.\n")
-    os._exit(128 + number)
+def made(root, options):
+    """Make what the options ask for; return the path of its first page."""
+    if options.only is not None:
+        return preview(root, options.only)
+    if options.for_class:
+        return build_for_class(root)
+    return build(root, prepare_cache(root))
 
 
 def build(root, cache_path):
@@ -98,8 +97,16 @@ def build(root, cache_path):
         stamp.unlink(missing_ok=True)
         execute_pages(root, pages, cache_path)
         run_sphinx(root, cache_path)
+        check_unchanged(cache_path)
         replace(stamp, sources)
     return html / "index.html"
+
+
+def check_unchanged(cache_path):
+    """End the build, and keep none of its outputs, if what pages import was edited while they ran."""
+    if fingerprint(cache_path.parents[2]) != cache_path.name:
+        shutil.rmtree(cache_path)
+        sys.exit("\nWhat the pages import was edited while they ran: run make book again.")
 
 
 def preview(root, page):
@@ -300,6 +307,8 @@ def keep(root: Path, path: Path, executed: NotebookNode) -> None:
     notebook = read_notebook(path)
     if path.relative_to(root) not in pages_in(root / "_toc.yml") or not is_executed(notebook):
         return
+    if sources(notebook) != sources(executed) or is_edited_since(root, psutil.Process().create_time()):
+        return  # what ran is no longer what stands there
     for cell, other in zip(notebook.cells, executed.cells, strict=True):
         if cell.cell_type == "code":
             cell.execution_count, cell.outputs = other.execution_count, other.outputs
@@ -310,14 +319,31 @@ def keep(root: Path, path: Path, executed: NotebookNode) -> None:
         open_cache(prepare_cache(root)).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
+def sources(notebook):
+    """Return the kind and the text of each cell."""
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def is_edited_since(root, moment):
+    """Tell whether anything that pages import was written after a moment, in seconds of the clock."""
+    return any(path.stat().st_mtime > moment for path in imported(root))
+
+
 @contextlib.contextmanager
 def alone(root):
-    """Wait until no other process of the tests builds the book or writes into its cache."""
-    import fcntl  # not on Windows, where nothing runs side by side
-
+    """Wait until no other process builds the book or writes into its cache."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
     (root / "_build").mkdir(exist_ok=True)
     with (root / "_build" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another process builds this book: waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -24,6 +24,8 @@ from pathlib import Path
 
 import yaml
 
+from tooling.environment import end_when_interrupted
+
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path("tests/project/mutants.yaml")
 PYTEST = [
@@ -80,6 +82,7 @@ class Result:
 
 def main():
     """Run the mutations; exit with 1 unless all are caught."""
+    end_when_interrupted("The book itself is as it was.")
     parser = argparse.ArgumentParser(description="Break the book; the tests must notice.")
     parser.add_argument("--only", default="", help="a text in the description or file of a mutation")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository")

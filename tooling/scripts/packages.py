@@ -12,12 +12,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tooling.environment import end_when_interrupted
+
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "_build" / "packages"
 
 
 def main():
     """Try the packages; exit with 1 unless all pass."""
+    end_when_interrupted("No package was changed.")
     parser = argparse.ArgumentParser(description="Build, install and test packages, each by itself.")
     parser.add_argument("folders", nargs="*", type=Path, help="folders of packages; all when left out")
     folders = parser.parse_args().folders or sorted((ROOT / "packages").iterdir())

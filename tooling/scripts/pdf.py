@@ -12,9 +12,11 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import chromium
 import yaml
 from bs4 import BeautifulSoup
-from build import build, pages_in, prepare_cache, read_config
+from build import KEPT, alone, build, pages_in, prepare_cache, read_config
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
+
+from tooling.environment import end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLE = Path(__file__).with_suffix(".css")
@@ -32,18 +34,28 @@ def main():
             f"make pdf prints with Chromium, and none of {', '.join(chromium.NAMES)} was found: install it "
             "(Debian: apt install chromium) and run make pdf again."
         )
-    built = build(ROOT, prepare_cache(ROOT)).parent
+    end_when_interrupted(KEPT)
     folder = ROOT / "_build" / "pdf"
-    folder.mkdir(exist_ok=True)
     document, output = folder / "book.html", folder / "partial-pooling.pdf"
+    with alone(ROOT):
+        built = build(ROOT, prepare_cache(ROOT)).parent
+        folder.mkdir(exist_ok=True)
+        pages = print_book(built, document, output)
+    print(f"{pages} pages. Open {output}")
+
+
+def print_book(built, document, output):
+    """Print the pages of a built book; return their number."""
+    draft = output.with_suffix(".part")
     numbers = {}
     # The page numbers in the contents are known once everything is printed.
     for _ in range(2):
         document.write_text(assemble(ROOT, built, numbers), encoding="utf8")
-        print_pdf(document, output)
-        numbers = page_numbers(output)
-    name_bookmarks(output, document)
-    print(f"{len(PdfReader(output).pages)} pages. Open {output}")
+        print_pdf(document, draft)
+        numbers = page_numbers(draft)
+    name_bookmarks(draft, document)
+    draft.replace(output)
+    return len(PdfReader(output).pages)
 
 
 def assemble(root, built, numbers):

@@ -9,6 +9,20 @@ venv=.venv
 tools=.tools  # holds uv where the machine has none
 stamp=$venv/.setup-stamp
 
+fail() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+# Another user may have made it, as by `sudo make`; what we make others may read: the sandbox's user must.
+for place in . $venv $venv/home _build; do
+    if [ -e $place ] && ! [ -w $place ]; then
+        fail "$(pwd)/$place cannot be written by this user: work in a copy of the folder, or make it yours \
+(sudo chown -R \$(id -u) .) and run make again."
+    fi
+done
+umask 022
+
 # Of the settings of pip and uv only what says where packages come from, not where they go or which.
 for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p; s/^\(UV_[A-Z0-9_]*\)=.*/\1/p'); do
     case $name in
@@ -26,11 +40,6 @@ export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
 if [ -n "${PIP_INDEX_URL-}" ]; then  # uv does not read pip's settings
     export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-$PIP_INDEX_URL}"
 fi
-
-fail() {
-    echo "setup: $1" >&2
-    exit 1
-}
 
 is_suitable() {
     "$1" -c 'import sys

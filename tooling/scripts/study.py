@@ -17,6 +17,7 @@ from build import fingerprint, replace
 from joblib import Memory, Parallel, delayed
 
 from tooling.audit import runs
+from tooling.environment import end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tooling" / "audit" / "data"
@@ -30,6 +31,7 @@ machine gives other runs, with a similar range.
 
 def main():
     """Make the runs and write runs.csv and runs.yaml."""
+    end_when_interrupted("The runs that were finished are kept.")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
     jobs = parser.parse_args().jobs

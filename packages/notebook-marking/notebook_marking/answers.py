@@ -121,6 +121,8 @@ class Answers:
         ValueError
             If the part or a name is unknown, or an answer has not the form asked for. Other answers of
             the same call are kept.
+        OSError
+            If the folder of the notebook cannot be written.
         """
         asked = self._asked(part, answers)
         faults = []
@@ -153,10 +155,16 @@ class Answers:
         parts = self._recorded | {part: self._recorded.get(part, {}) | {name: value}}
         content = {"exercise": self.exercise, "student": self.student, "parts": parts}
         text = json.dumps(content, indent=1, allow_nan=False)
-        self.path.parent.mkdir(exist_ok=True)
         draft = self.path.with_suffix(".part")
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, self.path)
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, self.path)
+        except OSError as error:
+            raise OSError(
+                f"the answers cannot be kept in {self.path.parent.absolute()} ({error.strerror}): copy the "
+                "notebook into a folder of your own, and run it there"
+            ) from None
         self._recorded = parts
 
     def _state(self, part):

@@ -247,7 +247,8 @@ class CacheFinder:
             place = Path(target, os.path.relpath(folder, source))
             place.mkdir(parents=True, exist_ok=True)
             for file in files:
-                (place / file).symlink_to(Path(folder, file))
+                if os.access(Path(folder, file), os.R_OK):
+                    (place / file).symlink_to(Path(folder, file))
 
 
 def leave_standard_streams(output):

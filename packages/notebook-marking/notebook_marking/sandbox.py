@@ -162,10 +162,46 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
     --------
     >>> check(trust=True)
     """
+    if not trust:
+        bubblewrap(Limits(), view)  # which raises where there is none
+    foreign = os.geteuid() == 0 and not trust
+    _check_readable(_packages(view), foreign=foreign)
     names = ", ".join(("notebook_marking.answers", *view.packages))
-    result = run(f"```{{code-cell}}\nimport {names}\n```".encode(), ".md", "check", view=view, trust=trust)
-    if result != Run("no answers", {}):
-        raise SandboxError(f"a notebook that imports {names} does not run: {result}")
+    page = f"```{{code-cell}}\nimport {names}\n```".encode()
+    try:
+        result = run(page, ".md", "check", view=view, trust=trust)
+        fault = "" if result == Run("no answers", {}) else str(result)
+    except SandboxError as error:
+        fault = str(error)
+    if fault and foreign:  # to look through all of Python takes a second or two
+        _check_readable([Path(sys.base_prefix), Path(sys.prefix)], foreign=foreign)
+    if fault:
+        raise SandboxError(f"a notebook that imports {names} does not run: {fault}")
+
+
+def _check_readable(places: list[Path], *, foreign: bool) -> None:
+    """Refuse to go on if notebooks' user cannot read all that lies in these folders."""
+    for top in places:
+        for path in _all_below(top):
+            if path.exists() and not _readable(path, foreign=foreign):
+                raise SandboxError(
+                    f"{path} cannot be read by the user as whom notebooks run: "
+                    f"run `chmod -R a+rX {top}` and mark again"
+                )
+
+
+def _all_below(top: Path) -> Iterator[Path]:
+    """Yield a folder or file and all below it, but for byte code, which Python can do without."""
+    yield top
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _readable(path: Path, *, foreign: bool) -> bool:
+    """Tell whether a file or folder can be read: by all users, or by this one."""
+    needed = os.R_OK | (os.X_OK if path.is_dir() else 0)
+    return path.stat().st_mode & needed == needed if foreign else os.access(path, needed)
 
 
 def _check(suffix, exercise):

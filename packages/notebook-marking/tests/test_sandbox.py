@@ -22,7 +22,7 @@ from notebook_marking.sandbox import View, run
 
 HOSTILE = Path(__file__).resolve().parent / "hostile"
 EXPECTED = yaml.safe_load((HOSTILE / "expected.yaml").read_text(encoding="utf8"))
-LIMITS = Limits(seconds=40, cell_seconds=3, cpu_seconds=60, memory=400 * MIB, processes=40, scratch=64 * MIB)
+LIMITS = Limits(seconds=90, cell_seconds=30, cpu_seconds=60, memory=400 * MIB, processes=40, scratch=64 * MIB)
 
 
 def running(chosen):
@@ -49,9 +49,13 @@ def test_a_hostile_notebook_gets_what_it_must(name, bubblewrap, course):
     expected = EXPECTED[name]
     limits = replace(LIMITS, **expected.get("limits", {}))
     notebook = (HOSTILE / name).read_bytes()
+    answers = expected.get("answers", {"found": expected["found"]} if "found" in expected else {})
     result = run(notebook, Path(name).suffix, "5.8.1", view=course.view, limits=limits)
-    found = {"found": expected["found"]} if "found" in expected else {}
-    assert (result.status, result.answers) == (expected["status"], expected.get("answers", found)), result
+    if result.status == "out of time" and result.answers != answers:
+        # A busy machine had not come so far.
+        limits = replace(limits, seconds=8 * limits.seconds, cell_seconds=8 * limits.cell_seconds)
+        result = run(notebook, Path(name).suffix, "5.8.1", view=course.view, limits=limits)
+    assert (result.status, result.answers) == (expected["status"], answers), result
     for words in expected.get("remarks", []):
         assert any(words in remark for remark in result.remarks), result
     assert len(result.remarks) <= runs.MOST_REMARKS
@@ -311,6 +315,36 @@ def test_a_course_below_a_folder_that_is_shown_is_hidden_but_for_its_packages(
     }
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's sandboxes have users of their own")
+@pytest.mark.parametrize(("closed", "mode"), [("fruits", 0o700), ("fruits/personal.py", 0o600)])
+def test_a_package_that_notebooks_cannot_read_is_known_before_any_runs(
+    bubblewrap, course, tmp_path, monkeypatch, closed, mode
+):
+    shutil.copytree(course.root / "sums", tmp_path / "fruits")
+    (tmp_path / closed).chmod(mode)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    words = rf"{tmp_path / closed} cannot be read .*: run `chmod -R a\+rX {tmp_path / 'fruits'}`"
+    with pytest.raises(SandboxError, match=words):
+        sandbox.check(view=View(("fruits",)))
+    subprocess.run(["chmod", "-R", "a+rX", tmp_path / "fruits"], check=True)
+    sandbox.check(view=View(("fruits",)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's sandboxes have users of their own")
+def test_a_part_of_a_cache_that_cannot_be_read_is_not_there(bubblewrap, tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    for name, mode in (("open", 0o644), ("closed", 0o600)):
+        (tmp_path / "cache" / name).touch(mode)
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "cache"))
+    cells = page(
+        "import contextlib, json, os\nos.mkdir('answers')\n"
+        "with contextlib.suppress(ImportError):\n    import matplotlib",
+        "seen = {'open', 'closed'} & set(os.listdir(os.environ['MPLCONFIGDIR']))\n"
+        "json.dump({'seen': list(seen)}, open('answers/5.8.1.json', 'w'))",
+    )
+    assert run(cells, ".md", "5.8.1", limits=LIMITS).answers == {"seen": ["open"]}
+
+
 def test_python_in_the_folder_of_the_course_itself_is_refused(bubblewrap):
     with pytest.raises(SandboxError, match="which is the whole course: move"):
         run(b"", ".md", "5.8.1", view=View(hidden=str(Path(sys.prefix).resolve())))
@@ -320,7 +354,7 @@ def test_the_watchdog_ends_plain_processes_too():
     begin = time.monotonic()
     length = str(86400 + os.getpid())
     words = ["/bin/sh", "-c", f"setsid sleep {length} & echo started; sleep {length}"]
-    ended = watching.watch(words, b"", Limits(seconds=1), environment={}, folder="/")
+    ended = watching.watch(words, b"", Limits(seconds=3), environment={}, folder="/")
     assert (ended.messages, ended.killed) == (b"started\n", "out of time")
     assert time.monotonic() - begin < 20
     assert running(lambda user, words: words[-1:] == [length]) == []
