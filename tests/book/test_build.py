@@ -1,5 +1,6 @@
 """The build on a small book of its own: what fails it, and what is executed again."""
 
+import os
 import re
 import runpy
 import shutil
@@ -135,9 +136,39 @@ def test_what_was_executed_elsewhere_is_published_and_not_executed_again(book):
     for number, cell in enumerate(cells, start=1):
         cell.execution_count = number
         cell.outputs = [new_output("stream", name="stdout", text=f"shown by cell {number}\n")]
+    for file in scripts_build.imported(book):
+        os.utime(file, (0, 0))  # before the tests began
     scripts_build.keep(book, path, notebook)
     assert executed(build(book)) == set()
     assert "shown by cell 2" in shown(book, "one")
+
+
+def test_what_was_executed_before_an_edit_is_not_kept(book):
+    page, module = book / "chapters/one.md", book / "support/numbers.py"
+    notebook = scripts_build.read_notebook(page)
+    cache = scripts_build.open_cache(scripts_build.prepare_cache(book))
+    for path in scripts_build.imported(book):
+        os.utime(path, (0, 0))
+    cache.clear_cache()
+    os.utime(module)
+    scripts_build.keep(book, page, notebook)
+    os.utime(module, (0, 0))
+    write(page, MODULE_PAGE.replace("ANSWER)", "ANSWER + 1)"))
+    scripts_build.keep(book, page, notebook)
+    assert cache.list_cache_records() == []
+    write(page, MODULE_PAGE)
+    scripts_build.keep(book, page, notebook)
+    assert len(cache.list_cache_records()) == 1
+
+
+def test_an_edit_to_a_module_while_pages_run_keeps_nothing(book):
+    edits = "import pathlib\npathlib.Path('../support/numbers.py').write_text('ANSWER = 5\\n')"
+    write(book / "chapters/two.md", PAGE.format(name="two", code=edits))
+    process = build(book)
+    assert process.returncode == 1
+    assert "edited while they ran: run make book again" in process.stderr
+    write(book / "chapters/two.md", DATA_PAGE)
+    assert "one" in executed(build(book))
 
 
 def test_a_number_edited_in_a_module_reaches_the_page(book):

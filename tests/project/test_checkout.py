@@ -1,11 +1,10 @@
 """A checkout works whatever the settings of git are, and without git."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from repository import listed as known
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -14,8 +13,8 @@ def git(*arguments):
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="needs a git repository")
 def test_every_checkout_has_the_line_ends_that_were_written(tmp_path):
+    known()  # or skip
     settings = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
     git("clone", "--quiet", "--no-local", "--depth=1", *settings, f"file://{ROOT}", str(tmp_path / "clone"))
     listed = git("-C", str(tmp_path / "clone"), "ls-files", "--eol").splitlines()

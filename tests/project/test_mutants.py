@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import git
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tooling/scripts/mutants.py"
@@ -67,7 +68,7 @@ def repository(tmp_path):
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run([git(), "init", "-q"], cwd=folder, check=True)
     subprocess.run(["git", "add", "support", "tests"], cwd=folder, check=True)
     (folder / "support/__init__.py").write_text(CODE)
     return folder

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -203,6 +204,29 @@ def test_python_without_venv_gets_one_sentence(machine):
     assert not (machine / ".tools").exists()
 
 
+@pytest.mark.parametrize("place", [".", ".venv", ".venv/home", "_build"])
+def test_what_cannot_be_written_is_said_before_anything_is_done(place):
+    """As an ordinary user, in a folder that root or another user has made."""
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Path(folder)
+        for name in FILES:
+            (machine / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, machine / name)
+        for made in (".venv/home", "_build"):
+            (machine / made).mkdir(parents=True)
+        for path in (machine, *machine.rglob("*")):
+            path.chmod(0o777)
+        (machine / place).chmod(0o555)
+        demotion = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        command = [*demotion, "sh", machine / "tooling/scripts/setup.sh"]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        (machine / place).chmod(0o777)
+    assert process.returncode == 1
+    assert process.stdout == ""
+    (said,) = process.stderr.splitlines()
+    assert f"{machine}/{place} cannot be written by this user: work in a copy" in said
+
+
 def settings(machine):
     """Return what uv was told in its environment."""
     return dict(line.split("=", 1) for line in (machine / "settings").read_text().splitlines())
@@ -236,6 +260,18 @@ def test_caches_stay_in_the_folder_where_the_home_cannot_be_written(machine):
     (machine / ".venv/.setup-stamp").unlink()
     assert set_up(machine).returncode == 0
     assert "UV_CACHE_DIR" not in settings(machine)
+
+
+def test_what_is_set_up_can_be_read_by_the_sandboxs_user(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    before = os.umask(0o077)
+    try:
+        assert set_up(machine).returncode == 0
+    finally:
+        os.umask(before)
+    closed = [path for path in (machine / ".venv").rglob("*") if path.stat().st_mode & 0o044 != 0o044]
+    assert closed == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import check_jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
+from repository import git
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
@@ -225,11 +226,10 @@ def test_the_weekly_run_starts_from_nothing_and_reports_any_fault(tmp_path):
 
 def test_the_versions_that_changed_are_listed(tmp_path):
     (lock,) = (step["run"] for step in jobs("weekly.yml")["execute"]["steps"] if step.get("id") == "lock")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
+    command = [git(), "-c", "user.name=t", "-c", "user.email=t@t"]
     (tmp_path / "requirements.txt").write_text("a==1 \\\n    --hash=sha256:0\nb==1 ; x \\\n")
-    subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
-    subprocess.run([*git, "commit", "-qm", "."], cwd=tmp_path, check=True)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "."]):
+        subprocess.run([*command, *words], cwd=tmp_path, check=True)
     script = "#!/bin/sh\nprintf 'a==1 \\\\\\n    --hash=sha256:0\\nb==2 ; x \\\\\\n' >requirements.txt\n"
     (tmp_path / "make").write_text(script)
     (tmp_path / "make").chmod(0o755)

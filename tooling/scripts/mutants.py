@@ -88,6 +88,8 @@ def main():
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="copies to work in at a time")
     options = parser.parse_args()
+    if not ((options.root / ".git").exists() and shutil.which("git")):
+        sys.exit("make mutants needs git and a clone: git says which files are to be copied.")
     mutations = [m for m in load(options.root / LIST) if options.only in f"{m.what} {m.file}"]
     started = time.monotonic()
     results = run(options.root, mutations, options.jobs)

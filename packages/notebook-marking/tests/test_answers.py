@@ -1,6 +1,8 @@
 """Recording answers: what `record` keeps, in which form, and what it says."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,6 +196,17 @@ def test_what_cannot_be_kept_spoils_nothing(monkeypatch):
         answers.record("d", factor=object())
     answers.record("d", factor=0.4)
     assert json.loads(answers.path.read_text("utf-8"))["parts"] == {"d": {"factor": 0.4}}
+
+
+@pytest.mark.parametrize("place", ["write_text", "mkdir"])
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(monkeypatch, tmp_path, place):
+    def fails(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, place, fails)
+    words = rf"kept in {tmp_path}/answers \(Read-only file system\): copy the notebook into a folder"
+    with pytest.raises(OSError, match=words):
+        Answers().record("a", most="A")
 
 
 def test_recording_says_nothing_of_right_and_wrong(capsys):
