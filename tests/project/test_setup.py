@@ -227,6 +227,39 @@ def test_what_cannot_be_written_is_said_before_anything_is_done(place):
     assert f"{machine}/{place} cannot be written by this user: work in a copy" in said
 
 
+# Debian's python3 without python3-venv: it makes no environment with pip in it.
+WITHOUT_PIP = f'#!/bin/sh\n[ "$1 $2 $3" != "-m venv .tools" ] || exit 1\nexec "{sys.executable}" "$@"\n'
+APT = """\
+#!/bin/sh
+echo "$@" >>../../apt-calls
+case "$*" in *" download python3-pip-whl") touch python3-pip-whl_1_all.deb ;; esac
+"""
+DPKG = """\
+#!/bin/sh
+mkdir -p usr/share/python-wheels
+cp ../../pip.whl usr/share/python-wheels/pip-1-py3-none-any.whl
+"""
+
+
+@pytest.mark.slow
+def test_python_without_pip_borrows_that_of_debians_package(machine):
+    for name, script in {"python3.13": WITHOUT_PIP, "apt-get": APT, "dpkg-deb": DPKG}.items():
+        install(machine, name, script)
+    (machine / "bin/cp").symlink_to(shutil.which("cp"))
+    with zipfile.ZipFile(machine / "pip.whl", "w") as wheel:
+        # Stands for pip, which is asked to install uv.
+        wheel.writestr("pip/__init__.py", "")
+        code = f"import pathlib\nuv = pathlib.Path('.tools/bin/uv')\nuv.write_text({UV!r})\nuv.chmod(0o755)"
+        wheel.writestr("pip/__main__.py", code)
+    process = set_up(machine)
+    assert process.returncode == 0, process.stderr
+    said = (machine / "apt-calls").read_text()
+    assert said.count(f"-o Dir::State::Lists={machine}/.tools/apt/lists") == 2
+    assert "install" not in said
+    assert calls(machine)[0].startswith("venv")
+    assert not (machine / ".tools/apt").exists()
+
+
 def settings(machine):
     """Return what uv was told in its environment."""
     return dict(line.split("=", 1) for line in (machine / "settings").read_text().splitlines())

@@ -70,6 +70,19 @@ install it, or unset BOOK_PYTHON, and run make again."
 elsewhere: https://www.python.org/downloads) and run make again."
 }
 
+# Debian's Python comes without pip. That of its package serves here too, and nothing is installed for it.
+borrow_pip() {
+    rm -rf "$tools"
+    command -v apt-get && "$1" -m venv --without-pip "$tools" || return
+    mkdir -p "$tools/apt/lists/partial" "$tools/apt/archives/partial"
+    (
+        cd "$tools/apt"
+        set -- -qq -o "Dir::State::Lists=$(pwd)/lists" -o "Dir::Cache=$(pwd)"
+        apt-get "$@" update && apt-get "$@" download python3-pip-whl && dpkg-deb -x python3-pip-whl_*.deb .
+    ) && "$1" -m zipfile -e "$tools"/apt/usr/share/python-wheels/pip-*.whl "$tools"/lib/python3*/site-packages &&
+        rm -rf "$tools/apt"
+}
+
 find_uv() {
     if command -v uv >/dev/null; then
         command -v uv
@@ -77,7 +90,7 @@ find_uv() {
     fi
     if ! "$tools/bin/uv" --version >/dev/null 2>&1; then
         rm -rf "$tools"
-        "$1" -m venv "$tools" >/dev/null 2>&1 || {
+        "$1" -m venv "$tools" >/dev/null 2>&1 || borrow_pip "$1" >/dev/null 2>&1 || {
             rm -rf "$tools"
             fail "$1 cannot make environments: install uv, or Python's venv module \
 (Debian and Ubuntu: apt install python3-venv), and run make again."
