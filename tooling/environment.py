@@ -18,7 +18,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
-KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI", "SYSTEMROOT"}
+KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI"}
+KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
 KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
@@ -45,7 +46,13 @@ def own(given, book=None):
     kept = {name: value for name, value in given.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
     # Git asks the user's settings whether the folder may be read at all.
     git = given.get("GIT_CONFIG_GLOBAL") or f"{given.get('HOME', '')}/.gitconfig"
-    fixed = {"HOME": str(HOME), "LANG": "C.UTF-8", "TZ": "UTC", "GIT_CONFIG_GLOBAL": git}
+    fixed = {
+        "HOME": str(HOME),
+        "USERPROFILE": str(HOME),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "GIT_CONFIG_GLOBAL": git,
+    }
     return kept | fixed | folders() | ({"PYTHONPATH": str(book)} if book else {})
 
 
