@@ -46,14 +46,9 @@ def own(given, book=None):
     kept = {name: value for name, value in given.items() if name in KEPT or name.startswith(KEPT_PREFIXES)}
     # Git asks the user's settings whether the folder may be read at all.
     git = given.get("GIT_CONFIG_GLOBAL") or f"{given.get('HOME', '')}/.gitconfig"
-    fixed = {
-        "HOME": str(HOME),
-        "USERPROFILE": str(HOME),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "GIT_CONFIG_GLOBAL": git,
-    }
-    return kept | fixed | folders() | ({"PYTHONPATH": str(book)} if book else {})
+    home = {"HOME": str(HOME), "USERPROFILE": str(HOME), "GIT_CONFIG_GLOBAL": git}
+    fixed = {"LANG": "C.UTF-8", "TZ": "UTC", **folders()}
+    return kept | home | fixed | ({"PYTHONPATH": str(book)} if book else {})
 
 
 def of_lab(given):
