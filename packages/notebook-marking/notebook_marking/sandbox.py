@@ -179,7 +179,7 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
         raise SandboxError(f"a notebook that imports {names} does not run: {fault}")
 
 
-def _check_readable(places: list[Path], *, foreign: bool) -> None:
+def _check_readable(places, *, foreign):
     """Refuse to go on if notebooks' user cannot read all that lies in these folders."""
     for top in places:
         for path in _all_below(top):
@@ -190,7 +190,7 @@ def _check_readable(places: list[Path], *, foreign: bool) -> None:
                 )
 
 
-def _all_below(top: Path) -> Iterator[Path]:
+def _all_below(top):
     """Yield a folder or file and all below it, but for byte code, which Python can do without."""
     yield top
     for folder, folders, files in os.walk(top):
@@ -198,7 +198,7 @@ def _all_below(top: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in (*folders, *files))
 
 
-def _readable(path: Path, *, foreign: bool) -> bool:
+def _readable(path, *, foreign):
     """Tell whether a file or folder can be read: by all users, or by this one."""
     needed = os.R_OK | (os.X_OK if path.is_dir() else 0)
     return path.stat().st_mode & needed == needed if foreign else os.access(path, needed)
