@@ -5,19 +5,29 @@ each group's mean is a precision-weighted average (Gelman et al., 2013, *Bayesia
 section 5.4). The scales are integrated numerically.
 """
 
+from copy import copy
+
 import numpy as np
 import xarray as xr
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import hyperparameter_grid
+from hierarchical_exact.quadrature import hyperparameter_grid, ridge_grid
 
 _TOLERANCE_ONE = 1e-6
 _TOLERANCE_TWO = 1e-5
-_SLICE = 2_000_000
+
+# Larger ones would be slow, or would not fit into memory.
+_LARGEST = 2_000_000
 _LOG_2PI = np.log(2 * np.pi)
 _LEAST_COMPLEMENT = 1e-5
+# Rules that differ by less, in posterior sds, are one.
+_AGREED = 1e-8
+# So many groups of one observation each, and most of all, make a ridge.
+_RIDGE = 20
+# Nodes of less weight do not move the law of a group mean.
+_LIGHT = 1e-15
 
 
 class _Coefficients:
@@ -63,13 +73,15 @@ class _Coefficients:
         weight = 1 / variance
         mean, root, log_determinant = self._regress(weight)
         left = self.residual - mean @ self.design.T
+        square = np.square(left, out=left)
+        square *= weight  # summed in pairs, lest a million roundings add up
         prior_left = self._prior_root * (self._prior_residual - mean)
         log_likelihood = -0.5 * (
             (variance.shape[1] - self._flat) * _LOG_2PI
             + np.log(variance).sum(axis=1)
             + log_determinant
             - 2 * np.log(self._prior_root[self._prior_root > 0]).sum()
-            + np.einsum("kj,kj->k", weight, left * left)
+            + square.sum(axis=1)
             + (prior_left**2).sum(axis=1)
         )
         return mean, root, log_likelihood
@@ -118,6 +130,13 @@ class _Coefficients:
             spread += (root[:, :, column] @ rows.T) ** 2
         return mean @ rows.T, spread
 
+    def of(self, y):
+        """The same for other groups, whose means are all mu."""
+        other = copy(self)
+        other.y, other.offset = y, np.full(len(y), self.offset[0])
+        other.residual, other.design = y - other.offset, np.ones((len(y), self.design.shape[1]))
+        return other
+
     def coefficient(self, position, mean, root):
         """Mean and variance (K,) of one coefficient, known or not."""
         if self.known[position]:
@@ -130,50 +149,56 @@ class _Coefficients:
 class _Hierarchy:
     """Group means y with variances, given the scales: everything that is Gaussian."""
 
-    def __init__(self, coefficients, grid, noise):
+    def __init__(self, coefficients, grid, noise, solution):
         self.coefficients, self.grid = coefficients, grid
         self._noise = noise
         self._tau2 = grid.points["tau"] ** 2
-        self.mean, self.root = self._solve()
+        self.mean, self.root = solution
+        self.use(grid.weights)
 
-    def _solve(self):
-        parts = []
-        groups = slice(0, len(self.coefficients.residual))
-        step = max(1, _SLICE // len(self.coefficients.residual))
-        for start in range(0, len(self._tau2), step):
-            nodes = slice(start, start + step)
-            variance = self._noise(groups, nodes) + self._tau2[nodes, None]
-            parts.append(self.coefficients.solve(variance)[:2])
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-
-    def parts(self, groups):
+    def parts(self, groups, nodes=slice(None)):
         """What the law of the group means is made of, (K, j) each.
 
-        Shrinkage towards the fitted mean, what is left of y there, and the leverage of the group.
+        Shrinkage towards the fitted mean, what is left of y there, the leverage of the group, and its variance.
         """
-        noise = self._noise(groups, slice(None))
-        total = self._tau2[:, None] + noise
-        fitted, spread = self.coefficients.fitted(groups, self.mean, self.root)
+        noise = self._noise(groups, nodes)
+        total = self._tau2[nodes, None] + noise
+        fitted, spread = self.coefficients.fitted(groups, self.mean[nodes], self.root[nodes])
         return noise / total, self.coefficients.residual[groups] - fitted, spread / total, total
 
-    def theta(self, groups):
+    def theta(self, groups, nodes=slice(None)):
         """Conditional mean and variance of the group means, (K, j)."""
-        shrinkage, left, leverage, total = self.parts(groups)
+        shrinkage, left, leverage, total = self.parts(groups, nodes)
         y, fitted = self.coefficients.y[groups], self.coefficients.offset[groups]
         # Reckoned from the nearer end: a precise group from its own y, another from the fitted mean.
-        weight = self._tau2[:, None] / total
+        weight = self._tau2[nodes, None] / total
         fitted = fitted + (self.coefficients.residual[groups] - left)
         mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
         return mean, total * shrinkage * (weight + shrinkage * leverage)
+
+    def use(self, weights):
+        """Take these weights for the laws of group means, and of the nodes only those that matter."""
+        self.nodes = np.flatnonzero(weights > _LIGHT * weights.max())
+        self._weights = weights[self.nodes]
+
+    def settle(self, error):
+        """Of two rules that agree take the one of half the nodes, where there is much to do."""
+        if error < _AGREED and len(self.nodes) * len(self.coefficients.y) > _LARGEST:
+            self.use(self.grid.coarse)
+
+    def theta_law(self, groups, weights=None):
+        """Law of some group means, by other weights if given."""
+        weights = self._weights if weights is None else weights[self.nodes]
+        return NormalMixture(weights, *self.theta(groups, self.nodes))
 
     def theta_new(self, weights):
         """Law of a new group's mean, whose covariates are zero, by some weights of the nodes."""
         mean, variance = self.coefficients.coefficient(0, self.mean, self.root)
         return NormalMixture(weights, mean[:, None], (variance + self._tau2)[:, None])
 
-    def without(self, groups):
+    def without(self, groups, nodes):
         """Log density (K, j) of a group's y given all the other groups."""
-        _, left, leverage, total = self.parts(groups)
+        _, left, leverage, total = self.parts(groups, nodes)
         rest = _complement(leverage)
         return _log_normal(left / rest, total / rest)
 
@@ -257,34 +282,32 @@ def normal(
     def fit(kept, tolerance):
         coefficients = _Coefficients(values[kept], design[kept], means, sds, noise[kept])
         kept_noise = noise[kept]
-        step = max(1, _SLICE // len(kept_noise))
+        step = max(1, _LARGEST // len(kept_noise))
 
-        def log_likelihood(tau):
-            return np.concatenate(
-                [
-                    coefficients.solve(kept_noise + tau[i : i + step, None] ** 2)[2]
-                    for i in range(0, len(tau), step)
-                ]
-            )
+        def solve(tau):
+            parts = [
+                coefficients.solve(kept_noise + tau[i : i + step, None] ** 2)
+                for i in range(0, len(tau), step)
+            ]
+            return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
         hints = {"tau": _positive(*np.quantile(noise_sd[kept], [0, 0.5, 1]), coefficients.residual.std())}
-        grid = hyperparameter_grid(log_likelihood, {"tau": tau}, hints, tolerance=tolerance)
-        return coefficients, grid
+        grid = hyperparameter_grid(lambda tau: solve(tau)[2], {"tau": tau}, hints, tolerance=tolerance)
+        return coefficients, grid, solve
 
     def build(tolerance):
-        coefficients, grid = fit(slice(None), tolerance)
-        hierarchy = _Hierarchy(coefficients, grid, lambda groups, _: noise[None, groups])
-
-        def theta(groups, weights):
-            return NormalMixture(weights, *hierarchy.theta(groups))
-
-        error = accuracy.error(theta, len(values), grid)
+        coefficients, grid, solve = fit(slice(None), tolerance)
+        solution = solve(grid.points["tau"])[:2]
+        hierarchy = _Hierarchy(coefficients, grid, lambda groups, _: noise[None, groups], solution)
+        error = accuracy.error(hierarchy.theta_law, len(values), grid)
+        hierarchy.settle(error)
         return hierarchy, max(error, accuracy.shift(hierarchy.theta_new, grid))
 
     hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
     grid = hierarchy.grid
     names = arguments.labels(y, len(values))
-    marginals = _hyper_marginals(hierarchy, beta_labels) | _group_marginals(hierarchy, names)
+    marginals = _hyper_marginals(hierarchy, beta_labels)
+    marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
     marginals["y_rep"] = _replicated(hierarchy, names, lambda groups: noise[None, groups])
 
     def elpd_loo():
@@ -295,7 +318,8 @@ def normal(
                 return 0.0
             return fit(np.delete(np.arange(len(values)), j), 1e-11)[1].log_evidence
 
-        return _wrap_units(_leave_one_out(grid, hierarchy.without, evidence_without, len(values)), names)
+        found = accuracy.leave_one_out(grid, hierarchy.without, evidence_without, len(values))
+        return _wrap_units(found, names)
 
     proper = np.isfinite(sd) and tau is not None
     return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
@@ -375,35 +399,45 @@ def normal_groups(y, group, *, mu, tau, sigma):
         count = np.bincount(code)
         averages = np.bincount(code, weights=y_kept) / count
         within = float(((y_kept - averages[code]) ** 2).sum())
-        _require_spread(within, len(y_kept) - len(count), sigma)
-        coefficients = _Coefficients(averages, np.ones((len(count), 1)), [mean], [sd], 1 / count)
         freedom = len(y_kept) - len(count)
+        _require_spread(within, freedom, sigma)
+        # Groups of one size are one group to mu, tau and sigma, but for the spread of their averages.
+        sizes, member, repeats = np.unique(count, return_inverse=True, return_counts=True)
+        centres = np.bincount(member, weights=averages) / repeats
+        between = np.bincount(member, weights=(averages - centres[member]) ** 2)
+        coefficients = _Coefficients(centres, np.ones((len(sizes), 1)), [mean], [sd], 1 / (sizes * repeats))
 
         def log_likelihood(tau, sigma):
-            variance = sigma[:, None] ** 2 / count + tau[:, None] ** 2
-            between = coefficients.solve(variance)[2]
-            return between - 0.5 * (
-                freedom * (_LOG_2PI + 2 * np.log(sigma)) + np.log(count).sum() + within / sigma**2
+            variance = sigma[:, None] ** 2 / sizes + tau[:, None] ** 2
+            return coefficients.solve(variance / repeats)[2] - 0.5 * (
+                (np.log(variance) + _LOG_2PI) @ (repeats - 1)
+                + (between / variance).sum(axis=1)
+                + np.log(repeats).sum()
+                + freedom * (_LOG_2PI + 2 * np.log(sigma))
+                + (repeats * np.log(sizes)).sum()
+                + within / sigma**2
             )
 
         scale = np.sqrt(within / freedom) if freedom else 0.0
         hints = {
-            "tau": _positive(coefficients.residual.std(), scale, y_kept.std()),
+            "tau": _positive(averages.std(), scale, y_kept.std()),
             "sigma": _positive(scale, y_kept.std()),
         }
         priors = {"tau": tau, "sigma": sigma}
-        grid = hyperparameter_grid(log_likelihood, priors, hints, tolerance=tolerance)
-        return coefficients, grid, count
+        build_grid = ridge_grid if _is_ridge(count, priors, y_kept.std()) else hyperparameter_grid
+        grid = build_grid(log_likelihood, priors, hints, tolerance=tolerance)
+        variance = (grid.points["sigma"][:, None] ** 2 / sizes + grid.points["tau"][:, None] ** 2) / repeats
+        solution = coefficients.solve(variance)[:2]
+        return coefficients.of(averages), grid, count, solution
 
     def build(tolerance):
-        coefficients, grid, count = fit(slice(None), tolerance)
+        coefficients, grid, count, solution = fit(slice(None), tolerance)
         sigma2 = grid.points["sigma"] ** 2
-        hierarchy = _Hierarchy(coefficients, grid, lambda groups, nodes: sigma2[nodes, None] / count[groups])
-
-        def theta(groups, weights):
-            return NormalMixture(weights, *hierarchy.theta(groups))
-
-        error = accuracy.error(theta, size, grid)
+        hierarchy = _Hierarchy(
+            coefficients, grid, lambda groups, nodes: sigma2[nodes, None] / count[groups], solution
+        )
+        error = accuracy.error(hierarchy.theta_law, size, grid)
+        hierarchy.settle(error)
         return (hierarchy, count), max(error, accuracy.shift(hierarchy.theta_new, grid))
 
     (hierarchy, count), error = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
@@ -411,7 +445,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     sigma2 = grid.points["sigma"] ** 2
     marginals = _hyper_marginals(hierarchy, None)
     marginals["sigma"] = hyperparameter(grid, "sigma")
-    marginals |= _group_marginals(hierarchy, names)
+    marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
     units = arguments.labels(y, len(values), dim="observation")
     marginals["y_rep"] = _replicated(
         hierarchy,
@@ -421,8 +455,13 @@ def normal_groups(y, group, *, mu, tau, sigma):
     )
 
     def elpd_loo():
-        def predictive(units):
-            return _observation_without(hierarchy, sigma2, count, codes[units], values[units])
+        def predictive(units, nodes):
+            return _observation_without(
+                hierarchy.parts(codes[units], nodes),
+                sigma2[nodes, None],
+                count[codes[units]],
+                values[units] - hierarchy.coefficients.y[codes[units]],
+            )
 
         def evidence_without(n):
             if len(values) == 1:
@@ -432,7 +471,8 @@ def normal_groups(y, group, *, mu, tau, sigma):
         if tau is None or np.isinf(sd):
             alone = size - int((count == 1).any())
             _require_proper(alone, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
-        return _wrap_units(_leave_one_out(grid, predictive, evidence_without, len(values)), units)
+        found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values))
+        return _wrap_units(found, units)
 
     proper = np.isfinite(sd) and tau is not None
     return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
@@ -599,16 +639,6 @@ def _hyper_marginals(hierarchy, beta_labels):
     return marginals
 
 
-def _group_marginals(hierarchy, labels):
-    """Marginal of the group means."""
-    grid = hierarchy.grid
-
-    def law(groups):
-        return NormalMixture(grid.weights, *hierarchy.theta(groups))
-
-    return {"theta": Marginal(law, labels, nodes=len(grid.weights))}
-
-
 def _replicated(hierarchy, labels, noise, codes=None):
     """Marginal of new data: a group's mean plus noise. `codes` maps observations to groups."""
     grid = hierarchy.grid
@@ -630,44 +660,25 @@ def _complement(leverage):
     return np.where(leverage < 1 - _LEAST_COMPLEMENT, 1 - leverage, np.nan)
 
 
-def _observation_without(hierarchy, sigma2, count, codes, y):
-    """Log density (K, n) of observations given all the others."""
-    shrinkage, left, leverage, _ = hierarchy.parts(codes)
-    size = count[codes]
+def _observation_without(parts, sigma2, size, from_average):
+    """Log density (K, n) of observations given all the others, from what the law of their groups is made of."""
+    shrinkage, left, leverage, _ = parts
     # Removing one observation from a Gaussian posterior of its group mean undoes one update. What is left
     # is one less the variance of that mean over the noise.
     rest = (1 - 1 / size) + shrinkage / size * _complement(leverage)
-    deviation = (y - hierarchy.coefficients.y[codes]) + shrinkage * left
-    return _log_normal(deviation / rest, sigma2[:, None] / rest)
+    return _log_normal((from_average + shrinkage * left) / rest, sigma2 / rest)
 
 
-def _leave_one_out(grid, predictive, evidence_without, size):
-    """Log densities of each unit given the others.
-
-    1 / p(y_j | rest) is the posterior mean of 1 / p(y_j | rest, scales). Where that mean rests on the
-    edge of the grid, or its two rules differ, the evidence without the unit is integrated afresh.
-    """
-    result = np.empty(size)
-    step = max(1, _SLICE // len(grid.weights))
-    for start in range(0, size, step):
-        units = slice(start, min(start + step, size))
-        log_density = predictive(units)
-        largest = (-log_density).max(axis=0)
-        ratio = np.exp(-log_density - largest)
-        fine, coarse = grid.weights @ ratio, grid.coarse @ ratio
-        reliable = np.abs(coarse - fine) < 1e-8 * fine
-        # The peak of the terms must not lie where the grid was cut off.
-        reliable &= _inside(grid, ratio, fine)
-        result[units] = -(np.log(fine) + largest)
-        for j in np.flatnonzero(~reliable) + start:
-            result[j] = grid.log_evidence - evidence_without(j)
-    return result
-
-
-def _inside(grid, ratio, total):
-    """Whether each sum has decayed at the edges of the grid."""
-    terms = grid.weights[:, None] * ratio / total
-    return (terms[grid.at_edge] < 1e-12).all(axis=0)
+def _is_ridge(count, priors, spread):
+    """Whether tau and sigma are known little but for the sum of their squares, and free to trade."""
+    singles = count[count == 1].sum()
+    return singles > max(_RIDGE, 0.5 * len(count)) and all(
+        prior is None
+        or not isinstance(prior, float)
+        and prior.support()[0] == 0
+        and prior.support()[1] > 10 * spread
+        for prior in priors.values()
+    )
 
 
 def _wrap_units(values, labels):

@@ -106,7 +106,12 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
     marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
 
     def elpd_loo():
-        values = _leave_one_out(data, priors, grid)
+        def predictive(groups, nodes):
+            return data.log_marginals(grid.points["mu_log"][nodes], grid.points["sigma_log"][nodes], groups)
+
+        values = accuracy.leave_one_out(
+            grid, predictive, lambda j: _evidence_without(data, priors, j), len(data.y), agreement=_TOLERANCE
+        )
         return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
 
     return Posterior(marginals, grid.log_evidence, elpd_loo, error)
@@ -176,34 +181,6 @@ def _tensor(grid, priors, values):
 def _integrate_population(data, priors, tolerance):
     """Posterior grid of mu_log and sigma_log."""
     return hyperparameter_grid(data.log_likelihood, priors, data.hints(), tolerance=tolerance)
-
-
-def _leave_one_out(data, priors, grid):
-    """Log p(y_i | all other counts), (J,).
-
-    1 / p(y_i | others) is the posterior mean of 1 / p(y_i | mu, sigma). Where that mean rests on the
-    edge of the grid, or its two rules differ, the evidence of the others is integrated afresh.
-    """
-    # Nodes of negligible weight would have to be divided by yet smaller probabilities.
-    kept = grid.weights > 1e-250
-    mu, sigma = grid.points["mu_log"][kept], grid.points["sigma_log"][kept]
-    weights, coarse, edge = grid.weights[kept], grid.coarse[kept], grid.at_edge[kept]
-    result = np.empty(len(data.y))
-    step = max(1, _SLICE // len(mu))
-    for start in range(0, len(data.y), step):
-        groups = slice(start, min(start + step, len(data.y)))
-        log_terms = np.log(weights)[:, None] - data.log_marginals(mu, sigma, groups)
-        largest = log_terms.max(axis=0)
-        terms = np.exp(log_terms - largest)
-        total = terms.sum(axis=0)
-        result[groups] = -(np.log(total) + largest)
-        with np.errstate(invalid="ignore"):
-            rough = (coarse / weights) @ terms
-            reliable = np.abs(rough / total - 1) < _TOLERANCE
-            reliable &= (terms[edge] < 1e-12 * total).all(axis=0)
-        for j in np.flatnonzero(~reliable) + start:
-            result[j] = grid.log_evidence - _evidence_without(data, priors, j)
-    return result
 
 
 def _evidence_without(data, priors, j):

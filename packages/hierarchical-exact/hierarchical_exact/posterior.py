@@ -11,8 +11,9 @@ from scipy.optimize import elementwise
 from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
 from hierarchical_exact.quadrature import Grid, PointGrid
 
-# Groups are handled in slices, so that no array holds more than this many numbers.
-_SLICE = 2_000_000
+# Groups are handled in slices, so that arrays stay in the cache, unless all their laws may be kept.
+_SLICE = 2**17
+_KEPT = 2_000_000
 # Expectations: how far they are followed, in standard Normal deviates, and how well they must agree.
 _REACH = 8.0
 _AGREEMENT = 1e-7
@@ -251,12 +252,12 @@ class Marginal:
 
     def _laws(self):
         """Law and number of groups, slice by slice."""
-        step = max(1, _SLICE // self._nodes)
-        if self.size <= step:
+        if self.size <= max(1, _KEPT // self._nodes):
             if self._cache is None:
                 self._cache = self._law(slice(0, self.size))
             yield self._cache, self.size
             return
+        step = max(1, _SLICE // self._nodes)
         for start in range(0, self.size, step):
             stop = min(start + step, self.size)
             yield self._law(slice(start, stop)), stop - start
@@ -384,8 +385,7 @@ def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
     if isinstance(grid, PointGrid) or np.ptp(x) == 0:
         point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
         return Marginal(lambda _: point)
-    curve = Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name))
-    return Marginal(lambda _: curve)
+    return Marginal(lambda _: Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name)))
 
 
 def _found(moment):

@@ -567,13 +567,12 @@ def hyperparameter_grid(log_likelihood, priors, hints, *, tolerance):
     """
     known = {name: prior for name, prior in priors.items() if isinstance(prior, float)}
     axes = [prior_axis(name, prior, hints[name]) for name, prior in priors.items() if name not in known]
+    joint = _joint(log_likelihood, priors)
 
     def log_density(*unknown):
         values = dict(zip((axis.name for axis in axes), unknown, strict=True))
         size = len(unknown[0]) if unknown else 1
-        everything = [values.get(name, np.full(size, known.get(name))) for name in priors]
-        log_prior = sum(priors[name].logpdf(x) for name, x in values.items() if priors[name] is not None)
-        return log_likelihood(*everything) + log_prior
+        return joint(*(values.get(name, np.full(size, known.get(name))) for name in priors))
 
     if not axes:
         points = {name: np.array([value]) for name, value in known.items()}
@@ -584,3 +583,97 @@ def hyperparameter_grid(log_likelihood, priors, hints, *, tolerance):
     for name, value in known.items():
         grid.points[name] = np.full(len(grid.weights), value)
     return grid
+
+
+def _joint(log_likelihood, priors):
+    """Log density of the data and of the hyperparameters that are not known."""
+    unknown = [
+        (i, prior)
+        for i, prior in enumerate(priors.values())
+        if not (prior is None or isinstance(prior, float))
+    ]
+
+    def log_density(*values):
+        return log_likelihood(*values) + sum(prior.logpdf(values[i]) for i, prior in unknown)
+
+    return log_density
+
+
+def ridge_grid(log_likelihood, priors, hints, *, tolerance):
+    """Posterior grid of two scales of which little is known but the sum of their squares.
+
+    As `hyperparameter_grid`, where the scales are tau and sigma, say, and both their priors smooth on x > 0.
+    Integration runs over log(r), with r**2 = tau**2 + sigma**2, and over z = log(tau / sigma). To the
+    logs of tau and sigma these are a shear, which leaves areas as they are.
+    """
+    (first, _), (second, _) = priors.items()
+    joint = _joint(log_likelihood, priors)
+
+    def log_density(u, v):
+        """With respect to the logs of the scales, of which it takes the logs."""
+        with np.errstate(over="ignore", under="ignore"):
+            return joint(np.exp(u), np.exp(v)) + u + v
+
+    def scales(log_r, z):
+        return log_r - 0.5 * np.logaddexp(0, -2 * z), log_r - 0.5 * np.logaddexp(0, 2 * z)
+
+    def sheared(r, z):
+        log_r = np.log(r)
+        return log_density(*scales(log_r, z)) - log_r
+
+    axes = [
+        Axis("r", np.hypot(*np.meshgrid(hints[first], hints[second])).ravel(), lower=0.0),
+        Axis("z", np.array([-3.0, 0.0, 3.0])),
+    ]
+    grid = integrate(sheared, axes, tolerance=tolerance)
+    logs = scales(np.log(grid.points["r"]), grid.points["z"])
+    grid.points = {name: np.exp(log) for name, log in zip(priors, logs, strict=True)}
+    return _Ridge(grid, log_density, first, tolerance)
+
+
+class _Ridge(Grid):
+    """Grid over r and z that answers for the two scales."""
+
+    def __init__(self, grid, log_density, first, tolerance):
+        self.__dict__ |= grid.__dict__
+        self._log_density, self._first, self._tolerance = log_density, first, tolerance
+
+    def curve(self, name):
+        """Density of one scale (see `Grid.curve`), from integrals across the ridge at each of its values."""
+        matters = self.points[name][self.weights > 1e-3 * self.weights.max()]
+        axis = Axis(name, np.quantile(matters, [0, 0.5, 1]), lower=0.0)
+
+        def log_marginal(x):
+            parts = [self._across(np.log(x[i : i + 64, None]), name) for i in range(0, len(x), 64)]
+            return np.concatenate(parts) - np.log(x)
+
+        grid = integrate(log_marginal, [axis], tolerance=self._tolerance)
+        if abs(grid.log_evidence - self.log_evidence) > 100 * self._tolerance:
+            raise ArithmeticError(f"the density of {name} has not converged; is its prior smooth?")
+        return grid.curve(name)
+
+    def _across(self, u, name):
+        """Log of the integral over z where the log of one scale is u (n, 1); gives (n,).
+
+        Panels end where the line crosses a panel of the grid, within which the density is smooth.
+        """
+        sign = -1 if name == self._first else 1
+        z_edges, r_edges = (
+            np.append(self._intervals[axis][:, 0], self._intervals[axis][-1, 1]) for axis in "zr"
+        )
+        twice = np.maximum(2 * (r_edges - u), 1e-300)
+        with np.errstate(divide="ignore"):
+            crossing = 0.5 * sign * (twice + np.log(-np.expm1(-twice)))
+        low, high = np.sort(np.clip(crossing[:, [0, -1]], z_edges[0], z_edges[-1]), axis=1).T[:, :, None]
+        edges = np.concatenate([np.broadcast_to(z_edges, (len(u), len(z_edges))), crossing], axis=1)
+        edges = np.sort(np.clip(edges, low, high), axis=1)
+        line, panel = np.nonzero(np.diff(edges, axis=1))
+        a, b = edges[line, panel, None], edges[line, panel + 1, None]
+        z, fixed = 0.5 * (a + b) + 0.5 * (b - a) * NODES, np.broadcast_to(u[line], (len(line), len(NODES)))
+        scales = (fixed, fixed - z) if sign < 0 else (fixed + z, fixed)
+        values = self._log_density(*(scale.ravel() for scale in scales)).reshape(z.shape)
+        peak = np.full(len(u), -1e300)
+        np.maximum.at(peak, line, values.max(axis=1))
+        mass = (0.5 * (b - a) * KRONROD * np.exp(values - peak[line, None])).sum(axis=1)
+        with np.errstate(divide="ignore"):
+            return peak + np.log(np.bincount(line, mass, minlength=len(u)))

@@ -508,3 +508,44 @@ def test_a_million_groups_recover_the_population():
     assert abs(z.mean()) < 4 / np.sqrt(size)
     assert abs((z**2).mean() - 1) < 4 * np.sqrt(2 / size)
     assert isinstance(posterior["theta"].mean(), xr.DataArray)
+
+
+def test_groups_of_one_observation_against_a_sum_over_both_scales():
+    rng = np.random.default_rng(2026)
+    group = np.append(np.arange(23), [0, 1])
+    y = rng.normal(0, 1, 23)[group] + rng.normal(0, 1.5, 25)
+    # Even functions of both scales, so that the trapezoidal rule converges at once.
+    step = 0.06
+    line = step * np.arange(100)
+    tau, sigma = (x.ravel() for x in np.meshgrid(line, line[1:], indexing="ij"))
+    same = (group[:, None] == group).astype(float)
+    log_density = np.concatenate(
+        [
+            _log_multivariate_normal(
+                y, 100 + t[:, None, None] ** 2 * same + s[:, None, None] ** 2 * np.eye(25)
+            )
+            for t, s in zip(np.split(tau, 100), np.split(sigma, 100), strict=True)
+        ]
+    )
+    log_density += stats.halfnorm(scale=3).logpdf(tau) + stats.halfnorm(scale=2).logpdf(sigma)
+    mass = np.exp(log_density - log_density.max()) * np.where(tau == 0, 0.5, 1.0)
+    posterior = exact.normal_groups(
+        y, group, mu=stats.norm(0, 10), tau=stats.halfnorm(scale=3), sigma=stats.halfnorm(scale=2)
+    )
+    log_evidence = log_density.max() + np.log(mass.sum() * step**2)
+    assert posterior.log_evidence == pytest.approx(log_evidence, abs=1e-5)
+    mass /= mass.sum()
+    for name, x in (("tau", tau), ("sigma", sigma)):
+        for f in (np.square, lambda x: np.exp(-4 * x**2)):
+            assert posterior[name].expect(f) == pytest.approx(mass @ f(x), rel=1e-5)
+    assert posterior["theta_new"].sd() ** 2 == pytest.approx(
+        mass @ tau**2 + posterior["mu"].sd() ** 2, rel=1e-5
+    )
+
+
+def _log_multivariate_normal(y, covariance):
+    """Log density at y of centred Normals, (K,)."""
+    root = np.linalg.cholesky(covariance)
+    standard = np.linalg.solve(root, np.broadcast_to(y[:, None], (len(root), len(y), 1)))[..., 0]
+    log_determinant = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    return -0.5 * ((standard**2).sum(axis=1) + len(y) * np.log(2 * np.pi)) - log_determinant
