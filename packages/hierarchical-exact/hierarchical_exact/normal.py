@@ -159,7 +159,7 @@ class _Hierarchy:
     def parts(self, groups, nodes=slice(None)):
         """What the law of the group means is made of, (K, j) each.
 
-        Shrinkage towards the fitted mean, what is left of y there, the leverage of the group, and its variance.
+        Shrinkage towards the fitted mean, what is left of y there, leverage of the group, total variance.
         """
         noise = self._noise(groups, nodes)
         total = self._tau2[nodes, None] + noise
@@ -661,7 +661,7 @@ def _complement(leverage):
 
 
 def _observation_without(parts, sigma2, size, from_average):
-    """Log density (K, n) of observations given all the others, from what the law of their groups is made of."""
+    """Log density (K, n) of observations given all the others, from the `parts` of their groups."""
     shrinkage, left, leverage, _ = parts
     # Removing one observation from a Gaussian posterior of its group mean undoes one update. What is left
     # is one less the variance of that mean over the noise.
@@ -672,13 +672,12 @@ def _observation_without(parts, sigma2, size, from_average):
 def _is_ridge(count, priors, spread):
     """Whether tau and sigma are known little but for the sum of their squares, and free to trade."""
     singles = count[count == 1].sum()
-    return singles > max(_RIDGE, 0.5 * len(count)) and all(
+    smooth = [
         prior is None
-        or not isinstance(prior, float)
-        and prior.support()[0] == 0
-        and prior.support()[1] > 10 * spread
+        or (not isinstance(prior, float) and prior.support()[0] == 0 and prior.support()[1] > 10 * spread)
         for prior in priors.values()
-    )
+    ]
+    return singles > max(_RIDGE, 0.5 * len(count)) and all(smooth)
 
 
 def _wrap_units(values, labels):
