@@ -110,21 +110,8 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
     1 / p(y_j | the others) is the posterior mean of 1 / p(y_j | the others, hyperparameters). Where that mean
     rests on the edge of the grid, or its two rules differ, the evidence of the others is integrated afresh.
 
-    Parameters
-    ----------
-    grid : Grid
-    log_predictive : callable
-        Takes a slice of the units and positions of the nodes, gives (n, j) log densities.
-    evidence_without : callable
-        Takes the position of a unit, gives the log evidence of all the others.
-    size : int
-        Number of units.
-    agreement : float
-        Largest difference between the two rules, relative to the mean.
-
-    Returns
-    -------
-    (J,) array
+    `log_predictive` takes a slice of the units and positions of nodes, gives (n, j) log densities;
+    `evidence_without` takes the position of a unit, gives the log evidence of all the others.
     """
     # Nodes of negligible weight would have to be divided by yet smaller probabilities.
     nodes = np.flatnonzero(grid.weights > 1e-250)

@@ -8,7 +8,7 @@ dimensions, on which every share of a region is a mixture of Beta distributions.
 
 import numbers
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -22,9 +22,9 @@ from hierarchical_exact.convolution import (
     log_binomial,
     log_integrand,
 )
-from hierarchical_exact.laws import Counts, Curve, NormalMixture
-from hierarchical_exact.posterior import Marginal, Posterior
-from hierarchical_exact.quadrature import PointGrid, hyperparameter_grid
+from hierarchical_exact.laws import Counts
+from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
+from hierarchical_exact.quadrature import hyperparameter_grid
 from hierarchical_exact.shares import FURTHEST, SLICE, Shares, binomial_counts, tabulate
 
 # Estimated error of every mean, sd (in sds) and distribution function, and of the log evidence.
@@ -102,7 +102,7 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
     alone = labels.isel({labels.dims[0]: 0}, drop=True)
     groups = labels.isel({labels.dims[1]: 0}, drop=True)
     marginals = {
-        "alpha": Marginal(lambda _: solutions.alpha_law),
+        "alpha": solutions.alpha,
         "pi0": _marginal(solutions.baseline_law, alone),
         "pi": _marginal(solutions.share_law, labels),
         "pi_new": _marginal(solutions.new_law, alone),
@@ -288,6 +288,7 @@ class _Solution:
             {"alpha": np.array([1.0, 1.0 + table.sum()])},
             tolerance=10.0 ** -(9 + 2 * level),
         )
+        self.alpha = hyperparameter(self.grid, "alpha")
         weights = self.grid.weights
         kept = weights > 0.1 * _NEGLIGIBLE * weights.max()
         self._alpha = self.grid.points["alpha"][kept]
@@ -303,23 +304,13 @@ class _Solution:
         x = self.grid.points["alpha"][:, None]
         moved = 0.0
         try:
-            exists = np.isfinite(self.alpha_law.sd()).all()
+            exists = np.isfinite(self.alpha.sd())
         except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
             exists = False
         if exists:
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
         return max(self._likelihood.error, moved)
-
-    @cached_property
-    def alpha_law(self):
-        """Law of alpha: a curve, or a point where it is known."""
-        x = self.grid.points["alpha"]
-        if isinstance(self.grid, PointGrid):
-            return NormalMixture(np.ones(1), x[:, None], np.zeros((1, 1)))
-        return Curve(
-            [self.grid.curve("alpha")], lambda: self.grid.expectation(x), lambda: self.grid.sd("alpha")
-        )
 
     # Below, k is a category, and y of n are the counts of a group in it.
 
@@ -535,7 +526,7 @@ class _Solutions:
         self._arguments = table, prior, concentrations
         self._levels = []
         first = self._refine(lambda solution: (solution, solution.error))
-        self.log_evidence, self.alpha_law, self.error = first.grid.log_evidence, first.alpha_law, first.error
+        self.log_evidence, self.alpha, self.error = first.grid.log_evidence, first.alpha, first.error
 
     def _refine(self, compute):
         """First result, over the levels, whose estimated error is small enough."""

@@ -672,12 +672,10 @@ def _observation_without(parts, sigma2, size, from_average):
 def _is_ridge(count, priors, spread):
     """Whether tau and sigma are known little but for the sum of their squares, and free to trade."""
     singles = count[count == 1].sum()
-    smooth = [
-        prior is None
-        or (not isinstance(prior, float) and prior.support()[0] == 0 and prior.support()[1] > 10 * spread)
-        for prior in priors.values()
-    ]
-    return singles > max(_RIDGE, 0.5 * len(count)) and all(smooth)
+    known = [prior for prior in priors.values() if isinstance(prior, float)]
+    ends = [prior.support() for prior in priors.values() if prior is not None and prior not in known]
+    free = not known and all(lower == 0 and upper > 10 * spread for lower, upper in ends)
+    return free and singles > max(_RIDGE, 0.5 * len(count))
 
 
 def _wrap_units(values, labels):

@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.laws import Counts, Curve, NormalMixture, listed
-from hierarchical_exact.posterior import Marginal, Posterior
+from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import (
     GAUSS,
     KRONROD,
@@ -100,7 +100,9 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
     )
     rates = _Rates(data, priors, grid)
     names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
-    marginals = {name: _hyper_marginal(grid, name, priors[name]) for name in priors}
+    marginals = {name: hyperparameter(grid, name) for name in priors}
+    if priors["sigma_log"] == _NO_SPREAD:
+        marginals["sigma_log"] = Marginal(lambda _: _point(0.0))
     marginals["lam"] = Marginal(rates.lam, names, nodes=len(grid.weights) // 4)
     marginals["lam_new"] = Marginal(lambda _: rates.lam_new())
     marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
@@ -154,7 +156,7 @@ def _fit(data, priors, tolerance):
         x = grid.points[name]
         moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
         try:
-            mean, sd = _moments(grid, name)
+            mean, sd = grid.expectation(x), grid.sd(name)
         except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
             continue
         if np.isfinite(sd):
@@ -189,15 +191,6 @@ def _evidence_without(data, priors, j):
         return 0.0
     rest = _Data(np.delete(data.y, j), np.delete(data.log_e, j))
     return _integrate_population(rest, priors, 1e-8).log_evidence
-
-
-def _hyper_marginal(grid, name, prior):
-    """Marginal of mu_log or sigma_log: a curve, or a point where it is known."""
-    if isinstance(prior, float):
-        value = 0.0 if prior == _NO_SPREAD else prior
-        return Marginal(lambda _: _point(value))
-    curve = Curve([grid.curve(name)], lambda: grid.expectation(grid.points[name]), lambda: grid.sd(name))
-    return Marginal(lambda _: curve)
 
 
 def _point(value, size=1):
@@ -846,7 +839,7 @@ class _Rates:
             grid = _integrate_rate(log_density, mean[j], sd[j])
             error = max(error, _rate_error(grid, predictive, j, mean[j], sd[j]))
             curves.append(grid.curve("lam"))
-            moments.append(_moments(grid, "lam"))
+            moments.append((grid.expectation(grid.points["lam"]), grid.sd("lam")))
         return (curves, *np.transpose(moments)), error
 
     def _log_moments(self, population, groups):
@@ -961,11 +954,6 @@ def _integrate_rate(log_density, mean, sd):
     """Grid of one rate, given mean and sd of its log for a start."""
     hints = np.exp(mean + sd * np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]))
     return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-7)
-
-
-def _moments(grid, name):
-    """Mean and sd of one variable of a grid, infinite where they do not exist."""
-    return grid.expectation(grid.points[name]), grid.sd(name)
 
 
 def _rate_error(grid, predictive, j, mean, sd):

@@ -13,7 +13,6 @@ from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.quadrature import Axis, integrate
 
 # `hierarchical_exact.poisson` is the function; these are the modules.
-normal_module = importlib.import_module("hierarchical_exact.normal")
 poisson_module = importlib.import_module("hierarchical_exact.poisson")
 
 
@@ -72,7 +71,7 @@ def test_leaving_out_is_integrated_afresh_where_the_two_rules_differ(difference,
         at_edge=grid.at_edge,
         log_evidence=grid.log_evidence,
     )
-    result = normal_module._leave_one_out(
-        changed, lambda units: np.zeros((len(grid.weights), 1)), lambda j: grid.log_evidence + 7.0, 1
+    result = accuracy.leave_one_out(
+        changed, lambda units, nodes: np.zeros((len(nodes), 1)), lambda j: grid.log_evidence + 7.0, 1
     )
     assert result[0] == pytest.approx(-7.0 if afresh else 0.0, abs=1e-12)
