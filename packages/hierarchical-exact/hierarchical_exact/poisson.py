@@ -20,7 +20,9 @@ from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import (
     GAUSS,
     KRONROD,
+    LARGEST,
     NODES,
+    SMALLEST,
     TO_LEGENDRE,
     Axis,
     hyperparameter_grid,
@@ -952,7 +954,8 @@ class _UpTo:
 
 def _integrate_rate(log_density, mean, sd):
     """Grid of one rate, given mean and sd of its log for a start."""
-    hints = np.exp(mean + sd * np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]))
+    steps = np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0])
+    hints = np.exp(np.clip(mean + sd * steps, SMALLEST, LARGEST))
     return integrate(log_density, [Axis("lam", hints, lower=0.0)], tolerance=1e-7)
 
 

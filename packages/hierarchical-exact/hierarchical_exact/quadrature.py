@@ -391,7 +391,7 @@ def _require_decay(axes, lines, profiles):
             if axis.logarithmic and line[end] == limit and profile[end] > profile.max() - 20:
                 raise ArithmeticError(
                     f"the posterior of {axis.name} does not decay towards "
-                    f"{'zero' if end == 0 else 'infinity'}; give it a proper prior"
+                    f"{'zero' if end == 0 else 'infinity'}; give proper priors with lighter tails"
                 )
 
 

@@ -74,7 +74,7 @@ class Poisson:
     def _log_group(self, j, mu, scale):
         """Log of the integral over x of Normal(x | mu, sigma) Poisson(y | e exp(x)), which has one peak."""
         y, log_e = self.y[j], self.log_e[j]
-        with np.errstate(over="ignore", divide="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
 
             def slope(x):
                 return y - np.exp(log_e + x) - (x - mu) / scale**2
@@ -91,7 +91,8 @@ class Poisson:
             mean, left_over = np.exp(log_e + mode), slope(mode)
 
             def fall(d):
-                return 0.5 * (d / scale) ** 2 + mean * (np.expm1(d) - d) - left_over * d
+                grown = np.where(mean > 1e-250, mean * (np.expm1(d) - d), np.exp(log_e + mode + d))
+                return 0.5 * (d / scale) ** 2 + grown - left_over * d
 
             ratio = FALL / mean
             reach = {
