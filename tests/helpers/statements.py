@@ -1,0 +1,41 @@
+"""What the book's own sentences assert, and the tests that check it."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GLUED = re.compile(r"\{glue:text\}`[^`]*`")
+ROLE = re.compile(r"\{[\w:-]+\}`([^`<]*?)(?: ?<[^`]*>)?`")
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+
+
+def states(page, words):
+    """Mark a test as the check of a sentence; the words must stand on the page, marks of emphasis aside.
+
+    A number that the page computes is written as an ellipsis.
+    """
+
+    def mark(test):
+        test.states = [*getattr(test, "states", ()), (page, words)]
+        return test
+
+    return mark
+
+
+def plain(text):
+    """Return the words of a page as a reader sees them, in one line."""
+    text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", text)))
+    return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", text)).replace("\\", "")
+
+
+def stated():
+    """Return the page and the words of every statement that a test checks, with the test's name."""
+    found = []
+    for path in sorted((ROOT / "tests" / "statements").glob("test_*.py")):
+        for function in ast.parse(path.read_text("utf-8")).body:
+            for decorator in getattr(function, "decorator_list", ()):
+                if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "states":
+                    page, words = (ast.literal_eval(argument) for argument in decorator.args)
+                    found.append((page, words, function.name))
+    return found
