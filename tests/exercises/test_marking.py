@@ -319,3 +319,8 @@ def test_the_worked_solution_gets_all_that_a_machine_gives(scheme):
     assert marked.flags == ()
     for one in marked.marks:
         assert one.state == "review" or one.points == one.out_of, f"{one.part}.{one.name}: {one.reason}"
+
+
+def test_marking_and_the_pages_call_the_same_distance_large():
+    """The package knows no book, so the number stands in both."""
+    assert marking.LARGEST_Z == conventions.LARGEST_Z
