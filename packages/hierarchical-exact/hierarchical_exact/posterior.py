@@ -547,10 +547,21 @@ def _as_float(value):
 
 
 def _hdi(law, prob, count):
-    """Shortest intervals, (2, J): a scan over the lower tail, then equal densities at both ends."""
-    groups = np.arange(count)
+    """Shortest intervals, (2, J)."""
     if law.discrete:
         return _discrete_hdi(law, prob, count)
+    if not isinstance(law, NormalMixture):
+        return _scanned_hdi(law, prob, count)
+    bounds, found = law.shortest(prob)
+    rest = np.flatnonzero(~found)
+    if len(rest):
+        bounds[:, rest] = _scanned_hdi(_Chosen(law, rest), prob, len(rest))
+    return bounds
+
+
+def _scanned_hdi(law, prob, count):
+    """Shortest intervals, (2, J): a scan over the lower tail, then equal densities at both ends."""
+    groups = np.arange(count)
     tails = np.concatenate([[1e-9], np.linspace(0.002, 0.998, 41), [1 - 1e-9]]) * (1 - prob)
     tail, group = np.repeat(tails, count), np.tile(groups, len(tails))
     lower = law.quantile(tail, group).reshape(-1, count)

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import integrate, special, stats
 
 import hierarchical_exact as exact
-from hierarchical_exact.laws import FromDensity
+from hierarchical_exact.laws import FromDensity, NormalMixture
 from hierarchical_exact.posterior import Marginal
 
 Q = np.array([1e-6, 0.055, 0.5, 0.945, 1 - 1e-6])
@@ -223,3 +223,25 @@ def test_intervals_of_many_groups_take_seconds_not_minutes():
     # A twentieth of it on a quiet machine.
     assert time.process_time() - started < 60
     np.testing.assert_allclose(stats.beta.cdf(high, a, b) - stats.beta.cdf(low, a, b), 0.89, atol=1e-7)
+
+
+@pytest.mark.parametrize("prob", [0.05, 0.89, 0.99])
+def test_intervals_of_mixtures_are_the_shortest_of_thousands(prob):
+    rng = np.random.default_rng(35)
+    weights = rng.dirichlet(np.ones(6))
+    # The last groups have two peaks, or one that is narrow.
+    mean = 100 + np.hstack([rng.normal(0, 1, (6, 5)), rng.normal(0, 5, (6, 5)), np.zeros((6, 1))])
+    sd = np.hstack([rng.uniform(0.7, 1.5, (6, 10)), 10.0 ** np.arange(-3, 3)[:, None]])
+    law = NormalMixture(weights, mean, sd**2)
+    labels = xr.DataArray(np.arange(11), dims="group")
+    marginal = Marginal(lambda groups: NormalMixture(weights, mean[:, groups], sd[:, groups] ** 2), labels)
+    low, high = marginal.hdi(prob).values.T
+    groups = np.arange(11)
+    assert law.cdf(high, groups) - law.cdf(low, groups) == pytest.approx(prob, abs=1e-12)
+    tails = np.linspace(0, 1 - prob, 3001)[1:-1]
+    tail, group = np.repeat(tails, 11), np.tile(groups, len(tails))
+    lengths = law.quantile(tail + prob, group) - law.quantile(tail, group)
+    assert np.all(high - low <= lengths.reshape(-1, 11).min(axis=0) * (1 + 1e-9))
+    found = law.shortest(prob)[1]
+    assert found[:5].all()
+    assert not found.all()
