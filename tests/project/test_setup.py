@@ -310,6 +310,7 @@ def test_what_is_set_up_can_be_read_by_the_sandboxs_user(machine):
 @pytest.mark.slow
 def test_no_pip_conf_keeps_uv_out_of_its_place(machine):
     """Real Python and pip install a stand-in of uv, against all that a pip.conf may say."""
+    pytest.importorskip("ensurepip", reason="this Python comes without pip")
     with zipfile.ZipFile(machine / "uv-1-py3-none-any.whl", "w") as wheel:
         script = zipfile.ZipInfo("uv-1.data/scripts/uv")
         script.external_attr = 0o100755 << 16

@@ -10,6 +10,8 @@ from notebook_marking import sandbox
 from notebook_marking.course import Course
 from notebook_marking.runs import SandboxError
 
+os.umask(0o022)  # the sandbox's user must read what tests write
+
 
 @pytest.fixture(scope="session")
 def course():
