@@ -19,8 +19,8 @@ ROOMS = {
     "hierarchical_exact": (
         "packages/hierarchical-exact/hierarchical_exact",
         (),
-        """arguments quadrature laws posterior accuracy normal poisson convolution shares dirichlet
-        __init__""",
+        """arguments quadrature laws joint posterior accuracy groups normal poisson convolution shares
+        dirichlet __init__""",
     ),
     "notebook_marking": (
         "packages/notebook-marking/notebook_marking",

@@ -1,6 +1,5 @@
 """Verdicts on sampled posteriors: right, wrong, and too few draws."""
 
-import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
@@ -17,19 +16,12 @@ def posterior():
 
 
 def draws_from(posterior, *, seed, draws=1000, shift=0.0, spread=1.0):
-    """Independent draws of each marginal, four chains of them, perhaps spoilt."""
-    rng = np.random.default_rng(seed)
-    groups = {}
-    for name in ("mu", "tau", "theta"):
-        values = np.asarray(posterior[name].sample(4 * draws, rng))
-        centre = np.asarray(posterior[name].mean())[..., None]
-        values = values if values.ndim == 2 else values[None, :]
-        values = centre + spread * (values - centre) + shift
-        groups[name] = np.moveaxis(values.reshape(-1, 4, draws), 0, -1)
-    groups["mu"], groups["tau"] = groups["mu"][..., 0], groups["tau"][..., 0]
-    return az.from_dict(
-        {"posterior": groups}, dims={"theta": ["school"]}, coords={"school": list("ABCDEFGH")}
-    )
+    """Joint draws, four chains of them, perhaps spoilt."""
+    tree = posterior.to_datatree(draws=draws, rng=np.random.default_rng(seed))
+    for name in NAMES:
+        values, centre = tree["posterior"][name], posterior[name].mean()
+        tree["posterior"][name] = centre + spread * (values - centre) + shift
+    return tree
 
 
 NAMES = ["mu", "tau", "theta"]

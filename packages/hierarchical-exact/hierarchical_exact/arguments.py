@@ -3,6 +3,7 @@
 import numbers
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy import stats
 
@@ -107,6 +108,18 @@ def counts(name, values):
     return array
 
 
+def labelled(values, *dims):
+    """A pandas Series or DataFrame as a DataArray with its labels; anything else as it is.
+
+    Dims without a name in pandas get those given, by default ``group``.
+    """
+    if not isinstance(values, (pd.Series, pd.DataFrame)):
+        return values
+    array = xr.DataArray(values)
+    names = dict(zip(array.dims, dims or ("group", "covariate"), strict=False))
+    return array.rename({old: new for old, new in names.items() if str(old).startswith("dim_")})
+
+
 def labels(values, size, dim="group"):
     """Labels for per-group results: the data's own dim and coords, or 0, 1, ... along `dim`."""
     if isinstance(values, xr.DataArray) and values.ndim == 1:
@@ -116,14 +129,38 @@ def labels(values, size, dim="group"):
     return xr.DataArray(np.arange(size), dims=dim, coords={dim: np.arange(size)})
 
 
+class _OfOldStyle:
+    """One of SciPy's new distributions, such as ``stats.Normal()``, with the methods of a frozen one."""
+
+    def __init__(self, distribution):
+        self.dist, self.args, self.kwds = self, (), {}
+        self.name = repr(distribution)
+        self.pdf, self.logpdf = distribution.pdf, distribution.logpdf
+        self.cdf, self.sf, self.ppf = distribution.cdf, distribution.ccdf, distribution.icdf
+        self.mean, self.std = distribution.mean, distribution.standard_deviation
+        self.support = distribution.support
+
+
+def of_old_style(distribution):
+    """A frozen distribution for SciPy's new ones and for a histogram; anything else as it is."""
+    if isinstance(distribution, stats.rv_histogram):
+        return distribution.freeze()
+    if isinstance(distribution, stats.Normal):
+        return stats.norm(distribution.mean(), distribution.standard_deviation())
+    if hasattr(distribution, "icdf") and not isinstance(distribution, type):
+        return _OfOldStyle(distribution)
+    return distribution
+
+
 def frozen(name, prior):
-    """Check that a prior is a frozen continuous scipy.stats distribution.
+    """A prior as a frozen continuous scipy.stats distribution.
 
     Raises
     ------
     ValueError
         If it is anything else.
     """
+    prior = of_old_style(prior)
     # Families such as stats.norm have a logpdf too, but only frozen ones have parameters in `dist`.
     if not (hasattr(prior, "dist") and hasattr(prior, "logpdf")):
         raise ValueError(
@@ -158,7 +195,7 @@ def scale_prior(name, prior, *, flat=False):
         if not (np.isfinite(prior) and prior >= 0):
             raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
         return float(prior)
-    frozen(name, prior)
+    prior = frozen(name, prior)
     if prior.support()[0] < 0:
         raise ValueError(
             f"{name} is {prior.dist.name} with support from {prior.support()[0]:g}: give a prior without "
@@ -183,7 +220,7 @@ def normal_prior(name, prior, *, flat=False):
         if not np.isfinite(prior):
             raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
         return float(prior), 0.0
-    frozen(name, prior)
+    prior = frozen(name, prior)
     if not isinstance(getattr(prior, "dist", None), type(stats.norm)):
         raise ValueError(
             f"{name} is {prior.dist.name}: give a Normal prior, stats.norm(mean, sd), since it is integrated "

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from scipy import special
 
+from hierarchical_exact.quadrature import GAUSS, KRONROD, NODES, inverse_cdf
+
 _DEGREE = 15
 _CHEBYSHEV_NODES = chebyshev.chebpts1(_DEGREE + 1)
 _TO_CHEBYSHEV = np.linalg.inv(chebyshev.chebvander(_CHEBYSHEV_NODES, _DEGREE))
@@ -22,6 +24,8 @@ NEGLIGIBLE = 38.0
 # left is of the order of d squared.
 _TRAPEZOID = 1e-6
 _MOST_NODES = 2**15
+# Largest difference between two rules for a law that is drawn from.
+_DRAWN = 1e-7
 _ROUNDS = 40
 
 
@@ -98,7 +102,8 @@ def convolve(first: Factor, second: Factor) -> Factor:
 
     See Also
     --------
-    leave_one_out : The convolution of many factors, and of all but each.
+    pair : The convolutions of many factors.
+    leave_one_out : Of all but each.
     log_integrand : What is integrated.
 
     Notes
@@ -220,39 +225,69 @@ def _stirling_rest(x):
     return inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
 
 
-def leave_one_out(factors: list[Factor]) -> tuple[Factor, list[Factor]]:
-    """Convolution of all factors, and for each factor that of all the others.
-
-    The factors are paired in a tree, so that the work is linear in their number.
-
-    Parameters
-    ----------
-    factors : list of Factor
-        At least two.
-
-    Returns
-    -------
-    total : Factor
-    others : list of Factor
-    """
-    tree = _pair(factors)
-    return tree[0], _others(tree, None)
-
-
-def _pair(factors):
-    """Tree of convolutions: (convolution, left tree, right tree)."""
+def pair(factors: list[Factor]) -> tuple:
+    """Tree of the convolutions of factors, at least two: (convolution, left tree, right tree)."""
     if len(factors) == 1:
         return factors[0], None, None
     middle = len(factors) // 2
-    left, right = _pair(factors[:middle]), _pair(factors[middle:])
+    left, right = pair(factors[:middle]), pair(factors[middle:])
     return convolve(left[0], right[0]), left, right
 
 
-def _others(tree, outside):
-    """For each leaf, the convolution of all other leaves and of what lies outside the tree."""
+def leave_one_out(tree: tuple, outside: Factor | None = None) -> list[Factor]:
+    """For each factor of a tree, the convolution of all the others and of what lies outside the tree.
+
+    The work is linear in their number.
+    """
     _, left, right = tree
     if left is None:
         return [outside]
     beside_left = right[0] if outside is None else convolve(outside, right[0])
     beside_right = left[0] if outside is None else convolve(outside, left[0])
-    return _others(left, beside_left) + _others(right, beside_right)
+    return leave_one_out(left, beside_left) + leave_one_out(right, beside_right)
+
+
+def draw_shares(tree: tuple, total: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw how a total is divided among the factors of a tree, in proportion to their product.
+
+    Parameters
+    ----------
+    tree : tuple
+        See `pair`.
+    total : (n,) array
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n, K) array
+        Logs of the shares, which add to one.
+    """
+    _, left, right = tree
+    if left is None:
+        return np.zeros((len(total), 1))
+    z = _draw_log_odds(left[0], right[0], total, rng.uniform(size=len(total)))
+    parts = [
+        special.log_expit(side)[:, None] + draw_shares(branch, total * special.expit(side), rng)
+        for branch, side in ((left, z), (right, -z))
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _draw_log_odds(first, second, s, probability):
+    """Quantiles of the log odds of the first factor's share of s, on as many panels as it takes."""
+    low, high = live_range(first, second, s)
+    result, left = np.empty(len(s)), np.arange(len(s))
+    panels = 8
+    while panels * len(NODES) <= _MOST_NODES:
+        edges = low[left, None] + (high - low)[left, None] * np.linspace(0, 1, panels + 1)
+        pairs = np.stack([edges[:, :-1], edges[:, 1:]], axis=2)
+        z = pairs.mean(axis=2, keepdims=True) + 0.5 * np.diff(pairs, axis=2) * NODES
+        values = log_integrand(first, second, s[left], z.reshape(len(left), -1)).reshape(z.shape)
+        density = np.exp(values - values.max(axis=(1, 2), keepdims=True))
+        fine, coarse = ((density @ rule).sum(axis=1) for rule in (KRONROD, GAUSS))
+        result[left] = inverse_cdf(pairs, density, probability[left])[0]
+        left = left[np.abs(coarse - fine) > _DRAWN * fine]
+        if len(left) == 0:
+            return result
+        panels *= 2
+    raise ArithmeticError("the law of a share has not converged")

@@ -8,7 +8,7 @@ dimensions, on which every share of a region is a mixture of Beta distributions.
 
 import numbers
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
@@ -17,11 +17,14 @@ from scipy import special, stats
 from hierarchical_exact import arguments
 from hierarchical_exact.convolution import (
     Factor,
+    draw_shares,
     leave_one_out,
     live_range,
     log_binomial,
     log_integrand,
+    pair,
 )
+from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import hyperparameter_grid
@@ -94,6 +97,7 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
     >>> bool(0.45 < posterior["pi"].mean().sel(group=0, category=0) < 12.5 / 21)
     True
     """
+    counts = arguments.labelled(counts, "group", "category")
     table = _table(counts)
     labels = _labels(counts, table)
     concentrations = _concentrations(baseline, table.shape[1])
@@ -117,7 +121,26 @@ def dirichlet_multinomial(counts, *, alpha, baseline):
         ]
         return xr.DataArray(values, dims=groups.dims, coords=groups.coords, name="elpd_loo")
 
-    return Posterior(marginals, solutions.log_evidence, elpd_loo, solutions.error)
+    totals = table.sum(axis=1).astype(int)
+
+    def draw(n, rng):
+        draws = solutions.draw(n, rng)
+        a = draws["alpha"][:, None] * draws["pi0"]
+        draws["pi"] = _draw_dirichlet(a[:, None] + table, rng)
+        return draws | {"pi_new": _draw_dirichlet(a, rng), "y_rep": rng.multinomial(totals, draws["pi"])}
+
+    def log_likelihood(draws):
+        coefficient = special.gammaln(totals + 1) - special.gammaln(table + 1).sum(axis=1)
+        return coefficient + special.xlogy(table, draws["pi"]).sum(axis=2)
+
+    return Posterior(
+        marginals,
+        solutions.log_evidence,
+        elpd_loo,
+        solutions.error,
+        joint=Joint(draw, labels.copy(data=table).rename("counts"), log_likelihood, groups),
+        call=partial(dirichlet_multinomial, counts, alpha=alpha, baseline=baseline),
+    )
 
 
 # -- arguments ----------------------------------------------------------------------------------
@@ -185,6 +208,13 @@ def _marginal(law, labels):
 # -- the likelihood of alpha ----------------------------------------------------------------------
 
 
+def _draw_dirichlet(a, rng):
+    """Draw shares from Dirichlet distributions along the last axis, however small the concentrations."""
+    # A Gamma variable of shape a is one of shape a + 1 times a power of a uniform one.
+    log_gamma = np.log(rng.standard_gamma(a + 1)) - rng.exponential(size=a.shape) / np.maximum(a, _TINY)
+    return special.softmax(log_gamma, axis=-1)
+
+
 class _Likelihood:
     """Likelihood of alpha, with pi and pi0 integrated out.
 
@@ -215,7 +245,8 @@ class _Likelihood:
             Factor(b + seen.sum(), _log_counts(column[seen]), width)
             for b, column, seen in zip(concentrations, table.T, positive.T, strict=True)
         ]
-        self.total, self.others = leave_one_out(self.factors)
+        self.tree = pair(self.factors)
+        self.total, self.others = self.tree[0], leave_one_out(self.tree)
 
     def __call__(self, alpha):
         """Log likelihood, (n,)."""
@@ -281,9 +312,9 @@ class _Solution:
 
     def __init__(self, table, prior, concentrations, level):
         self._level = level
-        self._likelihood = _Likelihood(table, concentrations, 0.5**level)
+        self.likelihood = _Likelihood(table, concentrations, 0.5**level)
         self.grid = hyperparameter_grid(
-            self._likelihood,
+            self.likelihood,
             {"alpha": prior},
             {"alpha": np.array([1.0, 1.0 + table.sum()])},
             tolerance=10.0 ** -(9 + 2 * level),
@@ -294,7 +325,7 @@ class _Solution:
         self._alpha = self.grid.points["alpha"][kept]
         self._weights = np.stack([weights[kept], self.grid.coarse[kept]])
         self._weights /= self._weights.sum(axis=1, keepdims=True)
-        self._log_total = self._likelihood.total(self._alpha)
+        self._log_total = self.likelihood.total(self._alpha)
         self._nodes = lru_cache(maxsize=None)(self._find_nodes)
         self._share = lru_cache(maxsize=None)(self._find_share)
 
@@ -310,7 +341,7 @@ class _Solution:
         if exists:
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
-        return max(self._likelihood.error, moved)
+        return max(self.likelihood.error, moved)
 
     # Below, k is a category, and y of n are the counts of a group in it.
 
@@ -369,7 +400,7 @@ class _Solution:
 
     def _log_baseline(self, k, z, rows=slice(None)):
         """Log density of logit pi0_k at z, given one node of alpha of `rows` per row of z."""
-        factor, others = self._likelihood.factors[k], self._likelihood.others[k]
+        factor, others = self.likelihood.factors[k], self.likelihood.others[k]
         log_total = self._log_total[rows].reshape((-1,) + (1,) * (np.ndim(z) - 1))
         return log_integrand(factor, others, self._alpha[rows], z) - log_total
 
@@ -449,7 +480,7 @@ class _Solution:
 
     def _spacing(self, k):
         """For each node of alpha: ends of the log odds of pi0_k, rate in t, alpha held down."""
-        factor, others = self._likelihood.factors[k], self._likelihood.others[k]
+        factor, others = self.likelihood.factors[k], self.likelihood.others[k]
         low, high = live_range(factor, others, self._alpha)
         z = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 257)
         density = np.exp(self._log_baseline(k, z))
@@ -527,6 +558,12 @@ class _Solutions:
         self._levels = []
         first = self._refine(lambda solution: (solution, solution.error))
         self.log_evidence, self.alpha, self.error = first.grid.log_evidence, first.alpha, first.error
+        self._first = first
+
+    def draw(self, n, rng):
+        """Joint draws of alpha, (n,), and of pi0, (n, K)."""
+        alpha = self._first.grid.sample(n, rng)["alpha"]
+        return {"alpha": alpha, "pi0": np.exp(draw_shares(self._first.likelihood.tree, alpha, rng))}
 
     def _refine(self, compute):
         """First result, over the levels, whose estimated error is small enough."""

@@ -74,9 +74,6 @@ class Law(Protocol):
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,), for 0 < q < 1."""
 
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, J)."""
-
 
 class FromDensity:
     """A law that needs no more than `mean`, `sd` and `density`: derive your own from it.
@@ -146,10 +143,6 @@ class FromDensity:
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
         """Quantiles, (n,)."""
         return self._curve.quantile(q, group)
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, J)."""
-        return self._curve.sample(n, rng)
 
     @cached_property
     def _curve(self):
@@ -232,10 +225,6 @@ class Frozen:
     def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
         """Quantiles, (n,)."""
         return self._distribution.ppf(q)
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, 1)."""
-        return self._distribution.rvs(size=(n, 1), random_state=rng)
 
 
 def _finite_or_infinite(moment):
@@ -392,12 +381,6 @@ class NormalMixture:
             ends[:, some] = middle[some] + unit[some] * shortest
         return ends, found
 
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, J)."""
-        weights, mean, scale = self._components
-        node = rng.choice(len(weights), size=n, p=weights)
-        return rng.normal(mean[node], scale[node])
-
 
 def listed(first: float, last: float) -> np.ndarray:
     """Counts from the first to the last, unless they are too many.
@@ -505,12 +488,6 @@ class Counts:
         reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
         return (self._first[group] + reached.argmax(axis=0)).astype(float)
 
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, J)."""
-        groups = self._probabilities.shape[1]
-        group = np.tile(np.arange(groups), n)
-        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
-
 
 class Curve:
     """J densities, each known on the Gauss-Kronrod nodes of its panels.
@@ -610,12 +587,6 @@ class Curve:
             if done.all():
                 break
         return self._map("to_x", z, group)
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent draws, (n, J)."""
-        groups = len(self._sizes)
-        group = np.tile(np.arange(groups), n)
-        return self.quantile(rng.uniform(size=n * groups), group).reshape(n, groups)
 
     def _map(self, method, values, group):
         """Apply a method of each group's axis."""

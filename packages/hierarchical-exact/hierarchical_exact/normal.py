@@ -6,11 +6,14 @@ section 5.4). The scales are integrated numerically.
 """
 
 from copy import copy
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from hierarchical_exact import accuracy, arguments
+from hierarchical_exact.groups import Groups
+from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import hyperparameter_grid, ridge_grid
@@ -203,6 +206,28 @@ class _Hierarchy:
         return _log_normal(left / rest, total / rest)
 
 
+def _draw(coefficients, grid, noise, n, rng):
+    """Joint draws of the hyperparameters, of the group means and of a new group's mean.
+
+    `noise` takes hyperparameters and gives the variances of the group means' estimates, (n or 1, J).
+    """
+    scales = grid.sample(n, rng)
+    tau = scales["tau"][:, None]
+    total = noise(scales) + tau**2
+    mean, root, _ = coefficients.solve(total)
+    drawn = mean + np.einsum("nab,nb->na", root, rng.standard_normal(mean.shape))
+    known = np.zeros_like(root)
+    every = [coefficients.coefficient(i, drawn, known)[0] for i in range(len(coefficients.known))]
+    fitted = drawn @ coefficients.design.T
+    left = coefficients.residual - fitted
+    shrinkage = noise(scales) / total
+    near, far = coefficients.y - shrinkage * left, coefficients.offset + fitted + tau**2 / total * left
+    theta = np.where(shrinkage < 0.5, near, far)
+    theta = theta + tau * np.sqrt(shrinkage) * rng.standard_normal(theta.shape)
+    new = every[0] + scales["tau"] * rng.standard_normal(n)
+    return scales | {"mu": every[0], "beta": np.stack(every, axis=1)[:, 1:], "theta": theta, "theta_new": new}
+
+
 def normal(
     y,
     sigma,
@@ -269,6 +294,7 @@ def normal(
     >>> round(posterior["mu"].mean(), 1)
     7.5
     """
+    y, sigma, covariates = (arguments.labelled(one) for one in (y, sigma, covariates))
     values = arguments.vector("y", y)
     noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
     arguments.same_labels("sigma", sigma, "y", y)
@@ -321,8 +347,23 @@ def normal(
         found = accuracy.leave_one_out(grid, hierarchy.without, evidence_without, len(values))
         return _wrap_units(found, names)
 
+    def draw(n, rng):
+        draws = _draw(hierarchy.coefficients, grid, lambda _: noise[None], n, rng)
+        return draws | {"y_rep": rng.normal(draws["theta"], noise_sd)}
+
+    def log_likelihood(draws):
+        return _log_normal(values - draws["theta"], noise)
+
     proper = np.isfinite(sd) and tau is not None
-    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
+    return Posterior(
+        marginals,
+        grid.log_evidence if proper else None,
+        elpd_loo,
+        error,
+        joint=Joint(draw, names.copy(data=values).rename("y"), log_likelihood),
+        groups=Groups(hierarchy, names),
+        call=partial(normal, y, sigma, mu=mu, tau=tau, covariates=covariates, beta=beta),
+    )
 
 
 def normal_groups(y, group, *, mu, tau, sigma):
@@ -382,6 +423,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     <xarray.DataArray ()> Size: 1B
     array(True)
     """
+    y, group = arguments.labelled(y, "observation"), arguments.labelled(group, "observation")
     values = arguments.vector("y", y)
     arguments.same_labels("group", group, "y", y)
     codes, names = _groups(group, values)
@@ -474,8 +516,23 @@ def normal_groups(y, group, *, mu, tau, sigma):
         found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values))
         return _wrap_units(found, units)
 
+    def draw(n, rng):
+        draws = _draw(hierarchy.coefficients, grid, lambda d: d["sigma"][:, None] ** 2 / count, n, rng)
+        return draws | {"y_rep": rng.normal(draws["theta"][:, codes], draws["sigma"][:, None])}
+
+    def log_likelihood(draws):
+        return _log_normal(values - draws["theta"][:, codes], draws["sigma"][:, None] ** 2)
+
     proper = np.isfinite(sd) and tau is not None
-    return Posterior(marginals, grid.log_evidence if proper else None, elpd_loo, error)
+    return Posterior(
+        marginals,
+        grid.log_evidence if proper else None,
+        elpd_loo,
+        error,
+        joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood),
+        groups=Groups(hierarchy, names),
+        call=partial(normal_groups, y, group, mu=mu, tau=tau, sigma=sigma),
+    )
 
 
 def normal_sample(y, *, mu, sigma):
@@ -523,7 +580,14 @@ def normal_sample(y, *, mu, sigma):
     whole = normal_groups(y, np.zeros(np.size(y), dtype=int), mu=mu, tau=0.0, sigma=sigma)
     marginals = {name: whole[name] for name in ("mu", "sigma", "y_rep")}
     log_evidence = None if mu is None else whole.log_evidence
-    return Posterior(marginals, log_evidence, lambda: whole.elpd_loo, whole.error)
+    return Posterior(
+        marginals,
+        log_evidence,
+        lambda: whole.elpd_loo,
+        whole.error,
+        joint=whole.joint,
+        call=partial(normal_sample, y, mu=mu, sigma=sigma),
+    )
 
 
 # -- pieces -------------------------------------------------------------------------------------

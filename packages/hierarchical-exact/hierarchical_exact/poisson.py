@@ -6,7 +6,7 @@ handled by their logs, x = log(lam).
 """
 
 import numbers
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.polynomial import legendre
 from scipy import special, stats
 
 from hierarchical_exact import accuracy, arguments
+from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts, Curve, NormalMixture, listed
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import (
@@ -36,6 +37,8 @@ _NO_SPREAD = 1e-100
 _SLICE = 2_000_000
 _BLOCK = 16384
 _LOG_2PI = np.log(2 * np.pi)
+# Rounds of rejection; each takes more than half of what is left.
+_MOST_ROUNDS = 200
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -88,6 +91,7 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
     >>> bool(1 < posterior["lam"].mean()[0] < 2)
     True
     """
+    counts, exposure = arguments.labelled(counts), arguments.labelled(exposure)
     data = _Data(*_check_data(counts, exposure))
     priors = {
         "mu_log": _location_prior("mu_log", mu_log),
@@ -118,7 +122,26 @@ def poisson(counts, exposure, *, mu_log, sigma_log):
         )
         return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
 
-    return Posterior(marginals, grid.log_evidence, elpd_loo, error)
+    def draw(n, rng):
+        population = grid.sample(n, rng)
+        mu, sigma = population["mu_log"], population["sigma_log"]
+        x = _draw_logs(data.y, data.log_e, mu[:, None], sigma[:, None], rng)
+        if priors["sigma_log"] == _NO_SPREAD:
+            population["sigma_log"] = np.zeros(n)
+        new = np.exp(mu + sigma * rng.standard_normal(n))
+        return population | {"lam": np.exp(x), "lam_new": new, "y_rep": rng.poisson(np.exp(data.log_e + x))}
+
+    def log_likelihood(draws):
+        return data.log_rate_likelihood(np.log(draws["lam"]), slice(None))
+
+    return Posterior(
+        marginals,
+        grid.log_evidence,
+        elpd_loo,
+        error,
+        joint=Joint(draw, names.copy(data=data.y).rename("counts"), log_likelihood),
+        call=partial(poisson, counts, exposure, mu_log=mu_log, sigma_log=sigma_log),
+    )
 
 
 # -- arguments ----------------------------------------------------------------------------------
@@ -304,6 +327,48 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
         return log_integral
     first, second = first / total, second / total
     return log_integral, mode + sigma * first, sigma**2 * (second - first**2)
+
+
+def _draw_logs(y, log_e, mu, sigma, rng):
+    """Draw the logs of the rates given the population and the counts, (n, J), by rejection.
+
+    The log density, less its peak, is concave in the distance t from the mode (see `_ends`): it lies below
+    its tangents near the places where it has fallen by one, and below zero between them.
+    """
+    mode, _ = _mode(y, log_e, mu, sigma)
+    log_mean = np.minimum(log_e + mode, 690.0)
+    mean, ends = np.exp(log_mean), _ends(sigma, log_mean, 1.0)
+
+    def fall(t, mean, sigma):
+        return 0.5 * t * t + mean * (np.expm1(sigma * t) - sigma * t)
+
+    result = np.empty(mode.shape)
+    open_ = np.indices(mode.shape).reshape(2, -1)
+    sigma = np.broadcast_to(sigma, mode.shape)
+    for _ in range(_MOST_ROUNDS):
+        if not open_.size:
+            return mode + sigma * result
+        at = tuple(open_)
+        m, s = mean[at], sigma[at]
+        tangents = []
+        for side, end in zip((-1.0, 1.0), ends, strict=True):
+            t = side * end[at]
+            slope = side * (t + m * s * np.expm1(s * t))
+            tangents.append((end[at] - fall(t, m, s) / slope, slope))
+        (left, left_slope), (right, right_slope) = tangents
+        areas = np.stack([1 / left_slope, left + right, 1 / right_slope])
+        part = (rng.uniform(size=len(m)) * areas.sum(axis=0) > np.cumsum(areas, axis=0)).sum(axis=0)
+        beyond = rng.exponential(size=len(m))
+        t = np.where(
+            part == 1,
+            rng.uniform(size=len(m)) * (left + right) - left,
+            np.where(part == 0, -left - beyond / left_slope, right + beyond / right_slope),
+        )
+        hat = np.where(part == 1, 0.0, beyond)
+        taken = rng.exponential(size=len(m)) > fall(t, m, s) - hat
+        result[at] = np.where(taken, t, np.nan)
+        open_ = open_[:, ~taken]
+    raise ArithmeticError("a rate cannot be drawn: the population may be too extreme")
 
 
 class _Data:

@@ -1,13 +1,18 @@
 """What the exact functions return: a posterior, and a marginal for each of its quantities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from itertools import product
+from operator import attrgetter, getitem
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy import special
 from scipy.optimize import elementwise
 
+from hierarchical_exact import arguments
 from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
 from hierarchical_exact.quadrature import Grid, PointGrid
 
@@ -35,6 +40,8 @@ class Marginal:
         One entry per group; its dims and coords label the results. ``None`` for a scalar quantity.
     nodes : int
         Size of the mixture, which decides how many groups are handled at a time.
+    origin : (callable, tuple), optional
+        What makes this marginal of which arguments; it is pickled as these.
 
     See Also
     --------
@@ -52,12 +59,29 @@ class Marginal:
     True
     """
 
-    def __init__(self, law: Callable, labels: xr.DataArray | None = None, nodes: int = 1):
+    def __init__(
+        self, law: Callable, labels: xr.DataArray | None = None, nodes: int = 1, origin: tuple | None = None
+    ):
+        self._origin = origin
         self._law = law
         self._labels = labels
         self._nodes = max(nodes, 1)
         self._cache = None
         self._known_moments = None
+
+    def __reduce__(self):
+        """Where it comes from, which is where a pickle finds it again."""
+        if self._origin is None:
+            raise TypeError("this marginal cannot be pickled: pickle its posterior, or what it was made of")
+        return self._origin
+
+    def __repr__(self):
+        """Mean and sd of a scalar; labels of groups."""
+        if self._labels is None:
+            mean, sd = (_found(moment) for moment in (self.mean, self.sd))
+            known = not isinstance(mean, ArithmeticError) and not isinstance(sd, ArithmeticError)
+            return f"<exact marginal: {mean:.4g} ± {sd:.4g}>" if known else "<exact marginal>"
+        return f"<exact marginals {_shape(self._labels)}>"
 
     @property
     def size(self):
@@ -81,7 +105,8 @@ class Marginal:
         ).sel(**labels)
         chosen = np.atleast_1d(positions.values).ravel()
         law = _subset(self._law, chosen)
-        return Marginal(law, positions if positions.ndim else None, self._nodes)
+        origin = (_selected, (self, labels))
+        return Marginal(law, positions if positions.ndim else None, self._nodes, origin)
 
     def mean(self):
         """Posterior mean; infinite where it does not exist."""
@@ -94,6 +119,10 @@ class Marginal:
     def cdf(self, x):
         """Probability of at most x. An array x adds the dim ``x``."""
         return self._at(x, "cdf", "x")
+
+    def sf(self, x):
+        """Probability of more than x, to the absolute accuracy of `cdf`. An array x adds the dim ``x``."""
+        return 1 - self.cdf(x)
 
     def pdf(self, x):
         """Density at x, or the probability of x for counts. An array x adds the dim ``x``."""
@@ -206,8 +235,8 @@ class Marginal:
 
         Parameters
         ----------
-        prob : float
-            Probability inside, strictly between 0 and 1.
+        prob : float or sequence of float
+            Probability inside, strictly between 0 and 1; several add the dim ``prob``.
 
         Returns
         -------
@@ -219,30 +248,15 @@ class Marginal:
         ValueError
             If `prob` does not lie strictly between 0 and 1.
         """
+        if np.ndim(prob) == 1:
+            several = xr.DataArray(np.asarray(prob), dims="prob", coords={"prob": prob}, name="prob")
+            return xr.concat([self.hdi(float(one)) for one in prob], several)
         if not (np.isscalar(prob) and 0 < prob < 1):
             raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
         bounds = [np.empty((2, 0))]
         bounds += [_hdi(law, prob, count) for law, count in self._laws()]
         bounds = np.concatenate(bounds, axis=1)
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
-
-    def sample(self, n, rng):
-        """Draw n independent values (for each group independently of the others given the node).
-
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        numpy.ndarray for a scalar, xarray.DataArray with the dim ``sample`` for groups.
-        """
-        if not isinstance(rng, np.random.Generator):
-            raise ValueError(f"rng is {rng!r}: give np.random.default_rng(seed)")
-        draws = np.concatenate([law.sample(n, rng) for law, _ in self._laws()], axis=1)
-        wrapped = self._wrap(draws, xr.DataArray(np.arange(n), dims="sample"))
-        return wrapped.values if self._labels is None else wrapped
 
     # -- how it works ---------------------------------------------------------------------------
 
@@ -319,7 +333,7 @@ def marginal(distribution: Any) -> Marginal:
     Returns
     -------
     Marginal
-        A scalar, with `mean`, `sd`, `cdf`, `pdf`, `quantile`, `hdi`, `expect` and `sample`.
+        A scalar, with `mean`, `sd`, `cdf`, `pdf`, `quantile`, `hdi` and `expect`.
 
     Raises
     ------
@@ -339,8 +353,18 @@ def marginal(distribution: Any) -> Marginal:
     >>> [round(float(end), 4) for end in marginal(stats.expon()).hdi(0.95)]
     [0.0, 2.9957]
     """
-    law = _frozen_law(distribution)
-    return Marginal(lambda _: law)
+    law = _frozen_law(arguments.of_old_style(distribution))
+    return Marginal(lambda _: law, origin=(marginal, (distribution,)))
+
+
+def _selected(whole, labels):
+    """The groups of a marginal that these labels select."""
+    return whole.sel(**labels)
+
+
+def _shape(labels):
+    """Dims and sizes of labels, as text."""
+    return "(" + ", ".join(f"{dim}: {size}" for dim, size in labels.sizes.items()) + ")"
 
 
 def _frozen_law(distribution):
@@ -396,8 +420,10 @@ def _found(moment):
         return error
 
 
-class Posterior:
+class Posterior(Mapping):
     """An exact posterior: ``posterior["tau"]`` is the marginal of tau.
+
+    It is a mapping from the names of its quantities to their marginals.
 
     Parameters
     ----------
@@ -408,6 +434,12 @@ class Posterior:
         Computes the leave-one-out log densities when they are first asked for.
     error : float
         Estimated error of means, sds and quantiles, in posterior sds.
+    joint : hierarchical_exact.joint.Joint, optional
+        How it is drawn from.
+    groups : hierarchical_exact.groups.Groups, optional
+        Exact comparisons of its groups.
+    call : callable, optional
+        Makes it again, which is what unpickling does; itself to be pickled.
 
     Attributes
     ----------
@@ -429,17 +461,31 @@ class Posterior:
     >>> priors = {"mu": stats.norm(0, 20), "tau": stats.halfnorm(scale=10)}
     >>> posterior = exact.normal([28, 8, -3], [15, 10, 16], **priors)
     >>> posterior
-    <exact posterior of mu, tau, theta_new, theta, y_rep>
-    >>> posterior.elpd_loo.dims, posterior.error < 1e-6
-    (('group',), True)
+    <exact posterior of mu, tau, theta_new, theta (group: 3), y_rep (group: 3)>
+    >>> posterior.elpd_loo.dims, posterior.error < 1e-6, "tau" in posterior
+    (('group',), True, True)
     """
 
-    def __init__(self, marginals, log_evidence, elpd_loo, error):
+    def __init__(self, marginals, log_evidence, elpd_loo, error, *, joint=None, groups=None, call=None):
         self.error = error
+        self.joint = joint
         self._marginals = marginals
         self._log_evidence = log_evidence
         self._leave_one_out = elpd_loo
         self._elpd_loo = None
+        self._groups = groups
+        self._call = deepcopy(call)
+        if call is not None:
+            for name, one in marginals.items():
+                one._origin = getitem, (self, name)
+        if groups is not None:
+            groups.origin = attrgetter("groups"), (self,)
+
+    def __reduce__(self):
+        """The call that makes it."""
+        if self._call is None:
+            raise TypeError("this posterior cannot be pickled: it does not know the call that makes it")
+        return self._call, ()
 
     @property
     def quantities(self):
@@ -452,9 +498,115 @@ class Posterior:
             raise KeyError(f"no quantity {name!r} here; there are {', '.join(self._marginals)}")
         return self._marginals[name]
 
-    def __repr__(self):
+    def __iter__(self):
         """Names of the quantities."""
-        return f"<exact posterior of {', '.join(self._marginals)}>"
+        return iter(self._marginals)
+
+    def __len__(self):
+        """Number of quantities."""
+        return len(self._marginals)
+
+    def __repr__(self):
+        """Names of the quantities, and their groups."""
+        labels = self._labels().items()
+        names = [name if label is None else f"{name} {_shape(label)}" for name, label in labels]
+        return f"<exact posterior of {', '.join(names)}>"
+
+    def summary(self, prob=0.89):
+        """Table of mean, sd and highest density interval of every quantity and group.
+
+        Parameters
+        ----------
+        prob : float
+            Probability inside the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With ``mean``, ``sd``, ``lower`` and ``upper``, by names such as ``theta[A]``. A moment that
+            cannot be told is NaN.
+        """
+        return pd.concat([_summary(name, one, prob) for name, one in self.items()])
+
+    def sample(self, n, rng):
+        """Draw from the joint posterior of all quantities, new groups and new data.
+
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        xarray.Dataset
+            Each quantity with the dim ``sample``. One sample is one state of the world: its groups
+            come from its hyperparameters, its new data from its groups, and shares add to one.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or the model has no joint draws.
+
+        Examples
+        --------
+        The probability that the first of three groups has the greatest mean:
+
+        >>> import hierarchical_exact as exact
+        >>> from scipy import stats
+        >>> priors = {"mu": stats.norm(0, 20), "tau": stats.halfnorm(scale=10)}
+        >>> posterior = exact.normal([28, 8, -3], [15, 10, 16], **priors)
+        >>> draws = posterior.sample(4000, np.random.default_rng(1))
+        >>> bool(abs((draws["theta"].idxmax("group") == 0).mean() - 0.526) < 0.04)
+        True
+        """
+        return self._joint().sample(n, rng, self._labels())
+
+    def to_datatree(self, *, chains=4, draws=1000, rng=None):
+        """Joint draws as ArviZ takes them, for its plots, summaries and checks.
+
+        Parameters
+        ----------
+        chains, draws : int
+            Draws are independent; they come in chains because ArviZ asks for some.
+        rng : numpy.random.Generator, optional
+            By default a new one, so that results differ from call to call.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``posterior``, ``posterior_predictive`` (new data, under the name of the data),
+            ``log_likelihood`` and ``observed_data``.
+
+        Raises
+        ------
+        ValueError
+            As `sample`.
+        """
+        rng = np.random.default_rng() if rng is None else rng
+        return self._joint().to_datatree(chains, draws, rng, self._labels())
+
+    @property
+    def groups(self):
+        """Exact comparisons of the groups of a Normal model (see `hierarchical_exact.groups.Groups`).
+
+        Raises
+        ------
+        ValueError
+            For other models.
+        """
+        if self._groups is None:
+            raise ValueError(
+                "groups are compared exactly in `normal` and `normal_groups`: take `sample` here"
+            )
+        return self._groups
+
+    def _joint(self):
+        if self.joint is None:
+            raise ValueError("this posterior has no joint draws: give joint to Posterior")
+        return self.joint
+
+    def _labels(self):
+        return {name: one._labels for name, one in self.items()}
 
     @property
     def log_evidence(self):
@@ -478,6 +630,19 @@ class Posterior:
         if self._elpd_loo is None:
             self._elpd_loo = self._leave_one_out()
         return self._elpd_loo
+
+
+def _summary(name, one, prob):
+    """Rows of one quantity in the table of a posterior."""
+    labels = one._labels
+    rows = [name]
+    if labels is not None:
+        names = [labels[dim].values for dim in labels.dims]
+        rows = [f"{name}[{', '.join(map(str, label))}]" for label in product(*names)]
+    moments = [_found(moment) for moment in (one.mean, one.sd)]
+    mean, sd = (np.nan if isinstance(value, ArithmeticError) else np.ravel(value) for value in moments)
+    lower, upper = one.hdi(prob).values.reshape(-1, 2).T
+    return pd.DataFrame({"mean": mean, "sd": sd, "lower": lower, "upper": upper}, index=rows)
 
 
 class _Chosen:
@@ -504,9 +669,6 @@ class _Chosen:
 
     def support(self, group):
         return self._inner.support(self._chosen[group])
-
-    def sample(self, n, rng):
-        return self._inner.sample(n, rng)[:, self._chosen]
 
 
 def _subset(law, chosen):

@@ -5,7 +5,7 @@ A hyperparameter posterior becomes a finite set of nodes with weights. Two rules
 from the first bounds the error (Piessens et al., 1983, QUADPACK).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -82,12 +82,15 @@ class Axis:
     lower, upper : float
         Ends of the support. With a finite `lower`, integration runs over ``log(x - lower)``, on which
         a density that piles up at the boundary is smooth; otherwise over ``x`` itself.
+    jumps : sequence of float
+        Where the density jumps, which must be between panels.
     """
 
     name: str
     hints: np.ndarray
     lower: float = -np.inf
     upper: float = np.inf
+    jumps: Sequence[float] = ()
 
     @property
     def logarithmic(self):
@@ -132,7 +135,8 @@ def prior_axis(name, prior, hints=()):
         return Axis(name, hints, lower=0.0)
     lower, upper = (float(end) for end in prior.support())
     quantiles = prior.ppf([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
-    return Axis(name, np.concatenate([hints, quantiles]), lower=lower, upper=upper)
+    jumps = getattr(getattr(prior, "dist", None), "_hbins", ())  # of a histogram
+    return Axis(name, np.concatenate([hints, quantiles]), lower=lower, upper=upper, jumps=jumps)
 
 
 class Grid:
@@ -224,6 +228,30 @@ class Grid:
         mean = self.expectation(x)
         return np.sqrt(self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2))
 
+    def sample(self, n, rng):
+        """Draw hyperparameters from their joint posterior: (n,) values of each, by name."""
+        known = {name: np.full(n, x[0]) for name, x in self.points.items() if name not in self._axes}
+        return self._draw(n, rng) | known
+
+    def _draw(self, n, rng):
+        """Draws of the variables of integration, before they are mapped to others."""
+        uniforms = rng.uniform(size=(len(self._axes), n))
+        first, *second = self._axes.values()
+        _, pairs, density = Grid.curve(self, first.name)
+        z, panel, local = inverse_cdf(pairs, np.broadcast_to(density, (n, *density.shape)), uniforms[0])
+        draws = {first.name: first.to_x(z)}
+        if second:
+            # The density of the second, where the first has been drawn, by the polynomials of its panel.
+            basis = legendre.legvander(local, len(NODES) - 1) @ TO_LEGENDRE
+            pairs = self._intervals[second[0].name]
+            along = np.empty((n, self._density.shape[1]))
+            for p in np.unique(panel):
+                rows = slice(p * len(NODES), (p + 1) * len(NODES))
+                along[panel == p] = basis[panel == p] @ self._density[rows]
+            along = np.maximum(along, 0.0).reshape(n, len(pairs), len(NODES))
+            draws[second[0].name] = second[0].to_x(inverse_cdf(pairs, along, uniforms[1])[0])
+        return draws
+
     def curve(self, name):
         """Density of one hyperparameter, as panels of node values in its integration variable.
 
@@ -297,12 +325,13 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
 
     low, high = _bracket(log_f, axes)
     intervals = []
-    for a, b in zip(low, high, strict=True):
+    for axis, a, b in zip(axes, low, high, strict=True):
         panels = 6
         if len(axes) == 1 and tolerance < 1e-9 and axes[0].logarithmic:
             # What is asked at the nodes may bend within a unit of a log where the density does not.
             panels = max(panels, int(np.ceil((b - a) / 3)))
-        edges = np.linspace(a, b, panels + 1)
+        jumps = axis.to_z(np.asarray(axis.jumps, dtype=float))
+        edges = np.union1d(np.linspace(a, b, panels + 1), jumps[(jumps > a) & (jumps < b)])
         intervals.append(list(pairwise(edges)))
     cells = {}
     for _ in range(_ROUNDS):
@@ -545,6 +574,45 @@ class PointGrid:
         """Value at the node."""
         return np.asarray(values)[0]
 
+    def sample(self, n, rng):  # noqa: ARG002
+        """The known values, n times."""
+        return {name: np.full(n, x[0]) for name, x in self.points.items()}
+
+
+def inverse_cdf(pairs, density, probability):
+    """Quantiles of densities that are known on the Gauss-Kronrod nodes of their panels.
+
+    Parameters
+    ----------
+    pairs : (P, 2) or (n, P, 2) array
+        Ends of the panels.
+    density : (n, P, 15) array
+        Not necessarily normalised.
+    probability : (n,) array
+
+    Returns
+    -------
+    z : (n,) array
+    panel : (n,) array of int
+    local : (n,) array
+        The place of z within its panel, on [-1, 1].
+    """
+    rows = np.arange(len(density))
+    pairs = np.broadcast_to(pairs, (*density.shape[:2], 2))
+    half = 0.5 * (pairs[..., 1] - pairs[..., 0])
+    mass = np.cumsum(half * (density @ KRONROD), axis=1)
+    wanted = probability * mass[:, -1]
+    panel = np.minimum((mass < wanted[:, None]).sum(axis=1), density.shape[1] - 1)
+    before = np.where(panel > 0, mass[rows, panel - 1], 0.0)
+    integral = legendre.legint(density[rows, panel] @ TO_LEGENDRE.T, lbnd=-1, axis=1).T
+    wanted = (wanted - before) / half[rows, panel]
+    low, high = np.full(len(rows), -1.0), np.ones(len(rows))
+    for _ in range(50):
+        local = 0.5 * (low + high)
+        below = legendre.legval(local, integral, tensor=False) < wanted
+        low, high = np.where(below, local, low), np.where(below, high, local)
+    return pairs[rows, panel].mean(axis=1) + half[rows, panel] * local, panel, local
+
 
 def hyperparameter_grid(log_likelihood, priors, hints, *, tolerance):
     """Posterior grid of hyperparameters, some of which may be known.
@@ -628,15 +696,22 @@ def ridge_grid(log_likelihood, priors, hints, *, tolerance):
     grid = integrate(sheared, axes, tolerance=tolerance)
     logs = scales(np.log(grid.points["r"]), grid.points["z"])
     grid.points = {name: np.exp(log) for name, log in zip(priors, logs, strict=True)}
-    return _Ridge(grid, log_density, first, tolerance)
+    return _Ridge(grid, log_density, scales, first, tolerance)
 
 
 class _Ridge(Grid):
     """Grid over r and z that answers for the two scales."""
 
-    def __init__(self, grid, log_density, first, tolerance):
+    def __init__(self, grid, log_density, scales, first, tolerance):
         self.__dict__ |= grid.__dict__
+        self._scales = scales
         self._log_density, self._first, self._tolerance = log_density, first, tolerance
+
+    def sample(self, n, rng):
+        """Draws of the two scales, (n,) each, by name."""
+        draws = self._draw(n, rng)
+        logs = self._scales(np.log(draws["r"]), draws["z"])
+        return {name: np.exp(log) for name, log in zip(self.points, logs, strict=True)}
 
     def curve(self, name):
         """Density of one scale (see `Grid.curve`), from integrals across the ridge at each of its values."""

@@ -153,12 +153,6 @@ class Shares:
         result = curve.quantile(np.clip(within, 0, 1), group)
         return np.where(within <= 0, 0.0, np.where(within >= 1, 1.0, result))
 
-    def sample(self, n, rng):
-        """Independent draws, (n, J)."""
-        groups = len(self._mean)
-        group = np.tile(np.arange(groups), n)
-        return self.quantile(rng.uniform(size=len(group)), group).reshape(n, groups)
-
 
 class _Share:
     """Axis of a share that is integrated over its log odds."""

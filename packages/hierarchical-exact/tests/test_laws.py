@@ -131,8 +131,6 @@ def test_a_distribution_of_scipy_as_a_marginal():
     low, high = marginal.hdi(0.89).values
     assert gamma.cdf(high) - gamma.cdf(low) == pytest.approx(0.89, abs=1e-9)
     assert gamma.pdf(high) == pytest.approx(gamma.pdf(low), rel=1e-6)
-    draws = marginal.sample(2000, np.random.default_rng(3))
-    assert stats.kstest(draws, gamma.cdf).pvalue > 1e-4
 
 
 def test_moments_that_scipy_does_not_know_are_infinite():
@@ -172,9 +170,6 @@ def test_a_law_known_by_its_density_gives_all_the_rest():
     expected = stats.beta.ppf(np.tile(Q, 4), a[group], b[group])
     np.testing.assert_allclose(law.quantile(np.tile(Q, 4), group), expected, rtol=1e-6)
     np.testing.assert_allclose(law.cdf(expected, group), np.tile(Q, 4), rtol=1e-5)
-    draws = law.sample(2000, np.random.default_rng(5))
-    for j in range(4):
-        assert stats.kstest(draws[:, j], stats.beta(a[j], b[j]).cdf).pvalue > 1e-4
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,26 @@ def test_the_two_rules_bound_the_error():
     grid = integrate(lambda x: -np.abs(x - 0.3), [Axis("x", np.array([0.0, 1.0]))], tolerance=1e-7)
     error = abs(np.exp(grid.log_evidence) / 2 - 1)
     assert error < 1e-6
+
+
+def test_draws_come_from_both_dimensions_together():
+    """A correlated Normal of x and log(s): every second moment within Monte Carlo error."""
+    rho, n = 0.9, 20_000
+
+    def log_density(x, s):
+        z = np.log(s)
+        return -0.5 * (x**2 - 2 * rho * x * z + z**2) / (1 - rho**2) - z
+
+    axes = [quadrature.Axis("x", np.zeros(1)), quadrature.Axis("s", np.ones(1), lower=0.0)]
+    draws = quadrature.integrate(log_density, axes).sample(n, np.random.default_rng(2))
+    x, z = draws["x"], np.log(draws["s"])
+    for product, expected in (
+        (x, 0),
+        (z, 0),
+        (x * x, 1),
+        (z * z, 1),
+        (x * z, rho),
+        (x * x * z * z, 1 + 2 * rho**2),
+    ):
+        assert abs(product.mean() - expected) < 4 * product.std() / np.sqrt(n)
+    assert stats.kstest((x - rho * z) / np.sqrt(1 - rho**2), "norm").pvalue > 1e-3

@@ -1,0 +1,71 @@
+"""Joint draws of all quantities of a posterior, with labels, and in the form that ArviZ takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+
+@dataclass(frozen=True)
+class Joint:
+    """How a model draws from its joint posterior.
+
+    Attributes
+    ----------
+    draw : callable
+        Takes n and a random generator; gives arrays of n rows by the names of the quantities, of new data
+        under ``y_rep``.
+    observed : xarray.DataArray
+        The data, with their name and labels.
+    log_likelihood : callable
+        Takes what `draw` gives; gives the (n, ...) log likelihoods of the units given their parameters.
+    units : xarray.DataArray, optional
+        Labels of the units, where they are not those of the data.
+    """
+
+    draw: Callable
+    observed: xr.DataArray
+    log_likelihood: Callable
+    units: xr.DataArray | None = None
+
+    def sample(self, n, rng, labels):
+        """Draws as a dataset with the dim ``sample``, of the quantities that have labels (or ``None``)."""
+        draws = self.draw(*_checked(n, rng))
+        return xr.Dataset({name: _labelled(draws[name], label) for name, label in labels.items()})
+
+    def to_datatree(self, chains, draws, rng, labels):
+        """Draws, new data, log likelihoods and the data, in ArviZ's groups."""
+        raw = self.draw(*_checked(chains * draws, rng))
+        sampled = xr.Dataset({name: _labelled(raw[name], label) for name, label in labels.items()})
+        name, units = self.observed.name, self.observed if self.units is None else self.units
+        groups = {
+            "posterior": sampled.drop_vars("y_rep"),
+            "posterior_predictive": sampled[["y_rep"]].rename(y_rep=name),
+            "log_likelihood": xr.Dataset({name: _labelled(self.log_likelihood(raw), units)}),
+        }
+        groups = {key: _in_chains(dataset, chains, draws) for key, dataset in groups.items()}
+        return xr.DataTree.from_dict(groups | {"observed_data": self.observed.to_dataset()})
+
+
+def _checked(n, rng):
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng is {rng!r}: give np.random.default_rng(seed)")
+    if not (np.isscalar(n) and n == int(n) and n > 0):
+        raise ValueError(f"n is {n!r}: give the number of draws, such as 4000")
+    return int(n), rng
+
+
+def _labelled(values, labels):
+    """Draws with the labels of their groups."""
+    if labels is None:
+        return xr.DataArray(values.reshape(len(values)), dims="sample")
+    shape = (len(values), *labels.shape)
+    return xr.DataArray(values.reshape(shape), dims=("sample", *labels.dims), coords=labels.coords)
+
+
+def _in_chains(dataset, chains, draws):
+    """Independent draws, cut into chains."""
+    chain, draw = np.repeat(np.arange(chains), draws), np.tile(np.arange(draws), chains)
+    dataset = dataset.assign_coords(chain=("sample", chain), draw=("sample", draw))
+    return dataset.set_index(sample=["chain", "draw"]).unstack("sample").transpose("chain", "draw", ...)
