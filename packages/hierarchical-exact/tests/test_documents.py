@@ -38,7 +38,6 @@ def own_model():
 
 
 def test_the_readme_prints_what_it_says():
-    pytest.importorskip("arviz")
     names = {}
     for code, expected in zip(blocks("README.md"), blocks("README.md", "text"), strict=True):
         printed, started = io.StringIO(), time.process_time()

@@ -96,6 +96,7 @@ def table(kept):
     for result in kept["results"]:
         moved, unit = difference(result)
         shown = f"{moved:.1f}" if moved > 0.1 else f"{moved:.0e}".replace("e-0", "e-")
+        shown = "under 1e-8" if moved < 1e-8 else shown
         seconds = ours[result["problem"]]
         times = f"{result['seconds']:.2f} | {seconds:.3f}"
         lines.append(f"| {result['peer']} | {result['problem']} | {shown} {unit} | {times} |")
