@@ -75,4 +75,4 @@ lock:  ## compile requirements.txt anew from pyproject.toml
 	@sh tooling/scripts/setup.sh --lock
 
 clean:  ## remove what was built and cached (the environment stays)
-	rm -rf _build .venv/home .jupyter_cache jupyter_execute .pytest_cache .hypothesis .ruff_cache
+	rm -rf _build .cache .venv/home .jupyter_cache jupyter_execute .pytest_cache .hypothesis .ruff_cache

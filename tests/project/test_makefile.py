@@ -35,6 +35,19 @@ def test_names_reach_the_command_as_they_are(project, name):
     assert not (project / "x").exists()
 
 
+def test_clean_takes_all_that_was_built_and_cached_and_leaves_the_environment(project):
+    listed = (ROOT / ".gitignore").read_text().split()
+    ours = [name.strip("/") for name in listed if not any(mark in name.strip("/") for mark in "/*")]
+    for name in [*ours, ".venv/home"]:
+        (project / name).mkdir(exist_ok=True)
+    assert make(project, "clean").returncode == 0
+    # Byte code and an editor's drafts lie everywhere; a hand-out is the teacher's.
+    kept = {".venv", ".tools", "__pycache__", ".ipynb_checkpoints", "handout"}
+    assert {name for name in ours if (project / name).exists()} == kept
+    assert (project / ".venv/bin/python").exists()
+    assert not (project / ".venv/home").exists()
+
+
 @pytest.mark.parametrize("target", ["page", "grade"])
 def test_what_is_missing_is_said_in_one_sentence(project, target):
     process = make(project, target)
