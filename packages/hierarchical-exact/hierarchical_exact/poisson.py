@@ -6,13 +6,14 @@ handled by their logs, x = log(lam).
 """
 
 import numbers
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
 import xarray as xr
-from numpy.polynomial import legendre
-from scipy import special, stats
+from numpy.polynomial import chebyshev, legendre
+from scipy import optimize, special, stats
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
@@ -39,6 +40,9 @@ _BLOCK = 16384
 _LOG_2PI = np.log(2 * np.pi)
 # Rounds of rejection; each takes more than half of what is left.
 _MOST_ROUNDS = 200
+# So many groups stand for more of them far from the peak of the likelihood; near it that is a polynomial, of
+# the first of these degrees whose last terms are small.
+_MANY, _DEGREES, _NEGLECTED = 200, (12, 20), 1e-8
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -207,7 +211,13 @@ def _tensor(grid, priors, values):
 
 def _integrate_population(data, priors, tolerance):
     """Posterior grid of mu_log and sigma_log."""
-    return hyperparameter_grid(data.log_likelihood, priors, data.hints(), tolerance=tolerance)
+    grid = hyperparameter_grid(data.log_likelihood, priors, data.hints(), tolerance=tolerance)
+    if data.near_peak is not None:
+        inside, _ = data.near_peak(np.stack([grid.points["mu_log"], np.log(grid.points["sigma_log"])]))
+        if grid.weights[~inside].sum() > 1e-10:  # the priors have moved the posterior: sum over all groups
+            data.near_peak = None
+            return _integrate_population(data, priors, tolerance)
+    return grid
 
 
 def _evidence_without(data, priors, j):
@@ -371,6 +381,48 @@ def _draw_logs(y, log_e, mu, sigma, rng):
     raise ArithmeticError("a rate cannot be drawn: the population may be too extreme")
 
 
+def _polynomial(f, start, step):
+    """Polynomial of a function of points (2, n) within ten times its widths of its peak.
+
+    ``None`` where there is no peak, or none so smooth. Steps of `step` should show its curvature.
+    """
+    options = {"xatol": 0.1 * step, "fatol": 0.1, "maxfev": 200}
+    middle = optimize.minimize(lambda z: -f(z[:, None])[0], start, method="Nelder-Mead", options=options).x
+    around = np.array([[0, 1, -1, 0, 0, 1, -1], [0, 0, 0, 1, -1, 1, -1]])
+    centre, *pairs = f(middle[:, None] + step * around)
+    first, second, both = np.add(pairs[::2], pairs[1::2]) - 2 * centre
+    cross = 0.5 * (both - first - second)
+    determinant = first * second - cross**2
+    if not (first < 0 < determinant):
+        return None
+    half = 10 * step * np.sqrt(-np.array([second, first]) / determinant)
+    for degree in _DEGREES:
+        line = chebyshev.chebpts1(degree + 1)
+        mesh = np.stack(np.meshgrid(line, line, indexing="ij")).reshape(2, -1)
+        transform = np.linalg.inv(chebyshev.chebvander(line, degree))
+        values = f(middle[:, None] + half[:, None] * mesh).reshape(len(line), -1)
+        coefficients = transform @ values @ transform.T
+        last = max(np.abs(coefficients[-2:]).max(), np.abs(coefficients[:, -2:]).max())
+        if last < _NEGLECTED:
+            return _NearPeak(middle, half, coefficients)
+    return None
+
+
+@dataclass
+class _NearPeak:
+    """Polynomial on a rectangle around a peak."""
+
+    peak: np.ndarray
+    half: np.ndarray
+    coefficients: np.ndarray
+
+    def __call__(self, z):
+        """Whether points (2, n) lie within the rectangle, and values there."""
+        local = (z - self.peak[:, None]) / self.half[:, None]
+        inside = np.all(np.abs(local) <= 1, axis=0)
+        return inside, chebyshev.chebval2d(*np.clip(local, -1, 1), self.coefficients)
+
+
 class _Data:
     """Counts y and log exposures log_e, both (J,)."""
 
@@ -400,9 +452,42 @@ class _Data:
         return parts
 
     def log_likelihood(self, mu, sigma):
-        """Log p(y | mu, sigma), (n,). Groups with equal count and exposure are evaluated once."""
+        """Log p(y | mu, sigma), (n,). That of many groups is a polynomial near its peak.
+
+        Far from there some groups stand for all, which is enough to see that nothing is there.
+        """
+        if self.near_peak is None:
+            return self.summed(mu, sigma)
+        z = np.stack([mu, np.log(sigma)])
+        inside, total = self.near_peak(z)
+        some = np.argsort(np.log(self.y + 0.5) - self.log_e)[:: len(self.y) // _MANY]
+        few, peak = _Data(self.y[some], self.log_e[some]), self.near_peak.peak
+        far = np.append(mu[~inside], peak[0]), np.append(sigma[~inside], np.exp(peak[1]))
+        fallen = np.subtract(*np.split(few.summed(*far), [-1])) * len(self.y) / len(some)
+        total[~inside] = self.near_peak(peak[:, None])[1] + fallen
+        return total
+
+    @cached_property
+    def near_peak(self):
+        """Polynomial of the log likelihood (see `_polynomial`), or None."""
+        if len(self.y) < 2 * _MANY:
+            return None
+        logs = np.log(self.y + 0.5) - self.log_e
+        spread = max(logs.var() - (1 / (self.y + 0.5)).mean(), 0.01)
+        return _polynomial(
+            lambda z: self.summed(z[0], np.exp(np.maximum(z[1], -30.0))),
+            np.array([logs.mean(), 0.5 * np.log(spread)]),
+            1 / np.sqrt(len(logs)),
+        )
+
+    @cached_property
+    def _distinct(self):
         pairs, multiplicity = np.unique(np.stack([self.y, self.log_e]), axis=1, return_counts=True)
-        distinct = _Data(*pairs)
+        return _Data(*pairs), multiplicity
+
+    def summed(self, mu, sigma):
+        """Sum over the groups. Those of equal count and exposure are evaluated once."""
+        distinct, multiplicity = self._distinct
         total = np.zeros(len(mu))
         for start in range(0, len(distinct.y), _BLOCK):
             groups = slice(start, start + _BLOCK)
@@ -972,7 +1057,7 @@ class _Rates:
             priors["sigma_log"] = _UpTo(prior, _FAR)
 
         def log_tilted(mu, sigma):
-            return self._data.log_likelihood(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
+            return self._data.summed(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
 
         tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-6)
         moment = np.exp(tilted.log_evidence - self._grid.log_evidence)
@@ -993,7 +1078,7 @@ class _Rates:
             mu = np.concatenate([hints, [0.5 * far, far]])
             if isinstance(mu_prior, float):
                 mu = np.array([mu_prior])
-            value = self._data.log_likelihood(mu, np.full(len(mu), s)) + power * mu
+            value = self._data.summed(mu, np.full(len(mu), s)) + power * mu
             if not isinstance(mu_prior, float):
                 value = value + mu_prior.logpdf(mu)
             tilt = 0.5 * (power * s) ** 2 + self._priors["sigma_log"].logpdf(s) + np.log(s)

@@ -536,3 +536,26 @@ def test_bad_input_is_refused_with_a_remedy(arguments, message):
         exact.poisson(
             **({"counts": [3, 1], "exposure": [1.0, 2.0], "mu_log": MU, "sigma_log": SIGMA} | arguments)
         )
+
+
+@pytest.mark.parametrize(
+    ("spread", "mu_log", "sigma_log"),
+    [
+        (0.6, stats.norm(0, 1), stats.halfnorm(scale=1)),
+        (0.0, stats.norm(0, 1), stats.halfnorm(scale=1)),  # the likelihood has no peak
+        (0.6, stats.norm(2, 0.02), stats.halfnorm(scale=1)),  # contradicts the data
+        (0.6, 0.4, stats.expon()),
+        (0.6, stats.norm(0, 1), 0.9),
+    ],
+)
+def test_many_groups_are_summed_as_few_are(spread, mu_log, sigma_log, monkeypatch):
+    rng = np.random.default_rng(450)
+    y = rng.poisson(2 * np.exp(rng.normal(0.3, spread, 450)))
+    posterior = exact.poisson(y, 2.0, mu_log=mu_log, sigma_log=sigma_log)
+    monkeypatch.setattr(importlib.import_module("hierarchical_exact.poisson"), "_MANY", 1000)
+    one_by_one = exact.poisson(y, 2.0, mu_log=mu_log, sigma_log=sigma_log)
+    assert posterior.log_evidence == pytest.approx(one_by_one.log_evidence, abs=1e-7)
+    for name in ("mu_log", "sigma_log"):
+        ours, theirs = posterior[name], one_by_one[name]
+        assert abs(ours.mean() - theirs.mean()) <= 1e-7 * theirs.sd()
+        assert ours.sd() == pytest.approx(theirs.sd(), rel=1e-7)
