@@ -7,21 +7,22 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"),
+    ("kind", "seeds"),
     [
-        ("normal", 40),
-        # Nested integrals take their time.
-        pytest.param("groups", 3, marks=pytest.mark.slow),
-        pytest.param("poisson", 3, marks=pytest.mark.slow),
-        pytest.param("dirichlet", 4, marks=pytest.mark.slow),
+        ("normal", range(25)),
+        # Nested integrals take their time: the cheapest problems of the first dozen.
+        pytest.param("groups", [1, 7], marks=pytest.mark.slow),
+        pytest.param("ridge", [3], marks=pytest.mark.slow),
+        pytest.param("poisson", [0, 10, 11], marks=pytest.mark.slow),
+        pytest.param("dirichlet", [0, 4], marks=pytest.mark.slow),
     ],
 )
-def test_no_answer_is_wrong_without_a_word(kind, count):
-    outcomes = [judge((kind, seed)) for seed in range(count)]
+def test_no_answer_is_wrong_without_a_word(kind, seeds):
+    outcomes = [judge((kind, seed)) for seed in seeds]
     bad = [outcome for outcome in outcomes if outcome.verdict not in ("right", "refused")]
     assert not bad
     # Refusing everything would never be wrong.
-    assert Counter(outcome.verdict for outcome in outcomes)["right"] > 0.6 * count
+    assert Counter(outcome.verdict for outcome in outcomes)["right"] > 0.8 * len(seeds)
 
 
 def test_the_reference_notices_an_answer_to_another_question():
