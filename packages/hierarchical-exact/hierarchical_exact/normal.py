@@ -48,6 +48,8 @@ class _Coefficients:
         self.y, self.design = y, design[:, ~known]
         self._prior_root = 1 / sd[~known]
         self._flat = int((self._prior_root == 0).sum())
+        # How far the data are from the prior: where they conflict, tau may be as large.
+        self.conflict = np.abs(y - design @ mean).max() if np.isfinite(sd).all() else 0.0
         self.offset = design[:, known] @ mean[known]
         self.centre = np.zeros(len(self._prior_root))
         self.residual = y - self.offset
@@ -317,7 +319,8 @@ def normal(
             ]
             return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
-        hints = {"tau": _positive(*np.quantile(noise_sd[kept], [0, 0.5, 1]), coefficients.residual.std())}
+        scales = *np.quantile(noise_sd[kept], [0, 0.5, 1]), coefficients.residual.std(), coefficients.conflict
+        hints = {"tau": _positive(*scales)}
         grid = hyperparameter_grid(lambda tau: solve(tau)[2], {"tau": tau}, hints, tolerance=tolerance)
         return coefficients, grid, solve
 
@@ -462,8 +465,8 @@ def normal_groups(y, group, *, mu, tau, sigma):
 
         scale = np.sqrt(within / freedom) if freedom else 0.0
         hints = {
-            "tau": _positive(averages.std(), scale, y_kept.std()),
-            "sigma": _positive(scale, y_kept.std()),
+            "tau": _positive(averages.std(), scale, y_kept.std(), coefficients.conflict),
+            "sigma": _positive(scale, y_kept.std(), coefficients.conflict),
         }
         priors = {"tau": tau, "sigma": sigma}
         build_grid = ridge_grid if _is_ridge(count, priors, y_kept.std()) else hyperparameter_grid

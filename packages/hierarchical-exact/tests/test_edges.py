@@ -209,6 +209,20 @@ def test_a_narrow_prior_and_an_outlier_are_not_refused(y, mu):
         assert float(posterior["theta"].mean()[j]) == pytest.approx(float(mean + y[j]), abs=1e-6 * sd)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e4])
+def test_tau_is_as_large_as_data_and_prior_are_apart_if_that_is_likelier(unit):
+    # Near the scale of its prior tau has a mode of its own, a million nats lower.
+    y, sigma = 1e4 * unit * np.ones(3), 1e-3 * unit * np.array([10, 1, 0.1])
+    mu, tau = (2e5 * unit, 90 * unit), stats.lognorm(0.3, scale=1e-5 * unit)
+    truth, posterior = Normal(y, sigma, mu, tau), exact.normal(y, sigma, mu=stats.norm(*mu), tau=tau)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-6)
+    assert posterior["tau"].mean() == pytest.approx(truth.tau_moments()[0], rel=1e-6)
+    codes = np.arange(3)
+    grouped = exact.normal_groups(y, codes, mu=stats.norm(*mu), tau=tau, sigma=1e-3 * unit)
+    log_evidence = Groups(y, codes, mu, tau, 1e-3 * unit).log_evidence
+    assert grouped.log_evidence == pytest.approx(log_evidence, abs=1e-5)
+
+
 def test_year_and_its_square_are_a_regression_in_fifty_digits():
     columns = np.column_stack([YEARS, YEARS**2])
     priors = [stats.norm(0, 10), stats.norm(0, 0.01)]
