@@ -691,11 +691,24 @@ def _mixture(grid, mean, variance, labels=None):
     return Marginal(law, labels, nodes=len(grid.weights))
 
 
+def _require_digits(weights, centre, mean, variance):
+    """Refuse a mu that is a small difference of numbers too large to have digits for it."""
+    rounding = np.spacing(np.abs(centre))
+    lost = rounding > np.maximum(1e-7 * np.sqrt(variance), 100 * np.spacing(np.abs(mean)))
+    if weights @ lost > 1e-6:
+        raise ArithmeticError(
+            f"mu is a difference of numbers near {centre:.2g}, too large to tell its digits: data and priors "
+            "contradict each other; check their units"
+        )
+
+
 def _hyper_marginals(hierarchy, beta_labels):
     """Marginals of mu, tau, theta_new and beta."""
     grid, coefficients = hierarchy.grid, hierarchy.coefficients
     mean, root = hierarchy.mean, hierarchy.root
     mu = coefficients.coefficient(0, mean, root)
+    if not coefficients.known[0]:
+        _require_digits(grid.weights, coefficients.centre[0], *mu)
     marginals = {"mu": _mixture(grid, *mu), "tau": hyperparameter(grid, "tau")}
     if beta_labels is not None:
         labels, p = beta_labels

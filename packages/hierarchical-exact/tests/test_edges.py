@@ -153,6 +153,10 @@ def test_wide_priors_of_the_log_rate_are_not_refused(mu_log):
 
 
 def test_what_contradicts_or_cannot_be_meant_is_named():
+    with pytest.raises(ArithmeticError, match=r"mu is a difference of numbers near .*, too large"):
+        exact.normal(
+            [1e17, 1.00000001e17], [1e6, 1e9], mu=stats.norm(2e10, 2e5), tau=stats.halfcauchy(scale=3e8)
+        )
     with pytest.raises(ArithmeticError, match="data and priors contradict each other"):
         exact.normal([1.0, 2.0], [1.0, 1.0], mu=MU, tau=stats.halfnorm(scale=1e-300))
     with pytest.raises(ValueError, match="y is a masked array"):
