@@ -66,6 +66,10 @@ def main():
         report(f"{what}, with all means and sds", median_seconds(lambda: moments(call())), target=None)  # noqa: B023
     for size in (10_000, 100_000):
         report(f"exact: {size:,} Normal groups with means and sds", many_groups(size), target=None)
+    for what, target, call in many_cases():
+        start = time.perf_counter()
+        call()
+        report(f"exact: {what}", time.perf_counter() - start, target=target)
     command = [sys.executable, __file__, "--million"]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     print(output, end="", flush=True)
@@ -99,6 +103,26 @@ def many_groups(size):
     theta.mean()
     theta.sd()
     return time.perf_counter() - start
+
+
+def many_cases():
+    """Where much is asked at once: what, the target in seconds, and a call."""
+    rng = np.random.default_rng(58)
+    group = np.append(np.arange(3000), rng.integers(0, 3000, 300))
+    score = rng.normal(0, 1, 3000)[group] + rng.normal(0, 1.5, 3300)
+    scale = stats.halfnorm(scale=3)
+    yield (
+        "3,000 Normal groups, most of one observation",
+        2,
+        lambda: exact.normal_groups(score, group, mu=stats.norm(0, 10), tau=scale, sigma=scale),
+    )
+    sigma = rng.uniform(1, 5, 100_000)
+    theta = exact.normal(rng.normal(3, np.hypot(2, sigma)), sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"]
+    yield "intervals of 100,000 Normal groups", 10, lambda: theta.hdi(0.89)
+    exposure = rng.uniform(1, 20, 10_000)
+    counts = rng.poisson(exposure * np.exp(rng.normal(0.5, 0.6, 10_000)))
+    priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
+    yield "10,000 Poisson groups", 10, lambda: exact.poisson(counts, exposure, **priors)
 
 
 def million():
