@@ -119,7 +119,7 @@ def test_shares_and_counts_go_together_as_they_should():
 
 
 def test_rates_and_counts_go_together_as_they_should():
-    """Score of the conditional law, whose mean is zero whatever the population is."""
+    """Score of the conditional law: its mean is zero, and that of x times it minus one (Stein's identity)."""
     posterior = MODELS["poisson"]()
     draws = posterior.sample(N, np.random.default_rng(6))
     y, e = np.array([5, 0, 40]), np.array([2.0, 1.5, 3.0])
@@ -128,6 +128,7 @@ def test_rates_and_counts_go_together_as_they_should():
     for weight in (1.0, draws["sigma_log"], draws["mu_log"]):
         # Weighed by the variance of the population, as the score has none where that is tiny.
         assert_zero_mean(score * draws["sigma_log"] ** 2 * weight)
+    assert_zero_mean((1 + (x - draws["mu_log"]) * score) * draws["sigma_log"] ** 2)
     assert_zero_mean(draws["y_rep"] - e * draws["lam"])
 
 
