@@ -320,7 +320,8 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
         if mean.all():
             return mean * (np.expm1(step) - step)
         # A mean below the smallest number may grow into the range of numbers all the same.
-        return np.where(mean > 0, mean * (np.expm1(step) - step), np.exp(log_mean + step))
+        with np.errstate(invalid="ignore"):
+            return np.where(mean > 0, mean * (np.expm1(step) - step), np.exp(log_mean + step))
 
     total, first, second = (np.zeros_like(mode) for _ in range(3))
     for start, width in _panels(left, right, sigma, largest_sigma):
@@ -349,8 +350,13 @@ def _draw_logs(y, log_e, mu, sigma, rng):
     log_mean = np.minimum(log_e + mode, 690.0)
     mean, ends = np.exp(log_mean), _ends(sigma, log_mean, 1.0)
 
-    def fall(t, mean, sigma):
-        return 0.5 * t * t + mean * (np.expm1(sigma * t) - sigma * t)
+    def fall(t, at):
+        """By how much the log density has fallen at t, and its slope."""
+        m, s = mean[at], sigma[at]
+        with np.errstate(over="ignore", invalid="ignore"):
+            # A mean below the smallest number may grow into the range of numbers all the same.
+            grown = np.where(m > 0, m * np.expm1(s * t), np.exp(log_mean[at] + s * t))
+        return 0.5 * t * t + grown - m * s * t, t + s * grown
 
     result = np.empty(mode.shape)
     open_ = np.indices(mode.shape).reshape(2, -1)
@@ -359,23 +365,21 @@ def _draw_logs(y, log_e, mu, sigma, rng):
         if not open_.size:
             return mode + sigma * result
         at = tuple(open_)
-        m, s = mean[at], sigma[at]
         tangents = []
         for side, end in zip((-1.0, 1.0), ends, strict=True):
-            t = side * end[at]
-            slope = side * (t + m * s * np.expm1(s * t))
-            tangents.append((end[at] - fall(t, m, s) / slope, slope))
+            fallen, slope = fall(side * end[at], at)
+            tangents.append((end[at] - fallen / (side * slope), side * slope))
         (left, left_slope), (right, right_slope) = tangents
         areas = np.stack([1 / left_slope, left + right, 1 / right_slope])
-        part = (rng.uniform(size=len(m)) * areas.sum(axis=0) > np.cumsum(areas, axis=0)).sum(axis=0)
-        beyond = rng.exponential(size=len(m))
+        part = (rng.uniform(size=len(left)) * areas.sum(axis=0) > np.cumsum(areas, axis=0)).sum(axis=0)
+        beyond = rng.exponential(size=len(left))
         t = np.where(
             part == 1,
-            rng.uniform(size=len(m)) * (left + right) - left,
+            rng.uniform(size=len(left)) * (left + right) - left,
             np.where(part == 0, -left - beyond / left_slope, right + beyond / right_slope),
         )
         hat = np.where(part == 1, 0.0, beyond)
-        taken = rng.exponential(size=len(m)) > fall(t, m, s) - hat
+        taken = rng.exponential(size=len(left)) > fall(t, at)[0] - hat
         result[at] = np.where(taken, t, np.nan)
         open_ = open_[:, ~taken]
     raise ArithmeticError("a rate cannot be drawn: the population may be too extreme")
