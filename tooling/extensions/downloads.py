@@ -29,12 +29,14 @@ def clean_notebooks(app, error):
     """Leave in the notebooks only what Jupyter needs.
 
     MyST-NB's notes are of no use to it, and Jupytext's header would pair the notebook with a source that
-    the reader does not have.
+    the reader does not have. Cells are numbered, in place of ids that differ from build to build.
     """
     if error is None:
         for path in Path(app.outdir, "_sources").rglob("*.ipynb"):
             notebook = nbformat.read(path, as_version=4)
             notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+            for number, cell in enumerate(notebook.cells, start=1):
+                cell.id = f"cell-{number}"
             nbformat.write(notebook, path)
 
 
