@@ -25,7 +25,6 @@ from pathlib import Path
 
 import psutil
 import yaml
-from nbformat import NotebookNode
 
 from tooling import environment  # first, for it makes the next ones quick
 
@@ -38,6 +37,7 @@ from myst_nb.core.read import (
     is_myst_markdown_notebook,
     read_myst_markdown_notebook,
 )
+from nbformat import NotebookNode
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -218,16 +218,17 @@ def book_variables():
 
 def files_below(folder):
     """Return every file in a folder, except hidden ones and what tools leave behind."""
-    return sorted(
-        path for path in folder.rglob("*") if path.is_file() and not is_left_behind(path.relative_to(folder))
-    )
+    found = []
+    for place, folders, files in folder.walk():
+        # Not even looked into: the environment alone has tens of thousands of files.
+        folders[:] = [name for name in folders if not is_left_behind(name)]
+        found += [place / name for name in files if not is_left_behind(name) and (place / name).is_file()]
+    return sorted(found)
 
 
-def is_left_behind(path):
-    """Tell whether a path belongs to a tool rather than to the book's sources."""
-    return any(
-        part in NOT_SOURCES or part.startswith(".") or part.endswith(".egg-info") for part in path.parts
-    )
+def is_left_behind(name):
+    """Tell whether a file or folder belongs to a tool rather than to the book's sources."""
+    return name in NOT_SOURCES or name.startswith(".") or name.endswith(".egg-info")
 
 
 def add_files(digest, root, paths):
