@@ -202,6 +202,8 @@ def test_a_class_that_was_killed_goes_on(submissions, tmp_path, calls):
     wait.write_text("```{code-cell}\nimport time\ntime.sleep(9)\n```\n")
     class_ = [*submissions, Submission("wait", "5.8.1", wait)]
     code = (
+        # What is installed is part of a run's key, and found on this path, to which tests may have added.
+        f"import sys\nsys.path[:] = {sys.path!r}\n"
         "from pathlib import Path\n"
         "from notebook_marking.running import run_all\n"
         "from notebook_marking.runs import Limits\n"
