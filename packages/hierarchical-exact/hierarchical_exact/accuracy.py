@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Arrays of this size stay in the processor's cache.
-SLICE = 2**17
+from hierarchical_exact.quadrature import SLICE
+
 # With very many groups the error is estimated on some, spread evenly over them: on most of these where there
 # are few nodes, on least where there are many.
 CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000

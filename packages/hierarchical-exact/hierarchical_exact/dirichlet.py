@@ -27,8 +27,8 @@ from hierarchical_exact.convolution import (
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import hyperparameter_grid
-from hierarchical_exact.shares import FURTHEST, SLICE, Shares, binomial_counts, tabulate
+from hierarchical_exact.quadrature import SLICE, hyperparameter_grid
+from hierarchical_exact.shares import FURTHEST, Shares, binomial_counts, tabulate
 
 # Estimated error of every mean, sd (in sds) and distribution function, and of the log evidence.
 _TOLERANCE = 1e-5

@@ -31,13 +31,12 @@ class Joint:
 
     def sample(self, n, rng, labels):
         """Draws as a dataset with the dim ``sample``, of the quantities that have labels (or ``None``)."""
-        draws = self.draw(*_checked(n, rng))
-        return xr.Dataset({name: _labelled(draws[name], label) for name, label in labels.items()})
+        return _dataset(self.draw(*_checked(n, rng)), labels)
 
     def to_datatree(self, chains, draws, rng, labels):
         """Draws, new data, log likelihoods and the data, in ArviZ's groups."""
         raw = self.draw(*_checked(chains * draws, rng))
-        sampled = xr.Dataset({name: _labelled(raw[name], label) for name, label in labels.items()})
+        sampled = _dataset(raw, labels)
         name, units = self.observed.name, self.observed if self.units is None else self.units
         groups = {
             "posterior": sampled.drop_vars("y_rep"),
@@ -54,6 +53,11 @@ def _checked(n, rng):
     if not (np.isscalar(n) and n == int(n) and n > 0):
         raise ValueError(f"n is {n!r}: give the number of draws, such as 4000")
     return int(n), rng
+
+
+def _dataset(draws, labels):
+    """Draws of the quantities that have labels (or ``None``)."""
+    return xr.Dataset({name: _labelled(draws[name], label) for name, label in labels.items()})
 
 
 def _labelled(values, labels):

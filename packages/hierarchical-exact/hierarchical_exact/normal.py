@@ -342,11 +342,7 @@ def normal(
     def elpd_loo():
         _require_proper(len(values) - 1, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
 
-        def evidence_without(j):
-            if len(values) == 1:
-                return 0.0
-            return fit(np.delete(np.arange(len(values)), j), 1e-11)[1].log_evidence
-
+        evidence_without = _evidence_without(fit, len(values))
         found = accuracy.leave_one_out(grid, hierarchy.without, evidence_without, len(values))
         return _wrap_units(found, names)
 
@@ -508,14 +504,10 @@ def normal_groups(y, group, *, mu, tau, sigma):
                 values[units] - hierarchy.coefficients.y[codes[units]],
             )
 
-        def evidence_without(n):
-            if len(values) == 1:
-                return 0.0
-            return fit(np.delete(np.arange(len(values)), n), 1e-11)[1].log_evidence
-
         if tau is None or np.isinf(sd):
             alone = size - int((count == 1).any())
             _require_proper(alone, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
+        evidence_without = _evidence_without(fit, len(values))
         found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values))
         return _wrap_units(found, units)
 
@@ -728,6 +720,13 @@ def _replicated(hierarchy, labels, noise, codes=None):
         return NormalMixture(grid.weights, mean, variance + noise(units), expectation=grid.expectation)
 
     return Marginal(law, labels, nodes=len(grid.weights))
+
+
+def _evidence_without(fit, size):
+    """Log evidence of all observations but one, by its position; of none it is 0."""
+    if size == 1:
+        return lambda _: 0.0
+    return lambda left_out: fit(np.delete(np.arange(size), left_out), 1e-11)[1].log_evidence
 
 
 def _log_normal(deviation, variance):

@@ -14,10 +14,9 @@ from scipy.optimize import elementwise
 
 from hierarchical_exact import arguments
 from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
-from hierarchical_exact.quadrature import Grid, PointGrid
+from hierarchical_exact.quadrature import SLICE, Grid, PointGrid
 
-# Groups are handled in slices, so that arrays stay in the cache, unless all their laws may be kept.
-_SLICE = 2**17
+# Groups are handled in slices, unless all their laws may be kept.
 _KEPT = 2_000_000
 # Expectations: how far they are followed, in standard Normal deviates, and how well they must agree.
 _REACH = 8.0
@@ -271,7 +270,7 @@ class Marginal:
                 self._cache = self._law(slice(0, self.size))
             yield self._cache, self.size
             return
-        step = max(1, _SLICE // self._nodes)
+        step = max(1, SLICE // self._nodes)
         for start in range(0, self.size, step):
             stop = min(start + step, self.size)
             yield self._law(slice(start, stop)), stop - start

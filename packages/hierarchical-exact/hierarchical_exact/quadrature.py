@@ -64,6 +64,8 @@ SMALLEST, LARGEST = -650.0, 290.0
 # Log densities as far from zero as this are good to 1e-7.
 LARGEST_LOG = 1e8
 _ROUNDS = 60
+# Arrays of this size stay in the processor's cache.
+SLICE = 2**17
 # More panels than this on an axis mean noise or a singularity, which halving does not cure.
 _PANELS = 300
 

@@ -9,7 +9,7 @@ from scipy import special
 
 from hierarchical_exact.convolution import log_binomial
 from hierarchical_exact.laws import Curve, listed
-from hierarchical_exact.quadrature import Axis, Grid, integrate
+from hierarchical_exact.quadrature import SLICE, Axis, Grid, integrate
 
 # Log odds beyond which a share is zero or one in floating-point numbers, and the least log slope.
 FURTHEST = 745.0
@@ -17,8 +17,6 @@ _LOG_TINY = -690.0
 # A difference d between the Gauss and the Kronrod rule means an error of the latter of about
 # d^1.5 (Piessens et al., 1983, QUADPACK).
 KRONROD_GAIN = 1.5
-# Arrays of this size stay in the processor's cache.
-SLICE = 2**17
 
 
 @dataclass

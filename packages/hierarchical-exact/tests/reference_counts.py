@@ -34,6 +34,18 @@ def _moments(x, weights):
 # -- Poisson counts with log-normal rates ------------------------------------------------------------
 
 
+def _outer_cdf(nested, x):
+    """Distribution function and density of the outer variable, of which the logarithm is integrated over."""
+    below, density = nested.outer.below(np.log(x))
+    return float(below[0]), float(density[0] / x)
+
+
+def _inner_cdf(nested, x):
+    """Distribution function and density of the inner variable, given each value of the outer one."""
+    below, density = nested.inner.below(x)
+    return float(nested.row_weights @ below), float(nested.row_weights @ density)
+
+
 class Poisson:
     """Exact posterior of `hierarchical_exact.poisson`: over mu given sigma, and over sigma.
 
@@ -122,16 +134,14 @@ class Poisson:
 
     def sigma_cdf(self, x):
         """Distribution function and density of sigma."""
-        below, density = self.outer.below(np.log(x))
-        return float(below[0]), float(density[0] / x)
+        return _outer_cdf(self, x)
 
     def mu_moments(self):
         return _moments(self.inner.x, self.inner.weights * self.row_weights[:, None])
 
     def mu_cdf(self, x):
         """Distribution function and density of mu."""
-        below, density = self.inner.below(x)
-        return float(self.row_weights @ below), float(self.row_weights @ density)
+        return _inner_cdf(self, x)
 
     def log_rate(self, j=None):
         """Lines of the log rate of group j, or of a new group, one for each sigma."""
@@ -249,16 +259,14 @@ class Dirichlet:
 
     def alpha_cdf(self, x):
         """Distribution function and density of alpha."""
-        below, density = self.outer.below(np.log(x))
-        return float(below[0]), float(density[0] / x)
+        return _outer_cdf(self, x)
 
     def baseline_moments(self):
         return _moments(special.expit(self.inner.x), self.inner.weights * self.row_weights[:, None])
 
     def baseline_cdf(self, z):
         """Probability that the log odds of the share in the baseline are at most z, and their density."""
-        below, density = self.inner.below(z)
-        return float(self.row_weights @ below), float(self.row_weights @ density)
+        return _inner_cdf(self, z)
 
     def shapes(self, y, n):
         """Shapes (A, m) of the Beta law of a group's share, given alpha and the baseline."""

@@ -211,14 +211,7 @@ def _check(suffix, exercise):
         raise ValueError(f"exercise is {exercise!r}: give its number, for example '5.8.1'")
 
 
-def _watched(
-    notebook,
-    request,
-    view,
-    limits,
-    folder,
-    processors,
-):
+def _watched(notebook, request, view, limits, folder, processors):
     """Start what runs the notebook, and watch it."""
     # Python is isolated from its environment, and writes no byte code.
     python = [sys.executable, "-I", "-B", str(INSIDE)]
