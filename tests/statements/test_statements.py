@@ -9,6 +9,7 @@ import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import runs
+from tooling.explorers.prior import overlap
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
@@ -59,16 +60,14 @@ def test_with_large_equal_groups_two_strategies_agree_and_the_third_is_off():
     "leave it wider",
 )
 def test_four_precise_groups_are_no_thirty_noisy_ones():
-    def posterior_tau(groups, error):
+    def typical(groups, error):
         y = 8 + np.hypot(8, error) * stats.norm.ppf((np.arange(groups) + 0.5) / groups)
-        return exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
+        return exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)
 
-    def overlap(tau):
-        both = [lambda x: min(float(tau.pdf(x)), TAU_PRIOR.pdf(x))]
-        return integrate.quad(both[0], 0, 60, limit=200, epsabs=1e-4)[0]
-
-    four, thirty = posterior_tau(4, 2), posterior_tau(30, 10)
-    assert abs(overlap(four) - overlap(thirty)) < 0.05
+    posteriors = typical(4, 2), typical(30, 10)
+    near_prior = [overlap(TAU_PRIOR, one) for one in posteriors]
+    assert abs(near_prior[0] - near_prior[1]) < 0.05
+    four, thirty = (one["tau"] for one in posteriors)
     assert four.sd() > 1.2 * thirty.sd()
     assert four.quantile(0.95) > thirty.quantile(0.95) + 3
 
@@ -162,13 +161,9 @@ def test_which_intervals_hold_zero(posterior):
 def test_plugging_in_moves_a_and_c(posterior):
     mu, tau = posterior["mu"].mean(), posterior["tau"].mean()
     factor = ERROR**2 / (ERROR**2 + tau**2)
-    off = effect_of(factor, mu) - posterior["theta"].mean().values
+    off = EFFECT - factor * (EFFECT - mu) - posterior["theta"].mean().values
     assert off[0] == pytest.approx(-0.45, abs=0.01)
     assert off[2] == pytest.approx(0.23, abs=0.01)
-
-
-def effect_of(factor, mu):
-    return EFFECT - factor * (EFFECT - mu)
 
 
 @states(
