@@ -464,7 +464,7 @@ def test_known_mean_of_the_population():
 def test_slices_of_groups_give_what_the_whole_gives(monkeypatch):
     whole = exact.poisson(*HOSPITALS, mu_log=MU, sigma_log=SIGMA)
     mean, interval, replicated = whole["lam"].mean(), whole["lam"].hdi(0.89), whole["y_rep"].hdi(0.89)
-    monkeypatch.setattr("hierarchical_exact.posterior._SLICE", 1)
+    monkeypatch.setattr("hierarchical_exact.posterior.SLICE", 1)
     # The package's attribute of that name is the function.
     module = importlib.import_module("hierarchical_exact.poisson")
     monkeypatch.setattr(module, "_SLICE", 60_000)
