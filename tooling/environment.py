@@ -81,10 +81,9 @@ def end_when_interrupted(words, write=to_stderr):
 
     Once nothing runs any more, the words are written.
     """
+    import psutil  # now: at the signal, another import of it may be half done
 
     def end(number, frame):  # noqa: ARG001 (Python passes both)
-        import psutil
-
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

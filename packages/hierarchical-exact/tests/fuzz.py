@@ -8,6 +8,7 @@ number: ``--only 123`` looks at one.
 import argparse
 import functools
 import os
+import signal
 import time
 import traceback
 import warnings
@@ -571,7 +572,7 @@ def run(kind, seeds, jobs):
     if jobs == 1:
         yield from (judge((kind, seed)) for seed in seeds)
         return
-    with Pool(jobs) as pool:
+    with Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # the parent ends all
         yield from pool.imap_unordered(judge, [(kind, seed) for seed in seeds], chunksize=8)
 
 
@@ -608,4 +609,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("Interrupted. Nothing is kept; --first goes on from a number.") from None
