@@ -18,7 +18,7 @@ from tooling.audit import claims, explanations, numbers, posteriors, runs, table
 from tooling.audit.numbers import Fixed, Seen, judge
 
 ROOT = Path(__file__).resolve().parents[2]
-CORRECTION = re.compile(r"^```\{admonition\} Correction\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CORRECTION = re.compile(r"^```\{admonition\} The source differs here\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # Numbers per verdict, in the order of numbers.VERDICTS: a change here is a change of what the book says.
 VERDICTS = {

@@ -111,7 +111,7 @@ def page_of(claim):
 
 
 def corrections(text):
-    return re.findall(r"^```\{admonition\} Correction\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```\{admonition\} The source differs here\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("claim", claims.stated(), ids=lambda claim: claim["id"])

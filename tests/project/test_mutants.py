@@ -47,7 +47,7 @@ def test_mutations_cover_what_the_book_promises():
     assert len({file for file in files if file.startswith("packages/hierarchical-exact/")}) >= 4
     for place in ("support/data/", "support/checks.py", "support/models.py", "tooling/audit/"):
         assert any(file.startswith(place) for file in files), place
-    assert any("} Correction" in m.old and "} Correction" not in m.new for m in MUTATIONS)
+    assert any("} The source differs" in m.old and "} The source differs" not in m.new for m in MUTATIONS)
 
 
 # -- on a small repository ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from scipy import special
 from hierarchical_exact import accuracy
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal
+from hierarchical_exact.quadrature import told
 
 _SLICE = 2_000_000
 # Largest error of a probability, as two rules tell it, and of a contrast's distribution function.
@@ -133,7 +134,7 @@ class Groups:
             values = np.einsum("kjp,kp->kj", loadings, loadings[:, j]) + deviation * deviation[:, [j]]
             values[:, j] += own[:, j]
             result[j] = self._grid.expectation(values)
-        return self._matrix(result)
+        return self._matrix(told(result))
 
     def correlation(self):
         """Posterior correlations of the group means, as `covariance`."""

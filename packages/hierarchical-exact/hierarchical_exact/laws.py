@@ -270,13 +270,13 @@ class NormalMixture:
     @cached_property
     def _mean(self):
         # There is a mean only where the absolute value has one. The terms are positive, so that rounding
-        # in equal means is not taken for a tail.
+        # in equal means is not taken for a tail, and have no kink, for the rules to agree on them.
         deviation = self._conditional_mean - self._middle
-        size = np.sqrt(self._conditional_variance) + np.abs(deviation)
+        size = np.sqrt(self._conditional_variance + deviation**2)
         expected = self._expectation(size)
         with np.errstate(invalid="ignore"):
             moved = self._expectation(deviation + size) - expected
-        return self._middle + np.where(np.isfinite(expected), moved, np.inf)
+        return self._middle + np.where(np.isposinf(expected), np.inf, moved)
 
     @cached_property
     def _sd(self):

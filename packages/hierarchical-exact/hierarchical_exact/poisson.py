@@ -184,10 +184,7 @@ def _fit(data, priors, tolerance):
             continue
         x = grid.points[name]
         moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
-        try:
-            mean, sd = grid.expectation(x), grid.sd(name)
-        except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
-            continue
+        mean, sd = grid.expectation(x), grid.sd(name)
         if np.isfinite(sd):
             coarse_mean = grid.coarse @ x
             coarse_sd = np.sqrt(grid.coarse @ (x - coarse_mean) ** 2)
@@ -1035,12 +1032,9 @@ class _Rates:
         mu, sigma = self._grid.points["mu_log"], self._grid.points["sigma_log"]
         with np.errstate(over="ignore", invalid="ignore"):
             conditional_mean = np.exp(mu + 0.5 * sigma**2)
-            try:
-                mean = self._grid.expectation(conditional_mean)
-                spread = conditional_mean**2 * np.expm1(sigma**2) + (conditional_mean - mean) ** 2
-                variance = self._grid.expectation(spread)
-            except ArithmeticError:
-                mean = variance = np.inf
+            mean = self._grid.expectation(conditional_mean)
+            spread = conditional_mean**2 * np.expm1(sigma**2) + (conditional_mean - mean) ** 2
+            variance = self._grid.expectation(spread)
         if np.isfinite(mean) and np.isfinite(variance):
             return mean, np.sqrt(variance)
         first, second = self._raw_moment(1), self._raw_moment(2)

@@ -14,7 +14,7 @@ from scipy.optimize import elementwise
 
 from hierarchical_exact import arguments
 from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
-from hierarchical_exact.quadrature import SLICE, Grid, PointGrid
+from hierarchical_exact.quadrature import SLICE, Grid, PointGrid, told
 
 # Groups are handled in slices, unless all their laws may be kept.
 _KEPT = 2_000_000
@@ -77,9 +77,8 @@ class Marginal:
     def __repr__(self):
         """Mean and sd of a scalar; labels of groups."""
         if self._labels is None:
-            mean, sd = (_found(moment) for moment in (self.mean, self.sd))
-            known = not isinstance(mean, ArithmeticError) and not isinstance(sd, ArithmeticError)
-            return f"<exact marginal: {mean:.4g} ± {sd:.4g}>" if known else "<exact marginal>"
+            mean, sd = (f"{value[0]:.4g}" for value in self._moments())
+            return f"<exact marginal: {mean} ± {sd}>".replace("nan", "unknown")
         return f"<exact marginals {_shape(self._labels)}>"
 
     @property
@@ -109,11 +108,11 @@ class Marginal:
 
     def mean(self):
         """Posterior mean; infinite where it does not exist."""
-        return self._wrap(self._moment("mean"))
+        return self._wrap(told(self._moments()[0]))
 
     def sd(self):
         """Posterior standard deviation; infinite where it does not exist."""
-        return self._wrap(self._moment("sd"))
+        return self._wrap(told(self._moments()[1]))
 
     def cdf(self, x):
         """Probability of at most x. An array x adds the dim ``x``."""
@@ -275,15 +274,12 @@ class Marginal:
             stop = min(start + step, self.size)
             yield self._law(slice(start, stop)), stop - start
 
-    def _moment(self, name):
-        """Means or sds, both found in one pass over the groups; one may be refused by itself."""
+    def _moments(self):
+        """Means and sds, found in one pass over the groups; NaN where they cannot be told."""
         if self._known_moments is None:
-            parts = [(_found(law.mean), _found(law.sd)) for law, _ in self._laws()]
-            self._known_moments = dict(zip(("mean", "sd"), zip(*parts, strict=True), strict=True))
-        for part in self._known_moments[name]:
-            if isinstance(part, ArithmeticError):
-                raise part
-        return np.concatenate(self._known_moments[name])
+            parts = [(law.mean(), law.sd()) for law, _ in self._laws()]
+            self._known_moments = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        return self._known_moments
 
     def _at(self, x, method, dim):
         """Evaluate at points x, for every group."""
@@ -409,14 +405,6 @@ def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
         point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
         return Marginal(lambda _: point)
     return Marginal(lambda _: Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name)))
-
-
-def _found(moment):
-    """Values of a moment, or the error that refuses it."""
-    try:
-        return moment()
-    except ArithmeticError as error:
-        return error
 
 
 class Posterior(Mapping):
@@ -638,8 +626,7 @@ def _summary(name, one, prob):
     if labels is not None:
         names = [labels[dim].values for dim in labels.dims]
         rows = [f"{name}[{', '.join(map(str, label))}]" for label in product(*names)]
-    moments = [_found(moment) for moment in (one.mean, one.sd)]
-    mean, sd = (np.nan if isinstance(value, ArithmeticError) else np.ravel(value) for value in moments)
+    mean, sd = one._moments()
     lower, upper = one.hdi(prob).values.reshape(-1, 2).T
     return pd.DataFrame({"mean": mean, "sd": sd, "lower": lower, "upper": upper}, index=rows)
 

@@ -63,6 +63,8 @@ TAIL = 80.0
 SMALLEST, LARGEST = -650.0, 290.0
 # Log densities as far from zero as this are good to 1e-7.
 LARGEST_LOG = 1e8
+# A moment for which the two rules differ by more, relative to its terms, is not vouched for.
+_MOVED = 1e-5
 _ROUNDS = 60
 # Arrays of this size stay in the processor's cache.
 SLICE = 2**17
@@ -180,6 +182,9 @@ class Grid:
     def expectation(self, values):
         """Posterior mean of values given at the nodes; infinite where the integral diverges.
 
+        NaN where nobody can tell: where the tail has not taken the shape of a power where the grid ends, or
+        where the two rules differ.
+
         Parameters
         ----------
         values : (K,) or (K, J) array
@@ -188,10 +193,6 @@ class Grid:
         -------
         float or (J,) array
 
-        Raises
-        ------
-        ArithmeticError
-            If the tail has not taken the shape of a power where the grid ends, so that nobody can tell.
         """
         terms = (np.asarray(values).T * self.weights).T
         total = terms.sum(axis=0)
@@ -216,16 +217,14 @@ class Grid:
             settled = np.abs(decay - before) <= 1e-8 + 1e-6 * np.abs(decay)
             # One that does not settle may do anything; one that hastens leaves at most this much.
             small = (decay > 0) & (decay >= before) & (np.abs(beyond) < 1e-9 * size)
-            if np.any(heavy & ~settled & ~small):
-                raise ArithmeticError(
-                    "the tail of the posterior decays too slowly to tell this moment: use quantiles, or a "
-                    "prior with a lighter tail"
-                )
             total = total + np.where(heavy, np.where(decay > 1e-7, beyond, np.inf), 0.0)
-        return total
+            total = np.where(heavy & ~settled & ~small, np.nan, total)
+        # Where the weights are small the grid is coarse, though values may be large there.
+        moved = np.abs(np.asarray(values).T @ (self.weights - self.coarse))
+        return np.where((moved > _MOVED * size) & np.isfinite(total), np.nan, total)[()]
 
     def sd(self, name):
-        """Posterior sd of a hyperparameter; infinite where the integral diverges."""
+        """Posterior sd of a hyperparameter; infinite or NaN as its `expectation`."""
         x = self.points[name]
         mean = self.expectation(x)
         return np.sqrt(self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2))
@@ -271,6 +270,16 @@ class Grid:
                 weights = _line_weights(list(self._intervals.values())[other], KRONROD)
                 density = np.tensordot(density, weights, axes=([other], [0]))
         return self._axes[name], pairs, density.reshape(len(pairs), -1)
+
+
+def told(moments):
+    """Return these moments, or refuse them if one of them is not known."""
+    if np.isnan(moments).any():
+        raise ArithmeticError(
+            "the tail of the posterior decays too slowly to tell this moment: use quantiles, choose other "
+            "groups by sel, or take a prior with a lighter tail"
+        )
+    return moments
 
 
 def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, tolerance: float = 1e-9) -> Grid:

@@ -102,6 +102,19 @@ def test_a_moment_that_cannot_be_told_is_refused_and_nothing_else():
     assert tau.quantile(0.5) == pytest.approx(1, rel=1e-5)
 
 
+def test_a_moment_on_a_tail_that_the_grid_resolves_too_coarsely_is_refused():
+    # One observation, and a covariate so large that beta's sd rests on tau near 1e16, a mass of 1e-10.
+    posterior = exact.normal(
+        [8.6e9], [1.9e6], mu=stats.norm(1e10, 8e7), tau=stats.halfcauchy(scale=2e6),
+        covariates=[1.6e9], beta=stats.norm(0, 4e7),
+    )  # fmt: skip
+    with pytest.raises(ArithmeticError, match="too slowly to tell this moment"):
+        posterior["beta"].sd()
+    # Nearly all of the mass knows beta: it is the slope through mu, which is known to 8e7.
+    slope, spread = (8.6e9 - 1e10) / 1.6e9, np.hypot(8e7, 2e6) / 1.6e9
+    assert posterior["beta"].quantile(0.5) == pytest.approx(slope, abs=0.1 * spread)
+
+
 def test_covariates_far_from_zero_are_centred_ones():
     centred = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS - 2000, beta=stats.norm(0, 1))
     years = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS, beta=stats.norm(0, 1))
@@ -369,3 +382,15 @@ def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
         assert truth.mu_cdf(posterior["mu_log"].quantile(q))[0] == pytest.approx(q, abs=1e-6)
     with pytest.raises(ArithmeticError, match="lam does not decay towards zero; give proper priors"):
         posterior["lam"].mean()
+
+
+def test_the_moment_of_one_group_is_refused_and_those_of_the_others_are_told():
+    # With next to no exposure the sd of a rate is that of a new one, exp(Normal), cut off at 1e9.
+    y, e = np.array([66.0, 152, 28, 0]), np.array([41.2, 84.5, 14.0, 1e-9])
+    priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
+    lam = exact.poisson(y, e, **priors)["lam"]
+    with pytest.raises(ArithmeticError, match="choose other groups by sel"):
+        lam.sd()
+    others = exact.poisson(y[:3], e[:3], **priors)["lam"]
+    np.testing.assert_allclose(lam.sel(group=[0, 1, 2]).sd(), others.sd(), rtol=1e-6)
+    assert np.isnan(exact.poisson(y, e, **priors).summary().loc["lam[3]", "sd"])
