@@ -37,9 +37,9 @@ exercises: setup  ## make exercises/ from solutions/
 
 # Make itself ends with status 2 where the command ends with 3; `notebook-marking --help` says more.
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
-	$(if $(and $(SUBMISSIONS),$(OUT)),,$(error Say where the notebooks are and where the grades \
+	$(if $(and $(value SUBMISSIONS),$(value OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))
-	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(OPTIONS)
+	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(value OPTIONS)
 
 # Pages first: what they show is kept for the build, which the tests of the built book need. Three processes
 # keep two cores busy: tests wait for each other's build, for browsers and for time limits.

@@ -91,8 +91,9 @@ def test_each_notebook_gets_what_it_must(marked, entry):
     assert set(lost) <= set(worth)
     for name, test in found.items():
         assert test["max_score"] == worth[name]
-        if name in lost:
-            assert test["score"] == 0, name
+        if name in lost:  # of several numbers some may be right
+            several = getattr(dict(SCHEMES[entry["exercise"]].entries()).get(name), "kind", "") == "numbers"
+            assert test["score"] < worth[name] if several else test["score"] == 0, name
             assert re.search(lost[name], test["output"]), f"{name}: {test['output']}"
         elif name in prose:
             assert "waits for a human" in test["output"], name
@@ -165,6 +166,11 @@ def test_make_says_what_is_missing():
         )
         assert process.returncode != 0
         assert "make grade SUBMISSIONS=folder OUT=folder" in process.stderr
+    odd = ["SUBMISSIONS=$(shell touch pwned) a'b", "OUT=$x", "OPTIONS=--roster 'c $y.csv'"]
+    words = ["make", "-n", "grade", *odd]
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert r"'$(shell touch pwned) a'\''b' '$x' --roster 'c $y.csv'" in process.stdout
+    assert not (ROOT / "pwned").exists()
     both = ["SUBMISSIONS=a b", "OUT=c", "OPTIONS=--jobs 2"]
     words = ["make", "-n", "grade", *both]
     process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -25,8 +25,8 @@ ROOMS = {
     "notebook_marking": (
         "packages/notebook-marking/notebook_marking",
         (),
-        """__init__ inside seccomp plain runs watching sandbox forms answers scheme keys course submissions
-        review running marking reports __main__""",
+        """__init__ inside seccomp plain runs watching sandbox forms answers rosters exports submissions
+        scheme keys course review running marking reports __main__""",
     ),
     "myst_nbval": ("packages/myst-nbval/myst_nbval", (), """__init__ hooks rules pages plugin"""),
     "support": (

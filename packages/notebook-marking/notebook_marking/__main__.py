@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from notebook_marking import reports, review, sandbox
+from notebook_marking import reports, review, rosters, sandbox
 from notebook_marking.course import Course
 from notebook_marking.marking import Marked, mark
 from notebook_marking.running import run_all
@@ -19,10 +20,10 @@ ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
 
 EXAMPLE = """\
 A course is a folder whose pyproject.toml has a section [tool.notebook-marking]: see the package's README.
-SUBMISSIONS holds notebooks (.ipynb or .md) as nbgrader collects them, <student>/<assignment>/<notebook>,
-or in one folder as <student>_<exercise>.ipynb. They run in a sandbox. OUT gets grades.csv, feedback/,
-gradescope/ and review/. What has been run already is not run again, so that a killed run goes on where it
-stopped.
+SUBMISSIONS is what Canvas, Moodle, Blackboard, Gradescope, GitHub Classroom or nbgrader export, a folder or a
+zip file, or one folder of <student>_<exercise>.ipynb. Notebooks (.ipynb or .md) run in a sandbox. OUT gets
+grades.csv, feedback/, gradescope/ and review/. What has been run already is not run again, so that a killed
+run goes on where it stopped.
 
 example:
   notebook-marking ~/course/submitted ~/course/marked --course ~/course/book --jobs 4
@@ -46,7 +47,10 @@ def main(arguments=None):
     if fault:
         parser.error(fault)
     try:
-        return grade(options)
+        course = Course.read(options.course)
+        _check_out(options, course)
+        with _alone(options.out):
+            return grade(options, course)
     except (ValueError, OSError, SandboxError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return CANNOT_RUN
@@ -55,22 +59,27 @@ def main(arguments=None):
         return CANNOT_RUN
 
 
-def grade(options):
+def grade(options, course):
     """Find, run, mark, report."""
-    course = Course.read(options.course)
-    _check_out(options, course)
     review.read(options.out / "review" / "marks.csv")  # a broken table is known before hours of work
-    submissions = find(options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()})
+    roster = rosters.read(options.roster) if options.roster else rosters.NOBODY
+    submissions = find(
+        options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()}, roster
+    )
     if not submissions:
         raise ValueError(
             f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
-            "<student>/<assignment>/<notebook>.ipynb, or <student>_<exercise>.ipynb"
+            "<student>/<assignment>/<notebook>.ipynb, <student>_<exercise>.ipynb, or what a system exports"
         )
+    submissions = _asked_for(submissions, options.exercise, course.schemes)
     how = {"view": course.view, "trust": options.trust}
     if not options.dask:  # the workers of a cluster have sandboxes of their own
         sandbox.check(**how)
     runs = run_all(submissions, options.out / "runs", jobs=options.jobs, dask=options.dask, **how)
-    marked = [_mark(submission, run, course) for submission, run in zip(submissions, runs, strict=True)]
+    rules = {"require_id": options.require_id}
+    marked = [
+        _mark(submission, run, course, **rules) for submission, run in zip(submissions, runs, strict=True)
+    ]
     report = reports.report(marked, course, options.out)
     reports.write(report.files, options.out)
     print(report.summary)
@@ -82,13 +91,43 @@ def grade(options):
     return NEEDS_HUMAN if report.needs_human else ALL_MARKED
 
 
-def _mark(submission, run, course):
+@contextmanager
+def _alone(out):
+    """Wait for another run that writes to the same folder."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"waiting for another run that writes to {out}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _asked_for(submissions, exercises, schemes):
+    """Leave out what was handed in for known exercises that are not asked for, and say how much it was."""
+    unknown = set(exercises or ()) - set(schemes)
+    if unknown:
+        raise ValueError(f"--exercise is {min(unknown)!r}: give one of {', '.join(map(repr, schemes))}")
+    others = set(schemes) - set(exercises) if exercises else set()
+    kept = [submission for submission in submissions if submission.exercise not in others]
+    if len(kept) < len(submissions):
+        print(f"Left out: {len(submissions) - len(kept)} notebooks of other exercises.")
+    return kept
+
+
+def _mark(submission, run, course, **rules):
     """Mark one submission; one to no known exercise has nothing to mark."""
     scheme = course.schemes.get(submission.exercise)
     if not scheme:
         return Marked(submission, run, (), {}, ())
     try:
-        return mark(submission, run, scheme, course)
+        return mark(submission, run, scheme, course, **rules)
     except Exception as error:  # whatever it recorded, the others get their marks
         fault = f"could not be marked: {type(error).__name__}: {error}"
         return Marked(submission, run, (), {}, (fault,))
@@ -101,10 +140,27 @@ def _parser():
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("submissions", metavar="SUBMISSIONS", type=_path, help="folder of the notebooks")
+    parser.add_argument(
+        "submissions", metavar="SUBMISSIONS", type=_path, help="folder or zip file of the notebooks"
+    )
     parser.add_argument("out", metavar="OUT", type=_path, help="folder for grades and feedback")
     parser.add_argument(
         "--course", metavar="FOLDER", type=_path, default=Path(), help="the course (default: this folder)"
+    )
+    parser.add_argument(
+        "--roster",
+        metavar="FILE",
+        type=_path,
+        help="CSV of the class: id, name, and the names in each system",
+    )
+    parser.add_argument(
+        "--exercise",
+        metavar="ID",
+        action="append",
+        help="mark only this exercise (may be given several times)",
+    )
+    parser.add_argument(
+        "--require-id", action="store_true", help="report answers on the data of the text, which all can know"
     )
     parser.add_argument(
         "--trust",
@@ -130,8 +186,12 @@ def _path(text):
 
 def _fault(options):
     """Say what is wrong with the arguments and what to do; empty if nothing is."""
-    if not options.submissions.is_dir():
+    if not options.submissions.is_dir() and options.submissions.suffix.lower() != ".zip":
         return f"SUBMISSIONS={options.submissions} is not a folder: give the one that holds the notebooks"
+    if not options.submissions.exists():
+        return f"SUBMISSIONS={options.submissions} is not there: give the folder or zip file of the notebooks"
+    if options.roster and not options.roster.is_file():
+        return f"--roster is {options.roster}, which is no file: give the CSV file of the class"
     submissions, out = options.submissions.resolve(), options.out.resolve()
     if out == submissions or submissions in out.parents:
         return f"OUT={options.out} is in SUBMISSIONS: give a folder outside it"

@@ -10,6 +10,11 @@ from pathlib import Path
 from notebook_marking.forms import plain
 
 FOLDER = "answers"
+# Where the sandbox looks for them, whatever folder a notebook has gone to.
+PLACE = "NOTEBOOK_MARKING_FOLDER"
+LONGEST_NOTES = 20
+# What this process has recorded, by file: a notebook may make `Answers` again before a later part.
+_RECORDED = {}
 STUDENT_ID = re.compile(r"[\w.@+-]{1,64}")
 
 
@@ -27,7 +32,8 @@ def plain_id(student: str) -> str:
 class Answers:
     """The answers of one student to one exercise.
 
-    A course gives its students a subclass that knows its forms and its data.
+    They are kept in the folder in which this was made. Made again in the same notebook, it goes on from what
+    was recorded, and notes that. A course gives its students a subclass that knows its forms and its data.
 
     Parameters
     ----------
@@ -72,12 +78,15 @@ class Answers:
         self.student = student.strip()
         self._data = data
         self._forms = forms[exercise]["parts"]
-        self._recorded = {}
+        self._path = Path(os.environ.get(PLACE) or Path.cwd()) / FOLDER / f"{exercise}.json"
+        self._content = _RECORDED.setdefault(self._path, {"parts": {}, "students": {}, "notes": []})
+        if self._content["parts"]:
+            self._note(f"`Answers` was made again after ({', '.join(self._content['parts'])})")
 
     @property
     def path(self):
         """File in which the answers are kept, in the folder of the notebook."""
-        return Path(FOLDER) / f"{self.exercise}.json"
+        return self._path
 
     def data(self, part: str = "") -> object:
         """Data of the exercise, or of a part that has data of its own.
@@ -152,9 +161,16 @@ class Answers:
 
     def _keep(self, part, name, value):
         """Write the file anew, with one answer more; a killed notebook leaves a whole file."""
-        parts = self._recorded | {part: self._recorded.get(part, {}) | {name: value}}
-        content = {"exercise": self.exercise, "student": self.student, "parts": parts}
-        text = json.dumps(content, indent=1, allow_nan=False)
+        own = self._recorded(part) | {name: value}
+        content = {
+            "parts": self._content["parts"] | {part: own},
+            "students": self._content["students"] | {part: self.student},
+            "notes": self._content["notes"],
+        }
+        file = {"exercise": self.exercise, "student": self.student, "parts": content["parts"]}
+        if self._content["notes"]:
+            file |= {"students": content["students"], "notes": content["notes"]}
+        text = json.dumps(file, indent=1, allow_nan=False)
         draft = self.path.with_suffix(".part")
         try:
             self.path.parent.mkdir(exist_ok=True)
@@ -165,11 +181,21 @@ class Answers:
                 f"the answers cannot be kept in {self.path.parent.absolute()} ({error.strerror}): copy the "
                 "notebook into a folder of your own, and run it there"
             ) from None
-        self._recorded = parts
+        self._content.update(content)
+
+    def _recorded(self, part):
+        """Return what is recorded of a part, with this id: other data have other answers."""
+        own = self._content["students"].get(part) == self.student
+        return self._content["parts"].get(part, {}) if own else {}
+
+    def _note(self, text):
+        """Keep what whoever marks should know."""
+        if len(self._content["notes"]) < LONGEST_NOTES:
+            self._content["notes"].append(text)
 
     def _state(self, part):
         """Say what of a part is recorded, and what is still to come."""
-        recorded = self._recorded.get(part, {})
+        recorded = self._recorded(part)
         missing = [name for name in self._forms[part] if name not in recorded]
         lines = [
             f"({part}) {state}: {', '.join(names)}"

@@ -19,6 +19,7 @@ No Jupyter kernel is started, which would cost most of the time: cells run in IP
 magics and top-level ``await``. What they show is counted and thrown away.
 """
 
+import ast
 import io
 import json
 import os
@@ -31,6 +32,8 @@ from pathlib import Path
 
 LONGEST_REMARK = 300
 MOST_REMARKS = 50
+MOST_MISSING = 10
+PYTHON = ("python", "ipython")
 # Twice as much address space as memory, and this on top: libraries reserve far more than they use.
 ADDRESS_SPACE = 8 * 1024**3
 OPEN_FILES = 256
@@ -147,9 +150,25 @@ def read_jupyter(text):
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
         raise ValueError("the file has no list of cells, so it is not a Jupyter notebook of format 4")
+    check_language(language_of(content.get("metadata")))
     return [
         source_of(cell) for cell in cells if not isinstance(cell, dict) or cell.get("cell_type") == "code"
     ]
+
+
+def language_of(metadata):
+    """Return the language of a Jupyter notebook; nothing where it does not say."""
+    for part, name in (("language_info", "name"), ("kernelspec", "language")):
+        entry = metadata.get(part) if isinstance(metadata, dict) else None
+        if isinstance(entry, dict) and isinstance(entry.get(name), str):
+            return entry[name]
+    return ""
+
+
+def check_language(language):
+    """Refuse a notebook of another language."""
+    if language and not language.lower().startswith(PYTHON):
+        raise ValueError(f"the notebook is written in {language[:40]}, not in Python")
 
 
 def source_of(cell):
@@ -167,6 +186,9 @@ def read_myst(text):
     Code cells are fences with ``{code-cell}`` that stand in no other fence and in no comment, as in
     MyST-NB, whose own reader takes seconds to import.
     """
+    front = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    language = re.search(r"^ +language: *(\S+)", front[1], re.MULTILINE) if front else None
+    check_language(language[1].strip("'\"") if language else "")
     cells, fence, lines, comment = [], None, [], False
     for line in text.splitlines():
         if fence is None and (comment or re.match(r" {0,3}<!--", line)):
@@ -291,18 +313,52 @@ def interrupt(*_):
 
 
 def run_cell(shell, source, seconds):
-    """Run one cell; return what went wrong (a status or "", and words for the student) or None."""
+    """Run one cell; return the exception that ended it, or None."""
     try:
         # Again every second: the cell may catch an interrupt.
         signal.setitimer(signal.ITIMER_REAL, seconds, 1)
         try:
             result = shell.run_cell(source, store_history=True)
-            error = result.error_before_exec or result.error_in_exec
-            return None if error is None else describe(error, seconds)
+            return result.error_before_exec or result.error_in_exec
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt as error:
-        return describe(error, seconds)
+        return error
+
+
+def run_without_missing(shell, source, seconds, remark):
+    """Run a cell like `run_cell`; where a package is missing, run it again without importing it."""
+    for _ in range(MOST_MISSING):
+        error = run_cell(shell, source, seconds)
+        shorter = None
+        if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
+            shorter = without_import(shell, source, error.name)
+        if shorter is None:
+            return error
+        remark(f"ran without the package {error.name}, which the course does not have: do without it")
+        source = shorter
+    return error
+
+
+def without_import(shell, source, name):
+    """Return a cell without its imports of a package; None if it has none that stands by itself."""
+
+    def is_missing(module):
+        return f"{module}.".startswith(f"{name}.")
+
+    tree = ast.parse(shell.transform_cell(source))
+    found = False
+    for node in tree.body:
+        kept = getattr(node, "names", [])
+        if isinstance(node, ast.Import):
+            kept = [alias for alias in node.names if not is_missing(alias.name)]
+        elif isinstance(node, ast.ImportFrom) and is_missing(node.module):
+            kept = []
+        if len(kept) < len(getattr(node, "names", [])):
+            found = True
+            node.names = kept
+    tree.body = [node for node in tree.body if getattr(node, "names", True)]
+    return ast.unparse(tree) if found else None
 
 
 def describe(error, seconds):
@@ -331,10 +387,14 @@ def run_notebook(cells, request, messages, output):
             messages.remark(f"code cell {number}: cannot be read: its source is not text")
             continue
         output.count = 0
-        fault = run_cell(shell, source, request["limits"]["cell_seconds"])
-        if fault is not None:
-            status, words = fault
-            messages.remark(f"code cell {number}: {words}")
+        seconds = request["limits"]["cell_seconds"]
+        place = f"code cell {number}"
+        error = run_without_missing(
+            shell, source, seconds, lambda words, at=place: messages.remark(f"{at} {words}")
+        )
+        if error is not None:
+            status, words = describe(error, seconds)
+            messages.remark(f"{place}: {words}")
             if status:
                 messages.send(trouble=status)
         answers.pass_on(messages)
@@ -404,6 +464,7 @@ def main():
     folder = Path("notebook")
     folder.mkdir()
     os.chdir(folder)
+    os.environ["NOTEBOOK_MARKING_FOLDER"] = str(Path.cwd())
     places = [place for place in request["path"] if place not in sys.path]
     sys.path[:0] = ["", *places]  # the folder of the notebook first, as in Jupyter
     messages.send(started=True)

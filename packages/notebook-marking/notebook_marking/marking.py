@@ -1,13 +1,13 @@
 """Marking answers against exact keys. Nothing of a student's code runs here: answers are numbers and text."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import jsonschema
 import numpy as np
 
-from notebook_marking.answers import plain_id
+from notebook_marking.answers import LONGEST_NOTES, plain_id
 from notebook_marking.course import Course
 from notebook_marking.forms import LONGEST_TEXT, STATISTICS
 from notebook_marking.keys import Key
@@ -17,6 +17,8 @@ from notebook_marking.submissions import Submission
 
 LARGEST_Z = 4  # Monte Carlo errors that an honest sample may be off
 MOST_FAULTS = 50
+WITHOUT_ID = "recorded without an id, on the data of the text, to which all know the answers"
+FEW, ALIKE = 4, 0.9  # fewer numbers are held against the key, more against its pattern
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
 
 
@@ -33,8 +35,8 @@ class Mark:
     out_of : float
         Points to be had.
     state : str
-        ``right``, ``follow-through`` (right, given a wrong earlier answer), ``wrong``, ``missing`` or
-        ``review``.
+        ``right``, ``follow-through`` (right, given a wrong earlier answer), ``partly`` (some numbers are
+        right), ``wrong``, ``missing`` or ``review``.
     reason : str
         Why points were lost; may quote the student's answer.
     """
@@ -88,7 +90,9 @@ def total(points: Iterable[float | None]) -> float:
     return round(sum(number for number in points if number is not None), 9)
 
 
-def mark(submission: Submission, run: Run | None, scheme: Scheme, course: Course) -> Marked:
+def mark(
+    submission: Submission, run: Run | None, scheme: Scheme, course: Course, *, require_id: bool = False
+) -> Marked:
     """Mark what one notebook recorded.
 
     Parameters
@@ -101,6 +105,8 @@ def mark(submission: Submission, run: Run | None, scheme: Scheme, course: Course
         Of the exercise.
     course : Course
         Whose data and keys count.
+    require_id : bool
+        Report answers on the data of the text, which all can know.
 
     Returns
     -------
@@ -115,11 +121,13 @@ def mark(submission: Submission, run: Run | None, scheme: Scheme, course: Course
     """
     recorded = run.answers if run else {}
     answers, faults, flags = read_answers(recorded, scheme)
-    data_of, wrong_id = _whose_data(recorded, submission)
-    keys = _Keys(course, scheme, data_of)
-    marks, texts = [], {}
+    owners, strange = _whose_data(recorded, submission, scheme)
+    if require_id and answers and "" in owners.values():
+        strange += (WITHOUT_ID,)
+    marks, texts, credible = [], {}, {}
     for name, answer in scheme.entries():
         part, short = name.split(".")
+        keys = _Keys(course, scheme, owners[part])
         if name not in answers:
             reason = faults.get(name) or _why_missing(submission, run)
             marks += _nothing(part, short, answer, reason)
@@ -130,9 +138,16 @@ def mark(submission: Submission, run: Run | None, scheme: Scheme, course: Course
         elif isinstance(answer, Posterior):
             marks += _mark_posterior(part, short, answer, answers, keys.right[name].value)
         else:
-            marks.append(_mark_value(part, short, answer, answers, keys))
+            own = [full for full in answer.follows if full in credible and owners[full[0]] == owners[part]]
+            earlier = {full: credible[full] for full in own}
+            marks.append(_mark_value(part, short, answer, answers, keys, earlier))
+            if _credible(answer, answers[name], marks[-1], keys.right[name]):
+                credible[name] = marks[-1]
+    most = sum(mark.out_of for mark in marks if mark.points is not None) / 2
+    marks = _together(_capped(marks, most), scheme)
     close = [f"{mark.part}.{mark.name}: {mark.reason}" for mark in marks if CLOSE in mark.reason]
-    return Marked(submission, run, tuple(marks), texts, (*wrong_id, *flags, *close))
+    lost = _why_lost(submission, run, marks)
+    return Marked(submission, run, tuple(marks), texts, (*lost, *strange, *flags, *close))
 
 
 def _nothing(part, name, answer, reason):
@@ -154,14 +169,35 @@ def _why_missing(submission, run):
     return "not answered"
 
 
-def _whose_data(recorded, submission):
-    """Id whose data the key belongs to, and what a human should look at."""
-    used = recorded.get("student", "") if isinstance(recorded, dict) else ""
-    used = plain_id(used) if isinstance(used, str) else ""
-    own = plain_id(submission.student)
-    if used in ("", own):
-        return used, ()
-    return own, (f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}",)
+def _why_lost(submission, run, marks):
+    """Say what took points from a student who may have given no wrong answer."""
+    if submission.problem or run is None or run.status not in ("finished", "no answers"):
+        return ()  # the trouble is known
+    failed = next((remark for remark in run.remarks if remark.startswith("code cell")), "")
+    if run.status == "no answers":
+        return (f"no answers were recorded: {failed or '; '.join(run.remarks) or 'yet no cell failed'}",)
+    missing = dict.fromkeys(f"({mark.part}) {mark.name}" for mark in marks if mark.state == "missing")
+    return (f"not recorded: {', '.join(missing)}; {failed}",) if missing and failed else ()
+
+
+def _whose_data(recorded, submission, scheme):
+    """Id whose data the key of each part belongs to, and what a human should look at."""
+    known = recorded if isinstance(recorded, dict) else {}
+    by_part = known.get("students") if isinstance(known.get("students"), dict) else {}
+    own, ids = plain_id(submission.student), getattr(submission, "ids", ())
+    owners, strange = {}, {}
+    for part in scheme.parts:
+        used = by_part.get(part, known.get("student", ""))
+        used = plain_id(used) if isinstance(used, str) else ""
+        owners[part] = used
+        if ids is not None and used not in ("", own, *map(plain_id, ids)):
+            owners[part] = own
+            strange[
+                f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}"
+            ] = 1
+    if len(set(owners.values())) > 1:
+        strange["recorded under several ids; each part is marked with the data of its own"] = 1
+    return owners, tuple(strange)
 
 
 # What a notebook left behind -------------------------------------------------------------------
@@ -231,12 +267,17 @@ def answers_schema(scheme):
         letter: _object({name: _schema(answer) for name, answer in part.answers.items()}, required=())
         for letter, part in scheme.parts.items()
     }
+    student = {"type": "string", "maxLength": 64}
+    notes = {"type": "array", "maxItems": LONGEST_NOTES, "items": {"type": "string", "maxLength": 200}}
     return _object(
         {
             "exercise": {"const": scheme.id},
-            "student": {"type": "string", "maxLength": 64},
+            "student": student,
             "parts": _object(parts, required=()),
-        }
+            "students": _object(dict.fromkeys(parts, student), required=()),
+            "notes": notes,
+        },
+        required=("exercise", "student", "parts"),
     )
 
 
@@ -303,41 +344,93 @@ def _right(course, page, exercise, student):
     return course.key(page, course.data(exercise, student))
 
 
-def _mark_value(part, name, answer, answers, keys):
+def _mark_value(part, name, answer, answers, keys, earlier):
     """Mark numbers or a choice, against the key and then against what follows from earlier answers."""
-    full = f"{part}.{name}"
-    given = answers[full]
-    wrong = _why_wrong(answer, given, keys.right[full])
-    mistake = _mistake(answer, given, keys.right[full]) if wrong else ""
-    if not wrong:
+    given = answers[f"{part}.{name}"]
+    key = keys.right[f"{part}.{name}"]
+    share, wrong = _compare(answer, given, key)
+    if share < 1 and earlier:
+        names = [f"({full[0]}) {full[2:]}" for full in earlier]
+        follows = keys.following({full: answers[full] for full in earlier})[f"{part}.{name}"]
+        followed, _ = _compare(answer, given, follows)
+        if followed == 1 and all(mark.state == "right" for mark in earlier.values()):
+            return Mark(part, name, answer.out_of, answer.out_of, "right")
+        made_up = isinstance(answer, Choice) and not all(mark.points for mark in earlier.values())
+        if followed > share and not made_up:
+            reason = f"worked out correctly from your {' and '.join(names)}"
+            return Mark(part, name, followed * answer.out_of, answer.out_of, "follow-through", reason)
+    if share == 1:
         return Mark(part, name, answer.out_of, answer.out_of, "right")
-    earlier = {other: answers[other] for other in answer.follows if other in answers}
-    if earlier and not _why_wrong(answer, given, keys.following(earlier)[full]):
-        names = [f"({full_name[0]}) {full_name[2:]}" for full_name in earlier]
-        reason = f"worked out correctly from your {' and '.join(names)}"
-        return Mark(part, name, answer.out_of, answer.out_of, "follow-through", reason)
-    return Mark(part, name, 0.0, answer.out_of, "wrong", wrong + mistake)
+    mistake = _mistake(answer, given, key)
+    if mistake:
+        wrong = f"{wrong}; this is what one gets by {mistake}"
+    return Mark(part, name, share * answer.out_of, answer.out_of, "partly" if share else "wrong", wrong)
+
+
+def _credible(answer, given, mark, key):
+    """Tell whether an earlier answer was worked out, though perhaps wrongly, and not made up."""
+    if mark.points:
+        return True
+    if isinstance(answer, Choice) or _says_nothing(given, key):
+        return False
+    if _mistake(answer, given, key):
+        return True
+    given, value = np.ravel(given).astype(float), np.ravel(key.value).astype(float)
+    if given.size < FEW:
+        return bool((abs(given - value) <= abs(value).max() / 2).all())
+    return abs(np.corrcoef(given, value)[0, 1]) > ALIKE if np.ptp(value) else False
+
+
+def _says_nothing(given, key):
+    """Tell whether all numbers of an array are the same where they should not be."""
+    return np.size(given) > 1 and np.ptp(given) == 0 < np.ptp(np.asarray(key.value, float))
+
+
+def _capped(marks, most):
+    """Let what follows from wrong answers have no more than so many points."""
+    found, rest = [], most
+    for mark in marks:
+        if mark.state == "follow-through" and mark.points > rest:
+            reason = f"{mark.reason}; of what follows from wrong answers no more than {most:g} points count"
+            mark = replace(mark, points=rest, reason=reason)
+        rest -= mark.points if mark.state == "follow-through" else 0
+        found.append(mark)
+    return found
+
+
+def _together(marks, scheme):
+    """Take the points of answers that have some only with others, where these have none."""
+    got = {f"{mark.part}.{mark.name}": mark.points for mark in marks}
+    needed = {name: getattr(answer, "only_with", ()) for name, answer in scheme.entries()}
+    found = []
+    for mark in marks:
+        lacking = [other for other in needed.get(f"{mark.part}.{mark.name}", ()) if not got.get(other)]
+        if lacking and mark.points:
+            names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
+            mark = replace(mark, points=0.0, state="wrong", reason=f"it has points only with {names}")
+        found.append(mark)
+    return found
 
 
 def _mistake(answer, given, right):
     """Name the misunderstanding that leads to an answer, if it is a typical one."""
     for name, value in right.mistakes.items():
-        if not _why_wrong(answer, given, Key(value, right.error)):
-            return f"; this is what one gets by {name}"
+        if _compare(answer, given, Key(value, right.error))[0] == 1:
+            return name
     return ""
 
 
-def _why_wrong(answer, given, right):
-    """Say what is wrong with an answer; nothing if it is right."""
+def _compare(answer, given, right):
+    """Return the share of an answer that is right, and what is wrong with the rest."""
     if isinstance(answer, Choice):
         options = (right.value,) if isinstance(right.value, str) else right.value
-        return "" if given in options else f"you chose {given}; it is {' or '.join(options)}"
+        return (1.0, "") if given in options else (0.0, f"you chose {given}; it is {' or '.join(options)}")
     given, value = np.asarray(given, float), np.asarray(right.value, float)
     distance = abs(given - value) / _tolerance(answer, value, right.error)
     # Not `> 1`: what cannot be compared is not right.
     outside = ~(distance <= 1)
     if not outside.any():
-        return ""
+        return 1.0, ""
     first = int(np.argmax(np.nan_to_num(distance, nan=np.inf).ravel()))
     of_many = f"{outside.sum()} of {given.size} numbers are wrong, number {first + 1} by the most: "
     text = (of_many if given.size > 1 else "") + (
@@ -347,19 +440,22 @@ def _why_wrong(answer, given, right):
         text += f" (within {LARGEST_Z} Monte Carlo errors: {LARGEST_Z * np.ravel(right.error)[first]:.2g})"
         if distance.max() <= CLOSE_Z / LARGEST_Z:
             text += CLOSE
-    return text
+    in_parts = answer.kind == "numbers" and not _says_nothing(given, right)
+    return (1 - outside.mean() if in_parts else 0.0), text
 
 
 CLOSE = "; this is so close that a human should look at it"
 
 
 def _tolerance(answer, value, error):
-    """Return how far an answer may be from the key."""
+    """Return how far an answer may be from the key; three significant digits are always enough."""
+    with np.errstate(divide="ignore"):
+        rounding = np.where(value == 0, 0, 0.501 * 10.0 ** (np.floor(np.log10(abs(value))) - 2))
     if answer.sampled:
-        return LARGEST_Z * np.asarray(error, float)
+        return np.maximum(LARGEST_Z * np.asarray(error, float), rounding)
     if answer.absolute:
-        return np.full(value.shape, answer.absolute)
-    return answer.relative * np.where(value == 0, 1.0, abs(value))
+        return np.maximum(answer.absolute, rounding)
+    return np.maximum(answer.relative * np.where(value == 0, 1.0, abs(value)), rounding)
 
 
 # Posteriors ------------------------------------------------------------------------------------

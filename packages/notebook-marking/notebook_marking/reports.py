@@ -26,7 +26,6 @@ from notebook_marking.marking import Marked, total
 
 # How a run may end without anybody having to look at it.
 FINE = ("finished", "no answers")
-LONGEST_TIMESTAMP = 100  # bytes
 # The columns of nbgrader's export, and two of our own after them.
 GRADE_COLUMNS = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -35,6 +34,7 @@ GRADE_COLUMNS = (
 STATES = {
     "right": "right",
     "follow-through": "right, given your earlier answer",
+    "partly": "partly right",
     "wrong": "not right",
     "missing": "not answered",
     "review": "waits for a human to mark it",
@@ -84,6 +84,7 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     """
     schemes, marks = course.schemes, out / "review" / "marks.csv"
     marked, table = review.merge(marked, schemes, review.read(marks), marks)
+    gone = [row["note"] for row in table if row["note"].startswith(review.NO_SUBMISSION)]
     marked = sorted(marked, key=_order)
     files = {"grades.csv": grades(marked, schemes)}
     for student, theirs in groupby(marked, key=lambda one: one.submission.student):
@@ -93,7 +94,7 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     files |= review_pages(marked, course, table)
     # In Excel a table is UTF-8 only if it begins with this mark.
     files["review/marks.csv"] = "\ufeff" + review.table_text(table)
-    return Report(files, summary(marked, schemes, out), any(map(needs_human, marked)))
+    return Report(files, summary(marked, schemes, out, gone), bool(gone) or any(map(needs_human, marked)))
 
 
 def write(files, out):
@@ -164,19 +165,25 @@ def state(one):
 
 def needs_human(one):
     """Tell whether a human must mark or look at something."""
-    return bool(waiting(one) or one.flags or trouble(one))
+    return bool(waiting(one) or concerns(one))
 
 
 def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
-    return [text for text in (trouble(one), *map(plain.one_line, one.flags)) if text]
+    stranger = "not on the roster" if one.submission.stranger else ""
+    return [text for text in (trouble(one), stranger, *map(plain.one_line, one.flags)) if text]
 
 
 def note(one):
     """What a human should know about a submission, on one line."""
     words = concerns(one)
-    if one.run and one.run.status == "no answers":
-        words.append("no answers")
+    words += [text for text in _notes(one) if text not in words]
+    if one.submission.others:
+        words.append(
+            f"also handed in, and not marked: {', '.join(map(plain.one_line, one.submission.others))}"
+        )
+    if one.submission.late:
+        words.append("late, says the system")
     if one.run and one.run.answers and not one.run.answers.get("student"):
         words.append("with the data of the text")
     if waiting(one):
@@ -185,15 +192,12 @@ def note(one):
     return "; ".join(words)
 
 
-def handed_in(one):
-    """When nbgrader collected the submission; empty where it did not."""
-    path = one.submission.path.parent / "timestamp.txt"
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST_TIMESTAMP:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # no time that can be read is no time
-        return ""
+def _notes(one):
+    """What the notebook itself noted while it recorded."""
+    notes = one.run.answers.get("notes", ()) if one.run and isinstance(one.run.answers, dict) else ()
+    return (
+        [plain.one_line(text) for text in notes if isinstance(text, str)] if isinstance(notes, list) else []
+    )
 
 
 # Tables ------------------------------------------------------------------------------------
@@ -209,7 +213,7 @@ def grades(marked, schemes):
         writer.writerow(
             {
                 "assignment": plain.defuse(one.submission.exercise),
-                "timestamp": plain.defuse(handed_in(one)),
+                "timestamp": plain.defuse(one.submission.time),
                 "student_id": plain.defuse(one.submission.student),
                 "raw_score": float(one.points),
                 "late_submission_penalty": 0.0,
@@ -273,7 +277,7 @@ def _exercise(one, schemes):
         "title": _title(one.submission.exercise, scheme),
         "file": one.submission.path.name,
         "trouble": trouble(one),
-        "remarks": (*remarks(one), *one.flags),
+        "remarks": (*remarks(one), *_notes(one), *one.flags),
         "parts": parts,
         "score": one.points,
         "out_of": out_of(one, schemes),
@@ -338,7 +342,7 @@ def _greek(command):
 
 def review_pages(marked, course, table):
     """Pages with all answers to one prose question, and how to mark them."""
-    given = {row["code"]: row for row in table}
+    given = {row["code"].strip(): row for row in table}
     tasks = [task for task in review.tasks(marked, course.schemes) if task.text]
     pages = {}
     for (exercise, name), answers in groupby(tasks, key=lambda task: (task.exercise, task.answer)):
@@ -385,7 +389,7 @@ def _environment():
 # The summary -------------------------------------------------------------------------------
 
 
-def summary(marked, schemes, out):
+def summary(marked, schemes, out, gone=()):
     """Lines for the terminal: how many submissions became what, and how each exercise went."""
     states = [state(one) for one in marked]
     students = {one.submission.student for one in marked}
@@ -396,8 +400,16 @@ def summary(marked, schemes, out):
         f"  {states.count('waits'):4} to be marked or looked at by a human",
         f"  {states.count('problem'):4} not run to the end",
     ]
-    if any(map(concerns, marked)):
+    if any(map(concerns, marked)) or gone:
         lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
+        lines += [f"  {plain.one_line(text)}" for text in gone]
+    repeated = [one for one in marked if one.submission.others]
+    if repeated:
+        lines += ["", "Handed in more than once, of which the newest counts:"]
+        lines += [
+            f"  {_who(one)}: not {', '.join(map(plain.one_line, one.submission.others))}"[:200]
+            for one in repeated
+        ]
     if prose:
         lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
         lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
@@ -406,9 +418,13 @@ def summary(marked, schemes, out):
 
 def _line(one):
     """What to look at in one submission."""
-    student = plain.one_line(one.submission.student)
+    return f"{_who(one)}: {'; '.join(concerns(one))}"[:300]
+
+
+def _who(one):
+    """Student and exercise, or file."""
     what = plain.one_line(one.submission.exercise) or plain.one_line(one.submission.path.name)
-    return f"{student}, {what}: {'; '.join(concerns(one))}"[:200]
+    return f"{plain.one_line(one.submission.student)}, {what}"
 
 
 def _exercise_table(marked, schemes):

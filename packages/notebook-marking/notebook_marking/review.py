@@ -22,6 +22,7 @@ from notebook_marking.plain import defuse, letters
 COLUMNS = ("code", "exercise", "answer", "out of", "points", "comment", "text", "note", "student")
 NEEDED = {"code", "points", "comment", "text"}
 CHANGED = "the text has changed since it was marked: mark it again, or clear the cell under `text`"
+NO_SUBMISSION = "there is no submission any more"
 GONE = "marked earlier, but now there is no text: look at the submission"
 
 
@@ -148,10 +149,13 @@ def merge(classes: Sequence, schemes: dict, rows: list, path: str | Path = "mark
         All such rows are named, with their lines and what to do.
     """
     known = {task.code: task for task in tasks(classes, schemes)}
-    filled, faults = {}, []
+    filled, faults, gone = {}, [], []
     for line, row in rows:
         code = row["code"].strip()
         if not row["points"].strip() and not row["comment"].strip():
+            continue
+        if code not in known and (lost := _without_submission(row, code, schemes)):
+            gone.append({name: value for name, value in row.items() if name} | {"note": lost})
             continue
         fault = _fault(row, known.get(code), code in filled)
         if fault:
@@ -160,7 +164,18 @@ def merge(classes: Sequence, schemes: dict, rows: list, path: str | Path = "mark
     if faults:
         raise ValueError("\n".join(faults))
     table = [_row(task, filled.get(code)) for code, task in known.items() if task.text or code in filled]
-    return [_with_human_marks(marked, known, filled) for marked in classes], table
+    return [_with_human_marks(marked, known, filled) for marked in classes], table + gone
+
+
+def _without_submission(row, code, schemes):
+    """Say whose a row is that was made for a submission of an earlier run; empty if it is none."""
+    student = (row.get("student") or "").strip().removeprefix("'")
+    # Not from its other cells, which a spreadsheet may have made dates of.
+    for exercise, scheme in schemes.items():
+        for name, _ in scheme.entries():
+            if Task(student, exercise, name, 0, "").code == code:
+                return f"{NO_SUBMISSION} by {student} for {exercise}, {name}: its row is kept"
+    return ""
 
 
 def _fault(row, task, twice):

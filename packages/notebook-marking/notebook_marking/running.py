@@ -141,9 +141,7 @@ def _outcomes(todo, options, jobs, *, local):
     backend, shares = ("threading", _shares(jobs)) if local else (None, None)
     parallel = joblib.Parallel(n_jobs=jobs, backend=backend, return_as="generator_unordered")
     return parallel(
-        joblib.delayed(_task)(
-            key, read(submission), submission.path.suffix, submission.exercise, options, shares
-        )
+        joblib.delayed(_task)(key, read(submission), submission.suffix, submission.exercise, options, shares)
         for key, submission in todo.items()
     )
 
@@ -206,7 +204,7 @@ def _fingerprint(view, limits, *, trust):
 
 def _key(submission, fingerprint):
     """Return the hash under which a submission's run is stored."""
-    words = [fingerprint, submission.path.suffix, submission.exercise]
+    words = [fingerprint, submission.suffix, submission.exercise]
     return hashlib.sha256(json.dumps(words).encode() + read(submission)).hexdigest()
 
 

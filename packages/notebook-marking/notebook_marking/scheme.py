@@ -34,15 +34,22 @@ class _Answer(_Strict):
         return {name: entry[name] for name in PUBLIC if name in entry}
 
 
-class _Numeric(_Answer):
-    """Numbers, with the rule by which they are right."""
+class _Exact(_Answer):
+    """What is held against a key, and on which other answers it rests."""
 
     points: PositiveFloat
+    follows: tuple[str, ...] = ()
+    # It has points only where these have some: one could guess it, or it is the same for everybody.
+    only_with: tuple[str, ...] = ()
+
+
+class _Numeric(_Exact):
+    """Numbers, with the rule by which they are right."""
+
     range: tuple[float, float] = (-float("inf"), float("inf"))
     relative: PositiveFloat | None = None
     absolute: PositiveFloat | None = None
     sampled: Literal[True] | None = None
-    follows: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_rule(self):
@@ -73,13 +80,11 @@ class Interval(_Numeric):
     shape: tuple[int, ...] = (2,)
 
 
-class Choice(_Answer):
+class Choice(_Exact):
     """One of several options."""
 
     kind: Literal["choice"]
     options: tuple[str, ...]
-    points: PositiveFloat
-    follows: tuple[str, ...] = ()
 
 
 class Criterion(_Strict):
@@ -183,6 +188,12 @@ class Scheme(_Strict):
             if unknown:
                 raise ValueError(f"{name} follows {', '.join(sorted(unknown))}, which does not come before")
             known.append(name)
+        for name, answer in self.entries():
+            unknown = set(getattr(answer, "only_with", ())) - set(known)
+            if unknown:
+                raise ValueError(
+                    f"{name} has points only with {', '.join(sorted(unknown))}, which nobody asks for"
+                )
         return self
 
 

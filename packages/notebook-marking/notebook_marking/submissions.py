@@ -1,32 +1,32 @@
-"""Find the notebooks of a class, whatever else lies beside them.
+"""Find the notebooks of a class in what a learning system exports, whatever else lies beside them.
 
-Two layouts are known:
-
-- nbgrader's, ``submitted/<student>/<assignment>/<notebook>``; the folder given may be ``submitted`` itself or
-  the one that holds it;
-- flat, ``<student>_<exercise>.ipynb``; a student's id may have underscores.
-
-A notebook ends in ``.ipynb`` or ``.md``. Its exercise is known from its name: the exercise's number
-(``5.8.1``) or the name of its page (``shrinkage-arithmetic``).
+Where a notebook lies says whose it is (:mod:`notebook_marking.exports`), a roster under which id. Its
+exercise is read from its cells, ``Answers("5.8.1")``; where they name none, from its name: the exercise's
+number or the name of its page. A notebook that names several exercises is a submission for each.
 
 Nothing that a student may have meant as a submission is passed over in silence: what cannot be run is found
-all the same, with the problem. Left out are hidden files and folders (``.ipynb_checkpoints``) and, in
-nbgrader's layout, other files beside a notebook (``timestamp.txt``, data). Links are never followed, not even
-to folders.
+all the same, with the problem. Left out are hidden files and what systems leave behind, and other files
+beside a student's notebooks. Links are never followed, not even to folders.
 
-Of several notebooks of one student for one exercise, the first by path is run; the others get a problem that
-names it, so that a teacher who wants another one knows what to delete.
+Of several notebooks of one student for one exercise, the newest that has any code is run; the others are
+named.
 """
 
 import os
+import re
 import stat
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 
+from notebook_marking import exports, inside
+from notebook_marking.rosters import NOBODY, Roster
 from notebook_marking.runs import Limits
 
-SUFFIXES = (".ipynb", ".md")
+SUFFIX = re.compile(r"\.(ipynb|md)(?:\.(?:txt|json))?$", re.IGNORECASE)  # browsers add the second
 KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -36,6 +36,12 @@ KINDS = {
 # What nbgrader keeps in the folder of a course.
 COURSE = {"source", "release", "submitted", "autograded", "feedback", "exchange"}
 LOCKED = "it cannot be read: you have no permission"
+NO_EXERCISE = "there is no exercise of this name"
+# What copies are called, and how systems number what is handed in again.
+COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
+AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
+NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
+NEARLY = 10  # seconds within which files are equally new
 
 
 @dataclass(frozen=True)
@@ -45,30 +51,59 @@ class Submission:
     Attributes
     ----------
     student : str
-        As the folder or file names the student: untrusted text, which may hold anything but ``/``.
+        The id on the roster; else as the folder or file names the student: untrusted text, which may hold
+        anything but ``/``.
     exercise : str
         Number of the exercise, for example ``5.8.1``; if there is no such exercise, what stands in its place.
     path : pathlib.Path
         The notebook.
     problem : str
         Why it cannot be run, or "".
+    time : str
+        When it was handed in, as the system that collected it says; "" where that does not.
+    late : bool
+        Whether the system calls it late.
+    others : tuple of str
+        What else the student handed in for this exercise.
+    name : str
+        The student's name on the roster.
+    ids : tuple of str or None
+        What the student may give as id, in the form that counts; None where nobody has said what it is.
+    stranger : bool
+        Whether there is a roster on which this student is not.
     """
 
     student: str
     exercise: str
     path: Path
     problem: str = ""
+    time: str = ""
+    late: bool = False
+    others: tuple[str, ...] = ()
+    name: str = ""
+    ids: tuple[str, ...] | None = ()
+    stranger: bool = False
+
+    @property
+    def suffix(self):
+        """Format of the notebook: ``.ipynb`` or ``.md``."""
+        found = SUFFIX.search(self.path.name)
+        return f".{found[1].lower()}" if found else self.path.suffix
 
 
-def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submission]:
-    """Find all submissions in a folder.
+def find(
+    folder: str | os.PathLike, exercises: Mapping[str, str], roster: Roster = NOBODY
+) -> list[Submission]:
+    """Find all submissions in a folder or zip file.
 
     Parameters
     ----------
     folder : path
-        In either layout, see :mod:`notebook_marking.submissions`.
+        In any layout of :mod:`notebook_marking.exports`.
     exercises : mapping
         Number of each exercise by the name of its page.
+    roster : Roster
+        The class.
 
     Returns
     -------
@@ -95,38 +130,61 @@ def find(folder: str | os.PathLike, exercises: Mapping[str, str]) -> list[Submis
     [('ada', '5.8.1', ''), ('ada', '5.8.9', 'there is no exercise of this name')]
     """
     root = Path(folder)
-    if not root.is_dir():
+    if not root.exists():
         raise ValueError(f"folder is {str(folder)!r}: give the folder that holds the submissions")
-    root = _of_course(root)
-    found = []
-    for entry in _entries(root):
-        if not entry.is_dir(follow_symlinks=False):
-            found.append(_flat(entry))
-        elif os.access(entry.path, os.R_OK | os.X_OK):
-            found += _of_student(entry)
-        else:
-            found.append(Submission(_text(entry.name), "", Path(entry.path), LOCKED))
-    known = {**exercises, **{number: number for number in exercises.values()}}
-    return _without_repeats([_checked(submission, known) for submission in found])
+    names = _Names(exercises)
+    top, collected = _of_course(root) if root.is_dir() else (root, False)
+    listed = exports.files(top, Path(_scratch().name), names.student)
+    others = [file for file in listed if file.system != "flat"]
+    exported = any(file.system != "folders" for file in others)
+    found = [
+        one
+        for file in listed
+        if file.system == "flat" and (SUFFIX.search(file.place[-1]) or not exported)
+        for one in _flat(file, names)
+    ]
+    for _, theirs in groupby(sorted(others, key=_owner), key=_owner):
+        found += _of_student(list(theirs), names)
+    if collected:
+        found = [(file, replace(one, time=_timestamp(one.path))) for file, one in found]
+    return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found])
+
+
+@cache
+def _scratch():
+    """Return the folder for what comes out of zip files; it goes with this process."""
+    return tempfile.TemporaryDirectory(prefix="submissions-", ignore_cleanup_errors=True)
 
 
 def _of_course(root):
-    """Return the folder of the submissions, which nbgrader keeps beside others of the course."""
+    """Return the folder of the submissions, and whether nbgrader collected them into it, which says when."""
     inner = root / "submitted"
     if inner.is_symlink() or not inner.is_dir():
-        return root
+        return root, False
     beside = [
         path.name
         for path in root.iterdir()
         if path.name not in COURSE
-        and (path.suffix in SUFFIXES or any(found for end in SUFFIXES for found in path.glob(f"*/*{end}")))
+        and (SUFFIX.search(path.name) or any(SUFFIX.search(found.name) for found in path.glob("*/*")))
     ]
+    deeper = any(SUFFIX.search(path.name) for path in inner.glob("*/*/*"))
+    if beside and not deeper and any(SUFFIX.search(path.name) for path in inner.glob("*/*")):
+        return root, False  # a student of that name
     if beside:
         raise ValueError(
             f"folder {str(root)!r} holds a folder `submitted`, and submissions beside it, such as "
             f"{beside[0]!r}: put them all in one place"
         )
-    return inner
+    return inner, any((root / name).is_file() for name in ("gradebook.db", "nbgrader_config.py"))
+
+
+def _timestamp(path):
+    """Return the time that nbgrader wrote when it collected a notebook."""
+    file = path.parent / "timestamp.txt"
+    try:
+        return "" if file.is_symlink() else file.read_text(encoding="utf-8", errors="replace")[:100].strip()
+    except OSError:
+        return ""
 
 
 def read(submission: Submission) -> bytes:
@@ -160,73 +218,150 @@ def read(submission: Submission) -> bytes:
         return file.read(Limits().notebook + 1)
 
 
-def _entries(folder):
-    """Return what lies in a folder, sorted, without what is hidden."""
-    with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+# Exercises -----------------------------------------------------------------------------------
 
 
-def _of_student(student):
-    """Yield what lies in a student's folder of nbgrader's layout."""
-    name = _text(student.name)
-    for assignment in _entries(student):
-        if assignment.is_dir(follow_symlinks=False):
-            if os.access(assignment.path, os.R_OK | os.X_OK):
-                yield from _of_assignment(name, assignment)
-            else:
-                yield Submission(name, _text(assignment.name), Path(assignment.path), LOCKED)
-        elif assignment.name.endswith(SUFFIXES) or assignment.is_symlink():
-            problem = "" if assignment.is_symlink() else "it lies beside the assignments' folders, not in one"
-            yield Submission(name, _stem(assignment.name), Path(assignment.path), problem)
+class _Names:
+    """The names of exercises, as students write them."""
+
+    def __init__(self, exercises):
+        self.numbers = {_plain(name): number for name, number in exercises.items()}
+        self.numbers |= {_plain(number): number for number in exercises.values()}
+        spelt = sorted(map(re.escape, self.numbers), key=len, reverse=True)
+        known = "|".join(name.replace(r"\-", "[-_ ]+") for name in spelt)
+        self.whole = re.compile(rf"(?P<exercise>{known}){AGAIN}", re.IGNORECASE)
+        self.end = re.compile(rf"(?P<student>.+)_(?P<exercise>{known}){AGAIN}", re.IGNORECASE | re.DOTALL)
+
+    def student(self, name):
+        """Return whose a file is if its name says so, as <student>_<exercise>; nothing if it does not."""
+        match = self.end.fullmatch(COPY.sub("", re.sub(r"\.zip$", "", _stem(name), flags=re.IGNORECASE)))
+        return match["student"] if match else ""
+
+    def number(self, name):
+        """Return the number of the exercise that a file's name names, or what stands in its place."""
+        stem = COPY.sub("", _stem(name))
+        match = self.whole.fullmatch(stem) or self.end.fullmatch(stem)
+        return self.numbers[_plain(match["exercise"])] if match else stem
+
+    def in_cells(self, path):
+        """Return the numbers of the exercises for which a notebook records answers, in its own order."""
+        named = NAMED.findall(_code(path))
+        return list(
+            dict.fromkeys(self.numbers[_plain(name)] for name in named if _plain(name) in self.numbers)
+        )
 
 
-def _of_assignment(student, folder):
-    """Yield the notebooks of an assignment, or the folder if there is none."""
-    entries = _entries(folder)
-    notebooks = [entry for entry in entries if entry.name.endswith(SUFFIXES)]
-    for entry in notebooks:
-        yield Submission(student, _stem(entry.name), Path(entry.path))
-    deeper = [
-        path
-        for entry in entries
-        if entry not in notebooks and entry.is_dir(follow_symlinks=False)
-        for path in _deeper(entry)
-    ]
-    if deeper:
-        more = f" (and {len(deeper) - 1} more)" if len(deeper) > 1 else ""
-        problem = f"it lies in a folder below its assignment's{more}"
-        yield Submission(student, _stem(deeper[0].name), deeper[0], problem)
-    if not (notebooks or deeper):
-        yield Submission(student, _text(folder.name), Path(folder.path), "the folder holds no notebook")
+def _plain(name):
+    """Return a name without capitals, and with hyphens between words."""
+    return re.sub(r"[-_ ]+", "-", name.strip().lower())
 
 
-def _deeper(folder):
-    """Yield notebooks in folders where none should be."""
-    for place, folders, names in os.walk(folder.path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if name.endswith(SUFFIXES))
+def _code(path):
+    """Return the code of a notebook; nothing of what is no notebook."""
+    status = path.lstat()
+    return _code_at(path, status.st_mtime_ns, status.st_size)
 
 
-def _flat(entry):
-    """Read student and exercise from a file's name."""
-    is_notebook = entry.name.endswith(SUFFIXES)
-    stem = _stem(entry.name) if is_notebook else os.path.splitext(_text(entry.name))[0]
+@cache
+def _code_at(path, *_):
+    submission = Submission("", "", path)
+    try:
+        if _problem(path):
+            return ""
+        cells = inside.read_cells(read(submission), submission.suffix)
+    except (OSError, ValueError):
+        return ""
+    return "\n".join(cell for cell in cells if cell and cell.strip())
+
+
+# Students ------------------------------------------------------------------------------------
+
+
+def _flat(file, names):
+    """Yield what a file of one folder is: a submission for each exercise that it names."""
+    if not SUFFIX.search(file.place[-1]):
+        stem = os.path.splitext(file.place[-1])[0]
+        student, _, exercise = stem.rpartition("_")
+        link = file.path.is_symlink()
+        problem = "" if link else LOCKED if file.path.is_dir() else "it is no notebook"
+        yield file, Submission(student or exercise, exercise if student else "", file.path, problem)
+        return
+    stem = COPY.sub("", _stem(file.place[-1]))
+    match = names.end.fullmatch(stem)
     student, _, exercise = stem.rpartition("_")
+    if match:
+        student, exercise = match["student"], names.numbers[_plain(match["exercise"])]
     problem = ""
     if not student:
         student, exercise, problem = exercise, "", "its name is not <student>_<exercise>"
-    if not is_notebook:
-        problem = "it is no notebook"
-    return Submission(student, exercise, Path(entry.path), "" if entry.is_symlink() else problem)
+    numbers = names.in_cells(file.path)
+    if not (problem or numbers or match):
+        problem = NO_EXERCISE
+    for number in numbers or [exercise]:
+        yield file, Submission(student, number, file.path, problem)
 
 
-def _checked(submission, known):
-    """Name the exercise by its number, and the problem if there is one."""
-    exercise = known.get(submission.exercise, submission.exercise)
-    problem = submission.problem or _problem(submission.path)
-    if not problem and submission.exercise not in known:
-        problem = "there is no exercise of this name"
-    return replace(submission, exercise=exercise, problem=problem)
+def _owner(file):
+    """Return what is the same for all files of one student, in nbgrader's layout of one assignment."""
+    assignment = file.place[1] if file.system == "folders" and len(file.place) > 2 else ""
+    return file.system, file.names[-1][1], file.number, assignment
+
+
+def _of_student(theirs, names):
+    """Yield the submissions of one student; what cannot be one only where nothing else is."""
+    first = theirs[0]
+    student = first.names[-1][1]
+    found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
+    if found:
+        return found
+    if first.system == "folders":
+        folder = len(first.place) == 1 or first.path.is_dir() or first.path.is_symlink()
+        if not folder and len(first.place) == 2:
+            return []  # beside the folders of the assignments
+        place = first.path if folder else first.path.parents[len(first.place) - 3]
+        exercise = first.place[1] if len(first.place) > 1 else ""
+        locked = folder and place.is_dir() and not os.access(place, os.R_OK | os.X_OK)
+        problem = LOCKED if locked else "the folder holds no notebook"
+        return [(first, Submission(student, names.number(exercise), place, problem))]
+    handed_in = ", ".join(file.file or file.place[-1] for file in theirs[:3])
+    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {handed_in}"))]
+
+
+def _in_file(file, student, names):
+    """Yield the submissions that a file is."""
+    name = file.file.rpartition("/")[2] or file.place[-1]
+    if file.path.is_symlink():
+        yield Submission(student, names.number(name), file.path)
+        return
+    if not SUFFIX.search(name):
+        return
+    numbers = names.in_cells(file.path)
+    named = names.number(name)
+    known = named in names.numbers.values()
+    prose = name.lower().endswith(".md") and not _code(file.path)
+    if not numbers and not known and (prose or file.system == "github"):
+        return
+    for number in numbers or [named]:
+        yield Submission(student, number, file.path, "" if numbers or known else NO_EXERCISE)
+
+
+def _identified(submission, file, roster):
+    """Give a submission what the roster and the system know of its student."""
+    row = roster.find(file.names or (("id", submission.student), ("", submission.student)))
+    submission = replace(submission, time=submission.time or file.time, late=file.late)
+    if row:
+        ids = tuple(dict.fromkeys(value.strip().lower() for value in row.values() if value))
+        return replace(submission, student=row["id"], name=row.get("name", ""), ids=ids)
+    own = file.system in ("flat", "folders")
+    return replace(submission, ids=() if own else None, stranger=roster is not NOBODY)
+
+
+def _checked(submission, file):
+    """Name the problem of a submission, if there is one."""
+    problem = submission.problem
+    if problem in ("", NO_EXERCISE):
+        problem = _problem(submission.path) or problem
+    return file, replace(submission, problem=problem)
 
 
 def _problem(path):
@@ -245,28 +380,43 @@ def _problem(path):
     return f"it is larger than {most:,} bytes" if status.st_size > most else ""
 
 
+# Repeats -------------------------------------------------------------------------------------
+
+
 def _without_repeats(found):
-    """Let the first of several submissions of one student for one exercise count."""
-    found = sorted(found, key=lambda submission: os.fsencode(submission.path))
-    first = {}
-    for i, submission in enumerate(found):
-        if submission.problem:
-            continue
-        who = submission.student, submission.exercise
-        if who in first:
-            problem = f"{_text(first[who].name)} is run for this exercise: keep the one that counts"
-            found[i] = replace(submission, problem=problem)
-        else:
-            first[who] = submission.path
-    return found
+    """Let the newest of several submissions of one student for one exercise count, and name the others."""
+    by_name = {}
+    for file, one in found:
+        if one.ids is None:
+            by_name.setdefault((one.student, one.exercise), set()).add(file.number)
+    # Two students may share a name.
+    found = [
+        (file, replace(one, student=f"{one.student} ({file.number})"))
+        if len(by_name.get((one.student, one.exercise), ())) > 1
+        else (file, one)
+        for file, one in found
+    ]
+    groups, kept = {}, []
+    for file, one in found:
+        repeated = not one.problem and one.exercise
+        key = one.student, one.exercise, "" if repeated else one.path
+        groups.setdefault(key, []).append((file, one))
+    for group in groups.values():
+        group.sort(key=_newness)
+        *others, (_, last) = group
+        kept.append(replace(last, others=tuple(file.file or file.place[-1] for file, _ in others)))
+    return sorted(kept, key=lambda one: os.fsencode(one.path))
+
+
+def _newness(found):
+    """Order files by whether they have code, then by age, then by what systems add to a name."""
+    file, one = found
+    again = re.fullmatch(rf".*?{AGAIN}", _stem(file.place[-1]), re.IGNORECASE | re.DOTALL)["again"]
+    version = int("".join(re.findall(r"\d+", again)) or 0)
+    age = round(one.path.lstat().st_mtime / NEARLY)
+    return bool(_code(one.path)), one.time, age, version, os.fsencode(one.path)
 
 
 def _stem(name):
     """Return a file's name without the end that makes it a notebook."""
-    name = _text(name)
-    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
-
-
-def _text(name):
-    """Return a file's name as text that can be written as UTF-8."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    return SUFFIX.sub("", name)

@@ -105,6 +105,37 @@ def test_other_answers_are_refused_with_a_message_that_says_what_to_give(form, v
         plain(form, value)
 
 
+def kept(folder="."):
+    return json.loads(Path(folder, "answers/1.json").read_text())
+
+
+def test_answers_made_again_go_on_from_what_was_recorded(capsys):
+    Answers(student="ada").record("a", most="A", least="B")
+    again = Answers(student="ada")
+    again.record("d", factor=1)
+    assert kept()["parts"] == {"a": {"most": "A", "least": "B"}, "d": {"factor": 1.0}}
+    assert kept()["notes"] == ["`Answers` was made again after (a)"]
+    again.record("a", most="C")
+    assert kept()["parts"]["a"] == {"most": "C", "least": "B"}
+    assert "(a) recorded: most, least" in capsys.readouterr().out
+
+
+def test_answers_with_another_id_keep_apart_whose_each_part_is():
+    Answers(student="ada").record("a", most="A")
+    Answers().record("d", factor=1)
+    assert kept()["students"] == {"a": "ada", "d": ""}
+    Answers().record("a", least="B")  # on other data, so that nothing of the old goes with it
+    assert kept()["parts"]["a"] == {"least": "B"}
+
+
+def test_the_place_of_answers_is_fixed_when_they_are_made(tmp_path, monkeypatch):
+    answers = Answers()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "data")
+    answers.record("d", factor=1)
+    assert kept(tmp_path)["parts"] == {"d": {"factor": 1.0}}
+
+
 def fit(tau, diverging=None, **more):
     """A fit in the form in which PyMC returns it."""
     variables = {"tau": (["chain", "draw"], tau)} | more

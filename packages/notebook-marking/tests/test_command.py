@@ -1,6 +1,8 @@
 """The command that marks a class: its messages, its exit status, and one class from folder to grades."""
 
 import csv
+import fcntl
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,40 @@ def test_nothing_is_written_among_other_files(folders, capsys):
     assert "holds no notebook" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_a_second_run_of_the_same_out_waits(folders, class_of, capsys, monkeypatch):
+    class_of({"ada": recorded(a={"total": 7.0})})
+    folders[1].mkdir()
+    lock = (folders[1] / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    real, waited = fcntl.flock, []
+
+    def flock(file, how):
+        if not how & fcntl.LOCK_NB:
+            waited.append(capsys.readouterr().err)
+            lock.close()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert mark_class(folders) == command.ALL_MARKED
+    assert waited == [f"waiting for another run that writes to {folders[1]}\n"]
+
+
+def test_only_the_exercises_asked_for_are_marked(folders, class_of, capsys):
+    class_of({"ada": recorded(a={"total": 7.0})})
+    assert mark_class(folders, "--exercise", "1") == command.ALL_MARKED
+    assert mark_class(folders, "--exercise", "3") == command.CANNOT_RUN
+    assert "--exercise is '3': give one of '1', '2'" in capsys.readouterr().err
+
+
+def test_answers_on_the_data_of_the_text_are_reported_where_ids_are_required(folders, class_of, capsys):
+    class_of({"ada": recorded(a={"total": 7.0})})
+    assert mark_class(folders, "--require-id") == command.NEEDS_HUMAN
+    assert "ada, 1: recorded without an id" in capsys.readouterr().out
+    class_of({"ada": Run("finished", {"exercise": "1", "student": "Ada", "parts": {"a": {"total": 16.0}}})})
+    assert mark_class(folders, "--require-id") == command.ALL_MARKED
+
+
 def test_a_folder_that_is_no_course_is_named(folders, capsys):
     assert mark_class(folders, "--course", "nowhere") == command.CANNOT_RUN
     assert "course is 'nowhere': give a folder whose pyproject.toml has" in capsys.readouterr().err
@@ -141,7 +177,7 @@ def recorded(**parts):
 
 
 def test_the_exit_status_says_whether_anything_needs_a_human(folders, class_of, capsys):
-    class_of({"ada": Run("no answers", {})})
+    class_of({"ada": recorded(a={"total": 7.0})})
     assert mark_class(folders) == command.ALL_MARKED
     assert grades(folders[1])["ada"]["state"] == "marked"
     assert "1 submission of 1 student" in capsys.readouterr().out
@@ -195,18 +231,18 @@ def test_a_class_from_its_notebooks_to_its_grades(bubblewrap, folders, capsys):
     assert {name: float(row["score"]) for name, row in table.items()} == {"ada": 2, "bob": 0, "eve": 0}
     assert {name: row["state"] for name, row in table.items()} == {
         "ada": "marked",
-        "bob": "marked",
+        "bob": "waits",
         "eve": "problem",
     }
     kept = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     assert len(kept) == 3
+    assert "bob, 1: no answers were recorded: yet no cell failed" in capsys.readouterr().out
     (submitted / "eve_1.ipynb").unlink()
-    capsys.readouterr()
-    assert mark_class(folders) == command.ALL_MARKED
+    assert mark_class(folders) == command.NEEDS_HUMAN
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")} == kept
     said = capsys.readouterr().out
     assert f"{out / 'feedback/eve.html'} is left from an earlier run" in said
-    assert "0 to be marked or looked at" in said
+    assert "1 to be marked or looked at" in said
 
 
 def test_an_error_in_marking_one_submission_costs_no_other_its_marks(monkeypatch):

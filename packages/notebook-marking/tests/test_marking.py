@@ -188,3 +188,66 @@ def test_the_reason_for_a_missing_answer_says_what_happened(course, run, reason)
     submission = SimpleNamespace(student="ada", problem="" if run else "a link")
     marked = marking.mark(submission, run, course.schemes["1"], course)
     assert {one.reason for one in marked.marks} == {reason}
+
+
+# Points that are lost without a wrong answer ---------------------------------------------------
+
+
+def marked_run(course, run, submission=ADA, **rules):
+    return marking.mark(submission, run, course.schemes["1"], course, **rules)
+
+
+@pytest.mark.parametrize(
+    ("run", "flag"),
+    [
+        (Run("no answers", {}), "no answers were recorded: yet no cell failed"),
+        (
+            Run("no answers", {}, ("code cell 1: ImportError: x", "code cell 2: NameError: y")),
+            "no answers were recorded: code cell 1: ImportError: x",
+        ),
+        (
+            Run("no answers", {}, ("answers were recorded for another exercise, 2: they do not count",)),
+            "no answers were recorded: answers were recorded for another exercise",
+        ),
+        (
+            Run(
+                "finished",
+                {"exercise": "1", "student": "ada", "parts": {"a": {"total": 16.0, "largest": "third"}}},
+                ("code cell 3: ZeroDivisionError: division by zero",),
+            ),
+            "not recorded: (b) twice, (b) explanation, (c) mean, (c) fit.mu; code cell 3: ZeroDivisionError",
+        ),
+    ],
+)
+def test_whoever_may_have_lost_points_without_a_wrong_answer_is_looked_at(course, run, flag):
+    assert marked_run(course, run).flags[0].startswith(flag)
+
+
+def test_parts_that_are_only_not_done_need_nobody(course):
+    run = Run("finished", {"exercise": "1", "student": "ada", "parts": {"a": {"total": 16.0}}})
+    assert marked_run(course, run).flags == ()
+
+
+def test_each_part_is_marked_with_the_data_of_its_own_id(course):
+    content = {
+        "exercise": "1",
+        "student": "",
+        "parts": {"a": {"total": 16.0}, "b": {"twice": 14.0}},
+        "students": {"a": "ada", "b": ""},
+        "notes": ["`Answers` was made again after (a)"],
+    }
+    found = marked_run(course, Run("finished", content))
+    assert {one.name: one.state for one in found.marks if one.name in ("total", "twice")} == {
+        "total": "right",
+        "twice": "right",
+    }
+    assert found.flags == ("recorded under several ids; each part is marked with the data of its own",)
+
+
+def test_where_nobody_said_who_it_is_the_recorded_id_counts(course):
+    content = {"exercise": "1", "student": "Ada", "parts": {"a": {"total": 16.0}}}
+    for ids, state in ((None, "right"), (("ada", "x1"), "right"), ((), "wrong")):
+        handed_in = SimpleNamespace(student="Last01 First01", problem="", ids=ids)
+        found = marked_run(course, Run("finished", content), handed_in)
+        assert found.marks[0].state == state
+        assert bool(found.flags) == (state == "wrong")

@@ -178,17 +178,19 @@ def test_every_submission_has_a_row_whatever_became_of_it(tmp_path):
 
 def test_the_time_is_that_of_nbgrader(tmp_path):
     one = marked()
-    for student, text in (("ada", "2026-11-22 10:11:12.13 UTC\n"), ("bob", "=1"), ("cid", "x" * 101)):
-        plain.write(tmp_path / student / "timestamp.txt", text)
-    (tmp_path / "dan").mkdir()
-    (tmp_path / "dan/timestamp.txt").symlink_to(tmp_path / "ada/timestamp.txt")
+    times = {"ada": "2026-11-22 10:11:12.13 UTC", "bob": "=1", "cid": ""}
+    for student in times:  # whose file this is, nobody knows
+        plain.write(tmp_path / student / "timestamp.txt", "1999-01-01 00:00:00 UTC")
     classes = [
-        replace(one, submission=replace(one.submission, student=name, path=tmp_path / name / "5.8.1.ipynb"))
-        for name in ("ada", "bob", "cid", "dan")
+        replace(
+            one,
+            submission=replace(one.submission, student=name, time=when, path=tmp_path / name / "5.8.1.ipynb"),
+        )
+        for name, when in times.items()
     ]
     make(tmp_path / "out", *classes)
-    times = [row["timestamp"] for row in rows(tmp_path / "out/grades.csv")]
-    assert times == ["2026-11-22 10:11:12.13 UTC", "'=1", "", ""]
+    written = [row["timestamp"] for row in rows(tmp_path / "out/grades.csv")]
+    assert written == ["2026-11-22 10:11:12.13 UTC", "'=1", ""]
 
 
 def test_totals_are_the_sums_of_points_everywhere(tmp_path):
@@ -302,6 +304,20 @@ def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path, encoding):
     assert rows(tmp_path / "grades.csv")[0]["score"] == "3.5"
 
 
+def test_the_marks_of_a_submission_that_is_gone_are_kept_and_its_student_is_named(tmp_path):
+    make(tmp_path, marked("ada"), marked("=bob"))
+    fill(tmp_path, student="'=bob", points="2", comment="good", exercise="05.08.2001")
+    assert not make(tmp_path, marked("ada", text=""), marked("=bob")).needs_human
+    for _ in range(2):
+        report = make(tmp_path, marked("ada"))
+        assert report.needs_human
+        assert "there is no submission any more by =bob for 5.8.1, b.explanation" in report.summary
+        kept = {row["student"]: row for row in rows(tmp_path / "review/marks.csv")}
+        assert (kept["'=bob"]["points"], kept["'=bob"]["comment"]) == ("2", "good")
+    make(tmp_path, marked("ada"), marked("=bob"))
+    assert [row["score"] for row in rows(tmp_path / "grades.csv")] == ["4.0", "2.0"]
+
+
 @pytest.mark.parametrize(
     ("cells", "fault"),
     [
@@ -378,15 +394,6 @@ def test_a_mark_survives_a_run_that_failed(tmp_path):
     assert rows(tmp_path / "review/marks.csv")[0]["points"] == "2"
     make(tmp_path, marked())
     assert rows(tmp_path / "grades.csv")[0]["score"] == "4.0"
-
-
-def test_a_marked_submission_that_is_taken_away_is_an_error_an_unmarked_one_is_not(tmp_path):
-    make(tmp_path, marked("ada"), marked("bob"))
-    make(tmp_path, marked("ada"))
-    assert [row["student"] for row in rows(tmp_path / "review/marks.csv")] == ["ada"]
-    fill(tmp_path, points="1")
-    with pytest.raises(ValueError, match="put the submission back"):
-        make(tmp_path, marked("bob"))
 
 
 def test_review_pages_show_all_answers_with_rubric_in_an_order_that_tells_nothing(tmp_path):

@@ -4,6 +4,7 @@ The notebooks are in the folder `hostile`, what must become of each in expected.
 that look around record what they could reach, so that a sandbox with a hole fails their test.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -358,3 +359,51 @@ def test_the_watchdog_ends_plain_processes_too():
     assert (ended.messages, ended.killed) == (b"started\n", "out of time")
     assert time.monotonic() - begin < 20
     assert running(lambda user, words: words[-1:] == [length]) == []
+
+
+# Honest notebooks that look odd ----------------------------------------------------------------
+
+SET_UP = "from notebook_marking.answers import Answers\nfrom sums.personal import data\n"
+SET_UP += "forms = {'1': {'parts': {'a': {'total': {'kind': 'number', 'is': 'the sum'}}}}}\n"
+MAKE = "answers = Answers('1', forms=forms, data=data)\n"
+RECORD = "answers.record('a', total=7)"
+
+
+@pytest.mark.parametrize(
+    ("cells", "remark"),
+    [
+        (
+            ("import os, absent_package as ap\nfrom absent_package.sub import x\n" + SET_UP + MAKE, RECORD),
+            "absent_package",
+        ),
+        ((SET_UP + MAKE, "import os; os.mkdir('d'); os.chdir('d')", RECORD), ""),
+        (("import os; os.mkdir('d'); os.chdir('d')", SET_UP + MAKE, RECORD), ""),
+        ((SET_UP + MAKE, RECORD, SET_UP + MAKE, "answers.record('a', total=...)"), ""),
+        ((SET_UP + MAKE, RECORD, RECORD), ""),
+    ],
+)
+def test_right_work_is_not_lost(cells, remark, course):
+    result = run(page(*cells), ".md", "1", view=course.view, trust=True, limits=LIMITS)
+    assert result.answers["parts"] == {"a": {"total": 7.0}}
+    assert [remark in one for one in result.remarks] == [True] * bool(remark)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "metadata"),
+    [
+        (".ipynb", {"kernelspec": {"language": "R", "name": "ir"}}),
+        (".ipynb", {"language_info": {"name": "julia"}, "kernelspec": {"name": "x"}}),
+        (".md", "---\nkernelspec:\n  name: ir\n  language: 'R'\n---\n"),
+    ],
+)
+def test_another_language_is_named(suffix, metadata):
+    text = metadata if suffix == ".md" else json.dumps({"metadata": metadata, "cells": []})
+    with pytest.raises(ValueError, match=r"is written in (R|julia), not in Python"):
+        inside.read_cells(text.encode(), suffix)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, None, {"kernelspec": {"name": "python3"}}, {"language_info": {"name": "ipython"}}]
+)
+def test_python_is_taken_for_granted(metadata):
+    assert inside.read_cells(json.dumps({"metadata": metadata, "cells": []}).encode(), ".ipynb") == []

@@ -78,15 +78,8 @@ def test_what_cannot_be_run_is_found_with_its_problem(tmp_path):
         "ada_5.8.1.pdf": ("ada", "5.8.1", "it is no notebook"),
         "ada_5.8.1.html": ("ada", "5.8.1", "it is no notebook"),
         "bob/week/essay.ipynb": ("bob", "essay", "there is no exercise of this name"),
-        "bob/shrinkage-arithmetic.md": (
-            "bob",
-            "5.8.1",
-            "it lies beside the assignments' folders, not in one",
-        ),
-        "bob/week/sub/hierarchical-poisson.md": (
-            *("bob", "5.8.3"),
-            "it lies in a folder below its assignment's",
-        ),
+        "bob/shrinkage-arithmetic.md": ("bob", "5.8.1", ""),
+        "bob/week/sub/hierarchical-poisson.md": ("bob", "5.8.3", ""),
         "eve/week": ("eve", "week", "the folder holds no notebook"),
         "zoe/week": ("zoe", "week", "the folder holds no notebook"),
     }
@@ -109,7 +102,7 @@ def test_files_that_are_none(tmp_path):
     problems = {name: problem for name, (_, _, problem) in found(tmp_path).items()}
     link = "it is a symbolic link, which is not followed"
     assert problems == {
-        "gradebook/5.8.1.ipynb": "it lies beside the assignments' folders, not in one",
+        "gradebook/5.8.1.ipynb": "",
         "bob/week/5.8.1.ipynb": "",
         "bob/week/5.8.3.ipynb": "it is larger than 20,000,000 bytes",
         "eve/week/5.8.1.ipynb": link,
@@ -122,21 +115,45 @@ def test_files_that_are_none(tmp_path):
     }
 
 
-def test_a_second_submission_for_the_same_exercise_is_named(tmp_path):
-    make(
-        tmp_path,
-        "ada/1/5.8.1.md",
-        "ada/1/shrinkage-arithmetic.ipynb",
-        "ada/2/5.8.1.ipynb",
-        "bob/1/5.8.1.ipynb",
-    )
-    repeat = "5.8.1.md is run for this exercise: keep the one that counts"
-    assert found(tmp_path) == {
-        "ada/1/5.8.1.md": ("ada", "5.8.1", ""),
-        "ada/1/shrinkage-arithmetic.ipynb": ("ada", "5.8.1", repeat),
-        "ada/2/5.8.1.ipynb": ("ada", "5.8.1", repeat),
-        "bob/1/5.8.1.ipynb": ("bob", "5.8.1", ""),
-    }
+CODE = {".md": "```{code-cell}\n1\n```\n", ".ipynb": '{"cells": [{"cell_type": "code", "source": "1"}]}'}
+
+
+def write(path, age=0, text=None):
+    """Write a notebook with some code, so many seconds old."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(CODE[path.suffix] if text is None else text)
+    os.utime(path, (1_700_000_000 - age,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "counts"),
+    [
+        ({"ada/1/5.8.1.md": 100, "ada/1/shrinkage-arithmetic.ipynb": 0, "ada/2/5.8.1.ipynb": 50}, 1),
+        ({"ada_5.8.1.ipynb": 0, "ada_5.8.1-1.ipynb": 0}, 1),
+        ({"ada_5.8.1 (2).ipynb": 0, "ada_5.8.1 (10).ipynb": 0, "ada_shrinkage-arithmetic.md": 0}, 1),
+        ({"ada_5.8.1.ipynb": 0, "Copy of ada_5.8.1.ipynb": 60}, 0),
+        ({"ada_5.8.1.md": 0, "ada_Shrinkage_Arithmetic-Copy1.ipynb": 300}, 0),
+    ],
+)
+def test_the_newest_of_several_counts_and_the_others_are_named(tmp_path, files, counts):
+    for name, age in files.items():
+        write(tmp_path / name, age)
+    (one,) = find(tmp_path, EXERCISES)
+    others = [Path(name).name for name in files]
+    assert one.path == tmp_path / list(files)[counts]
+    del others[counts]
+    assert sorted(one.others) == sorted(others)
+    assert (one.student, one.exercise, one.problem) == ("ada", "5.8.1", "")
+
+
+@pytest.mark.parametrize(
+    "empty", ["", "{}", '{"cells": []}', '{"cells": [{"cell_type": "code", "source": " "}]}']
+)
+def test_an_empty_file_never_takes_the_place_of_work(tmp_path, empty):
+    write(tmp_path / "ada_5.8.1.ipynb", 5000)
+    write(tmp_path / "ada_5.8.1-1.ipynb", 0, empty)
+    (one,) = find(tmp_path, EXERCISES)
+    assert (one.path.name, one.others) == ("ada_5.8.1.ipynb", ("ada_5.8.1-1.ipynb",))
 
 
 def test_hostile_names_are_kept(tmp_path):
@@ -219,3 +236,8 @@ def test_a_link_named_submitted_is_not_followed(tmp_path):
     assert [(found.student, bool(found.problem)) for found in find(folder, {"page": "5.8.1"})] == [
         ("submitted", True)
     ]
+
+
+def test_a_student_may_be_called_submitted(tmp_path):
+    make(tmp_path, "submitted/week/5.8.1.md", "ada/week/5.8.1.md")
+    assert {one.student for one in find(tmp_path, EXERCISES)} == {"ada", "submitted"}

@@ -1,0 +1,285 @@
+"""What the learning systems make of a class's files: whose a file is, when it came, what it was called.
+
+Known by their names are the exports of
+
+- Canvas, ``<name>[_LATE]_<user>_<submission>_<file>``;
+- Moodle, ``<First Last>_<number>_assignsubmission_file_`` as a folder or before a file's name;
+- Blackboard, ``<assignment>_<user>_attempt_<time>_<file>``;
+- Gradescope, folders ``submission_<number>`` beside a ``submission_metadata.yml``;
+- GitHub Classroom, a repository for each student, ``<assignment>-<user>``;
+- nbgrader, ``submitted/<student>/<assignment>/<notebook>``;
+
+and files of one folder, ``<student>_<exercise>``. Zip files are looked into wherever they lie.
+"""
+
+import os
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+METADATA = "submission_metadata.yml"
+# What systems and editors leave beside a student's files; hidden files too.
+LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "node_modules", "__pycache__"}
+CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)")
+MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?")
+BLACKBOARD = re.compile(
+    r"(?P<task>.+)_(?P<user>.+?)_attempt_(?P<time>[\d-]{10,19})(?:_(?P<file>.+))?(?:\.txt)?"
+)
+GRADESCOPE = re.compile(r"submission_\d+")
+BRANCH = re.compile(r"-(?:main|master)$")
+LARGEST_ZIP = 2_000_000_000
+MOST_ENTRIES = 100_000
+DEEPEST_ZIP = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, and what its place says of it.
+
+    Attributes
+    ----------
+    place : tuple of str
+        Names of the folders and zip files in which it lies, and its own.
+    path : pathlib.Path
+        Where it can be read.
+    names : tuple of tuple of (str, str)
+        Columns of a roster and names of the student in them, the best first; none where the place says none.
+    system : str
+        Which layout this is: ``canvas``, ``moodle``, …, ``folders`` or ``flat``.
+    file : str
+        What the student called it.
+    time : str
+        When it was handed in, as the system says; empty where it does not.
+    late : bool
+        Whether the system says that it was late.
+    number : str
+        What tells this student from others of the same name, where the system has it.
+    """
+
+    place: tuple[str, ...]
+    path: Path
+    names: tuple[tuple[str, str], ...] = ()
+    system: str = "flat"
+    file: str = ""
+    time: str = ""
+    late: bool = False
+    number: str = ""
+
+
+def files(top: Path, scratch: Path, student_of: Callable[[str], str]) -> list[Found]:
+    """Find all files of a class, with what their places say.
+
+    Parameters
+    ----------
+    top : pathlib.Path
+        A folder or a zip file.
+    scratch : pathlib.Path
+        Folder into which zip files are unpacked.
+    student_of : callable
+        Whose a file is whose name says so, as ``<student>_<exercise>``; empty for another name.
+
+    Returns
+    -------
+    list of Found
+        Also of links, of folders that hold nothing or cannot be read, and of what is no file at all.
+
+    Raises
+    ------
+    ValueError
+        If the zip file cannot be read.
+    """
+    if top.is_dir():
+        listed = list(_listed(top, (), scratch))
+    else:
+        inner = _unpacked(top, scratch)
+        if inner is None:
+            raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
+        listed = list(_listed(inner, (), scratch))
+    listed = [_at_the_top(found, student_of) for found in listed]
+    metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
+    while outer := _wrapper(listed, metadata, student_of):
+        listed = [replace(found, place=found.place[1:]) for found in listed]
+        metadata = {place[1:]: known for place, known in metadata.items() if place[:1] == (outer,)}
+    repositories = _repositories(listed)
+    return [
+        one
+        for found in listed
+        if METADATA not in found.place[-1:]
+        for one in _recognised(found, metadata, repositories, student_of)
+    ]
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+def _listed(folder: Path, place: tuple, scratch: Path, depth: int = 0) -> Iterator[Found]:
+    """Yield files below a folder, sorted, without hidden ones and litter."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        yield Found(place or (folder.name,), folder)
+        return
+    empty = True
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in LITTER:
+            continue
+        empty = False
+        path, inner = Path(entry.path), (*place, os.fsencode(entry.name).decode(errors="backslashreplace"))
+        if entry.is_dir(follow_symlinks=False):
+            yield from _listed(path, inner, scratch, depth)
+        elif entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(".zip"):
+            unpacked = _unpacked(path, scratch) if depth < DEEPEST_ZIP else None
+            if unpacked is None:
+                yield Found(inner, path)
+            else:
+                yield from _listed(unpacked, inner, scratch, depth + 1)
+        else:
+            yield Found(inner, path)
+    if empty and place:
+        yield Found(place, folder)
+
+
+def _unpacked(path, scratch):
+    """Unpack a zip file, each file with its own time, into a new folder; None if that cannot be done."""
+    folder = scratch / str(len(list(scratch.iterdir())))
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > LARGEST_ZIP:
+                return None
+            for entry in entries:
+                target = Path(archive.extract(entry, folder))
+                with suppress(ValueError, OverflowError, OSError):
+                    seconds = time.mktime((*entry.date_time, 0, 0, -1))
+                    os.utime(target, (seconds, seconds))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, OSError):
+        return None  # broken, encrypted, or of a kind of its own
+    return folder
+
+
+# Places --------------------------------------------------------------------------------------
+
+
+def _at_the_top(found, student_of):
+    """Take away the name of a zip file that holds a class, not what one student handed in."""
+    first = found.place[0]
+    whole = len(found.place) > 1 and first.lower().endswith(".zip")
+    whole = whole and not _whose(first) and not student_of(first)
+    return replace(found, place=found.place[1:]) if whole else found
+
+
+def _whose(name):
+    """Match the name that a system gives to what a student handed in."""
+    return next((match for form in (MOODLE, BLACKBOARD, CANVAS) if (match := form.fullmatch(name))), None)
+
+
+def _wrapper(listed, metadata, student_of):
+    """Return the name of the one folder in which all lies, if it is a class's and not a student's."""
+    first = {found.place[0] for found in listed}
+    inner = [found.place[1:] for found in listed]
+    if len(first) != 1 or not all(inner):
+        return ""
+    (outer,) = first
+    if _whose(outer) or GRADESCOPE.fullmatch(outer):
+        return ""
+    deep = any(len(place) > 2 for place in inner)
+    if outer == "submitted":
+        return outer if deep else ""
+    known = (outer,) in metadata or any(_whose(place[0]) for place in inner)
+    flat = all(len(place) == 1 and student_of(place[0]) for place in inner)
+    folders = {place[0] for place in inner if len(place) > 1}
+    several = len(folders) > 1 and (deep or all(name.startswith(_slug(outer)) for name in folders))
+    return outer if known or flat or several or folders == {"submitted"} else ""
+
+
+def _slug(outer):
+    """Return how the repositories in a folder of GitHub Classroom begin."""
+    return outer.removesuffix("submissions") or outer
+
+
+def _repositories(listed):
+    """Return the folders that are students' repositories, and how all their names begin."""
+    folders = {found.place[0]: found for found in listed if len(found.place) > 1}
+    found = set()
+    for name, one in folders.items():
+        folder = one.path.parents[len(one.place) - 2]
+        if BRANCH.search(name) or any((folder / mark).is_dir() for mark in (".git", ".github")):
+            found.add(name)
+    found |= {one.place[0] for one in listed if len(one.place) == 3 and one.place[1] == "exercises"}
+    starts = [name[: i + 1] for name in found for i, sign in enumerate(name) if sign == "-"]
+    common = [start for start in starts if len(found) > 1 and all(name.startswith(start) for name in found)]
+    return found, max(common, key=len, default="")
+
+
+def _recognised(found, metadata, repositories, student_of):
+    """Yield a file once for each student whose it is."""
+    place = found.place
+    for i, name in enumerate(place):
+        rest = "/".join(place[i + 1 :])
+        if place[:i] in metadata and GRADESCOPE.fullmatch(name):
+            known = metadata[place[:i]].get(name, {})
+            when = str(known.get(":created_at") or "")
+            for one in known.get(":submitters") or [{}]:
+                names = _names_in_gradescope(one) or (("", name),)
+                yield replace(found, system="gradescope", names=names, file=rest, time=when)
+            return
+        if match := MOODLE.fullmatch(name):
+            names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
+            file = rest or match["file"] or ""
+            yield replace(found, system="moodle", names=names, file=file, number=match["number"])
+            return
+        if match := BLACKBOARD.fullmatch(name):
+            day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
+            names = _ends("blackboard", f"{match['task']}_{match['user']}", "_")
+            file = rest or match["file"] or ""
+            yield replace(found, system="blackboard", names=names, file=file, time=f"{day} {clock}".strip())
+            return
+        if i == 0 and (match := CANVAS.fullmatch(name)):
+            names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
+            file = rest or match["file"]
+            late = bool(match["late"])
+            yield replace(found, system="canvas", names=names, file=file, late=late, number=match["user"])
+            return
+    if place[0] in repositories[0] and len(place) > 1:
+        name = BRANCH.sub("", place[0])
+        names = (*_ends("github", name, "-"), ("", name.removeprefix(repositories[1])))
+        yield replace(found, system="github", names=names, file="/".join(place[1:]))
+    elif len(place) > 1 or found.path.is_dir():
+        student = student_of(place[0]) if place[0].lower().endswith(".zip") else place[0]
+        yield replace(found, system="folders", names=(("id", student), ("", student)), file=place[-1])
+    else:
+        yield replace(found, file=place[0])
+
+
+def _ends(column, name, sign):
+    """Return a name without its first words, the shortest last: a user's name may hold the sign too."""
+    words = name.split(sign)
+    ends = [sign.join(words[start:]) for start in range(1, len(words))] or [name]
+    return tuple((where, end) for end in ends for where in (column, "id"))
+
+
+def _names_in_gradescope(submitter):
+    """Return what Gradescope knows of a student."""
+    keys = (("id", ":sid"), ("email", ":email"), ("name", ":name"))
+    known = [(column, str(submitter[key])) for column, key in keys if submitter.get(key)]
+    return (*(("gradescope", name) for _, name in known), *known[::-1])
+
+
+def _gradescope(path):
+    """Read what Gradescope wrote beside the folders of submissions; nothing where it is something else."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return (
+        {name: known for name, known in content.items() if isinstance(known, dict)}
+        if isinstance(content, dict)
+        else {}
+    )

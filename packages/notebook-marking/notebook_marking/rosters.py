@@ -1,0 +1,141 @@
+"""Who is who: the ids of a class, and the names by which the learning systems know them.
+
+A roster is a CSV file with the columns ``id`` and, if need be, ``name`` and one for each system (``canvas``,
+``moodle``, ``blackboard``, ``gradescope``, ``github``, ``email``, …)::
+
+    id,name,canvas,github
+    student01,"Last01, First01",1234,first01
+
+``id`` is what the student writes into the notebook.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from notebook_marking.answers import STUDENT_ID, plain_id
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A class.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        One for each student, by the names of the columns.
+    known : dict
+        Row by form (`plain_id` or `plain_name`), column and name; None where two students share a name.
+    """
+
+    rows: tuple[dict, ...] = ()
+    known: dict = field(default_factory=dict)
+
+    def find(self, names: Sequence[tuple[str, str]]) -> dict | None:
+        """Find a student.
+
+        Parameters
+        ----------
+        names : sequence of tuple of (str, str)
+            Column and name: the first that is known counts. An empty column stands for all.
+
+        Returns
+        -------
+        dict or None
+            The student's row; None where none has such a name, or several have.
+
+        Examples
+        --------
+        >>> rows = ({"id": "student01", "name": "Ada King Lovelace"},)
+        >>> make(rows).find([("canvas", "9"), ("name", "lovelaceadaking")])["id"]
+        'student01'
+        """
+        for form in (plain_id, plain_name):
+            for column, name in names:
+                row = self.known.get((form, column, form(name)))
+                if row:
+                    return row
+        return None
+
+
+NOBODY = Roster()
+
+
+def read(path: Path) -> Roster:
+    """Read a roster.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CSV in UTF-8, its columns separated by commas or semicolons.
+
+    Returns
+    -------
+    Roster
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, has no column ``id``, or an id is missing, given twice or no id.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    if "id" not in reader.fieldnames:
+        raise ValueError(f"{path}:1: there is no column id: give id, name, and one for each system")
+    rows, seen = [], {}
+    for cells in reader:
+        row = {name: value.strip() for name, value in cells.items() if name and value}
+        if not row:
+            continue
+        row = dict.fromkeys(reader.fieldnames, "") | row
+        if not STUDENT_ID.fullmatch(row["id"]):
+            raise ValueError(
+                f"{path}:{reader.line_num}: id is {row['id']!r}: give at most 64 letters, digits and . _-+@"
+            )
+        if plain_id(row["id"]) in seen:
+            raise ValueError(f"{path}:{reader.line_num}: id {row['id']!r} stands here a second time")
+        seen[plain_id(row["id"])] = row
+        rows.append(row)
+    return make(rows)
+
+
+def make(rows: Sequence[dict]) -> Roster:
+    """Make a roster of rows that are right."""
+    known = {}
+    for row in rows:
+        keys = {key for column, value in row.items() if value for key in _keys(column, value)}
+        for key in keys:
+            known[key] = None if key in known else row
+    return Roster(tuple(rows), known)
+
+
+def _keys(column, value):
+    """Return forms, columns and names by which a cell is found; a name's words may stand in any rotation."""
+    words = re.split(r"[\s,]+", value)
+    loose = {plain_name("".join(words[start:] + words[:start])) for start in range(len(words))}
+    forms = {(plain_name, name) for name in loose if name}
+    if column != "name":
+        forms.add((plain_id, plain_id(value)))
+    return [(form, where, name) for form, name in forms for where in ("", column)]
+
+
+def plain_name(name: str) -> str:
+    """Letters and digits of a name, without accents, in the form in which names are compared.
+
+    Examples
+    --------
+    >>> plain_name("O'Néil, José")
+    'oneiljose'
+    """
+    letters = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in letters if letter.isalnum())

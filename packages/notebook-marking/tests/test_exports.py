@@ -1,0 +1,257 @@
+"""The exports of learning systems, made here from their descriptions, with invented names."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from notebook_marking import exports, rosters
+from notebook_marking.submissions import find, read
+
+EXERCISES = {"shrinkage-arithmetic": "5.8.1", "tau-prior": "5.8.5"}
+ROSTER = """\
+id,name,canvas,moodle,blackboard,gradescope,github,email
+student01,Ada O'Last01,101,,ada_b,9001,ada-b,ada@school.example
+student02,"Last02, Bo Jörg",102,,bo,9002,bo,bo@school.example
+"""
+LITTER = ("__MACOSX/._nb.ipynb", ".DS_Store", "Thumbs.db", ".ipynb_checkpoints/nb-checkpoint.ipynb")
+
+
+def notebook(exercise="5.8.1", student="student01", more=""):
+    """Write a notebook as Jupyter keeps it; its stub names the exercise."""
+    code = f'{more}answers = Answers("{exercise}", student="{student}")'
+    cell = {"cell_type": "code", "source": code.splitlines(keepends=True)}
+    return json.dumps({"nbformat": 4, "cells": [cell]})
+
+
+ADA, BO = notebook(), notebook(student="student02")
+METADATA = """\
+submission_11:
+  :submitters:
+  - :name: Ada O'Last01
+    :sid: '9001'
+    :email: ada@school.example
+  :created_at: 2026-03-05 14:22:33.123456000 Z
+  :score: 0.0
+submission_12:
+  :submitters:
+  - :name: Bo Jörg Last02
+    :sid:
+    :email: bo@school.example
+  :created_at: 2026-03-06 09:00:00.000000000 Z
+"""
+MARK = "assignsubmission_file"
+# For each layout: what lies where.
+LAYOUTS = {
+    "canvas": {
+        "olast01ada_LATE_101_7001_Copy of work-1.ipynb": ADA,
+        "last02bojorg_102_7002_HOMEWORK.IPYNB": BO,
+    },
+    "canvas, by name": {"olast01ada_555_7001_nb.ipynb": ADA, "last02bojorg_556_7002_nb.ipynb": BO},
+    "moodle, folders": {
+        f"Ada O'Last01_301_{MARK}_/my work.ipynb": ADA,
+        f"Bo Jörg Last02_302_{MARK}/nb.ipynb": BO,
+        "Bo Jörg Last02_302_assignsubmission_onlinetext/onlinetext.html": "<p>",
+    },
+    "moodle": {
+        f"Ada O'Last01_301_{MARK}_nb (1).ipynb": ADA,
+        f"BO JÖRG LAST02_302_{MARK}_Shrinkage_Arithmetic.ipynb": BO,
+    },
+    "blackboard": {
+        "Week 8_ada_b_attempt_2026-03-05-14-22-33_nb.ipynb": ADA,
+        "Week 8_ada_b_attempt_2026-03-05-14-22-33.txt": "Name: Ada O'Last01",
+        "Week 8_bo_attempt_2026-03-06-09-00-00_nb.ipynb": BO,
+    },
+    "gradescope": {
+        "assignment_5_export/submission_metadata.yml": METADATA,
+        "assignment_5_export/submission_11/nb.ipynb": ADA,
+        "assignment_5_export/submission_12/deep/er/nb.ipynb": BO,
+    },
+    "github": {
+        "pooling-submissions/pooling-ada-b/exercises/shrinkage-arithmetic.ipynb": ADA,
+        "pooling-submissions/pooling-ada-b/README.md": "# Read me",
+        "pooling-submissions/pooling-ada-b/.github/workflows/x.yml": "",
+        "pooling-submissions/pooling-bo/nb.ipynb": BO,
+        "pooling-submissions/pooling-bo/.git/HEAD": "",
+    },
+    "github, branches": {"pooling-ada-b-main/nb.ipynb": ADA, "pooling-bo-master/exercises/nb.ipynb": BO},
+    "nbgrader": {"course/submitted/student01/w/nb.ipynb": ADA, "course/submitted/student02/w/nb.ipynb": BO},
+    "flat": {"student01_shrinkage-arithmetic.ipynb": ADA, "student02_5.8.1-1.ipynb": BO},
+}
+
+
+def write(folder, files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def zipped(files, path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+
+
+def shape(files, how, folder):
+    """Put files there as a teacher may have them: unpacked, as a zip file, or a zip file in a folder."""
+    folder.mkdir()
+    if how == "folder":
+        write(folder, files)
+        return folder
+    if how == "zips of students":
+        for number, (name, text) in enumerate(files.items()):
+            if name.endswith(("ipynb", "IPYNB")) and "/" not in name:
+                stem = name.rpartition(".")[0]
+                zipped({f"work {number}/nb.ipynb": text}, folder / f"{stem}.zip")
+            else:
+                write(folder, {name: text})
+        return folder
+    zipped(files, folder / "export 1.zip")
+    return folder / "export 1.zip" if how == "zip" else folder
+
+
+@pytest.fixture
+def roster(tmp_path_factory):
+    path = tmp_path_factory.mktemp("class") / "roster.csv"
+    path.write_text(ROSTER, encoding="utf-8")
+    return rosters.read(path)
+
+
+@pytest.mark.parametrize("how", ["folder", "zip", "zip in a folder", "zips of students"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_read(tmp_path, roster, layout, how):
+    files = LAYOUTS[layout] | dict.fromkeys(LITTER, "x")
+    found = find(shape(files, how, tmp_path / "sub"), EXERCISES, roster)
+    assert [(one.student, one.exercise, one.problem) for one in found if one.student == "student01"] == [
+        ("student01", "5.8.1", "")
+    ]
+    assert {one.student for one in found} == {"student01", "student02"}
+    assert len(found) == 2
+    for one in found:
+        assert f'student=\\"{one.student}\\"' in read(one).decode()
+        assert one.suffix == ".ipynb"
+        assert not one.stranger
+        assert one.student in one.ids
+
+
+def test_the_time_is_that_of_the_system_and_never_a_file_of_the_students(tmp_path, roster):
+    times = {}
+    for number, layout in enumerate(("blackboard", "gradescope", "moodle, folders", "nbgrader", "canvas")):
+        folder = tmp_path / str(number)
+        write(folder, LAYOUTS[layout])
+        for path in list(folder.rglob("*.ipynb")):
+            (path.parent / "timestamp.txt").write_text("1999-01-01 00:00:00 UTC")
+        (ada,) = [one for one in find(folder, EXERCISES, roster) if one.student == "student01"]
+        times[layout] = ada.time[:19], ada.late
+    assert times == {
+        "blackboard": ("2026-03-05 14:22:33", False),
+        "gradescope": ("2026-03-05 14:22:33", False),
+        "moodle, folders": ("", False),
+        "nbgrader": ("", False),
+        "canvas": ("", True),
+    }
+    # Where nbgrader itself collected, it wrote the time.
+    (folder / "course").mkdir()
+    write(tmp_path / "own", {"gradebook.db": "", "submitted/ada/w/5.8.1.ipynb": ADA})
+    (tmp_path / "own/submitted/ada/w/timestamp.txt").write_text("2026-11-22 10:11:12.13 UTC\n")
+    assert find(tmp_path / "own", EXERCISES)[0].time == "2026-11-22 10:11:12.13 UTC"
+
+
+def test_without_a_roster_the_systems_name_is_taken(tmp_path):
+    expected = {
+        "canvas": {"olast01ada", "last02bojorg"},
+        "moodle": {"Ada O'Last01", "BO JÖRG LAST02"},
+        "blackboard": {"b", "bo"},
+        "gradescope": {"9001", "bo@school.example"},
+        "github": {"ada-b", "bo"},
+    }
+    for layout, names in expected.items():
+        write(tmp_path / layout, LAYOUTS[layout])
+        found = find(tmp_path / layout, EXERCISES)
+        assert {one.student for one in found} == names
+        assert {one.ids for one in found} == {None}
+
+
+def test_students_of_one_name_are_two(tmp_path):
+    files = {f"A B_{number}_{MARK}_/nb.ipynb": ADA for number in (1, 2)}
+    write(tmp_path, files)
+    assert {one.student for one in find(tmp_path, EXERCISES)} == {"A B (1)", "A B (2)"}
+    rows = ({"id": "a1", "name": "A B"}, {"id": "a2", "name": "B, A"})
+    assert all(one.stranger for one in find(tmp_path, EXERCISES, rosters.make(rows)))
+
+
+def test_who_handed_in_no_notebook_has_a_row(tmp_path, roster):
+    write(tmp_path, {f"Ada O'Last01_301_{MARK}_/essay.pdf": "x", f"Ada O'Last01_301_{MARK}_/a.docx": "x"})
+    (one,) = find(tmp_path, EXERCISES, roster)
+    assert (one.student, one.exercise, one.problem) == (
+        *("student01", ""),
+        "no notebook was handed in, but a.docx, essay.pdf",
+    )
+    assert not one.stranger
+
+
+def test_who_is_not_on_the_roster_is_marked_and_named(tmp_path, roster):
+    write(tmp_path, {"zoe_5.8.1.ipynb": ADA})
+    (one,) = find(tmp_path, EXERCISES, roster)
+    assert (one.student, one.stranger, one.problem) == ("zoe", True, "")
+
+
+def test_a_group_on_gradescope_has_a_row_for_each(tmp_path, roster):
+    both = METADATA.replace("submission_12:\n  :submitters:\n", "").replace(
+        "  :created_at: 2026-03-05 14:22:33.123456000 Z\n  :score: 0.0\n", ""
+    )
+    write(tmp_path, {"submission_metadata.yml": both, "submission_11/nb.ipynb": ADA})
+    found = find(tmp_path, EXERCISES, roster)
+    assert sorted((one.student, one.path.name) for one in found) == [
+        ("student01", "nb.ipynb"),
+        ("student02", "nb.ipynb"),
+    ]
+
+
+def test_a_notebook_of_two_exercises_is_two_submissions(tmp_path):
+    write(tmp_path, {"ada/w/all.ipynb": notebook(more='old = Answers("5.8.5")\n# Answers("5.8.9")\n')})
+    assert sorted(one.exercise for one in find(tmp_path, EXERCISES)) == ["5.8.1", "5.8.5"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", "bomb", "climbing"])
+def test_a_zip_file_that_means_harm_does_none(tmp_path, content, monkeypatch):
+    monkeypatch.setattr(exports, "LARGEST_ZIP", 1_000_000)
+    folder = tmp_path / "sub"
+    path = folder / f"A B_1_{MARK}_/nb.zip"
+    path.parent.mkdir(parents=True)
+    if content == "bomb":
+        zipped({"x": " " * 1_000_001}, path)
+    elif content == "climbing":
+        zipped({"../../../climbed.ipynb": ADA, "/climbed.ipynb": ADA}, path)
+    else:
+        path.write_bytes(content)
+    found = find(folder, EXERCISES)
+    assert not list(tmp_path.rglob("climbed*"))
+    assert not Path("/climbed.ipynb").exists()
+    if content == "climbing":
+        assert [one.exercise for one in found] == ["5.8.1"]
+    else:
+        assert [one.problem for one in found] == ["no notebook was handed in, but nb.zip"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("name\nada\n", ":1: there is no column id"),
+        ("id,name\nada,A\nAda,B\n", ":3: id 'Ada' stands here a second time"),
+        ("id,name\n,A\n", ":2: id is ''"),
+        ("id\na b\n", ":2: id is 'a b'"),
+    ],
+)
+def test_a_roster_that_cannot_be_is_refused(tmp_path, text, fault):
+    path = tmp_path / "roster.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=fault):
+        rosters.read(path)
+
+
+def test_ids_that_differ_in_a_sign_are_two():
+    roster = rosters.make(({"id": "a.b"}, {"id": "ab"}))
+    assert [roster.find([("id", name)])["id"] for name in ("a.b", "ab")] == ["a.b", "ab"]
