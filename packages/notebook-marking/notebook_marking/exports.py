@@ -16,7 +16,7 @@ import os
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,7 +118,7 @@ def files(top: Path, scratch: Path, student_of: Callable[[str], str]) -> list[Fo
 # Files ---------------------------------------------------------------------------------------
 
 
-def _listed(folder: Path, place: tuple, scratch: Path, depth: int = 0) -> Iterator[Found]:
+def _listed(folder, place, scratch, depth=0):
     """Yield files below a folder, sorted, without hidden ones and litter."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -109,7 +109,7 @@ def read(path: Path) -> Roster:
     return make(rows)
 
 
-def make(rows: Sequence[dict]) -> Roster:
+def make(rows):
     """Make a roster of rows that are right."""
     known = {}
     for row in rows:
