@@ -111,7 +111,8 @@ def page_of(claim):
 
 
 def corrections(text):
-    return re.findall(r"^```\{admonition\} The source differs here\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    pattern = r"^```\{admonition\} The source differs here\n(.*?)^```$"
+    return re.findall(pattern, text, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("claim", claims.stated(), ids=lambda claim: claim["id"])
