@@ -1,15 +1,20 @@
 """Estimating the error of an exact posterior, from the two rules that share its nodes."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
-from hierarchical_exact.quadrature import SLICE
+from hierarchical_exact.quadrature import SLICE, Grid
 
 # With very many groups the error is estimated on some, spread evenly over them: on most of these where there
 # are few nodes, on least where there are many.
 CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000
 
 
-def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
+def refine(
+    build: Callable, *, tolerance: float, integral_tolerances: Sequence[float] = (1e-9, 1e-11, 1e-13)
+) -> tuple[Any, float]:
     """Build a posterior with ever tighter integrals until its error estimate meets a tolerance.
 
     Parameters
@@ -43,7 +48,7 @@ def refine(build, *, tolerance, integral_tolerances=(1e-9, 1e-11, 1e-13)):
     )
 
 
-def shift(law, grid):
+def shift(law: Callable, grid: Grid) -> float:
     """Largest movement between the two rules of the distribution function of a single quantity.
 
     It needs no moments, and so serves a new group where those may not exist.
@@ -65,7 +70,7 @@ def shift(law, grid):
     return float(np.abs(fine.cdf(x, group) - coarse.cdf(x, group)).max())
 
 
-def error(law, size, grid):
+def error(law: Callable, size: int, grid: Grid) -> float:
     """Largest movement of mean, sd and quantiles between the two rules, in posterior sds.
 
     Parameters

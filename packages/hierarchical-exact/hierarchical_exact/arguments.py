@@ -1,14 +1,16 @@
 """Checks of what users pass to the exact functions, with messages that say what to do."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
-def vector(name, values, *, like=None):
+def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> np.ndarray:
     """One-dimensional float array of finite numbers.
 
     Parameters
@@ -49,7 +51,7 @@ def _real(name, values, what):
         raise ValueError(f"{name} is {values!r}: give {what}") from error
 
 
-def positive(name, array):
+def positive(name: str, array: np.ndarray) -> np.ndarray:
     """The array itself, if all its entries are positive.
 
     Raises
@@ -66,7 +68,7 @@ def positive(name, array):
     return array
 
 
-def same_labels(name, values, other_name, other):
+def same_labels(name: str, values: Any, other_name: str, other: Any) -> None:
     """Refuse two DataArrays whose groups, along their first dim, have other names or another order.
 
     Anything but two DataArrays is taken to be in the same order.
@@ -90,7 +92,7 @@ def same_labels(name, values, other_name, other):
             )
 
 
-def counts(name, values):
+def counts(name: str, values: ArrayLike) -> np.ndarray:
     """Float array of non-negative whole numbers, of any shape.
 
     Raises
@@ -152,7 +154,7 @@ def of_old_style(distribution):
     return distribution
 
 
-def frozen(name, prior):
+def frozen(name: str, prior: Any) -> Any:
     """A prior as a frozen continuous scipy.stats distribution.
 
     Raises
@@ -175,7 +177,7 @@ def _invalid(name, prior):
     return f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters"
 
 
-def scale_prior(name, prior, *, flat=False):
+def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:
     """Check the prior of a scale: a number (known), a distribution on x >= 0, or perhaps flat.
 
     Returns
@@ -204,7 +206,7 @@ def scale_prior(name, prior, *, flat=False):
     return prior
 
 
-def normal_prior(name, prior, *, flat=False):
+def normal_prior(name: str, prior: Any, *, flat: bool = False) -> tuple[float, float]:
     """Mean and sd of a Normal prior; a number is known (sd 0), ``None`` is flat (sd infinite).
 
     Raises

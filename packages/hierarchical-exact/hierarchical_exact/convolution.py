@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.polynomial import chebyshev
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hierarchical_exact.quadrature import GAUSS, KRONROD, NODES, inverse_cdf
@@ -130,7 +131,7 @@ def convolve(first: Factor, second: Factor) -> Factor:
     return Factor(first.power + second.power, log_smooth, first.width)
 
 
-def log_integrand(first, second, s, z):
+def log_integrand(first: Factor, second: Factor, s: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Log of what a convolution at s integrates over z = logit(x / s), less (power - 1) log s.
 
     Parameters
@@ -197,7 +198,7 @@ def _log_trapezoid(first, second, s, low, high):
     raise ArithmeticError("a convolution over the categories has not converged")
 
 
-def log_binomial(x, n):
+def log_binomial(x: ArrayLike, n: ArrayLike) -> np.ndarray:
     """Log of Gamma(x + n + 1) / (Gamma(x + 1) Gamma(n + 1)), accurate for large arguments too.
 
     Examples
@@ -225,7 +226,7 @@ def _stirling_rest(x):
     return inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
 
 
-def pair(factors: list[Factor]) -> tuple:
+def pair(factors):
     """Tree of the convolutions of factors, at least two: (convolution, left tree, right tree)."""
     if len(factors) == 1:
         return factors[0], None, None
@@ -234,7 +235,7 @@ def pair(factors: list[Factor]) -> tuple:
     return convolve(left[0], right[0]), left, right
 
 
-def leave_one_out(tree: tuple, outside: Factor | None = None) -> list[Factor]:
+def leave_one_out(tree, outside=None):
     """For each factor of a tree, the convolution of all the others and of what lies outside the tree.
 
     The work is linear in their number.

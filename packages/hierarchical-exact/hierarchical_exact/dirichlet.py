@@ -9,9 +9,11 @@ dimensions, on which every share of a region is a mixture of Beta distributions.
 import numbers
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from hierarchical_exact import arguments
@@ -44,7 +46,7 @@ _NEGLECTED = 1e-7
 _TINY = 1e-300
 
 
-def dirichlet_multinomial(counts, *, alpha, baseline):
+def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Posterior:
     """Exact posterior of the Dirichlet-Multinomial hierarchy.
 
     ``counts[r] ~ Multinomial(n[r], pi[r])``, ``pi[r] ~ Dirichlet(alpha * pi0)`` and
@@ -449,7 +451,15 @@ class _Solution:
         nodes.z = np.concatenate([nodes.z, z])
         nodes.rest_weights = np.concatenate([nodes.rest_weights, np.zeros(len(z))])
 
-    def _line(self, k, chosen, low, high, rate, alpha):
+    def _line(
+        self,
+        k: int,
+        chosen: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        rate: np.ndarray,
+        alpha: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Nodes of a trapezoidal rule over the log odds of pi0_k, for the chosen nodes of alpha.
 
         Its variable is t = rate z + 2 sqrt(alpha) arcsin(sqrt(pi0_k)), in which the law of pi_k

@@ -4,8 +4,11 @@ Given the hyperparameters the group means are jointly Normal: each has a varianc
 have in common comes from the coefficients.
 """
 
+from collections.abc import Hashable
+
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hierarchical_exact import accuracy
@@ -63,7 +66,7 @@ class Groups:
         """The posterior whose groups they are."""
         return self.origin
 
-    def combination(self, weights):
+    def combination(self, weights: ArrayLike) -> Marginal:
         """Marginal of a weighted sum of the group means.
 
         Parameters
@@ -105,7 +108,7 @@ class Groups:
             )
         return Marginal(lambda _: law(), origin=(Groups.combination, (self, weights)))
 
-    def difference(self, first, second):
+    def difference(self, first: Hashable, second: Hashable) -> Marginal:
         """Marginal of the mean of one group less that of another, both by their labels.
 
         Raises
@@ -157,7 +160,7 @@ class Groups:
         np.fill_diagonal(result[0], 0.0)
         return self._matrix(result[0])
 
-    def best(self):
+    def best(self) -> xr.DataArray:
         """Probability that each group's mean is the greatest of all, to 1e-5.
 
         Raises

@@ -120,27 +120,27 @@ class FromDensity:
     lower, upper = -np.inf, np.inf
     discrete = False
 
-    def mean(self) -> np.ndarray:
+    def mean(self):
         """Means, (J,); infinite where there is none."""
         raise NotImplementedError
 
-    def sd(self) -> np.ndarray:
+    def sd(self):
         """Standard deviations, (J,); infinite where there is none."""
         raise NotImplementedError
 
-    def density(self, x: np.ndarray, j: int) -> np.ndarray:
+    def density(self, x, j):
         """Density of group j at x, (n,)."""
         raise NotImplementedError
 
-    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def cdf(self, x, group):
         """Distribution function at x, (n,)."""
         return self._curve.cdf(x, group)
 
-    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def pdf(self, x, group):
         """Density at x, (n,)."""
         return self._curve.pdf(x, group)
 
-    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def quantile(self, q, group):
         """Quantiles, (n,)."""
         return self._curve.quantile(q, group)
 
@@ -206,23 +206,23 @@ class Frozen:
         self._distribution = distribution
         self.lower, self.upper = (float(end) for end in distribution.support())
 
-    def mean(self) -> np.ndarray:
+    def mean(self):
         """Mean, (1,)."""
         return _finite_or_infinite(self._distribution.mean())
 
-    def sd(self) -> np.ndarray:
+    def sd(self):
         """Standard deviation, (1,)."""
         return _finite_or_infinite(self._distribution.std())
 
-    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+    def cdf(self, x, group):  # noqa: ARG002
         """Distribution function at x, (n,)."""
         return self._distribution.cdf(x)
 
-    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+    def pdf(self, x, group):  # noqa: ARG002
         """Density at x, (n,)."""
         return self._distribution.pdf(x)
 
-    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:  # noqa: ARG002
+    def quantile(self, q, group):  # noqa: ARG002
         """Quantiles, (n,)."""
         return self._distribution.ppf(q)
 
@@ -254,11 +254,11 @@ class NormalMixture:
         self._conditional_mean, self._conditional_variance = mean, variance
         self._expectation = expectation or (lambda values: weights @ values)
 
-    def mean(self) -> np.ndarray:
+    def mean(self):
         """Posterior means, (J,)."""
         return self._mean
 
-    def sd(self) -> np.ndarray:
+    def sd(self):
         """Posterior standard deviations, (J,)."""
         return self._sd
 
@@ -301,18 +301,18 @@ class NormalMixture:
             z = (x - mean[:, group]) / scale[:, group]
         return np.where(np.isnan(z), np.inf, z)
 
-    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def cdf(self, x, group):
         """Distribution function at x, (n,)."""
         return self._components[0] @ special.ndtr(self._standardise(x, group))
 
-    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def pdf(self, x, group):
         """Density at x, (n,)."""
         weights, _, scale = self._components
         with np.errstate(divide="ignore", invalid="ignore"):
             density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
         return weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
 
-    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def quantile(self, q, group):
         """Quantiles, (n,)."""
         origin, unit = self.middle_and_width
         result = origin[group].astype(float)
@@ -367,7 +367,7 @@ class NormalMixture:
                 return unit * np.sinh(t)
         raise ArithmeticError("a quantile was not found: the posterior may be degenerate")
 
-    def shortest(self, prob: float) -> tuple[np.ndarray, np.ndarray]:
+    def shortest(self, prob):
         """Shortest intervals that hold `prob`, (2, J), and whether each was found: those of one peak."""
         weights, mean, scale = self._components
         middle, unit = self.middle_and_width
@@ -459,30 +459,30 @@ class Counts:
         self._support = self._first + np.arange(len(probabilities))[:, None]
         self.lower, self.upper = float(self._first.min()), float(self._support.max())
 
-    def support(self, group: int) -> np.ndarray:
+    def support(self, group):
         """Counts of one distribution, (M + 1,)."""
         return self._support[:, group]
 
-    def mean(self) -> np.ndarray:
+    def mean(self):
         """Means, (J,)."""
         return (self._support * self._probabilities).sum(axis=0)
 
-    def sd(self) -> np.ndarray:
+    def sd(self):
         """Standard deviations, (J,)."""
         deviation = self._support - self.mean()
         return np.sqrt((deviation**2 * self._probabilities).sum(axis=0))
 
-    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def cdf(self, x, group):
         """Probability of a count of at most x, (n,)."""
         row = np.clip(np.floor(x) - self._first[group], -1, self._last).astype(int)
         return np.where(row < 0, 0.0, self._cumulative[row, group])
 
-    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def pdf(self, x, group):
         """Probability of the count x, (n,); zero between the integers."""
         row = np.clip(np.floor(x) - self._first[group], 0, self._last).astype(int)
         return np.where(row + self._first[group] == x, self._probabilities[row, group], 0.0)
 
-    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def quantile(self, q, group):
         """Smallest count whose cumulative probability reaches q, (n,)."""
         # The last cumulative probability is 1 but for rounding.
         reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
@@ -536,11 +536,11 @@ class Curve:
         rows[group, np.arange(len(values)) - self._start[group]] = values
         return rows
 
-    def mean(self) -> np.ndarray:
+    def mean(self):
         """Means, (J,)."""
         return self._moment("mean")
 
-    def sd(self) -> np.ndarray:
+    def sd(self):
         """Standard deviations, (J,)."""
         return self._moment("sd")
 
@@ -549,14 +549,14 @@ class Curve:
             self._moments[name] = self._moments[name]()
         return np.atleast_1d(self._moments[name])
 
-    def cdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def cdf(self, x, group):
         """Distribution function at x, (n,)."""
         z = self._map("to_z", x, group)
         lowest, highest = self._ends(group)
         inside = self._cdf_z(np.clip(z, lowest, highest), group)
         return np.where(z <= lowest, 0.0, np.where(z >= highest, 1.0, inside))
 
-    def pdf(self, x: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def pdf(self, x, group):
         """Density at x, (n,)."""
         z = self._map("to_z", x, group)
         lowest, highest = self._ends(group)
@@ -567,7 +567,7 @@ class Curve:
         log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
         return np.where(beyond, 0.0, np.exp(log_density))
 
-    def quantile(self, q: np.ndarray, group: np.ndarray) -> np.ndarray:
+    def quantile(self, q, group):
         """Quantiles, (n,)."""
         last = self._sizes[group] - 1
         found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1

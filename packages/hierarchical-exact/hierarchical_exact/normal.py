@@ -7,9 +7,11 @@ section 5.4). The scales are integrated numerically.
 
 from copy import copy
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.groups import Groups
@@ -61,7 +63,7 @@ class _Coefficients:
             self._prior_residual = self._prior_residual - move
         self.offset = self.offset + self.design @ self.centre
 
-    def solve(self, variance):
+    def solve(self, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Coefficients less their centre, root of their covariance and log likelihood, given variances.
 
         Parameters
@@ -231,14 +233,14 @@ def _draw(coefficients, grid, noise, n, rng):
 
 
 def normal(
-    y,
-    sigma,
+    y: ArrayLike,
+    sigma: ArrayLike,
     *,
-    mu,
-    tau,
-    covariates=None,
-    beta=None,
-):
+    mu: Any,
+    tau: Any,
+    covariates: ArrayLike | None = None,
+    beta: Any = None,
+) -> Posterior:
     """Exact posterior of the Normal hierarchy with known standard errors.
 
     ``y[j] ~ Normal(theta[j], sigma[j])`` and ``theta[j] ~ Normal(mu + covariates[j] @ beta, tau)``.
@@ -365,7 +367,7 @@ def normal(
     )
 
 
-def normal_groups(y, group, *, mu, tau, sigma):
+def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: Any) -> Posterior:
     """Exact posterior of the Normal hierarchy whose groups share one unknown sigma.
 
     ``y[n] ~ Normal(theta[group[n]], sigma)`` and ``theta[i] ~ Normal(mu, tau)``.
@@ -530,7 +532,7 @@ def normal_groups(y, group, *, mu, tau, sigma):
     )
 
 
-def normal_sample(y, *, mu, sigma):
+def normal_sample(y: ArrayLike, *, mu: Any, sigma: Any) -> Posterior:
     """Exact posterior of one Normal sample with unknown mean and sd.
 
     ``y[n] ~ Normal(mu, sigma)``: one group by itself (no pooling), or all groups as one (complete pooling).

@@ -9,10 +9,12 @@ import numbers
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.polynomial import chebyshev, legendre
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from hierarchical_exact import accuracy, arguments
@@ -48,7 +50,7 @@ _MANY, _DEGREES, _NEGLECTED = 200, (12, 20), 1e-8
 _QUANTILE_SHIFT = 10.0
 
 
-def poisson(counts, exposure, *, mu_log, sigma_log):
+def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: Any) -> Posterior:
     """Exact posterior of event rates under a log-normal population.
 
     ``counts[i] ~ Poisson(lam[i] * exposure[i])`` and ``log(lam[i]) ~ Normal(mu_log, sigma_log)``.

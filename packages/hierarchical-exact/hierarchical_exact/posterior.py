@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 from scipy import special
 from scipy.optimize import elementwise
 
@@ -86,7 +87,7 @@ class Marginal:
         """Number of groups; 1 for a scalar quantity."""
         return 1 if self._labels is None else self._labels.size
 
-    def sel(self, **labels):
+    def sel(self, **labels: Any) -> "Marginal":
         """Marginal of the groups with these labels, as in xarray.
 
         Raises
@@ -126,7 +127,7 @@ class Marginal:
         """Density at x, or the probability of x for counts. An array x adds the dim ``x``."""
         return self._at(x, "pdf", "x")
 
-    def quantile(self, q):
+    def quantile(self, q: ArrayLike) -> float | xr.DataArray:
         """Quantile for probability q, strictly between 0 and 1. An array q adds the dim ``quantile``.
 
         Raises
@@ -228,7 +229,7 @@ class Marginal:
         x, weight = (self._wrap(part, rows).drop_vars("x") for part in parts)
         return (weight * _values(f, x)).sum("x")
 
-    def hdi(self, prob):
+    def hdi(self, prob: float) -> xr.DataArray:
         """Highest density interval: the shortest one that holds probability `prob`.
 
         Parameters
@@ -499,7 +500,7 @@ class Posterior(Mapping):
         names = [name if label is None else f"{name} {_shape(label)}" for name, label in labels]
         return f"<exact posterior of {', '.join(names)}>"
 
-    def summary(self, prob=0.89):
+    def summary(self, prob: float = 0.89) -> pd.DataFrame:
         """Table of mean, sd and highest density interval of every quantity and group.
 
         Parameters
@@ -515,7 +516,7 @@ class Posterior(Mapping):
         """
         return pd.concat([_summary(name, one, prob) for name, one in self.items()])
 
-    def sample(self, n, rng):
+    def sample(self, n: int, rng: np.random.Generator) -> xr.Dataset:
         """Draw from the joint posterior of all quantities, new groups and new data.
 
         Parameters
@@ -548,7 +549,9 @@ class Posterior(Mapping):
         """
         return self._joint().sample(n, rng, self._labels())
 
-    def to_datatree(self, *, chains=4, draws=1000, rng=None):
+    def to_datatree(
+        self, *, chains: int = 4, draws: int = 1000, rng: np.random.Generator | None = None
+    ) -> xr.DataTree:
         """Joint draws as ArviZ takes them, for its plots, summaries and checks.
 
         Parameters
@@ -573,7 +576,7 @@ class Posterior(Mapping):
         return self._joint().to_datatree(chains, draws, rng, self._labels())
 
     @property
-    def groups(self):
+    def groups(self) -> Any:
         """Exact comparisons of the groups of a Normal model (see `hierarchical_exact.groups.Groups`).
 
         Raises
@@ -596,7 +599,7 @@ class Posterior(Mapping):
         return {name: one._labels for name, one in self.items()}
 
     @property
-    def log_evidence(self):
+    def log_evidence(self) -> float:
         """Log marginal likelihood of the data.
 
         Raises

@@ -8,9 +8,11 @@ from the first bounds the error (Piessens et al., 1983, QUADPACK).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import ArrayLike
 
 # QUADPACK's rule on [-1, 1]; a test checks its degree of exactness.
 _HALF_NODES = np.array(
@@ -125,7 +127,7 @@ class Axis:
         return z if self.logarithmic else np.zeros_like(z)
 
 
-def prior_axis(name, prior, hints=()):
+def prior_axis(name: str, prior: Any, hints: Sequence[float] = ()) -> Axis:
     """Axis for a hyperparameter with a frozen scipy.stats prior, or ``None`` for a flat one on x >= 0.
 
     Examples
@@ -179,7 +181,7 @@ class Grid:
         for edge in self._edges:
             self.at_edge |= edge.outer
 
-    def expectation(self, values):
+    def expectation(self, values: ArrayLike) -> float | np.ndarray:
         """Posterior mean of values given at the nodes; infinite where the integral diverges.
 
         NaN where nobody can tell: where the tail has not taken the shape of a power where the grid ends, or
@@ -253,7 +255,7 @@ class Grid:
             draws[second[0].name] = second[0].to_x(inverse_cdf(pairs, along, uniforms[1])[0])
         return draws
 
-    def curve(self, name):
+    def curve(self, name: str) -> tuple[Axis, np.ndarray, np.ndarray]:
         """Density of one hyperparameter, as panels of node values in its integration variable.
 
         Returns
@@ -590,7 +592,9 @@ class PointGrid:
         return {name: np.full(n, x[0]) for name, x in self.points.items()}
 
 
-def inverse_cdf(pairs, density, probability):
+def inverse_cdf(
+    pairs: np.ndarray, density: np.ndarray, probability: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Quantiles of densities that are known on the Gauss-Kronrod nodes of their panels.
 
     Parameters
@@ -625,7 +629,9 @@ def inverse_cdf(pairs, density, probability):
     return pairs[rows, panel].mean(axis=1) + half[rows, panel] * local, panel, local
 
 
-def hyperparameter_grid(log_likelihood, priors, hints, *, tolerance):
+def hyperparameter_grid(
+    log_likelihood: Callable, priors: dict, hints: dict, *, tolerance: float
+) -> "Grid | PointGrid":
     """Posterior grid of hyperparameters, some of which may be known.
 
     Parameters
