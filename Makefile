@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises grade test test-quick study bench mutants fuzz packages picture lock clean
+.PHONY: help setup book pdf page serve lab exercises expect grade test test-quick study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,10 @@ lab: setup  ## open the book as notebooks in JupyterLab
 
 exercises: setup  ## make exercises/ from solutions/
 	@$(PYTHON) tooling/scripts/exercises.py
+
+expect: setup  ## write into pages the intervals that their cells work out: make expect PAGE=chapters/recap.md
+	@$(PYTHON) -m pytest --nbval-lax --nbval-cell-timeout=300 --myst-nbval-write \
+		$(if $(PAGE),$(call quoted,PAGE),chapters solutions)
 
 # Make itself ends with status 2 where the command ends with 3; `notebook-marking --help` says more.
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")

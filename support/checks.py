@@ -10,6 +10,9 @@ import xarray as xr
 
 from hierarchical_exact.posterior import Posterior
 from support.conventions import LARGEST_Z
+from support.monte_carlo import Estimate, Report
+
+QUANTILES = (0.05, 0.50, 0.95)
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,9 @@ class Comparison:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row per value: quantity, statistic, sampled, mcse, exact, z, tolerance, verdict. The sampled
-        values are raw: they differ from machine to machine.
+        One row per value: quantity, statistic, exact, sampled, mcse, demanded (the largest error that is
+        enough), z and verdict. The statistics are mean, sd and, for quantiles, the share of draws below the
+        exact one.
 
     See Also
     --------
@@ -34,41 +38,51 @@ class Comparison:
         """Whether every verdict is ``agrees``."""
         return bool((self.table["verdict"] == "agrees").all())
 
-    def __str__(self):
-        """Return the table as it is on every machine.
+    def report(self) -> Report:
+        """Means and sds, and of the quantiles those that do not agree.
 
-        A sampled value is printed in steps of twice its tolerance, counted from the exact value: within
-        the tolerance the print does not change from one run to the next.
+        Returns
+        -------
+        support.monte_carlo.Report
+            What is shown of the comparison.
         """
-        rows = [("quantity", "statistic", "exact", "sampled", "verdict")]
-        for row in self.table.itertuples():
-            steps = round((row.sampled - row.exact) / (2 * row.tolerance))
-            sampled = row.exact + 2 * row.tolerance * steps
-            places = max(0, int(np.ceil(-np.log10(row.tolerance) - 1e-9)), int(row.tolerance < 10))
-            rows.append(
-                (
-                    row.quantity,
-                    row.statistic,
-                    f"{row.exact:.{places + 1}f}",
-                    f"{sampled:.{places}f} ± {row.tolerance:.{places}f}",
-                    row.verdict,
-                )
-            )
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = []
-        for quantity, statistic, exact, sampled, verdict in rows:
-            line = (
-                f"{quantity:<{widths[0]}}  {statistic:<{widths[1]}}  {exact:>{widths[2]}}  "
-                f"{sampled:>{widths[3]}}  {verdict}"
-            )
-            lines.append(line.rstrip())
-        return "\n".join(lines)
+        below = self.table["statistic"].str.startswith("below")
+        agrees = self.table["verdict"] == "agrees"
+        rows = [_printed(row) for row in self.table[~below | ~agrees].itertuples()]
+        # As wide as the intervals, so that the columns are the same for every run.
+        width = max(len(f"{end:{form}} ± {end:{form}}") for *_, form, one in rows for end in one.within)
+        widths = [max(len("quantity"), *(len(row[0]) for row in rows)), max(len(row[2]) for row in rows)]
+        report = Report()
+        line = f"{{:<{widths[0]}}}  {{:<9}}  {{:>{widths[1]}}}  {{}}  {{}}"
+        report.line(line, "quantity", "statistic", "exact", "sampled".rjust(width), "verdict")
+        for name, statistic, exact, verdict, form, one in rows:
+            blanks = " " * (width - len(f"{one:{form}}"))
+            report.line(line.replace("{}", blanks + f"{{:{form}}}", 1), name, statistic, exact, one, verdict)
+        asked = ", ".join(f"{q:.0%}" for q in QUANTILES)
+        report.line("quantiles {}: {} of {} agree", asked, (below & agrees).sum(), below.sum())
+        return report
+
+    def __str__(self):
+        """Return what is shown."""
+        return str(self.report())
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self.report()._repr_mimebundle_(include, exclude)
+
+
+def _printed(row):
+    """What is printed of a row, in the order of the columns, with its format and the number sampled."""
+    form = f".{max(0, 1 - int(np.floor(np.log10(row.demanded))))}f"
+    far = LARGEST_Z * row.demanded
+    within = (row.exact - far, row.exact + far)
+    one = Estimate(row.sampled, row.mcse, within, (0.0, row.demanded))
+    return row.quantity, row.statistic, f"{row.exact:{form}}", row.verdict, form, one
 
 
 def compare(
     sampled: xr.DataTree, exact: Posterior, quantities: Sequence[str], *, ess: int = 400
 ) -> Comparison:
-    """Compare the means and sds of a sampled posterior with the exact ones.
+    """Compare means, sds and 5%, 50% and 95% quantiles of a sampled posterior with the exact ones.
 
     A value ``agrees`` when it lies within 4 Monte Carlo standard errors of the exact one and these are
     as small as those of `ess` independent draws; it ``differs`` beyond them; and where the draws cannot
@@ -83,7 +97,7 @@ def compare(
     quantities : sequence of str
         Names of the quantities, the same in both.
     ess : int
-        Independent draws whose precision is demanded; it sets the tolerance that is printed.
+        Independent draws whose precision is demanded.
 
     Returns
     -------
@@ -102,7 +116,8 @@ def compare(
 
     Notes
     -----
-    Monte Carlo standard errors as in Vehtari et al. (2021), by ArviZ.
+    Monte Carlo standard errors as in Vehtari et al. (2021), by ArviZ. A quantile is compared as the share of
+    draws below the exact one: a mean, whose error needs no estimate of the density.
 
     Examples
     --------
@@ -113,36 +128,38 @@ def compare(
     >>> posterior = exact.normal(schools["effect"], schools["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR)
     >>> idata = sampling.sample(models.schools_noncentred(schools))  # doctest: +SKIP
     >>> print(compare(idata, posterior, ["mu"]))  # doctest: +SKIP
-    quantity  statistic  exact    sampled  verdict
-    mu        mean        7.45  7.5 ± 1.0  agrees
-    mu        sd          4.53  4.5 ± 1.0  agrees
+    quantity  statistic  exact      sampled  verdict
+    mu        mean        7.45  7.41 ± 0.07  agrees
+    mu        sd          4.53  4.49 ± 0.06  agrees
+    quantiles 5%, 50%, 95%: 3 of 3 agree
     """
     if ess < 1:
         raise ValueError(f"ess must be positive, but is {ess}; 400 is usual")
     draws = _draws(sampled, exact, quantities)
-    estimates = {
-        "mean": (draws.mean(["chain", "draw"]), _mcse(draws, "mean")),
-        "sd": (draws.std(["chain", "draw"], ddof=1), _mcse(draws, "sd")),
-    }
     rows = []
     for name in quantities:
-        truth = {"mean": exact[name].mean(), "sd": exact[name].sd()}
-        sd = _like(truth["sd"], draws[name], name)
-        for label, position in _labels(sd):
-            tolerance = _round_up(LARGEST_Z * float(sd.values[position]) / np.sqrt(ess))
-            for statistic, (value, mcse) in estimates.items():
-                target = _like(truth[statistic], draws[name], name)
-                rows.append(
-                    _row(
-                        f"{name}{label}",
-                        statistic,
-                        float(value[name].values[position]),
-                        float(mcse[name].values[position]),
-                        float(target.values[position]),
-                        tolerance,
-                    )
-                )
+        found = list(_statistics(draws[name], exact[name], ess))
+        for label, position in _labels(found[0][1]):
+            rows += [
+                _row(f"{name}{label}", statistic, *(float(part.values[position]) for part in parts))
+                for statistic, *parts in found
+            ]
     return Comparison(pd.DataFrame(rows))
+
+
+def _statistics(draws, exact, ess):
+    """Yield each statistic with its exact value, what was sampled, its error, and the error demanded."""
+    over = ["chain", "draw"]
+    mean, sd = _like(exact.mean(), draws), _like(exact.sd(), draws)
+    centre = exact.mean()
+    fourth = _like(exact.expect(lambda x: (x - centre) ** 4), draws)
+    yield "mean", mean, draws.mean(over), az.mcse(draws), sd / ess**0.5
+    demanded = np.sqrt((fourth - sd**4) / ess) / (2 * sd)
+    yield "sd", sd, draws.std(over, ddof=1), az.mcse(draws, method="sd"), demanded
+    for q in QUANTILES:
+        below = (draws <= _like(exact.quantile(q), draws)).astype(float)
+        share = xr.full_like(mean, q)
+        yield f"below {q:.0%}", share, below.mean(over), az.mcse(below), (share * (1 - share) / ess) ** 0.5
 
 
 def _draws(sampled, exact, quantities):
@@ -163,26 +180,22 @@ def _draws(sampled, exact, quantities):
     return posterior[list(quantities)]
 
 
-def _mcse(draws, method):
-    """Monte Carlo standard errors, as a Dataset."""
-    result = az.mcse(draws, method=method)
-    return result.to_dataset() if isinstance(result, xr.DataTree) else result
-
-
-def _like(values, draws, name):
+def _like(values, draws):
     """Exact values in the order of the draws' own dims and labels."""
     dims = [dim for dim in draws.dims if dim not in ("chain", "draw")]
     if not isinstance(values, xr.DataArray):
         values = xr.DataArray(values)
     if set(values.dims) != set(dims):
         raise ValueError(
-            f"{name} has the dims {dims} where it was sampled and {list(values.dims)} where it is exact; "
-            "give the exact function a DataArray with the model's dims"
+            f"{draws.name} has the dims {dims} where it was sampled and {list(values.dims)} where it is "
+            "exact; give the exact function a DataArray with the model's dims"
         )
     try:
         return values.transpose(*dims).sel({dim: draws[dim] for dim in dims})
     except KeyError as error:
-        raise ValueError(f"the labels of {name} differ between the sampled and the exact one") from error
+        raise ValueError(
+            f"the labels of {draws.name} differ between the sampled and the exact one"
+        ) from error
 
 
 def _labels(values):
@@ -192,26 +205,20 @@ def _labels(values):
         yield (f"[{', '.join(names)}]" if names else ""), position
 
 
-def _round_up(value):
-    """Smallest of 1, 2, 5 times a power of ten that is at least the value."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(power * step for step in (1, 2, 5, 10) if power * step >= value * (1 - 1e-9)))
-
-
-def _row(quantity, statistic, sampled, mcse, exact, tolerance):
+def _row(quantity, statistic, exact, sampled, mcse, demanded):
     """Verdict on one value."""
-    z = (sampled - exact) / mcse
-    if not np.isfinite(z) or LARGEST_Z * mcse > tolerance:
+    z = (sampled - exact) / mcse if mcse > 0 else np.nan
+    if not np.isfinite(z) or mcse > demanded:
         verdict = "too few draws"
     else:
         verdict = "agrees" if abs(z) <= LARGEST_Z else "differs"
     return {
         "quantity": quantity,
         "statistic": statistic,
+        "exact": exact,
         "sampled": sampled,
         "mcse": mcse,
-        "exact": exact,
+        "demanded": demanded,
         "z": z,
-        "tolerance": tolerance,
         "verdict": verdict,
     }

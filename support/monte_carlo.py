@@ -1,17 +1,193 @@
-"""What draws are worth: the Monte Carlo error of what is computed from them."""
+"""What draws are worth: the Monte Carlo error of what is computed from them, in numbers and in print."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from hierarchical_exact import Marginal
-from support.conventions import INTERVAL
+from support.conventions import INTERVAL, LARGEST_Z, SEED, USUAL_SEED
 
 SETS = 200  # sets of draws; the error is then known to 5%
 # Dense in both tails; between quantiles this close, a straight line is as good as the distribution.
 PROBABILITIES = special.ndtr(np.linspace(-5, 5, 401))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number found by simulation; prints as ``0.82 ± 0.01``, in the format asked for.
+
+    Attributes
+    ----------
+    value, error : float
+        The number and its Monte Carlo standard error.
+    within, error_within : (float, float)
+        Intervals in which the two must lie in any other run.
+
+    See Also
+    --------
+    Report : Prints it, and says in which interval it must lie.
+
+    Examples
+    --------
+    >>> heads = Estimate.of([0, 1] * 50)
+    >>> f"{heads:.2f}, {heads:.0%}"
+    '0.50 ± 0.05, 50% ± 5%'
+    """
+
+    value: float
+    error: float
+    within: tuple
+    error_within: tuple
+
+    @classmethod
+    def of(cls, sample: Sequence[float], exact: float | None = None) -> Self:
+        """Mean of independent results.
+
+        Parameters
+        ----------
+        sample : sequence of float
+            The results.
+        exact : float, optional
+            Their expectation, if it is known.
+
+        Returns
+        -------
+        Estimate
+            Other runs lie within four standard errors: of their distance from `exact`, or from this run.
+
+        Examples
+        --------
+        >>> Estimate.of([1, 2, 3, 4], exact=2.5).value
+        2.5
+        """
+        sample = np.asarray(sample, dtype=float)
+        value, error = sample.mean(), stats.sem(sample)
+        if error == 0 and np.isin(sample, (0, 1)).all():  # all hits or all misses: the next may be none
+            error = 1 / sample.size
+        far = LARGEST_Z * np.array([-1, 1])
+        centre, distance = (value, np.sqrt(2) * error) if exact is None else (exact, error)
+        kurtosis = stats.kurtosis(sample, fisher=False) if np.ptp(sample) > 0 else sample.size
+        relative = np.sqrt(2) * np.sqrt((kurtosis - 1) / (4 * sample.size))
+        errors = error * np.maximum(0, 1 + far * relative)
+        return cls(float(value), float(error), tuple(centre + far * distance), tuple(errors))
+
+    def root(self) -> Self:
+        """Square root, of a mean square for example.
+
+        Returns
+        -------
+        Estimate
+
+        Examples
+        --------
+        >>> f"{Estimate.of([9, 25, 16, 14] * 20).root():.1f}"
+        '4.0 ± 0.1'
+        """
+        roots = np.sqrt(np.maximum(0, self.within))
+        slope = 1 / (2 * self.value**0.5)
+        errors = slope * np.array(self.error_within)
+        return type(self)(self.value**0.5, slope * self.error, tuple(roots), tuple(errors))
+
+    def __format__(self, form):
+        """Number and error with equally many decimals."""
+        return f"{self.value:{form}} ± {self.error:{form[form.index('.') :]}}"
+
+
+class Report:
+    """Text in which each number from a simulation stands with its error; the last line of a cell shows it.
+
+    Beside the text it has, for the tests of pages, the same with an interval in place of each such number.
+
+    Parameters
+    ----------
+    head : str, optional
+        The first line.
+
+    See Also
+    --------
+    Estimate : Such a number.
+
+    Examples
+    --------
+    >>> report = Report("sides   share of sixes")
+    >>> report.line("{:<5}   {:.2f}", 6, Estimate.of([0, 1, 0, 0, 0, 0] * 100, exact=1 / 6))
+    >>> report
+    sides   share of sixes
+    6       0.17 ± 0.02
+    >>> print(report.stated())
+    sides   share of sixes
+    6       ~[0.10, 0.23] ± ~[0.01, 0.02]
+    """
+
+    def __init__(self, head=None):
+        self._lines = [] if head is None else [(head.replace("{", "{{").replace("}", "}}"), ())]
+
+    def line(self, text: str, *numbers: object) -> None:
+        """Add a line: a text with fields in braces, as `str.format` has them, and what goes into these.
+
+        Parameters
+        ----------
+        text : str
+            The text.
+        *numbers
+            Of `Estimate` or anything else that can be formatted.
+
+        Examples
+        --------
+        >>> report = Report()
+        >>> report.line("{} and {:.1f}", "a", 2.0)
+        >>> report
+        a and 2.0
+        """
+        self._lines.append((text, numbers))
+
+    def __repr__(self):
+        """Return the text."""
+        return "\n".join(text.format(*numbers) for text, numbers in self._lines)
+
+    def stated(self) -> str:
+        """Text with the interval in place of each number that was simulated.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Report("all exact").stated()
+        'all exact'
+        """
+        return "\n".join(
+            text.format(*(_Stated(one) if isinstance(one, Estimate) else one for one in numbers))
+            for text, numbers in self._lines
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002
+        """Show the text; with the usual seed, state the intervals too: they are worked out from its run."""
+        usual = {"application/vnd.myst-nbval.expect": self.stated()} if SEED == USUAL_SEED else {}
+        return {"text/plain": repr(self), **usual}
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """An estimate that prints as intervals, each rounded outward."""
+
+    estimate: Estimate
+
+    def __format__(self, form):
+        digits, percent = re.search(r"\.(\d+)(%?)", form).groups()
+        scale = 10 ** (int(digits) + 2 * bool(percent))
+        texts = []
+        for low, high in (self.estimate.within, self.estimate.error_within):
+            ends = np.array([np.floor(low * scale + 1e-6), np.ceil(high * scale - 1e-6)]) + 0.0
+            low, high = (f"{end / 10 ** int(digits):.{digits}f}" for end in ends)
+            texts.append(f"~[{low}, {high}]{percent}")
+        return " ± ".join(texts)
 
 
 def monte_carlo_error(

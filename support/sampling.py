@@ -1,11 +1,4 @@
-"""Sampling, in one place: draws, chains, seed, sampler, quietness and diagnostics.
-
-Two environment variables change what every page does, for those who want to see whether a
-result depends on it:
-
-- ``BOOK_SEED``: the seed, a whole number (default 42);
-- ``BOOK_SAMPLER``: ``nutpie`` (default) or ``pymc``, PyMC's own NUTS.
-"""
+"""Sampling, in one place: draws, chains, seed, sampler, quietness and diagnostics."""
 
 import os
 from dataclasses import dataclass
@@ -16,29 +9,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-SAMPLERS = ("nutpie", "pymc")
-# Seeds are 32-bit in both samplers' interfaces.
-LARGEST_SEED = 2**32 - 1
-
-
-def _settings(environment):
-    """Read the book's seed and sampler from the environment, and refuse nonsense."""
-    seed = environment.get("BOOK_SEED", "42")
-    if not (seed.isascii() and seed.isdigit() and int(seed) <= LARGEST_SEED):
-        raise ValueError(
-            f"The environment variable BOOK_SEED is {seed!r}: "
-            f"set it to a whole number from 0 to {LARGEST_SEED}, or unset it"
-        )
-    sampler = environment.get("BOOK_SAMPLER", "nutpie")
-    if sampler not in SAMPLERS:
-        raise ValueError(
-            f"The environment variable BOOK_SAMPLER is {sampler!r}: "
-            f"set it to one of {', '.join(SAMPLERS)}, or unset it"
-        )
-    return int(seed), sampler
-
-
-SEED, SAMPLER = _settings(os.environ)
+from support.conventions import LARGEST_SEED, SAMPLER, SAMPLERS, SEED
 
 
 @dataclass(frozen=True)

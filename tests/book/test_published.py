@@ -1,4 +1,4 @@
-"""What a reader sees below a cell is, to the letter, what the tests compared."""
+"""What a reader sees below a cell is what the tests compared, to the letter, with numbers for intervals."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from browsing import HTML, build_book
 from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from myst_nbval.intervals import INTERVAL, outside
 from myst_nbval.pages import code_cells, read, words
 
 pytest_plugins = ["browsing"]
@@ -53,7 +54,9 @@ def test_every_stated_output_is_shown_as_it_is_stated(page):
         if rich:  # a table, of which the plain text was compared
             assert rich <= words(text)
         else:
-            assert "".join(parts).rstrip("\n") == text.rstrip("\n")
+            printed = "".join(parts).rstrip("\n")
+            assert outside(text.rstrip("\n"), printed) == []
+            assert not INTERVAL.search(printed)
 
 
 def test_a_page_that_shows_other_text_would_be_noticed():

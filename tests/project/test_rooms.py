@@ -28,7 +28,11 @@ ROOMS = {
         """__init__ inside seccomp plain runs watching sandbox forms answers rosters exports submissions
         scheme keys course review running marking reports __main__""",
     ),
-    "myst_nbval": ("packages/myst-nbval/myst_nbval", (), """__init__ hooks rules pages plugin"""),
+    "myst_nbval": (
+        "packages/myst-nbval/myst_nbval",
+        (),
+        """__init__ hooks intervals writing rules pages plugin""",
+    ),
     "support": (
         "support",
         ("hierarchical_exact", "notebook_marking"),

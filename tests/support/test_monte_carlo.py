@@ -7,7 +7,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from support.conventions import INTERVAL, TAILS
-from support.monte_carlo import SETS, monte_carlo_error, shortest_interval
+from support.monte_carlo import SETS, Estimate, Report, monte_carlo_error, shortest_interval
 
 # Relative error of an error that is found from so many sets of draws.
 TOLERANCE = 4 / np.sqrt(2 * SETS)
@@ -32,3 +32,42 @@ def test_marginals_are_drawn_independently_each_as_often_as_said():
 @pytest.mark.parametrize("draws", [stats.expon.rvs(size=999, random_state=7), np.arange(40.0).reshape(4, 10)])
 def test_the_shortest_interval_is_that_of_arviz(draws):
     np.testing.assert_array_equal(shortest_interval(draws), az.hdi(np.ravel(draws), prob=INTERVAL))
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_other_runs_lie_in_the_intervals_of_one(root):
+    """Errors and their errors are those that 400 repetitions show; intervals are four of these wide."""
+    results = stats.expon.rvs(scale=3, size=(400, 300), random_state=58)
+    runs = [Estimate.of(sample) for sample in results]
+    runs = [run.root() for run in runs] if root else runs
+    values, errors = (np.array([getattr(run, name) for run in runs]) for name in ("value", "error"))
+    assert errors.mean() == pytest.approx(values.std(), rel=4 / np.sqrt(800))
+    one = runs[0]
+    assert np.diff(one.within)[0] == pytest.approx(8 * np.sqrt(2) * one.error, rel=0.02)
+    assert np.mean((values > one.within[0]) & (values < one.within[1])) == 1
+    assert np.mean((errors > one.error_within[0]) & (errors < one.error_within[1])) > 0.99
+    assert np.diff(one.error_within)[0] < 24 * errors.std()
+
+
+def test_the_interval_of_a_known_expectation_lies_around_it():
+    one = Estimate.of([1.0, 2.0, 3.0, 6.0], exact=2.5)
+    assert sum(one.within) / 2 == 2.5
+    assert np.diff(one.within)[0] == pytest.approx(8 * one.error)
+
+
+def test_hits_without_a_miss_are_not_taken_for_certain():
+    one = Estimate.of([True] * 50)
+    assert (one.value, one.error) == (1, 1 / 50)
+    assert one.within[0] < 0.9
+    assert Estimate.of([3.0] * 50).error == 0
+
+
+def test_intervals_are_rounded_outward_to_the_digits_printed():
+    report = Report("a {heading}")
+    report.line(
+        "{:>6.1f}, {:.0%}",
+        Estimate(7.0, 0.1, (6.61, 7.39), (0.05, 0.1)),
+        Estimate(0.5, 0.01, (0.4, 0.601), (0, 1)),
+    )
+    assert str(report) == "a {heading}\n   7.0 ± 0.1, 50% ± 1%"
+    assert report.stated().endswith("~[6.6, 7.4] ± ~[0.0, 0.1], ~[40, 61]% ± ~[0, 100]%")

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from support import datasets, models, sampling
+from support import conventions, datasets, models, sampling
 
 SCHOOLS = datasets.eight_schools()
 SHORT = {"draws": 200, "tune": 300, "chains": 2, "report": False}
@@ -28,13 +28,13 @@ def model():
 
 
 def test_without_settings_the_seed_is_42_and_the_sampler_nutpie():
-    assert sampling._settings({}) == (42, "nutpie")
+    assert conventions._settings({}) == (42, "nutpie")
 
 
 @pytest.mark.slow
 def test_settings_come_from_the_environment():
     settings = {"BOOK_SEED": "2025", "BOOK_SAMPLER": "pymc"}
-    assert sampling._settings(settings) == (2025, "pymc")
+    assert conventions._settings(settings) == (2025, "pymc")
     report = "from support import sampling; print(sampling.SEED, sampling.SAMPLER)"
     run = subprocess.run(
         [sys.executable, "-c", report],
@@ -61,7 +61,7 @@ def test_settings_come_from_the_environment():
 )
 def test_nonsense_in_the_environment_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is '{value}': set it to"):
-        sampling._settings({name: value})
+        conventions._settings({name: value})
 
 
 # What sample returns and prints.

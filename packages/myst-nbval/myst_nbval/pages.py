@@ -2,8 +2,8 @@
 
 nbval collects ``.ipynb`` files only, and compares what it is asked to compare. This collector reads a
 MyST notebook as the build does, makes each code cell a test, and compares every one of them: a cell must
-run and print exactly what its header states under ``expect:``. A cell that states nothing must print
-nothing, unless one of its tags says why it cannot be held to an output.
+run and print exactly what its header states under ``expect:``, with numbers in the intervals that it states.
+A cell that states nothing must print nothing, unless one of its tags says why it cannot be held to an output.
 """
 
 import difflib
@@ -19,7 +19,9 @@ from nbformat import ValidationError
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
+from myst_nbval import intervals
 from myst_nbval.rules import Rules
+from myst_nbval.writing import with_stated
 
 NO_TAGS = "there is none, for pytest's setting myst_nbval_uncompared names none"
 
@@ -56,6 +58,7 @@ class Page(IPyNbFile):
         except (MystMetadataParsingError, ValidationError) as error:
             raise self.CollectError(f"{self.path}: {error}") from error
         self.passed = set()
+        self.to_state = {}
         # Each environment calls its own kernel so: the one that is meant is that of the test.
         kernel = self.nb.metadata.setdefault("kernelspec", {})
         if kernel.get("name", NATIVE_KERNEL_NAME) == NATIVE_KERNEL_NAME:
@@ -83,6 +86,13 @@ class Page(IPyNbFile):
         if has_identity or message["msg_type"] in ("update_display_data", "clear_output"):
             self.changed_outputs = True
         return message
+
+    def teardown(self):
+        """Stop the kernel, and write what the cells say that their headers should state, if asked to."""
+        super().teardown()
+        if self.to_state:
+            text = with_stated(self.path.read_bytes().decode("utf8"), self.to_state)
+            self.path.write_bytes(text.encode("utf8"))
 
     def note_passed(self, cell, outputs):
         """Keep what a cell has shown; when all have passed, tell the book."""
@@ -142,13 +152,29 @@ class PageCell(IPyNbCell):
         if self.exemptions and not printed:
             self.raise_cell_error(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
         if not self.exemptions:
-            self.compare(header.get("expect", "").rstrip("\n"), printed)
+            expect = header.get("expect", "").rstrip("\n")
+            self.compare(self.refreshed(expect, self.printed(test, intervals.KIND)), printed)
         return True
 
+    def refreshed(self, expect, to_state):
+        """Return what the header states, once it is what the cell says that it should state."""
+        if to_state in (expect, self.printed(self.shown)):  # or it says nothing
+            return expect
+        if not self.config.option.myst_nbval_write:
+            self.raise_cell_error(
+                "states other intervals than it works out; --myst-nbval-write writes into the header:\n\n"
+                + to_state
+            )
+        self.parent.to_state[self.line] = to_state
+        return to_state
+
     def compare(self, expect, printed):
-        """Fail unless the text printed is the text stated, up to newlines at the end."""
-        if printed == expect:
+        """Fail unless the text printed is the text stated, each number in its interval."""
+        outside = intervals.outside(expect, printed)
+        if outside == []:
             return
+        if outside:
+            self.raise_cell_error(f"prints {', and '.join(outside)}:\n\n{printed}")
         if not expect:
             self.raise_cell_error(
                 f"prints\n\n{printed}\n\nand states no output. Write it in the cell's header under "
@@ -156,24 +182,29 @@ class PageCell(IPyNbCell):
                 f"or say why not by a tag: {', '.join(self.rules.uncompared) or NO_TAGS}."
             )
         difference = difflib.unified_diff(
-            expect.split("\n"), printed.split("\n"), "stated in the header", "printed", lineterm=""
+            *intervals.difference(expect, printed), "stated in the header", "printed", lineterm=""
         )
         self.raise_cell_error("does not print what its header states:\n\n" + "\n".join(difference))
 
-    def printed(self, outputs):
-        """Return the text that a reader sees, without stderr, which no page shows, and figures."""
+    def printed(self, outputs, kind=None):
+        """Return the text that a reader sees, without stderr, which no page shows, and figures.
+
+        Where an output has text of another kind, and this is asked for, that stands in its place.
+        """
         text = ""
         for output in outputs:
             if output.output_type == "stream":
                 text += output.text if output.name == "stdout" else ""
             elif output.output_type in ("display_data", "execute_result"):
-                text += self.shown_as_text(output.data)
+                other = output.data.get(kind)
+                text += self.shown_as_text(output.data) if other is None else f"{other}\n"
         return text.rstrip("\n")
 
     def shown_as_text(self, data):
         """Return the plain text of an output, having made sure that it lacks nothing a reader sees."""
         # What `glue` puts aside for the prose is not shown by the cell itself.
         kinds = {kind for kind in data if not kind.startswith("application/papermill.record/")}
+        kinds -= {intervals.KIND}
         rich = kinds & {"text/html", "text/markdown", "text/latex"}
         figure = {kind for kind in kinds if kind.startswith(("image/", "application/vnd.vegalite."))}
         unknown = kinds - rich - figure - {"text/plain"}

@@ -15,6 +15,11 @@ def pytest_addoption(parser):
     """Declare the settings that a book may make."""
     for name, (kind, what) in SETTINGS.items():
         parser.addini(name, what, type=kind)
+    parser.addoption(
+        "--myst-nbval-write",
+        action="store_true",
+        help="write into the headers of pages the intervals that their cells work out",
+    )
 
 
 def pytest_configure(config):

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import pytest
 
+from myst_nbval import intervals
+
 # MyST-NB's own tags, which say how a cell is shown.
 SHOWN = {"hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"}
 KEYS = {"expect", "tags", "mystnb"}
@@ -94,6 +96,8 @@ class Rules:
                 f"states {expect!r} under `expect`: write `expect: |` and below it, indented, the text that "
                 "the cell prints; a cell that prints nothing needs no `expect`"
             )
+        else:
+            faults += intervals.faults(expect)
         return faults + self._tag_faults(header)
 
     def _tag_faults(self, header):

@@ -241,6 +241,85 @@ def test_pages_are_left_alone_without_nbval(run_page):
     result.assert_outcomes()
 
 
+# Intervals -------------------------------------------------------------------------------------
+
+
+def test_numbers_may_lie_anywhere_in_their_intervals(run_page):
+    holds = [
+        cell("print('mean 7.41 ± 0.07 agrees')", "mean ~[7.00, 7.80] ± ~[0.00, 0.20] agrees"),
+        cell("print('7.0 and 7.8')", "~[7.0, 7.8] and ~[7.0, 7.8]"),
+        cell("print('mean  -3\\nsd    12')", "mean ~[-4, 4]\nsd ~[9, 13]"),
+        cell("print('58%, +0.2')", "~[50, 60]%, ~[0.1, 0.3]"),
+        cell("print('[7.0, 7.8] ~ 3')", "[7.0, 7.8] ~ 3"),
+    ]
+    run_page(*holds).assert_outcomes(passed=len(holds))
+
+
+def test_a_number_outside_and_any_other_text_fail(run_page):
+    fails = [
+        cell("print('mean 8.12 agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean 7.41 differs')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean 7.4 agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean 7.412 agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean nan agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean  agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('mean~[7.00, 7.80] agrees')", "mean ~[7.00, 7.80] agrees"),
+        cell("print('7.41\\na  b')", "~[7.00, 7.80]\na b"),
+        cell("print('7.41\\n7.41')", "~[7.00, 7.80]"),
+        cell("print('-7.41')", "~[7.00, 7.80]"),
+    ]
+    result = run_page(*fails)
+    assert_all_fail(result, fails)
+    result.stdout.fnmatch_lines(
+        ["*code cell 1: prints 8.12 where ~[[]7.00, 7.80] is stated:", "*mean 8.12 agrees"]
+    )
+    result.stdout.fnmatch_lines(["* 7.41", "-a b", "+a  b"])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["~[7, 7.8]", "~[7.8, 7.0]", "~[7.0,7.8]", "~[7.0]", "~[7.0, 7.8", "~[a, b]", "~[7., 8.]", "~[]"]
+)
+def test_what_is_meant_as_an_interval_and_is_none_is_a_fault(wrong):
+    [fault] = RULES.faults({"expect": f"mean {wrong} and ~[1, 2]"})
+    assert f"states '{wrong}" in fault
+    assert "write ~[low, high]" in fault
+
+
+# A cell that says what its header should state.
+STATING = """
+class Mean:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "mean 7.4", "application/vnd.myst-nbval.expect": "mean ~[7.0, 7.8]"}
+"""
+
+
+def test_stale_intervals_are_found_and_written(run_page, pytester):
+    good = cell(f"{STATING}print('first')\nMean()", "first\nmean ~[7.0, 7.8]")
+    stale = [
+        cell("Mean()", "mean ~[7.0, 7.9]"),
+        cell("Mean()", "mean 7.4"),
+        cell("Mean()"),
+        cell("print(' second')\nMean()", "mean ~[7.0, 7.9]", tags=["hide-input"]),
+    ]
+    others = [cell("print('x')", "y"), cell("print('mean 7.4')", "mean ~[7.0, 7.9]")]
+    result = run_page(good, *stale, *others)
+    result.assert_outcomes(passed=2, failed=len(stale) + 1)
+    result.stdout.fnmatch_lines(["*cell 2: states other intervals than it works out; --myst-nbval-write *"])
+    page = pytester.path / "pages" / "page1.md"
+    before = page.read_text()
+    again = pytester.runpytest(*PLUGINS, "--nbval-lax", "--myst-nbval-write", "pages")
+    again.assert_outcomes(passed=len(stale) + 2, failed=1)
+    fresh = [
+        cell("Mean()", "mean ~[7.0, 7.8]"),
+        cell("Mean()", "mean ~[7.0, 7.8]"),
+        cell("Mean()", "mean ~[7.0, 7.8]"),
+        cell("print(' second')\nMean()", " second\nmean ~[7.0, 7.8]", tags=["hide-input"]),
+    ]
+    expected = (FRONT_MATTER + good + "".join(fresh + others)).replace("|2\n  mean", "|\n  mean")
+    assert page.read_text().replace("|2\n  mean", "|\n  mean") == expected
+    assert before != page.read_text()
+
+
 # Settings of a book ------------------------------------------------------------------------------
 
 
