@@ -59,11 +59,6 @@ class Estimate:
         -------
         Estimate
             Other runs lie within four standard errors: of their distance from `exact`, or from this run.
-
-        Examples
-        --------
-        >>> Estimate.of([1, 2, 3, 4], exact=2.5).value
-        2.5
         """
         sample = np.asarray(sample, dtype=float)
         value, error = sample.mean(), stats.sem(sample)
@@ -82,11 +77,6 @@ class Estimate:
         Returns
         -------
         Estimate
-
-        Examples
-        --------
-        >>> f"{Estimate.of([9, 25, 16, 14] * 20).root():.1f}"
-        '4.0 ± 0.1'
         """
         roots = np.sqrt(np.maximum(0, self.within))
         slope = 1 / (2 * self.value**0.5)
@@ -136,13 +126,6 @@ class Report:
             The text.
         *numbers
             Of `Estimate` or anything else that can be formatted.
-
-        Examples
-        --------
-        >>> report = Report()
-        >>> report.line("{} and {:.1f}", "a", 2.0)
-        >>> report
-        a and 2.0
         """
         self._lines.append((text, numbers))
 
@@ -156,11 +139,6 @@ class Report:
         Returns
         -------
         str
-
-        Examples
-        --------
-        >>> Report("all exact").stated()
-        'all exact'
         """
         return "\n".join(
             text.format(*(_Stated(one) if isinstance(one, Estimate) else one for one in numbers))
@@ -226,7 +204,7 @@ def monte_carlo_error(
     """
     sizes = np.broadcast_to(draws, len(marginals))
     samples = [
-        np.interp(_uniforms(58 + position, round(size)), PROBABILITIES, quantiles(marginal))
+        np.interp(_uniforms(58 + position, round(size)), PROBABILITIES, _quantiles(marginal))
         for position, (marginal, size) in enumerate(zip(marginals, sizes, strict=True))
     ]
     return np.std([statistic(*sample) for sample in zip(*samples, strict=True)], axis=0, ddof=1)
@@ -263,21 +241,8 @@ def shortest_interval(draws: np.ndarray) -> np.ndarray:
 
 # Several statistics of a marginal are asked for in a row.
 @lru_cache(maxsize=4)
-def quantiles(marginal: Marginal) -> np.ndarray:
-    """Quantiles of a scalar marginal at `PROBABILITIES`, (401,).
-
-    See Also
-    --------
-    monte_carlo_error : What they are for.
-    hierarchical_exact.Marginal.quantile : At any probability.
-
-    Examples
-    --------
-    >>> import hierarchical_exact as exact
-    >>> from scipy import stats
-    >>> round(float(quantiles(exact.marginal(stats.norm()))[200]), 6)
-    0.0
-    """
+def _quantiles(marginal):
+    """Quantiles of a scalar marginal at `PROBABILITIES`, (401,)."""
     return np.asarray(marginal.quantile(PROBABILITIES))
 
 
