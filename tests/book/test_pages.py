@@ -3,6 +3,7 @@
 import functools
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import jupytext
@@ -167,3 +168,37 @@ def test_stated_names_outputs_of_the_source():
 def test_the_audit_knows_every_stated_output():
     groups = yaml.safe_load((ROOT / "tooling" / "audit" / "data" / "stated.yaml").read_text(encoding="utf8"))
     assert {group["id"] for group in groups} == PRINTED_BY_THE_SOURCE | STATED_IN_WORDS
+
+
+# Questions -------------------------------------------------------------------------------------
+
+CHOICE = re.compile(
+    r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
+)
+QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)
+# The audit is looked up rather than read.
+WITH_QUESTIONS = [name for name in NAMES if name.startswith("chapters/") and name != "chapters/audit.md"]
+
+
+def questions(text):
+    """Choices (words, right or wrong, reason) of each question of a page."""
+    return [CHOICE.findall(question) for question in QUESTION.findall(text)]
+
+
+@pytest.mark.parametrize("name", WITH_QUESTIONS)
+def test_a_chapter_asks_before_it_tells(name):
+    found = questions((ROOT / name).read_text("utf8"))
+    assert len(found) >= 3
+    for choices in found:
+        assert sorted(verdict for _, verdict, _ in choices) == ["right", "wrong", "wrong"]
+        assert all(reason.strip() for _, _, reason in choices)
+
+
+def test_right_answers_do_not_stand_in_the_same_place():
+    places = Counter(
+        [verdict for _, verdict, _ in choices].index("right")
+        for name in WITH_QUESTIONS
+        for choices in questions((ROOT / name).read_text("utf8"))
+    )
+    assert set(places) == {0, 1, 2}
+    assert max(places.values()) <= 0.6 * sum(places.values())

@@ -24,8 +24,8 @@ ICONS = {
         # light and dark
         *("circle-half-stroke", "moon", "sun"),
         # boxes
-        *("bell", "book", "circle-exclamation", "circle-info", "flask", "lightbulb", "pen-to-square"),
-        *("share", "triangle-exclamation"),
+        *("bell", "book", "circle-exclamation", "circle-info", "circle-question", "flask"),
+        *("lightbulb", "pen-to-square", "share", "triangle-exclamation"),
     ],
     "fa-brands-400": ["github"],
 }
