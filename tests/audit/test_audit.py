@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,16 +24,17 @@ CORRECTION = re.compile(r"^```\{admonition\} The source differs here\n(.*?)^```"
 # Numbers per verdict, in the order of numbers.VERDICTS: a change here is a change of what the book says.
 VERDICTS = {
     "example-shrinkage": (4, 0, 0, 0, 0),
+    "eight-schools-data": (16, 0, 0, 0, 0),
     "eight-schools-summary": (0, 16, 11, 19, 24),
     "eight-schools-diagnostics": (0, 0, 3, 1, 0),
     "eight-schools-predictive": (8, 14, 0, 0, 2),
     "survey-counts": (2, 0, 0, 0, 22),
     "survey-summary": (2, 3, 5, 10, 15),
-    "survey-interval-widths": (0, 3, 0, 0, 5),
-    "loo-comparison": (0, 2, 0, 0, 13),
+    "survey-interval-widths": (0, 1, 0, 0, 7),
+    "loo-comparison": (1, 2, 0, 0, 12),
     "exercise-1-factors": (16, 0, 0, 0, 0),
-    "exercise-1-estimates": (5, 1, 0, 0, 2),
-    "exercise-1-school-a": (0, 1, 0, 0, 0),
+    "exercise-1-estimates": (5, 0, 0, 0, 3),
+    "exercise-1-school-a": (0, 0, 0, 0, 1),
     "exercise-1-precise-school": (2, 0, 0, 0, 0),
     "exercise-2-diagnostics": (0, 1, 5, 1, 3),
     "exercise-3-data": (9, 0, 0, 0, 15),
@@ -54,10 +56,8 @@ def verdicts():
 @pytest.mark.slow
 def test_every_stated_number_has_a_verdict_with_evidence(verdicts):
     groups = numbers.stated()
-    assert len(groups) == 18
-    assert len({group["id"] for group in groups}) == 18
-    assert len(verdicts) == 276
-    assert sum(len(row) for group in groups for row in group["rows"].values()) == 276
+    assert len({group["id"] for group in groups}) == len(groups)
+    assert len(verdicts) == sum(len(row) for group in groups for row in group["rows"].values())
     assert set(verdicts["verdict"]) <= set(numbers.VERDICTS)
     has_truth = np.isfinite(verdicts["true"])
     has_range = np.isfinite(verdicts["low"]) & np.isfinite(verdicts["high"])
@@ -75,6 +75,7 @@ def test_the_transcription_adds_up():
     }
     assert sums == {
         "example-shrinkage": "15.19",
+        "eight-schools-data": "170",
         "eight-schools-summary": "68506.07",
         "eight-schools-diagnostics": "2180",
         "eight-schools-predictive": "243.4",
@@ -114,7 +115,7 @@ def test_every_entry_leads_to_a_place_in_the_book(name, page):
 
 def test_no_two_entries_share_a_name():
     names = [name for name, _ in entries()]
-    assert len(names) == len(set(names)) == 18 + 44
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.slow
@@ -145,11 +146,16 @@ def test_pages_link_to_entries_that_exist():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("make", "count"), [(tables.number_table, 276), (tables.claim_table, 44)])
-def test_a_table_shows_every_entry_under_its_label_and_links_to_its_page(make, count):
-    table = make()
-    assert table.html.count("<tr data-verdict=") == count
-    shown = numbers.stated() if count == 276 else claims.stated()
+@pytest.mark.parametrize(
+    ("make", "rows", "stated"),
+    [
+        (tables.number_table, numbers.verdicts, numbers.stated),
+        (tables.claim_table, claims.stated, claims.stated),
+    ],
+)
+def test_a_table_shows_every_entry_under_its_label_and_links_to_its_page(make, rows, stated):
+    table, shown = make(), stated()
+    assert table.html.count("<tr data-verdict=") == len(rows())
     for entry in shown:
         assert f'<tbody id="audit-{entry["id"]}">' in table.html
         file, label = entry["page"].split("#")
@@ -166,6 +172,39 @@ def test_a_table_escapes_what_it_shows(monkeypatch):
     assert "<b>" not in html
 
 
+def test_a_second_verdict_stands_where_the_effective_draws_decide(verdicts):
+    lenient = verdicts[verdicts["verdict"] != verdicts["own_verdict"]]
+    assert set(lenient["verdict"]) == {"agrees"}
+    assert set(lenient["own_verdict"]) == {"not reproduced"}
+    summary = lenient[lenient["group"] == "eight-schools-summary"]
+    assert len(summary) == 5
+    html = tables.number_table().html
+    assert html.count("<td>not reproduced</td><td>agrees</td>") == len(lenient)
+
+
+def test_leave_one_out_errors_are_those_that_arviz_gives():
+    """ArviZ divides by n - 1 for a model and by n for a difference: seen in a comparison of exact draws."""
+    rng = np.random.default_rng(5)
+    fits = {
+        name: posterior.to_datatree(chains=4, draws=2000, rng=rng)
+        for name, posterior in posteriors.strategies().items()
+        if name != "none"
+    }
+    table = az.compare(fits, round_to="none")
+    elpd = {name: posterior.elpd_loo for name, posterior in posteriors.strategies().items()}
+    for name in fits:
+        assert table.loc[name, "se"] == pytest.approx(np.sqrt(8) * elpd[name].std(ddof=1).item(), rel=0.03)
+    difference = elpd["partial"] - elpd["complete"]
+    assert table["dse"].max() == pytest.approx(np.sqrt(8) * difference.std().item(), abs=0.035)
+
+
+@pytest.mark.slow
+def test_differences_are_those_from_the_model_that_the_source_ranks_first(verdicts):
+    assert truth(verdicts, "loo-comparison", "partial pooling", "dse") == 0
+    assert truth(verdicts, "loo-comparison", "no pooling", "dse") == pytest.approx(0.489, abs=5e-4)
+    assert truth(verdicts, "loo-comparison", "complete pooling", "dse") == pytest.approx(0.168, abs=5e-4)
+
+
 # How a verdict is found ------------------------------------------------------------------------
 
 
@@ -180,8 +219,7 @@ def test_a_table_escapes_what_it_shows(monkeypatch):
         ("2.5", Fixed(2.45), "reproduced"),  # a tie may be rounded either way
         ("2.4", Fixed(2.45), "reproduced"),
         ("-0.54", Fixed(0.54), "not reproduced"),
-        ("10.77", Fixed(10.7586, rounding=0.01), "agrees"),
-        ("6.49", Fixed(6.644, rounding=0.0055), "not reproduced"),
+        ("10.77", Fixed(10.7586), "not reproduced"),
         ("7.9", Fixed(7.5, error=0.1), "agrees"),
         ("7.9", Fixed(7.4, error=0.1), "not reproduced"),
         ("27", Seen(27, 40), "run-dependent, inside"),
@@ -248,7 +286,7 @@ def test_schools_and_their_leave_one_out_on_a_dense_grid(verdicts):
         sum(left_out), abs=1e-4
     )
     assert truth(verdicts, "loo-comparison", "partial pooling", "se") == pytest.approx(
-        np.sqrt(8) * np.std(left_out), abs=1e-4
+        np.sqrt(8) * np.std(left_out, ddof=1), abs=1e-4
     )
 
 
@@ -366,25 +404,36 @@ def test_the_search_finds_data_that_a_seed_does_give(monkeypatch):
 # The recorded runs -----------------------------------------------------------------------------
 
 
-def test_the_study_has_twenty_seeds_on_each_sampler():
+def test_the_study_has_twenty_seeds_of_everything_on_each_sampler():
     recorded = runs.recorded()
-    assert sorted(recorded.index) == sorted(runs.tasks())
-    assert recorded.groupby("sampler").size().to_dict() == {"nutpie": 20, "pymc": 20}
-    # Only a fit without divergences has no tau at divergences.
-    without = recorded.drop(columns=[name for name in recorded if name.endswith("tau_at_divergences")])
-    assert without.notna().all(axis=None)
+    everything = recorded.xs("native", level="processor").loc[(slice(None), list(runs.SEEDS)), :]
+    assert everything.groupby("sampler").size().to_dict() == {"nutpie": 20, "pymc": 20}
+    known = {
+        (sampler, processor, seed)
+        for processor in runs.PROCESSORS
+        for sampler, seed, _ in runs.tasks(processor)
+    }
+    assert set(recorded.index) <= known
+    # What was added later is not known of all.
+    later = ("ess_width", "tau_at_divergences")
+    old = [name for name in recorded if not name.endswith(later) and not name.startswith("hospitals/")]
+    assert everything[old].notna().all(axis=None)
+    forms = [name for name in old if name.startswith(("centred-0.90/", "non-centred/"))]
+    assert recorded[forms].notna().all(axis=None)
 
 
 @pytest.mark.sampling
 def test_a_run_made_again_is_like_the_recorded_ones():
-    recorded = runs.recorded().loc["nutpie"]
+    recorded = runs.recorded().loc["nutpie", "native"].loc[list(runs.SEEDS)]
     again = pd.Series(runs.measure("nutpie", int(recorded.index[3])))
-    assert list(again.index) == list(recorded.columns)
+    assert set(again.index) == set(recorded.columns)
     # Effective sample sizes and means scatter about Normally; 20 runs give the scale. With some ninety of
     # them, 6 standard deviations (19 degrees of freedom) are exceeded once in 1,000 tests.
     for name in recorded.columns:
         if ("ess" in name and not name.startswith("centred")) or name.endswith("non-centred/tau_mean"):
-            values = recorded[name]
+            values = recorded[name].dropna()
+            if len(values) < 20:
+                continue
             assert abs(again[name] - values.mean()) < 6 * values.std() * np.sqrt(1.05), name
     assert again["centred-0.90/divergences"] > 0
     assert again["centred-0.90/tau/ess_bulk"] < again["non-centred/tau/ess_bulk"]

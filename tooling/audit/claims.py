@@ -6,11 +6,13 @@ choice of data is unavoidable, the seeds are those of the page that treats the c
 taken from the recorded runs (`tooling.audit.runs`).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -20,7 +22,9 @@ from scipy import stats
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
+from support.sampling import SAMPLERS
 from tooling.audit import runs
+from tooling.audit.numbers import group_named, number
 from tooling.audit.posteriors import (
     flat_posterior,
     hospitals_posterior,
@@ -80,8 +84,8 @@ def findings() -> pd.DataFrame:
     return pd.DataFrame(rows)[["id", "where", "claim", "verdict", "evidence", "page"]]
 
 
-def stated() -> list[dict[str, str]]:
-    """Read the claims: id, where, claim and page of each.
+def stated() -> list[dict]:
+    """Read the claims: id, where, claim, page and, for some, facts of each.
 
     Examples
     --------
@@ -117,6 +121,11 @@ def _judged(evidence, *, plainly, conditionally=False, condition=""):
 def _finding(claim):
     """Judge a claim once."""
     return _CHECKS[claim]()
+
+
+def _facts(claim):
+    """What a claim is about, as the source states it."""
+    return next(entry["facts"] for entry in stated() if entry["id"] == claim)
 
 
 # -- shared by several claims -----------------------------------------------------------------
@@ -179,11 +188,10 @@ def _recorded(column):
     return runs.recorded()[column].dropna().to_numpy()
 
 
-def _in_runs():
-    """Introduce the recorded runs to a reader."""
-    table = runs.recorded()
-    samplers = table.index.unique("sampler")
-    return f"In {len(table)} runs, {len(table) // len(samplers)} seeds on each of {len(samplers)} samplers,"
+def _in_runs(column):
+    """Introduce the recorded runs that have a value in this column to a reader."""
+    count = runs.recorded()[column].notna().sum()
+    return f"In {count} runs, of {len(SAMPLERS)} samplers,"
 
 
 def _at(values, school):
@@ -248,11 +256,10 @@ def _pooling_new_group():
 
 @_judges("instructor-sizes")
 def _instructor_sizes():
-    small, others, instructors = 8, 60, 5
-    fewest, most = 10, 20
+    fewest, most, instructors, small, others = _facts("instructor-sizes").values()
     return _judged(
         f"A section of {small} is not one of {fewest} to {most}. The {small + others} students together "
-        f"would fit, since five such sections hold {fewest * instructors} to {most * instructors}.",
+        f"would fit, since {instructors} such sections hold {fewest * instructors} to {most * instructors}.",
         plainly=fewest <= small <= most and fewest * instructors <= small + others <= most * instructors,
     )
 
@@ -303,7 +310,7 @@ def _funnel_mechanism():
     at_divergences = _recorded("centred-0.90/tau_at_divergences")
     below = (at_divergences < median).mean()
     return _judged(
-        f"{_in_runs()} the divergences of the centred fit lay at a median tau of "
+        f"{_in_runs('centred-0.90/tau_mean')} the divergences of the centred fit lay at a median tau of "
         f"{np.median(at_divergences):.1f} in the middle run, and below the exact posterior median of "
         f"{median:.1f} in {below:.0%} of the runs that had any.",
         plainly=below >= 0.9,
@@ -313,13 +320,15 @@ def _funnel_mechanism():
 
 @_judges("target-accept")
 def _target_accept():
-    at = {target: _recorded(f"centred-{target}/divergences") for target in ("0.90", "0.95", "0.99")}
+    columns = {target: f"centred-{target}/divergences" for target in ("0.90", "0.95", "0.99")}
+    table = runs.recorded()[list(columns.values())].dropna()
+    at = {target: table[column] for target, column in columns.items()}
     fewer = {target: (at[target] < at["0.90"]).mean() for target in ("0.95", "0.99")}
     some = {target: (at[target] > 0).mean() for target in ("0.95", "0.99")}
     share = [*fewer.values(), *some.values()]
     median = {target: np.median(values) for target, values in at.items()}
     return _judged(
-        f"{_in_runs()} the median number of divergences was {median['0.90']:.0f} at 0.90, "
+        f"{_in_runs(columns['0.99'])} the median number of divergences was {median['0.90']:.0f} at 0.90, "
         f"{median['0.95']:.0f} at 0.95 and {median['0.99']:.0f} at 0.99. There were fewer than at 0.90 in "
         f"{fewer['0.95']:.0%} and {fewer['0.99']:.0%} of the runs, and any at all in {some['0.95']:.0%} and "
         f"{some['0.99']:.0%}.",
@@ -339,8 +348,9 @@ def _funnel_bias():
     too_large = (sampled > tau.mean()).sum()
     return _judged(
         f"The other way round: the stem is where tau is small. Exactly, tau has the mean {tau.mean():.2f}, "
-        f"and {without_stem:.2f} without the {tau.cdf(1.0):.1%} below 1. {_in_runs()} the centred fit at "
-        f"0.90 gave too large a mean in {too_large} ({np.median(sampled):.2f} in the middle run, with "
+        f"and {without_stem:.2f} without the {tau.cdf(1.0):.1%} below 1. "
+        f"{_in_runs('centred-0.90/tau_mean')} the centred fit at 0.90 gave too large a mean in {too_large} "
+        f"({np.median(sampled):.2f} in the middle run, with "
         f"{np.median(below):.1%} of its draws below 1).",
         plainly=without_stem < tau.mean() and too_large < sampled.size / 2,
     )
@@ -358,9 +368,9 @@ def _cylinder():
     return _judged(
         f"Between tau = {low:.1f} and {high:.1f} (90% of the posterior) the sd of theta-tilde given mu and "
         f"tau falls to {_at(raw, 'E'):.0%} for E and {_at(raw, 'H'):.0%} for H, that of theta grows "
-        f"{_at(centred, 'E'):.0f}- and {_at(centred, 'H'):.0f}-fold. {_in_runs()} "
-        f"{(divergences == 0).sum()} had no divergence, and the worst {divergences.max():.0f} in 8000 "
-        "draws.",
+        f"{_at(centred, 'E'):.0f}- and {_at(centred, 'H'):.0f}-fold. "
+        f"{_in_runs('non-centred/divergences')} {(divergences == 0).sum()} had no "
+        f"divergence, and the worst {divergences.max():.0f} in 8000 draws.",
         plainly=even and (divergences == 0).all(),
         conditionally=even and np.median(divergences) <= 1,
         condition="few divergences, not none",
@@ -374,8 +384,9 @@ def _ess_sixfold():
     # What is typical lies in the middle half of the runs.
     low, middle, high = ratio.quantile([0.25, 0.5, 0.75])
     return _judged(
-        f"{_in_runs()} the ratio was {middle:.1f} in the middle run, between {low:.1f} and {high:.1f} in the "
-        f"middle half, and {ratio.min():.1f} to {ratio.max():.1f} altogether.",
+        f"{_in_runs('non-centred/tau/ess_bulk')} the ratio was {middle:.1f} in the middle run, between "
+        f"{low:.1f} and {high:.1f} in the middle half, and {ratio.min():.1f} to {ratio.max():.1f} "
+        "altogether.",
         plainly=low >= 5 and high <= 7,
         conditionally=low <= 6 <= high,
         condition="six is one typical value among others; the ratio is no constant",
@@ -406,6 +417,8 @@ def _forest_grand_mean():
         f"{between.sum().item()} of 8 posterior means lie between it and the school's effect; that of B, "
         f"whose effect is 8, is {_at(mean, 'B'):.2f}.",
         plainly=between.all().item() and round(mu) == 8,
+        conditionally=between.all().item(),
+        condition=f"about 8 stands for {mu:.1f}",
     )
 
 
@@ -435,6 +448,8 @@ def _forest_widths():
         f"{_at(width, 'A'):.2f} wide and H (18) {_at(width, 'H'):.2f}, E (9) {_at(width, 'E'):.2f} and B "
         f"(10) {_at(width, 'B'):.2f}. For a known tau of 6 it would be {reversed_pairs(known_tau)}.",
         plainly=reversed_pairs(width) == 0,
+        conditionally=reversed_pairs(known_tau) == 0,
+        condition="tau is known",
     )
 
 
@@ -476,8 +491,8 @@ def _nuts_cost():
     share = {fit: _recorded(f"{fit}/steps_5_to_20") for fit in fits}
     middle = {fit: np.median(values) for fit, values in share.items()}
     return _judged(
-        f"{_in_runs()} {middle['non-centred']:.0%} of its trajectories had 5 to 20 steps in the middle run, "
-        f"and at least {share['non-centred'].min():.0%}. In the centred form it was "
+        f"{_in_runs('centred-0.99/steps_mean')} {middle['non-centred']:.0%} of its trajectories had 5 to 20 "
+        f"steps in the middle run, and at least {share['non-centred'].min():.0%}. In the centred form it was "
         f"{middle['centred-0.90']:.0%} at a target_accept of 0.90 and {middle['centred-0.99']:.0%} at 0.99.",
         plainly=min(middle.values()) > 0.5,
         conditionally=share["non-centred"].min() > 0.5,
@@ -487,16 +502,7 @@ def _nuts_cost():
 
 @_judges("missing-references")
 def _missing_references():
-    # The works that the source cites in its text, and those in its list.
-    cited = {"Rubin1981", "GelmanBDA3", "BetancourtGirolami2015", "Gelman2006scale", "Stein1956"}
-    listed = {
-        "Rubin1981",
-        "BetancourtGirolami2015",
-        "Carpenter2017",
-        "Gabry2019",
-        "GelmanHill2006",
-        "Stein1956",
-    }
+    cited, listed = (set(works) for works in _facts("missing-references").values())
     missing = cited - listed
     return _judged(
         f"Of the {len(cited)} works cited in the source's text, {len(missing)} are not among the "
@@ -607,7 +613,8 @@ def _loo_no_warnings():
     flagged = _recorded("loo/no pooling/k_above_0.7")
     return _judged(
         f"Without pooling the exact Pareto k is above 0.7 in {above} of 8 schools, and up to "
-        f"{pareto_k.max().item():.2f}. {_in_runs()} {(flagged > 0).sum()} raised the warning.",
+        f"{pareto_k.max().item():.2f}. {_in_runs('loo/no pooling/k_above_0.7')} {(flagged > 0).sum()} raised "
+        "the warning.",
         plainly=above == 0 and (flagged == 0).mean() > 0.5,
     )
 
@@ -949,13 +956,21 @@ def _e1b_reason():
 @_judges("e2-jacobian")
 def _e2_jacobian():
     schools, mu, tau = 8, 3.0, 1.7
-    raw, step = np.linspace(-2, 2, schools), 1e-6
-    plus, minus = (mu + tau * (raw + sign * step * np.eye(schools)) for sign in (1, -1))
-    determinant = np.linalg.det((plus - minus) / (2 * step))
+    at, step = np.linspace(-2, 2, schools), 1e-6
+
+    def determinant(change):
+        plus, minus = (change(at + sign * step * np.eye(schools)) for sign in (1, -1))
+        return np.linalg.det((plus - minus) / (2 * step))
+
+    # The exercise defines theta-tilde from theta; the solution differentiates theta by theta-tilde.
+    defined, inverse = determinant(lambda theta: (theta - mu) / tau), determinant(lambda raw: mu + tau * raw)
     return _judged(
-        f"For J = {schools} and tau = {tau}, finite differences give the determinant {determinant:.4f}, and "
-        f"tau^J is {tau**schools:.4f}.",
-        plainly=np.isclose(determinant, tau**schools, rtol=1e-6),
+        f"For J = {schools} and tau = {tau}, where tau^J is {tau**schools:.4f}, finite differences give "
+        f"{inverse:.4f} for the map from theta-tilde to theta, and {defined:.4f} for the one that the "
+        "exercise defines, from theta to theta-tilde.",
+        plainly=np.isclose(defined, tau**schools, rtol=1e-6),
+        conditionally=np.isclose(inverse, tau**schools, rtol=1e-6),
+        condition="the transformation is the inverse of the one that the exercise defines",
     )
 
 
@@ -1018,4 +1033,357 @@ def _e4_beta():
         f"Wide it is, but for the source's seed the exact posterior of beta is {mean:.1f} ± {sd:.1f}. For "
         f"the 40 seeds after it, the mean lies within a point of 5 in {near}: where it centres is luck.",
         plainly=abs(mean - 5) < 1 < sd,
+    )
+
+
+# -- claims that further Corrections are about --------------------------------------------------
+
+
+@_judges("complete-pooling-75")
+def _complete_pooling_75():
+    first, second, common = _facts("complete-pooling-75").values()
+    low, high = ((first + second * weight) / (1 + weight) for weight in (2, 0.5))
+    return _judged(
+        f"The average of {first:.0f} and {second:.0f} is {(first + second) / 2:.0f}. With twice as many "
+        f"students in either section it would be {low:.0f} or {high:.0f}.",
+        plainly=abs(low - common) < 1 and abs(high - common) < 1,
+        conditionally=(first + second) / 2 == common,
+        condition="the two sections are of the same size, and the others lie around their average",
+    )
+
+
+@_judges("pull-not-chosen")
+def _pull_not_chosen():
+    scales = (2.5, 10, 25)
+    effect, error = _schools()
+
+    def pull(scale, spread):
+        data = effect.mean() + spread * (effect - effect.mean())
+        prior = {"mu": MU_PRIOR, "tau": stats.halfnorm(scale=scale)}
+        return _at(_average_factor(error, exact.normal(data, error, **prior)["tau"]), "A")
+
+    factors = [pull(scale, 1) for scale in scales]
+    apart = pull(10, 3)
+    return _judged(
+        f"If the effects were three times as far apart, the average factor of A would be {apart:.2f} instead "
+        f"of {factors[1]:.2f}. But it also depends on the prior of tau: it is {factors[0]:.2f} for a "
+        f"half-Normal({scales[0]}), and {factors[2]:.2f} for a half-Normal({scales[2]}).",
+        plainly=apart < factors[1] - 0.05 and max(factors) - min(factors) < 0.05,
+        conditionally=apart < factors[1] - 0.05,
+        condition="the analyst chooses the prior of tau, and with eight groups that is part of the pull",
+    )
+
+
+@_judges("school-e-own-data")
+def _school_e_own_data():
+    _, error = _schools()
+    own = 1 - _at(_factor(error, 6.0), "E")
+    above = 1 - schools_posterior()["tau"].cdf(_at(error, "E"))
+    return _judged(
+        f"At tau = 6 its own effect has a weight of {own:.0%}. It would be more than half for tau above "
+        f"{_at(error, 'E'):.0f} only, which has the posterior probability {above:.0%}.",
+        plainly=own > 0.5,
+    )
+
+
+@_judges("mu-8-tau-6")
+def _mu_8_tau_6():
+    mu, tau = (schools_posterior()[name].mean() for name in ("mu", "tau"))
+    flat_mu, flat_tau = (flat_posterior()[name].mean() for name in ("mu", "tau"))
+    return _judged(
+        f"They are {mu:.2f} and {tau:.2f}. Flat priors would give {flat_mu:.2f} and {flat_tau:.2f}.",
+        plainly=round(mu) == 8 and round(tau) == 6,
+    )
+
+
+@_judges("tau-up-to-20")
+def _tau_up_to_20():
+    below = TAU_PRIOR.cdf(20)
+    return _judged(f"The prior puts {below:.1%} of its mass below 20 points.", plainly=0.9 < below < 0.99)
+
+
+@_judges("funnel-first")
+def _funnel_first():
+    years = {name: int(re.search(r"\d{4}", name).group()) for name in ("BetancourtGirolami2015", "Neal2003")}
+    return _judged(
+        f"The example and its shape are in Neal's paper of {years['Neal2003']} on slice sampling, which the "
+        f"paper of {years['BetancourtGirolami2015']} cites.",
+        plainly=years["BetancourtGirolami2015"] <= years["Neal2003"],
+    )
+
+
+@_judges("plot-no-funnel")
+def _plot_no_funnel():
+    low, high = schools_posterior()["tau"].quantile(np.array([0.05, 0.95])).values
+    narrow, wide = (
+        _at(exact.normal(*_schools(), mu=MU_PRIOR, tau=tau)["theta"].sd(), "A") for tau in (low, high)
+    )
+    return _judged(
+        "The joint posterior of tau and theta of A belongs to the model, whatever the form. The sd of theta "
+        f"of A is {narrow:.1f} at tau = {low:.1f} and {wide:.1f} at tau = {high:.1f}, the 5% and 95% "
+        "quantiles of tau. It is tau and theta-tilde that show no funnel.",
+        plainly=wide < 1.5 * narrow,
+    )
+
+
+@_judges("map-labeller")
+def _map_labeller():
+    # The keys that the source's code maps are names such as theta[0]; the variable is named theta.
+    names = {f"theta[{i}]": name for i, name in enumerate("ABCDEFGH")}
+    mapped, plain = az.labels.MapLabeller(var_name_map=names), az.labels.BaseLabeller()
+    at = "theta", {"theta_dim_0": 0}, {"theta_dim_0": 0}
+    label, unchanged = (labeller.make_label_flat(*at) for labeller in (mapped, plain))
+    return _judged(
+        f"It maps names of variables, and theta[0] is none: the row of A is still labelled {label!r}.",
+        plainly=label != unchanged,
+    )
+
+
+@_judges("ess-one-sixth")
+def _ess_one_sixth():
+    group = group_named("eight-schools-diagnostics")
+    centred, other = (number(group, row, "ess_tau") for row in ("centred", "non-centred"))
+    return _judged(
+        f"A sixth of {other:.0f} is {other / 6:.0f}, and {centred:.0f} is more.", plainly=centred < other / 6
+    )
+
+
+@_judges("large-data-cost")
+def _large_data_cost():
+    groups, observations = 8, 10_000
+    share = observations / (groups + observations)
+    return _judged(
+        f"With {observations:,} observations in {groups} groups, {share:.1%} of the terms are those of the "
+        f"likelihood. But a Normal group's scores enter it by number, mean and sum of squares only: three "
+        f"numbers a group, {3 * groups / observations:.1%} of the work.",
+        plainly=share > 0.5 and 3 * groups > observations / 2,
+        conditionally=share > 0.5,
+        condition="the observations are not summarised first",
+    )
+
+
+@_judges("percentiles-called-hdi")
+def _percentiles_called_hdi():
+    share = survey_posterior()["pi"].sel(region="region 5", response="SD")
+    rate, school = hospitals_posterior()["lam_new"], schools_posterior()["theta_new"]
+    gap = [1 - float(_width(one)) / float(_central_width(one)) for one in (share, rate, school)]
+    return _judged(
+        "The code of 5.8.4 and of Solutions 5.8.3 (d), 5.8.4 (a) and (b) takes the 5.5% and 94.5% "
+        f"percentiles: central intervals. The HDI is {gap[0]:.1%} shorter for region 5's SD, {gap[1]:.1%} "
+        f"for a new hospital, and {gap[2]:.1%} for a new school.",
+        plainly=max(gap) < 0.001,
+    )
+
+
+@cache
+def _survey_under(scale):
+    """Mean of alpha, its sd, and the mean gain of region 5's intervals, for a prior mean of alpha."""
+    counts = datasets.survey()["count"]
+    posterior = exact.dirichlet_multinomial(counts, alpha=stats.expon(scale=scale), baseline=np.ones(4))
+    own = 1 + counts.sel(region="region 5").values
+    alone = np.ptp(stats.beta(own, own.sum() - own).ppf(TAILS[:, None]), axis=0)
+    gain = 1 - _central_width(posterior["pi"].sel(region="region 5")).values / alone
+    return posterior["alpha"].mean(), posterior["alpha"].sd(), gain.mean()
+
+
+@_judges("survey-one-fit")
+def _survey_one_fit():
+    group = group_named("survey-summary")
+    stated_mean, stated_sd = (number(group, "alpha", column) for column in ("mean", "sd"))
+    targets = (stated_mean, stated_sd, 0.20)
+    scales = np.geomspace(0.7, 14, 13)
+    found = np.array([_survey_under(float(scale)) for scale in scales])
+    # Each of the three rises with the prior mean of alpha.
+    needed = [np.interp(target, found[:, i], scales) for i, target in enumerate(targets)]
+    return _judged(
+        f"Its mean of alpha would need an exponential prior with the mean {needed[0]:.1f}, its sd one with "
+        f"{needed[1]:.1f}, and intervals narrower by 20% one with {needed[2]:.1f}; the section has 1.",
+        plainly=max(needed) < 1.1 * min(needed),
+    )
+
+
+@_judges("runs-in-order")
+def _runs_in_order():
+    effects, survey = _schools()[0].shape, datasets.survey()["count"].shape
+    try:
+        np.broadcast_shapes(effects, survey)
+    except ValueError:
+        fits = False
+    else:
+        fits = True
+    return _judged(
+        f"By Section 5.8.5 its name y_obs stands for the counts of the survey, of shape {survey}, which do "
+        f"not go with standard errors of shape {effects}: the first model there raises an error. The data of "
+        "Eight Schools must be made anew before.",
+        plainly=fits,
+    )
+
+
+@_judges("heterogeneity-explains")
+def _heterogeneity_explains():
+    elpd = _elpd()
+    steps = {
+        "partial over none": elpd["partial"] - elpd["none"],
+        "partial over complete": elpd["partial"] - elpd["complete"],
+        "none over complete": elpd["none"] - elpd["complete"],
+    }
+    effect, error = _schools()
+    weight = 1 / error**2
+    excess = (weight * (effect - (weight * effect).sum() / weight.sum()) ** 2).sum().item()
+    return _judged(
+        f"The exact differences are {', '.join(f'{value:+.2f} ({name})' for name, value in steps.items())}. "
+        f"The effects differ by no more than their errors explain: chi-square {excess:.1f} on 7.",
+        plainly=min(steps.values()) > 0,
+    )
+
+
+@_judges("errors-above-differences")
+def _errors_above_differences():
+    group = group_named("loo-comparison")
+    first = number(group, "partial pooling", "elpd_loo")
+    stated_pairs = [
+        (first - number(group, row, "elpd_loo"), number(group, row, "dse"))
+        for row in ("no pooling", "complete pooling")
+    ]
+    loo = {name: posterior.elpd_loo for name, posterior in strategies().items()}
+    exact_pairs = []
+    for name in ("none", "complete"):
+        difference = loo[name] - loo["partial"]
+        exact_pairs.append((difference.sum().item(), np.sqrt(8) * difference.std().item()))
+    (none, none_error), (complete, complete_error) = stated_pairs
+    return _judged(
+        f"In its own table they are smaller: {none_error:.2f} for a difference of {none:.1f}, and "
+        f"{complete_error:.2f} for {complete:.1f}. So are the exact ones: {exact_pairs[0][1]:.2f} for "
+        f"{abs(exact_pairs[0][0]):.1f}, and {exact_pairs[1][1]:.2f} for {abs(exact_pairs[1][0]):.1f}.",
+        plainly=all(error > abs(difference) for difference, error in stated_pairs + exact_pairs),
+    )
+
+
+@_judges("best-with-15-to-500")
+def _best_with_15_to_500():
+    # James-Stein toward the average reaches this share of what knowing mu and tau would gain.
+    share = {groups: (groups - 3) / groups for groups in (5, 8, 15, 500, 5000)}
+    return _judged(
+        "With equal errors, James-Stein toward the average reaches (J - 3) / J of the gain that knowing the "
+        f"population would bring: {share[5]:.0%} for 5 groups, {share[8]:.0%} for 8, {share[15]:.0%} for 15, "
+        f"{share[500]:.1%} for 500 and {share[5000]:.2%} for 5,000.",
+        plainly=share[5000] < share[500],
+        conditionally=share[15] > share[8],
+        condition="more groups are better still, and 15 is no threshold",
+    )
+
+
+@_judges("complete-cannot-predict")
+def _complete_cannot_predict():
+    complete, partial = strategies()["complete"], schools_posterior()
+    width, honest = (float(_central_width(fit["theta_new"])) for fit in (complete, partial))
+    return _judged(
+        f"It predicts {float(complete['theta_new'].mean()):.1f} for any new school, in an interval "
+        f"{width:.0f} points wide, where partial pooling has {honest:.0f}. What it lacks is an honest width.",
+        plainly=not np.isfinite(width),
+    )
+
+
+@_judges("none-unbiased")
+def _none_unbiased():
+    effect, error = _schools()
+    estimate = strategies()["none"]["theta"].mean()
+    pull = _at(_factor(error, 20.0), "H")
+    return _judged(
+        f"The raw effects have no bias. The section's own model without pooling has a Normal(0, 20) prior, "
+        f"which takes {pull:.0%} off the true effect of H on average: {_at(effect, 'H'):.0f} becomes "
+        f"{_at(estimate, 'H'):.1f}.",
+        plainly=bool(np.allclose(estimate, effect)),
+        conditionally=np.allclose(exact.normal(effect, error, mu=0.0, tau=1e6)["theta"].mean(), effect),
+        condition="the prior of each group is flat",
+    )
+
+
+@_judges("advantage-below-10")
+def _advantage_below_10():
+    sigma = _schools()[1].values
+
+    def ratio(groups, true_tau):
+        """Plugged-in sd over that of the posterior, on average over ten data sets and all groups."""
+        rng = np.random.default_rng(58)
+        errors = np.resize(sigma, groups)
+        found = []
+        for _ in range(10):
+            y = rng.normal(rng.normal(8, true_tau, groups), errors)
+            full = exact.normal(y, errors, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].sd().values
+            found.append(np.mean(_plug_in(y, errors)[2] / full))
+        return np.mean(found)
+
+    few, many, small = ratio(8, 10), ratio(50, 10), ratio(50, 2)
+    return _judged(
+        "The sds that REML plugs in are, on average over ten data sets, "
+        f"{few:.2f} of the posterior's for 8 groups with tau = 10, {many:.2f} for 50, and {small:.2f} for 50 "
+        "with tau = 2.",
+        plainly=few < many - 0.05 and small < many - 0.05,
+    )
+
+
+@_judges("carries-through")
+def _carries_through():
+    # Two classes in each of two schools, with known sds: of scores, of classes in a school, of schools.
+    noise, between_classes, between_schools = 8.0, 4.0, 6.0
+    school = np.kron(np.eye(2), np.ones((2, 2)))
+    prior = between_classes**2 * np.eye(4) + between_schools**2 * school
+    gain = prior @ np.linalg.inv(prior + noise**2 * np.eye(4))
+    own, sister, other = gain[0, 0], gain[0, 1], gain[0, 2]
+    variance = between_classes**2 + between_schools**2
+    one_level = 1 - _factor(noise, np.sqrt(variance))
+    return _judged(
+        f"With known variances and a known mean, a class in a school keeps {own:.2f} of its own deviation, "
+        f"and takes {sister:.2f} of its sister class's and {other:.2f} of that of a class elsewhere. The "
+        f"formula with one B has {one_level:.2f}, and nothing from sisters: every level has a factor and a "
+        "target of its own.",
+        plainly=np.isclose(own, one_level) and np.isclose(sister, 0),
+        conditionally=own > sister > other - 1e-12,
+        condition="shrinkage has one factor and one target for each level",
+    )
+
+
+@_judges("second-largest")
+def _second_largest():
+    _, error = _schools()
+    larger = error["school"][error > _at(error, "A")].values
+    return _judged(f"{len(larger)} are larger, those of {' and '.join(larger)}.", plainly=len(larger) == 1)
+
+
+@_judges("other-seven")
+def _other_seven():
+    effect, _ = _schools()
+    others = effect.where(effect["school"] != "A", drop=True)
+    return _judged(
+        f"The mean of the other seven is {others.mean().item():.1f}, that of all eight "
+        f"{effect.mean().item():.2f}.",
+        plainly=abs(others.mean().item() - 8) <= 1,
+    )
+
+
+@_judges("moments-make-normal")
+def _moments_make_normal():
+    other, q = stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)), np.linspace(0.01, 0.99, 99)
+    same = np.allclose((stats.norm(7.0, 3.0).ppf(q) - 7.0) / 3.0, stats.norm.ppf(q))
+    return _judged(
+        f"A uniform variable has mean {other.mean():.0f} and variance {other.var():.0f} too, and lies within "
+        f"one sd with probability {np.diff(other.cdf([-1, 1]))[0]:.0%} instead of "
+        f"{np.diff(stats.norm.cdf([-1, 1]))[0]:.0%}. theta-tilde is Normal because theta is, and an affine "
+        "map keeps that.",
+        plainly=np.allclose(other.ppf(q), stats.norm.ppf(q)),
+        conditionally=same,
+        condition="theta is Normal and the map is affine",
+    )
+
+
+@_judges("minus-8-to-23")
+def _minus_8_to_23():
+    new = schools_posterior()["theta_new"]
+    low, high = np.asarray(new.quantile(TAILS))
+    beyond = new.cdf(-8.0) + 1 - new.cdf(23.0)
+    return _judged(
+        f"The exact interval is {low:.1f} to {high:.1f}; only {beyond:.0%} of the predictions lie beyond -8 "
+        f"and 23, not 11%. That the effect is likely positive holds: {1 - new.cdf(0.0):.0%}.",
+        plainly=round(low) == -8 and round(high) == 23,
     )

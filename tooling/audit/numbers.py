@@ -5,10 +5,12 @@ below computes what is true. `judge` compares the two.
 """
 
 import math
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -39,8 +41,6 @@ VERDICTS = (
 )
 
 DRAWS = 8000
-# The smallest that the source states for a fit without divergences; used where it states none.
-UNSTATED_ESS = 1547
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,17 @@ class Fixed:
     ----------
     value : float
     error : float
-        Monte Carlo standard error of an estimate of it, with as many effective draws as the source states;
-        for leave-one-out, the root mean square distance of the recorded runs from the value.
-    rounding : float
-        How far the value moves at most when the inputs are rounded as the source prints them.
+        Monte Carlo standard error of an estimate of it, with as many effective draws as the source states,
+        or as the recorded runs have where it states none; for leave-one-out, the root mean square distance
+        of runs from the value.
+    own_error : float or None
+        The same, with as many effective draws as the recorded runs have in the middle run, where the
+        source states another number.
     """
 
     value: float
     error: float = 0.0
-    rounding: float = 0.0
+    own_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def judge(text: str, truth: Truth) -> str:
     -------
     str
         ``reproduced``: the true value, rounded as printed. ``agrees``: within half a unit of the last digit
-        and what rounded inputs or 4 Monte Carlo standard errors allow. ``not reproduced``: neither.
+        and 4 Monte Carlo standard errors. ``not reproduced``: neither.
         ``run-dependent, inside`` or ``outside``: in or out of the range of the recorded runs.
 
     Raises
@@ -141,7 +143,7 @@ def judge(text: str, truth: Truth) -> str:
     --------
     >>> judge("0.69", Fixed(81 / 117))
     'reproduced'
-    >>> judge("6.49", Fixed(6.644, rounding=0.006))
+    >>> judge("6.49", Fixed(6.644))
     'not reproduced'
     >>> judge("27", Seen(19, 56))
     'run-dependent, inside'
@@ -158,8 +160,7 @@ def judge(text: str, truth: Truth) -> str:
     distance = abs(value - truth.value)
     if distance <= half:
         return "reproduced"
-    allowed = max(truth.rounding, LARGEST_Z * truth.error)
-    return "agrees" if distance <= half + allowed else "not reproduced"
+    return "agrees" if distance <= half + LARGEST_Z * truth.error else "not reproduced"
 
 
 def decimals(text: str) -> int:
@@ -180,9 +181,11 @@ def verdicts() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per number: group, where, page, row, column, stated (text), true, low, high, error, z and
-        verdict. ``true`` is NaN where there is no true value; then low and high are the range of the
-        recorded runs. ``z`` is the distance in standard errors, NaN where nothing is estimated.
+        One row per number: group, where, page, row, column, stated (text), true, low, high, error, z,
+        verdict and own_verdict. ``true`` is NaN where there is no true value; then low and high are the
+        range of the recorded runs. ``z`` is the distance in standard errors, NaN where nothing is
+        estimated. ``own_verdict`` is what the verdict would be with the effective draws of the recorded
+        runs in place of those that the source states.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def verdicts() -> pd.DataFrame:
     --------
     >>> table = verdicts()
     >>> len(table)
-    276
+    292
     """
     rows = []
     for group in stated():
@@ -227,7 +230,15 @@ def _verdict(group, row, column, text, truth):
         "error": truth.error if known else np.nan,
         "z": (float(text) - truth.value) / truth.error if estimated else np.nan,
         "verdict": judge(text, truth),
+        "own_verdict": judge(text, _with_own_error(truth)),
     }
+
+
+def _with_own_error(truth):
+    """The truth, with the error of the recorded runs where the source states another."""
+    if isinstance(truth, Fixed) and truth.own_error is not None:
+        return replace(truth, error=truth.own_error)
+    return truth
 
 
 # Monte Carlo errors ------------------------------------------------------------------------
@@ -260,7 +271,7 @@ _STATISTICS = {
 }
 
 
-def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
+def summary_truth(marginal: Marginal, statistic: str, ess: float, own_ess: float | None = None) -> Fixed:
     """Exact statistic of a scalar quantity, with the Monte Carlo error of `ess` draws.
 
     Parameters
@@ -269,13 +280,17 @@ def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
     statistic : {"mean", "sd", "hdi_lower", "hdi_upper", "lower", "upper", "width"}
         The ends of the 89% highest density interval, and those and the width of the central one.
     ess : float
+        Effective draws that the source states.
+    own_ess : float, optional
+        Those of the recorded runs.
 
     Returns
     -------
     Fixed
     """
+    sizes = [ess] if own_ess is None else [ess, own_ess]
     if statistic == "mean":
-        return Fixed(marginal.mean(), marginal.sd() / math.sqrt(ess))
+        return Fixed(marginal.mean(), *(marginal.sd() / math.sqrt(size) for size in sizes))
     if statistic == "sd":
         value = marginal.sd()
     elif statistic.startswith("hdi"):
@@ -283,7 +298,8 @@ def summary_truth(marginal: Marginal, statistic: str, ess: float) -> Fixed:
     else:
         lower, upper = np.asarray(marginal.quantile(TAILS))
         value = float({"lower": lower, "upper": upper, "width": upper - lower}[statistic])
-    return Fixed(value, monte_carlo_error(_STATISTICS[statistic], marginal, draws=ess))
+    errors = [monte_carlo_error(_STATISTICS[statistic], marginal, draws=size) for size in sizes]
+    return Fixed(value, *errors)
 
 
 def marginal_of(posterior: Posterior, quantity: str) -> Marginal:
@@ -314,16 +330,28 @@ def _seen(column):
     return Seen(float(np.nanmin(values)), float(np.nanmax(values)))
 
 
+def _own_ess(column):
+    """Effective draws in the middle one of the recorded runs."""
+    return float(runs.recorded()[column].median())
+
+
+# The effective draws that stand behind a statistic.
+_BEHIND = {"mean": "ess_bulk", "sd": "ess_bulk"} | dict.fromkeys(
+    ("hdi_lower", "hdi_upper", "lower", "upper", "width"), "ess_tail"
+)
+
+
 def _fit_summary(posterior, fit):
     """Truths of a printed summary of a fit, whose labels are those of the posterior."""
 
     def truths(group):
         result = {}
         for row in group["rows"]:
-            ess = {"mean": "ess_bulk", "sd": "ess_bulk", "hdi_lower": "ess_tail", "hdi_upper": "ess_tail"}
             marginal = marginal_of(posterior(), row)
-            for statistic, source in ess.items():
-                result[row, statistic] = summary_truth(marginal, statistic, number(group, row, source))
+            for statistic in ("mean", "sd", "hdi_lower", "hdi_upper"):
+                kind = _BEHIND[statistic]
+                sizes = number(group, row, kind), _own_ess(f"{fit}/{row}/{kind}")
+                result[row, statistic] = summary_truth(marginal, statistic, *sizes)
             for statistic in ("r_hat", "ess_bulk", "ess_tail"):
                 result[row, statistic] = _seen(f"{fit}/{row}/{statistic}")
         return result
@@ -347,6 +375,15 @@ def _example_shrinkage(group):
     return result
 
 
+def _eight_schools_data(group):
+    schools = datasets.eight_schools()
+    return {
+        (row, column): Fixed(schools[column].sel(school=row).item())
+        for row in group["rows"]
+        for column in group["columns"]
+    }
+
+
 _FITS = {"centred": "centred-0.90", "non-centred": "non-centred"}
 
 
@@ -364,11 +401,14 @@ def _eight_schools_predictive(group):
     result = {}
     for row in group["rows"]:
         # A replicated effect adds independent noise to a draw of theta, whose draws are the fewer.
-        ess = number(summary, f"theta[{row}]", "ess_bulk")
+        sizes = (
+            number(summary, f"theta[{row}]", "ess_bulk"),
+            _own_ess(f"non-centred/theta[{row}]/ess_bulk"),
+        )
         marginal = schools_posterior()["y_rep"].sel(school=row)
         result[row, "observed"] = Fixed(observed.sel(school=row).item())
-        result[row, "replicated_mean"] = summary_truth(marginal, "mean", ess)
-        result[row, "replicated_sd"] = summary_truth(marginal, "sd", ess)
+        result[row, "replicated_mean"] = summary_truth(marginal, "mean", *sizes)
+        result[row, "replicated_sd"] = summary_truth(marginal, "sd", *sizes)
     return result
 
 
@@ -389,7 +429,8 @@ def _survey_interval_widths(group):
         own = 1 + counts.sel(response=row).item()
         alone = exact.marginal(stats.beta(own, 4 + counts.sum().item() - own))
         result[row, "no_pooling"] = summary_truth(alone, "width", DRAWS)
-        result[row, "hierarchical"] = summary_truth(pi.sel(response=row), "width", UNSTATED_ESS)
+        ess = _own_ess(f"survey/region 5/pi[{row}]/ess_width")
+        result[row, "hierarchical"] = summary_truth(pi.sel(response=row), "width", ess)
     return result
 
 
@@ -398,23 +439,50 @@ def _loo_comparison(group):
     elpd = {row: strategies()[name].elpd_loo for row, name in names.items()}
     total = {name: values.sum().item() for name, values in elpd.items()}
     ranking = sorted(total, key=total.get, reverse=True)
+    # The source's table ranks this first, so that its differences are those from it.
+    reference = next(row for row in group["rows"] if number(group, row, "rank") == 0)
     weight = stacking_weights(elpd)
     result = {}
     for row in group["rows"]:
-        difference = elpd[row] - elpd[ranking[0]]
         true = {
-            "rank": ranking.index(row),
             "elpd_loo": total[row],
             "weight": round(weight[row], 6),
-            "se": math.sqrt(elpd[row].size) * elpd[row].std().item(),
-            "dse": math.sqrt(difference.size) * difference.std().item(),
+            # ArviZ divides by n - 1 here, and by n for differences.
+            "se": math.sqrt(elpd[row].size) * elpd[row].std(ddof=1).item(),
         }
         for column, value in true.items():
             # The error of an estimate by importance sampling has no simple form: take that of the runs.
             estimates = runs.recorded()[f"loo/{row}/{column}"]
-            error = 0.0 if column == "rank" else math.sqrt(((estimates - value) ** 2).mean())
-            result[row, column] = Fixed(value, error)
+            result[row, column] = Fixed(value, math.sqrt(((estimates - value) ** 2).mean()))
+        result[row, "rank"] = Fixed(ranking.index(row))
+        result[row, "dse"] = _error_of_difference(names[row], names[reference])
     return result
+
+
+def _error_of_difference(name, reference):
+    """Standard error of a difference in elpd, and how far estimates of it lie off.
+
+    az.compare takes differences from the model that it ranks first, which in the recorded runs is another
+    than in the source's. So the estimates are made here, from draws of the exact posteriors.
+    """
+
+    def standard_error(elpd):
+        difference = elpd[name] - elpd[reference]
+        return math.sqrt(difference.size) * float(np.std(difference))
+
+    chosen = {one: strategies()[one] for one in (name, reference)}
+    value = standard_error({one: posterior.elpd_loo.values for one, posterior in chosen.items()})
+    estimates = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        elpd = {}
+        for one, posterior in chosen.items():
+            draws = posterior.to_datatree(chains=4, draws=DRAWS // 4, rng=rng)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Estimated shape parameter")
+                elpd[one] = az.loo(draws, pointwise=True).elpd_i.values
+        estimates.append(standard_error(elpd))
+    return Fixed(value, math.sqrt(np.mean(np.square(np.array(estimates) - value))))
 
 
 def stacking_weights(elpd: dict[str, xr.DataArray]) -> dict[str, float]:
@@ -458,29 +526,17 @@ def _exercise_1_factors(group):
     return result | {(row, "rank"): Fixed(ranking.index(row) + 1) for row in group["rows"]}
 
 
-_HALF_THIRD_DECIMAL = 0.0005
-
-
 def _exercise_1_estimates(group):
     schools = datasets.eight_schools()
-    effect = schools["effect"]
-    _, shrunk = _shrink(effect, schools["standard_error"])
-    # The source's working rounds B to three decimals, which could hide a slip in the last digit.
-    rounding = _HALF_THIRD_DECIMAL * abs(effect - 8.0)
-    return {
-        (row, "shrunk"): Fixed(shrunk.sel(school=row).item(), rounding=rounding.sel(school=row).item())
-        for row in group["rows"]
-    }
+    _, shrunk = _shrink(schools["effect"], schools["standard_error"])
+    return {(row, "shrunk"): Fixed(shrunk.sel(school=row).item()) for row in group["rows"]}
 
 
 def _exercise_1_school_a(_group):
     schools = datasets.eight_schools().sel(school="A")
     effect = schools["effect"].item()
     _, shrunk = _shrink(effect, schools["standard_error"].item())
-    # It starts from the estimate in part (b), which is rounded to two decimals after B to three.
-    rounding = _HALF_THIRD_DECIMAL * abs(effect - 8.0) + 0.005
-    percent = 100 * (effect - shrunk) / effect
-    return {("reduction", "percent"): Fixed(percent, rounding=100 * rounding / effect)}
+    return {("reduction", "percent"): Fixed(100 * (effect - shrunk) / effect)}
 
 
 def _exercise_1_precise_school(_group):
@@ -497,8 +553,9 @@ def _exercise_2_diagnostics(group):
         result[row, "divergences"] = _seen(f"{_FITS[row]}/divergences")
         result[row, "r_hat"] = _seen(f"{_FITS[row]}/tau/r_hat")
         result[row, "ess"] = _seen(f"{_FITS[row]}/tau/ess_bulk")
+        sizes = number(group, row, "ess"), _own_ess(f"{_FITS[row]}/tau/ess_tail")
         for end in ("hdi_lower", "hdi_upper"):
-            result[row, end] = summary_truth(schools_posterior()["tau"], end, number(group, row, "ess"))
+            result[row, end] = summary_truth(schools_posterior()["tau"], end, *sizes)
     return result
 
 
@@ -525,39 +582,51 @@ def _exercise_3_width(_group):
     def narrower_in_draws(pooled, single):
         return narrower(shortest_interval(pooled), shortest_interval(single))
 
-    error = monte_carlo_error(narrower_in_draws, lam, alone, draws=UNSTATED_ESS)
+    # Without pooling the draws are taken to be independent, as they nearly are.
+    sizes = _own_ess("hospitals/lam[hospital 5]/ess_width"), DRAWS
+    error = monte_carlo_error(narrower_in_draws, lam, alone, draws=sizes)
     truth = narrower(lam.hdi(INTERVAL).values, alone.hdi(INTERVAL).values)
     return {("hospital 5", "percent_narrower"): Fixed(float(truth), error)}
 
 
 def _new_and_old_school():
-    """Marginals of the new school and of school E, with the draws that stand behind them."""
-    summary = group_named("eight-schools-summary")
+    """Marginals of the new school and of school E, with the quantity whose draws stand behind them."""
     posterior = schools_posterior()
     return {
         # One draw for each draw of mu and tau, of which tau has the fewer effective ones.
-        "school 9": (posterior["theta_new"], number(summary, "tau", "ess_bulk")),
-        "school E": (posterior["theta"].sel(school="E"), number(summary, "theta[E]", "ess_bulk")),
+        "school 9": (posterior["theta_new"], "tau"),
+        "school E": (posterior["theta"].sel(school="E"), "theta[E]"),
     }
+
+
+def _sizes(quantity, kind):
+    """Effective draws of a quantity of the non-centred fit: stated, and of the recorded runs."""
+    stated_size = number(group_named("eight-schools-summary"), quantity, kind)
+    return stated_size, _own_ess(f"non-centred/{quantity}/{kind}")
 
 
 def _exercise_4_new_school(group):
     return {
-        (row, statistic): summary_truth(marginal, statistic, ess)
-        for row, (marginal, ess) in _new_and_old_school().items()
+        (row, statistic): summary_truth(marginal, statistic, *_sizes(quantity, _BEHIND[statistic]))
+        for row, (marginal, quantity) in _new_and_old_school().items()
         for statistic in group["columns"]
     }
 
 
 def _exercise_4_width_ratio(_group):
-    marginals, ess = zip(*_new_and_old_school().values(), strict=True)
+    marginals, quantities = zip(*_new_and_old_school().values(), strict=True)
     widths = [float(np.diff(np.asarray(marginal.quantile(TAILS)))[0]) for marginal in marginals]
-    error = monte_carlo_error(lambda new, old: central_width(new) / central_width(old), *marginals, draws=ess)
-    return {("school 9 over school E", "ratio"): Fixed(widths[0] / widths[1], error)}
+    sizes = zip(*(_sizes(quantity, "ess_tail") for quantity in quantities), strict=True)
+    errors = [
+        monte_carlo_error(lambda new, old: central_width(new) / central_width(old), *marginals, draws=ess)
+        for ess in sizes
+    ]
+    return {("school 9 over school E", "ratio"): Fixed(widths[0] / widths[1], *errors)}
 
 
 _TRUTHS = {
     "example-shrinkage": _example_shrinkage,
+    "eight-schools-data": _eight_schools_data,
     "eight-schools-summary": _fit_summary(schools_posterior, "non-centred"),
     "eight-schools-diagnostics": _eight_schools_diagnostics,
     "eight-schools-predictive": _eight_schools_predictive,

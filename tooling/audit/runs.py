@@ -3,6 +3,10 @@
 Divergences, effective sample sizes and R-hat have no true value: they vary from run to run. A stated
 one can only be held against the range that many runs span. `measure` makes one run; ``make study``
 makes them all and writes ``tooling/audit/data/runs.csv``, which `recorded` reads.
+
+How to read a range: had the stated run been one more of n runs like ours, it would lie outside of their range
+with probability 2 / (n + 1), whatever the distribution. So to lie inside shows nothing but that the number
+is possible; to lie outside of many runs is evidence that it comes from other software or another model.
 """
 
 import warnings
@@ -14,11 +18,16 @@ import numpy as np
 import pandas as pd
 
 from support import datasets, models
-from support.conventions import INTERVAL
+from support.conventions import INTERVAL, TAILS
 from support.sampling import SAMPLERS, sample
 
 # Chosen before any run was looked at: the source's seed and those that follow it.
 SEEDS = tuple(range(42, 62))
+# More seeds for the two forms of Eight Schools, on which most of the stated diagnostics are.
+MORE_SEEDS = tuple(range(62, 72))
+# What the compiled code is for: the machine's own processor, or any of its family. The draws differ.
+PROCESSORS = ("native", "generic")
+SEEDS_GENERIC = tuple(range(42, 47))
 COVARIATE_SEED = 42
 
 
@@ -45,36 +54,88 @@ def measure(sampler: str, seed: int) -> dict[str, float]:
     schools = datasets.eight_schools()
     covariate = datasets.simulate_schools_with_covariate(np.random.default_rng(COVARIATE_SEED))
     settings = {"sampler": sampler, "seed": seed, "report": False}
-    values = {}
-    for target in (0.90, 0.95, 0.99):
-        fit = sample(models.schools_centred(schools), target_accept=target, **settings)
-        values |= _geometry(f"centred-{target:.2f}", fit) | _diagnostics(
-            f"centred-{target:.2f}", fit, ["tau"]
-        )
-    partial = sample(models.schools_noncentred(schools), log_likelihood=True, **settings)
-    values |= _geometry("non-centred", partial) | _diagnostics("non-centred", partial, ["mu", "tau", "theta"])
+    values, partial = _parameterisations(settings)
+    for target in (0.95, 0.99):
+        values |= _centred(target, settings)
     complete = sample(models.schools_complete(schools), log_likelihood=True, **settings)
     none = sample(models.schools_none(schools), log_likelihood=True, **settings)
     values |= _comparison({"partial pooling": partial, "no pooling": none, "complete pooling": complete})
-    survey = sample(models.survey_hierarchical(datasets.survey()), **settings)
-    values |= _diagnostics("survey", survey, ["alpha", "pi0"])
+    values |= _counts(settings)
     fit = sample(models.schools_covariate(covariate), **settings)
     values |= _diagnostics("covariate", fit, ["mu", "beta", "tau"])
     return values
 
 
+def measure_parameterisations(sampler: str, seed: int) -> dict[str, float]:
+    """Fit only the two forms of Eight Schools, at a target of 0.90, and return what `measure` says of them.
+
+    Parameters
+    ----------
+    sampler : {"nutpie", "pymc"}
+    seed : int
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> values = measure_parameterisations("nutpie", 42)  # doctest: +SKIP
+    >>> values["non-centred/tau/ess_bulk"] > values["centred-0.90/tau/ess_bulk"]  # doctest: +SKIP
+    True
+    """
+    return _parameterisations({"sampler": sampler, "seed": seed, "report": False})[0]
+
+
+def _parameterisations(settings):
+    """What can be said of the centred and the non-centred fit at 0.90, and the latter."""
+    fit = sample(models.schools_noncentred(datasets.eight_schools()), log_likelihood=True, **settings)
+    quantities = ["mu", "tau", "theta"]
+    values = _geometry("non-centred", fit) | _diagnostics("non-centred", fit, quantities)
+    return _centred(0.90, settings) | values, fit
+
+
+def _counts(settings):
+    """What can be said of the survey and of the hospitals, with the groups whose widths the source states."""
+    fit = sample(models.survey_hierarchical(datasets.survey()), **settings)
+    values = _diagnostics("survey", fit, ["alpha", "pi0"])
+    region = fit["posterior"].to_dataset()[["pi"]].sel(region="region 5", drop=True)
+    values |= _effective_for_width("survey/region 5", region)
+    fit = sample(models.hospitals_hierarchical(datasets.hospitals()), **settings)
+    values |= _diagnostics("hospitals", fit, ["lam"])
+    return values | _effective_for_width("hospitals", fit["posterior"].to_dataset()[["lam"]])
+
+
+def _effective_for_width(fit_name, draws):
+    """Effective draws for the width of the central 89% interval: harmonic mean of those for its ends."""
+    lower, upper = (az.ess(draws, method="quantile", prob=tail) for tail in TAILS)
+    ess = 2 / (1 / lower + 1 / upper)
+    return {
+        f"{fit_name}/{name}{label}/ess_width": round(value)
+        for name in draws.data_vars
+        for label, value in _entries(ess[name])
+    }
+
+
+def _centred(target, settings):
+    """What can be said of a centred fit."""
+    name = f"centred-{target:.2f}"
+    fit = sample(models.schools_centred(datasets.eight_schools()), target_accept=target, **settings)
+    return _geometry(name, fit) | _diagnostics(name, fit, ["tau"])
+
+
 def recorded() -> pd.DataFrame:
-    """Read the recorded runs: one row per sampler and seed, one column per value of `measure`.
+    """Read the recorded runs, one column per value of `measure`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by sampler and seed.
+        Indexed by sampler, processor and seed. A value is NaN where a run did not measure it.
 
     Examples
     --------
-    >>> int(recorded().loc["nutpie"].index[0])
-    42
+    >>> recorded().index[0]
+    ('nutpie', 'native', 42)
     """
     return _read().copy()
 
@@ -82,26 +143,33 @@ def recorded() -> pd.DataFrame:
 @cache
 def _read():
     with (files("tooling.audit") / "data" / "runs.csv").open(encoding="utf8") as file:
-        return pd.read_csv(file, index_col=["sampler", "seed"])
+        return pd.read_csv(file, index_col=["sampler", "processor", "seed"])
 
 
-def tasks():
-    """Sampler and seed of every run of the study."""
-    return [(sampler, seed) for sampler in SAMPLERS for seed in SEEDS]
+def tasks(processor: str) -> list[tuple[str, int, bool]]:
+    """Runs of the study on one kind of processor: sampler, seed, and whether all models are fitted."""
+    if processor == "generic":
+        return [(sampler, seed, False) for sampler in SAMPLERS for seed in SEEDS_GENERIC]
+    return [(sampler, seed, seed in SEEDS) for sampler in SAMPLERS for seed in SEEDS + MORE_SEEDS]
 
 
 def _diagnostics(fit_name, fit, quantities):
     """Divergences, and for each quantity R-hat and effective sample sizes."""
-    values = {f"{fit_name}/divergences": int(fit["sample_stats"]["diverging"].sum())}
-    posterior = fit["posterior"].to_dataset()[quantities]
+    divergences = {f"{fit_name}/divergences": int(fit["sample_stats"]["diverging"].sum())}
+    return divergences | _quantities(fit_name, fit["posterior"].to_dataset()[quantities])
+
+
+def _quantities(fit_name, draws):
+    """R-hat and effective sample sizes of all draws."""
+    values = {}
     statistics = {
-        "r_hat": az.rhat(posterior),
-        "ess_bulk": az.ess(posterior, method="bulk"),
+        "r_hat": az.rhat(draws),
+        "ess_bulk": az.ess(draws, method="bulk"),
         # ArviZ's own default is the 11% and 89% quantiles; the definition has 5% and 95%.
-        "ess_tail": az.ess(posterior, method="tail", prob=(0.05, 0.95)),
+        "ess_tail": az.ess(draws, method="tail", prob=(0.05, 0.95)),
     }
     for statistic, result in statistics.items():
-        for name in quantities:
+        for name in draws.data_vars:
             for label, value in _entries(result[name]):
                 digits = 4 if statistic == "r_hat" else 0
                 values[f"{fit_name}/{name}{label}/{statistic}"] = round(value, digits)

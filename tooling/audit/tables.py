@@ -52,21 +52,29 @@ def number_table(*, solutions: bool = True) -> Table:
     Examples
     --------
     >>> print(number_table())
-    276 stated numbers in 18 groups
+    292 stated numbers in 19 groups
     """
     verdicts = _rows(numbers.verdicts(), solutions)
     entries = []
     for name, group in verdicts.groupby("group", sort=False):
         first = group.iloc[0]
         rows = [
-            (row.row, row.column.replace("_", " "), row.stated, _truth(row), _distance(row), row.verdict)
+            (
+                row.row,
+                row.column.replace("_", " "),
+                row.stated,
+                _truth(row),
+                _distance(row),
+                row.own_verdict if row.own_verdict != row.verdict else "",
+                row.verdict,
+            )
             for row in group.itertuples()
         ]
         entries.append({"id": name, "title": first["where"], "link": link(first["page"]), "rows": rows})
     return _table(
         entries,
         caption="The stated numbers",
-        columns=("of", "what", "stated", "true", "off by (s.e.)", "verdict"),
+        columns=("of", "what", "stated", "true", "off by (s.e.)", "with our ESS", "verdict"),
         verdicts=numbers.VERDICTS,
         example="tau hdi",
         unit=f"stated numbers in {len(entries)} groups",
@@ -88,7 +96,7 @@ def claim_table(*, solutions: bool = True) -> Table:
     Examples
     --------
     >>> print(claim_table())  # doctest: +SKIP
-    44 claims
+    68 claims
     """
     entries = [
         {
