@@ -391,6 +391,29 @@ def test_how_close_the_hospital_counts_are_by_simulation():
     assert stats.poisson(4e6 * probability).sf(close - 1) > 1e-4
 
 
+@pytest.mark.slow
+def test_replicated_effects_by_simulation():
+    """The chance of equal means, and the spread of sds, from many predictive checks of 8000 draws each."""
+    equal, probability = explanations.replicated_means_agree()
+    chi_square, _ = explanations.replicated_sds_together()
+    schools = datasets.eight_schools()
+    summary = numbers.group_named("eight-schools-summary")
+    mean = np.array([numbers.number(summary, f"theta[{s}]", "mean") for s in "ABCDEFGH"])
+    rng = np.random.default_rng(3)
+    shown = (mean + rng.normal(size=(400_000, 8)) * schools["standard_error"].values / 8000**0.5).round(1)
+    found = (shown == mean.round(1)).all(axis=1).sum()
+    assert equal == 8
+    assert stats.poisson(400_000 * probability).cdf(found) > 1e-4
+    assert stats.poisson(400_000 * probability).sf(found - 1) > 1e-4
+    draws = posteriors.schools_posterior().sample(400 * 1000, np.random.default_rng(4))["y_rep"]
+    sd = draws.values.reshape(400, 1000, 8).std(axis=1, ddof=1)
+    group = numbers.group_named("eight-schools-predictive")
+    printed = np.array([numbers.number(group, school, "replicated_sd") for school in "ABCDEFGH"])
+    # An eighth of the draws: errors are larger by the root of eight.
+    z = (printed - sd.mean(axis=0)) / (sd.std(axis=0) / 8**0.5)
+    assert chi_square == pytest.approx((z**2).sum(), rel=0.35)
+
+
 def test_the_search_finds_data_that_a_seed_does_give(monkeypatch):
     made = datasets.simulate_survey(np.random.default_rng(7))
     monkeypatch.setattr(datasets, "survey", lambda: made)

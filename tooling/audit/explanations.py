@@ -14,7 +14,7 @@ import hierarchical_exact as exact
 from hierarchical_exact.posterior import Posterior
 from support import datasets
 from support.conventions import MU_PRIOR
-from tooling.audit.numbers import group_named, judge, marginal_of, number, summary_truth
+from tooling.audit.numbers import DRAWS, group_named, judge, marginal_of, number, summary_truth
 from tooling.audit.posteriors import flat_posterior, schools_posterior
 
 
@@ -217,3 +217,64 @@ def school_e_twice() -> pd.DataFrame:
             truth = summary_truth(marginal_of(posterior, "theta[E]"), "sd", ess)
             rows[where][prior] = judge(text, truth)
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def replicated_means_agree() -> tuple[int, float]:
+    """How many printed means of replicated effects are the printed posterior means, and how rare that is.
+
+    A replicated mean is the mean of the draws of theta plus that of 8000 independent errors, which has the
+    standard deviation sigma / sqrt(8000).
+
+    Returns
+    -------
+    equal : int
+        Schools whose replicated mean is the posterior mean of the summary, to the decimal that is printed.
+    probability : float
+        That this happens in all eight.
+
+    Examples
+    --------
+    >>> equal, probability = replicated_means_agree()
+    >>> equal, probability < 1e-3
+    (8, True)
+    """
+    summary, predictive = group_named("eight-schools-summary"), group_named("eight-schools-predictive")
+    schools = datasets.eight_schools()
+    equal, probability = 0, 1.0
+    for school in predictive["rows"]:
+        mean = number(summary, f"theta[{school}]", "mean")
+        replicated = number(predictive, school, "replicated_mean")
+        equal += round(mean, 1) == replicated
+        noise = schools["standard_error"].sel(school=school).item() / np.sqrt(DRAWS)
+        ends = stats.norm(mean, noise).cdf([round(mean, 1) - 0.05, round(mean, 1) + 0.05])
+        probability *= float(np.diff(ends)[0])
+    return equal, probability
+
+
+def replicated_sds_together() -> tuple[float, float]:
+    """How far the eight printed sds of replicated effects are from the exact ones, taken together.
+
+    A replicated effect is mostly noise of its own, so that its 8000 draws are nearly independent.
+
+    Returns
+    -------
+    chi_square : float
+        Sum over schools of the squared distance in standard errors, which follow from the kurtosis.
+    probability : float
+        That a fit of the model gives as large a sum or a larger one.
+
+    Examples
+    --------
+    >>> chi_square, probability = replicated_sds_together()
+    >>> chi_square > 20
+    True
+    """
+    group = group_named("eight-schools-predictive")
+    total = 0.0
+    for school in group["rows"]:
+        marginal = schools_posterior()["y_rep"].sel(school=school)
+        mean, sd = float(marginal.mean()), float(marginal.sd())
+        kurtosis = float(marginal.expect(lambda y, mean=mean: (y - mean) ** 4)) / sd**4
+        error = sd * np.sqrt((kurtosis - 1) / (4 * DRAWS))
+        total += ((number(group, school, "replicated_sd") - sd) / error) ** 2
+    return total, float(stats.chi2(len(group["rows"])).sf(total))
