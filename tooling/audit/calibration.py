@@ -10,6 +10,7 @@ results in ``data/``, which `recorded` reads.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import arviz as az
 import numpy as np
@@ -21,7 +22,7 @@ import xarray as xr
 from scipy import stats
 
 import hierarchical_exact as exact
-from hierarchical_exact import Marginal, Posterior
+from hierarchical_exact import Marginal
 from support import datasets, models
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
 
@@ -59,7 +60,7 @@ class Case:
 
 
 def solve_schools(
-    data: xr.Dataset, names: tuple[str, ...] = ("mu", "tau", "theta"), **changed
+    data: xr.Dataset, names: tuple[str, ...] = ("mu", "tau", "theta"), **changed: Any
 ) -> dict[str, Marginal]:
     """Exact marginals of schools, under the section's model or one that is changed.
 
@@ -85,7 +86,7 @@ def solve_schools(
     return _scalars(exact.normal(data["effect"], data["standard_error"], **priors), names)
 
 
-def _scalars(posterior: Posterior, names):
+def _scalars(posterior, names):
     """Marginals of all entries of these quantities, by names such as ``theta[A]``."""
     found = {}
     for name in names:

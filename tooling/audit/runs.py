@@ -146,7 +146,7 @@ def _read():
         return pd.read_csv(file, index_col=["sampler", "processor", "seed"])
 
 
-def tasks(processor: str) -> list[tuple[str, int, bool]]:
+def tasks(processor):
     """Runs of the study on one kind of processor: sampler, seed, and whether all models are fitted."""
     if processor == "generic":
         return [(sampler, seed, False) for sampler in SAMPLERS for seed in SEEDS_GENERIC]
