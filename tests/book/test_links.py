@@ -205,3 +205,15 @@ def test_a_page_that_uses_a_term_links_it(page, term):
     uses = [tag for tag in prose(page) if re.search(rf"\b{term}\b", tag.get_text())]
     linked = {name for name in terms_linked_from(page) if name.startswith(f"term-{term.replace(' ', '-')}")}
     assert not uses or linked, uses[0].get_text()
+
+
+def test_a_link_to_a_page_says_what_it_is_about():
+    descriptions = {}
+    for page in PAGES:
+        head = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").head
+        said = {tag.get("property", tag.get("name")): tag["content"] for tag in head.select("meta[content]")}
+        assert said["og:title"]
+        assert said["description"] == said["og:description"]
+        assert 40 < len(said["description"]) <= 200
+        descriptions[page] = said["description"]
+    assert len(set(descriptions.values())) == len(PAGES)

@@ -1,9 +1,12 @@
 """What the theme and its extensions bring into every page: less of it, and accessible."""
 
+import html
 import io
 import re
+import textwrap
 from pathlib import Path
 
+from docutils import nodes
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from PIL import Image
@@ -13,6 +16,7 @@ EMPTY_HEADER = re.compile(r"<th(?: class=\"head\")?>(?:<p></p>)?</th>")  # of pa
 NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=\d)')
 # A bracket before a formula, and what follows it without a space, belong on the formula's line.
 BESIDE_FORMULA = re.compile(r"\(?<span class=\"math [^>]*>[^<]*</span>[.,;:?!)]*")
+PICTURE = "_static/readme.png"
 FONTS = Path("_static", "vendor", "fontawesome", "webfonts")
 # The icons on the pages, by the names of Font Awesome. `_static/book.css` puts these small fonts before
 # the whole ones, which a browser fetches only for an icon that is missing here.
@@ -55,6 +59,24 @@ def correct_markup(app, page, template, context, tree):  # noqa: ARG001
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def describe(app, page, template, context, tree):  # noqa: ARG001
+    """Say what a page is about where searches and links to it show that: its first words and a picture."""
+    if tree is None:
+        return
+    words = next((part.astext() for part in tree.findall(nodes.paragraph)), "")
+    about = {
+        "og:type": "article",
+        "og:site_name": app.config.project,
+        "og:title": html.unescape(re.sub("<.*?>", "", context["title"])),
+        "og:description": textwrap.shorten(words, 200, placeholder=" …"),
+    }
+    if app.config.html_baseurl:  # a picture needs a full address
+        about["og:image"] = f"{app.config.html_baseurl.rstrip('/')}/{PICTURE}"
+    for name, content in (*about.items(), ("description", about["og:description"])):
+        kind = "property" if name.startswith("og:") else "name"
+        context["metatags"] += f'<meta {kind}="{name}" content="{html.escape(content)}">\n'
+
+
 def write_icons(app, error):
     """Write fonts with the icons on the pages only, for a few KB in place of 270."""
     if error is not None or app.builder.format != "html":
@@ -89,6 +111,7 @@ def setup(app):
     """Connect all to Sphinx, after what they alter."""
     app.connect("html-page-context", leave_out_thebe, priority=900)
     app.connect("html-page-context", correct_markup, priority=900)
+    app.connect("html-page-context", describe)
     app.connect("build-finished", write_icons)
     app.connect("build-finished", shrink_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
