@@ -162,6 +162,39 @@ def _statistics(draws, exact, ess):
         yield f"below {q:.0%}", share, below.mean(over), az.mcse(below), (share * (1 - share) / ess) ** 0.5
 
 
+def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
+    """Share of draws that are hits, where the probability of a hit is known.
+
+    Parameters
+    ----------
+    hits : xarray.DataArray
+        True or false, (chain, draw).
+    exact : float
+        The probability.
+    ess : int
+        Independent draws whose precision is demanded.
+
+    Returns
+    -------
+    support.monte_carlo.Estimate
+        With its Monte Carlo standard error; it must lie within four demanded ones of the probability.
+
+    See Also
+    --------
+    compare : Whole posteriors.
+
+    Examples
+    --------
+    >>> draws = xr.DataArray(np.random.default_rng(1).uniform(size=(4, 500)), dims=("chain", "draw"))
+    >>> f"{share(draws < 0.3, 0.3):.2f}"
+    '0.29 ± 0.01'
+    """
+    demanded = (exact * (1 - exact) / ess) ** 0.5
+    within = (exact - LARGEST_Z * demanded, exact + LARGEST_Z * demanded)
+    hits = hits.astype(float)
+    return Estimate(float(hits.mean()), float(az.mcse(hits)), within, (0.0, demanded))
+
+
 def _draws(sampled, exact, quantities):
     """Posterior draws of the quantities, checked to be there on both sides."""
     try:

@@ -48,7 +48,8 @@ ROOMS = {
         "tooling",
         ("hierarchical_exact", "notebook_marking", "support"),
         """__init__ environment audit.__init__ audit.runs audit.posteriors audit.numbers audit.explanations
-        audit.claims audit.tables audit.calibration explorers.explorer explorers.[a-z]* explorers.__init__
+        audit.sensitivity audit.claims audit.tables audit.calibration
+        explorers.explorer explorers.[a-z]* explorers.__init__
         scripts.* extensions.* benchmarks.*""",
     ),
 }

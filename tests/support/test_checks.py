@@ -155,3 +155,12 @@ def test_dims_and_labels_must_be_the_same(posterior):
         checks.compare(posterior, posterior, ["theta"])
     with pytest.raises(ValueError, match="ess must be positive"):
         checks.compare(sampled, posterior, ["theta"], ess=0)
+
+
+def test_a_share_has_the_error_of_its_draws():
+    draws = xr.DataArray(np.random.default_rng(58).uniform(size=(4, 2500)), dims=("chain", "draw"))
+    one = checks.share(draws < 0.2, 0.2, ess=1600)
+    assert abs(one.value - 0.2) < 4 * one.error
+    assert one.error == pytest.approx(0.4 / 100, rel=0.1)
+    assert one.within == pytest.approx((0.16, 0.24))
+    assert one.error_within == pytest.approx((0, 0.01))

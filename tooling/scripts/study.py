@@ -19,7 +19,7 @@ import yaml
 from build import fingerprint, replace
 from joblib import Memory, Parallel, delayed
 
-from tooling.audit import runs
+from tooling.audit import runs, sensitivity
 from tooling.environment import end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ COMPILED_FOR = {"native": {}, "generic": {"NUMBA_CPU_NAME": "generic"}}
 
 
 def main():
-    """Make the runs and write runs.csv and runs.yaml."""
+    """Make the runs and write runs.csv and runs.yaml, and what comparisons can see."""
     end_when_interrupted("The runs that were finished are kept.")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
@@ -52,6 +52,7 @@ def main():
     table = pd.concat(tables).sort_index(kind="stable")
     replace(DATA / "runs.csv", table.to_csv())
     replace(DATA / "runs.yaml", yaml.safe_dump(description(), sort_keys=False, allow_unicode=True))
+    sensitivity.write()
     print(f"{len(table)} runs of {table.shape[1]} values are in {DATA / 'runs.csv'}")
 
 
