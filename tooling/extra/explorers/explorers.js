@@ -2,13 +2,13 @@
 "use strict";
 
 for (const explorer of document.querySelectorAll("div.explorer")) {
-  start(explorer).catch((error) => {
+  startExplorer(explorer).catch((error) => {
     explorer.classList.remove("explorer-runs");
     throw error; // the picture stays, and the console says why
   });
 }
 
-async function start(explorer) {
+async function startExplorer(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
   const { name, numbers, link } = spec.usermeta.explorer;
   const settings = spec.signals.filter((signal) => signal.bind).map((signal) => signal.name);

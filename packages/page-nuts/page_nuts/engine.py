@@ -1,0 +1,79 @@
+"""Runs JavaScript: in a page that of the browser, elsewhere Node's."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+
+# Arrays of numbers go as the bytes that they are.
+DRIVER = """
+const unpack = (text) => new Float64Array(new Uint8Array(Buffer.from(text, "base64")).buffer);
+const pack = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
+const { program, arrays, settings } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const unpacked = Object.fromEntries(Object.entries(arrays).map(([name, text]) => [name, unpack(text)]));
+const result = eval(program)(unpacked, settings);
+const packed = Object.fromEntries(Object.entries(result).map(([name, array]) => [name, pack(array)]));
+process.stdout.write(JSON.stringify(packed));
+"""
+
+
+def run(program: str, arrays: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
+    """Call a function of JavaScript.
+
+    Parameters
+    ----------
+    program : str
+        An expression: a function of the arrays, as an object of ``Float64Array``, and the settings, which
+        returns an object of ``Float64Array``.
+    arrays : dict of numpy.ndarray
+        Flat arrays of numbers.
+    settings : dict
+        Numbers by name.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        Flat.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no JavaScript here, or it fails.
+    """
+    flat = {name: np.ascontiguousarray(value, dtype=float).ravel() for name, value in arrays.items()}
+    return (
+        _in_page(program, flat, settings)
+        if sys.platform == "emscripten"
+        else _in_node(program, flat, settings)
+    )
+
+
+def _in_page(program, arrays, settings):
+    import js
+    from pyodide.code import run_js
+    from pyodide.ffi import JsException, to_js
+
+    def convert(entries):
+        return to_js(entries, dict_converter=js.Object.fromEntries)
+
+    try:
+        result = run_js(program)(convert(arrays), convert(settings))
+    except JsException as error:
+        raise RuntimeError(f"the sampler failed: {error}") from None
+    return {name: np.asarray(array.to_py()) for name, array in result.object_entries()}
+
+
+def _in_node(program, arrays, settings):
+    node = shutil.which("node")
+    if node is None:
+        raise RuntimeError("page_nuts runs in a page, or where Node is installed: elsewhere use nutpie")
+    packed = {name: base64.b64encode(value.tobytes()).decode() for name, value in arrays.items()}
+    task = json.dumps({"program": program, "arrays": packed, "settings": settings})
+    done = subprocess.run([node, "-e", DRIVER], input=task, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the sampler failed: {done.stderr.strip()}")
+    result = json.loads(done.stdout)
+    return {name: np.frombuffer(base64.b64decode(text)) for name, text in result.items()}

@@ -1,0 +1,382 @@
+"""Turns PyTensor's graph of a model into JavaScript.
+
+Every array has the shape that it has for this model, so that what moves elements about (indexing, reshaping,
+broadcasting, joining) becomes a table of places, made by letting PyTensor move the numbers of the places
+themselves. What remains is arithmetic on elements and sums.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytensor
+from pytensor.compile.builders import OpFromGraph
+from pytensor.compile.mode import Mode
+from pytensor.compile.ops import DeepCopyOp, ViewOp
+from pytensor.compile.rewriting import inline_ofg_node
+from pytensor.graph.basic import Constant
+from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, node_rewriter
+from pytensor.raise_op import CheckAndRaise
+from pytensor.scalar import basic as scalar
+from pytensor.scalar import math as special
+from pytensor.tensor import basic, subtensor
+from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
+from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
+from pytensor.tensor.special import LogSoftmax, Softmax
+
+# Moved places are all that these do.
+MOVES = (
+    DimShuffle,
+    Reshape,
+    SpecifyShape,
+    subtensor.Subtensor,
+    subtensor.AdvancedSubtensor,
+    basic.Join,
+    basic.Split,
+    basic.Alloc,
+    basic.MakeVector,
+    basic.ScalarFromTensor,
+    basic.TensorFromScalar,
+)
+PUTS = (subtensor.IncSubtensor, subtensor.AdvancedIncSubtensor)
+# How each operation on numbers is written; {0} and so on are its inputs.
+ELEMENTS = {
+    scalar.Sub: "{0} - {1}",
+    scalar.TrueDiv: "{0} / {1}",
+    scalar.IntDiv: "Math.floor({0} / {1})",
+    scalar.Neg: "-{0}",
+    scalar.Pow: "Math.pow({0}, {1})",
+    scalar.Exp: "Math.exp({0})",
+    scalar.Expm1: "Math.expm1({0})",
+    scalar.Log: "Math.log({0})",
+    scalar.Log1p: "Math.log1p({0})",
+    scalar.Sqr: "{0} * {0}",
+    scalar.Sqrt: "Math.sqrt({0})",
+    scalar.Abs: "Math.abs({0})",
+    scalar.Sign: "Math.sign({0})",
+    scalar.Sin: "Math.sin({0})",
+    scalar.Cos: "Math.cos({0})",
+    scalar.Tanh: "Math.tanh({0})",
+    scalar.Reciprocal: "1 / {0}",
+    scalar.Switch: "({0} ? {1} : {2})",
+    scalar.Second: "{1}",
+    scalar.Identity: "{0}",
+    scalar.Cast: "{0}",
+    scalar.LT: "+({0} < {1})",
+    scalar.GT: "+({0} > {1})",
+    scalar.LE: "+({0} <= {1})",
+    scalar.GE: "+({0} >= {1})",
+    scalar.EQ: "+({0} === {1})",
+    scalar.NEQ: "+({0} !== {1})",
+    scalar.Invert: "+!{0}",
+    scalar.IsNan: "+Number.isNaN({0})",
+    scalar.IsInf: "+(Math.abs({0}) === Infinity)",
+    scalar.Clip: "Math.min(Math.max({0}, {1}), {2})",
+    special.Sigmoid: "1 / (1 + Math.exp(-{0}))",
+    special.Softplus: "softplus({0})",
+    special.Log1mexp: "log1mexp({0})",
+    special.GammaLn: "lgamma({0})",
+    special.Psi: "digamma({0})",
+}
+# Those of any number of inputs.
+CHAINS = {scalar.Add: " + ", scalar.Mul: " * ", scalar.AND: " && ", scalar.OR: " || "}
+EXTREMES = {scalar.Maximum: "Math.max", scalar.Minimum: "Math.min"}
+# How sums and their like begin, and take in one more element.
+REDUCTIONS = {
+    scalar.Add: ("0", "{0} + {1}"),
+    scalar.Maximum: ("-Infinity", "Math.max({0}, {1})"),
+    scalar.Minimum: ("Infinity", "Math.min({0}, {1})"),
+    scalar.AND: ("1", "+({0} && {1})"),
+    scalar.OR: ("0", "+({0} || {1})"),
+}
+
+
+class Unsupported(NotImplementedError):
+    """A model has an operation that cannot be written in JavaScript."""
+
+
+def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str, list, list]:
+    """Write a function of JavaScript that computes what a graph does.
+
+    Parameters
+    ----------
+    inputs : list of pytensor.tensor.TensorVariable
+        One vector that varies.
+    outputs : list of pytensor.tensor.TensorVariable
+        What is computed from it and from shared variables.
+    point : list of numpy.ndarray
+        Any value of the inputs; it has the shapes.
+
+    Returns
+    -------
+    source : str
+        An expression: a function of ``shared``, an object of arrays by name, which returns a function
+        ``(x, out)`` that writes all outputs into ``out``, one after another, and returns false where a check
+        of the graph fails (a negative scale, say).
+    shared : list of pytensor.compile.sharedvalue.SharedVariable
+        The shared variables, by the names ``s0``, ``s1`` and so on.
+    shapes : list of tuple
+        Of the outputs.
+
+    Raises
+    ------
+    Unsupported
+        If the graph has an operation that is not known; the message names it.
+    """
+    rewrites = pytensor.compile.mode.OPT_FAST_RUN.excluding("inplace", "fusion", "BlasOpt")
+    mode = Mode("py", rewrites).register((EquilibriumGraphRewriter([_open], max_use_ratio=100), 0))
+    compiled = pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
+    return _Writer(compiled.maker.fgraph, point, compiled).written()
+
+
+@node_rewriter([OpFromGraph])
+def _open(fgraph, node):  # noqa: ARG001 (PyTensor passes it)
+    """Put in the place of an operation that is a graph itself what it is made of."""
+    return inline_ofg_node(node)
+
+
+class _Writer:
+    """Writes one graph."""
+
+    def __init__(self, graph, point, compiled):
+        self.graph, self.compiled = graph, compiled
+        self.lines, self.head, self.names, self.fixed = [], [], {}, {}
+        self.shared = []
+        self.values = self.evaluate(point)
+
+    def evaluate(self, point):
+        """Return every variable's value at a point, of which the shapes are used."""
+        values = {}
+        stored = [item.storage[0] for item in self.compiled.input_storage]
+        given = [*point, *stored[len(point) :]]
+        for variable, value in zip(self.graph.inputs, given, strict=True):
+            values[variable] = np.asarray(value)
+        for node in self.graph.toposort():
+            taken = [values[v] if v in values else np.asarray(v.data) for v in node.inputs]
+            results = [[None] for _ in node.outputs]
+            node.op.prepare_node(node, None, None, "py")
+            node.op.perform(node, [t.copy() for t in taken], results)
+            for variable, (value,) in zip(node.outputs, results, strict=True):
+                values[variable] = np.asarray(value)
+            for variable in node.inputs:
+                if isinstance(variable, Constant):
+                    values[variable] = np.asarray(variable.data)
+        for variable in self.graph.outputs:
+            if isinstance(variable, Constant):
+                values[variable] = np.asarray(variable.data)
+        return values
+
+    def written(self):
+        """Return the source, the shared variables, and the shapes of the outputs."""
+        first, *others = self.graph.inputs
+        self.names[first] = "x"
+        for number, variable in enumerate(others):
+            self.names[variable] = f"shared.s{number}"
+        for node in self.graph.toposort():
+            self.write(node)
+        place = 0
+        for variable in self.graph.outputs:
+            size = self.values[variable].size
+            self.lines.append(f"out.set({self.name(variable)}, {place});")
+            place += size
+        head, body = "\n  ".join(self.head), "\n    ".join(self.lines)
+        source = f"(shared) => {{\n  {head}\n  return (x, out) => {{\n    {body}\n    return true;\n  }};\n}}"
+        return source, others, [self.values[variable].shape for variable in self.graph.outputs]
+
+    def name(self, variable):
+        """Return the name of a variable's array."""
+        if variable not in self.names:
+            fixed = self.fixed.get(variable)
+            value = self.values[variable] if fixed is None else fixed
+            numbers = ", ".join(map(_number, np.asarray(value, dtype=float).ravel()))
+            self.names[variable] = self.declare(f"Float64Array.of({numbers})")
+        return self.names[variable]
+
+    def declare(self, value):
+        name = f"v{len(self.head)}"
+        self.head.append(f"const {name} = {value};")
+        return name
+
+    def is_fixed(self, variable):
+        """Tell whether a variable is the same wherever the graph is evaluated."""
+        return isinstance(variable, Constant) or variable in self.fixed
+
+    def write(self, node):
+        """Write the lines of one operation."""
+        op = node.op
+        if isinstance(op, (Shape, Shape_i)) or all(map(self.is_fixed, node.inputs)):
+            for variable in node.outputs:
+                self.fixed[variable] = self.values[variable]
+        elif isinstance(op, CheckAndRaise):
+            for condition in node.inputs[1:]:
+                if not self.is_fixed(condition):
+                    self.lines.append(f"if (!{self.name(condition)}[0]) return false;")
+            self.names[node.outputs[0]] = self.name(node.inputs[0])
+        elif isinstance(op, (DeepCopyOp, ViewOp)):
+            self.names[node.outputs[0]] = self.name(node.inputs[0])
+        elif isinstance(op, Elemwise):
+            self.elements(node)
+        elif isinstance(op, CAReduce):
+            self.reduction(node)
+        elif isinstance(op, (Softmax, LogSoftmax)):
+            self.softmax(node)
+        elif isinstance(op, MOVES):
+            self.move(node)
+        elif isinstance(op, PUTS):
+            self.put(node)
+        else:
+            raise Unsupported(_refusal(op))
+
+    def new(self, variable):
+        size = self.values[variable].size
+        self.names[variable] = self.declare(f"new Float64Array({size})")
+        return self.names[variable], size
+
+    def at(self, variable, shape):
+        """Return how an element of an array is written that is broadcast to a shape."""
+        value = self.values[variable]
+        if self.is_fixed(variable) and value.size == 1:
+            return _number(float(value.reshape(())))
+        name = self.name(variable)
+        if value.size == 1:
+            return f"{name}[0]"
+        places = np.broadcast_to(np.arange(value.size).reshape(value.shape), shape).ravel()
+        return f"{name}[{self.place(places)}]"
+
+    def place(self, places):
+        """Return how the place is written that belongs to place i."""
+        if np.array_equal(places, np.arange(places.size)):
+            return "i"
+        return f"{self.declare(f'Int32Array.of({", ".join(map(str, places))})')}[i]"
+
+    def elements(self, node):
+        shape = self.values[node.outputs[0]].shape
+        taken = [f"({self.at(variable, shape)})" for variable in node.inputs]
+        name, size = self.new(node.outputs[0])
+        self.loop(size, f"{name}[i] = {_element(node.op.scalar_op, taken)};")
+
+    def loop(self, size, line):
+        if size == 1:
+            self.lines.append(line.replace("[i]", "[0]"))
+        else:
+            self.lines.append(f"for (let i = 0; i < {size}; i++) {line}")
+
+    def reduction(self, node):
+        kind = type(node.op.scalar_op)
+        if kind not in REDUCTIONS:
+            raise Unsupported(_refusal(node.op))
+        begin, more = REDUCTIONS[kind]
+        value = self.values[node.inputs[0]]
+        taken = self.at(node.inputs[0], value.shape)
+        name, _ = self.new(node.outputs[0])
+        to = self.group(value.shape, node.op.axis)
+        self.lines.append(f"{name}.fill({begin});")
+        line = f"{name}[{to}] = {more.format(f'{name}[{to}]', taken)};"
+        self.lines.append(f"for (let i = 0; i < {value.size}; i++) {line}")
+
+    def group(self, shape, axes):
+        """Return how the place is written to which place i belongs when axes are taken together."""
+        axes = tuple(range(len(shape))) if axes is None else np.atleast_1d(axes)
+        kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
+        count = np.prod(kept, dtype=int)
+        places = np.broadcast_to(np.arange(count).reshape(kept), shape).ravel()
+        return "0" if count == 1 else self.place(places)
+
+    def softmax(self, node):
+        shape = self.values[node.inputs[0]].shape
+        taken = self.at(node.inputs[0], shape)
+        name, size = self.new(node.outputs[0])
+        to = self.group(shape, node.op.axis)
+        most, total = (f"{self.declare(f'new Float64Array({size})')}" for _ in range(2))
+        self.lines += [f"{most}.fill(-Infinity);", f"{total}.fill(0);"]
+        self.loop(size, f"{most}[{to}] = Math.max({most}[{to}], {taken});")
+        self.loop(size, f"{total}[{to}] += Math.exp({taken} - {most}[{to}]);")
+        share = f"Math.exp({taken} - {most}[{to}]) / {total}[{to}]"
+        logarithm = f"{taken} - {most}[{to}] - Math.log({total}[{to}])"
+        self.loop(size, f"{name}[i] = {share if isinstance(node.op, Softmax) else logarithm};")
+
+    def move(self, node):
+        """Let the operation move the places of its inputs' elements, and write where each comes from."""
+        data = self.data_of(node)
+        offsets = np.cumsum([0, *(self.values[v].size for v in data)])
+        numbered = iter(
+            np.arange(start, start + self.values[v].size, dtype=float).reshape(self.values[v].shape)
+            for v, start in zip(data, offsets, strict=False)
+        )
+        taken = [next(numbered) if v in data else self.values[v].copy() for v in node.inputs]
+        for variable, places in zip(node.outputs, _performed(node, taken), strict=True):
+            name, size = self.new(variable)
+            places = np.asarray(places).ravel().astype(int)
+            if len(data) == 1:
+                self.loop(size, f"{name}[i] = {self.name(data[0])}[{self.place(places)}];")
+                continue
+            which = np.searchsorted(offsets, places, side="right") - 1
+            for number, source in enumerate(data):
+                to = np.flatnonzero(which == number)
+                if to.size:
+                    here, there = self.place(to), self.place(places[to] - offsets[number])
+                    line = f"{name}[{here}] = {self.name(source)}[{there}];"
+                    self.lines.append(f"for (let i = 0; i < {to.size}; i++) {line}")
+
+    def data_of(self, node):
+        """Return the inputs whose elements are moved; the others say where to."""
+        op = node.op
+        if isinstance(op, (basic.Join, basic.MakeVector)):
+            data, places = node.inputs, []
+        else:
+            data, places = node.inputs[:1], node.inputs[1:]
+        for variable in places:
+            if not self.is_fixed(variable):
+                raise Unsupported(f"{_refusal(op)} at places that depend on the parameters or the data")
+        return list(dict.fromkeys(data))
+
+    def put(self, node):
+        """Write a copy of an array with something put or added at some places."""
+        op, (target, addition, *places) = node.op, node.inputs
+        for variable in places:
+            if not self.is_fixed(variable):
+                raise Unsupported(f"{_refusal(op)} at places that depend on the parameters or the data")
+        value = self.values[target]
+        numbered = np.arange(value.size).reshape(value.shape)
+        kind = subtensor.Subtensor if isinstance(op, subtensor.IncSubtensor) else subtensor.AdvancedSubtensor
+        reader = kind(op.idx_list).make_node(target, *places)
+        (chosen,) = _performed(reader, [numbered, *(self.values[v] for v in places)])
+        chosen = np.asarray(chosen)
+        taken = self.at(addition, chosen.shape)
+        old = self.name(target)
+        name, _ = self.new(node.outputs[0])
+        self.lines.append(f"{name}.set({old});")
+        sign = "=" if op.set_instead_of_inc else "+="
+        self.loop(chosen.size, f"{name}[{self.place(chosen.ravel())}] {sign} {taken};")
+
+
+def _performed(node, values):
+    results = [[None] for _ in node.outputs]
+    node.op.perform(node, values, results)
+    return [value for (value,) in results]
+
+
+def _element(op, taken):
+    kind = type(op)
+    if kind in ELEMENTS:
+        return ELEMENTS[kind].format(*taken)
+    if kind in CHAINS:
+        joined = CHAINS[kind].join(taken)
+        return f"+!!({joined})" if kind in (scalar.AND, scalar.OR) else joined
+    if kind in EXTREMES:
+        return f"{EXTREMES[kind]}({', '.join(taken)})"
+    raise Unsupported(_refusal(op))
+
+
+def _number(value):
+    value = float(value)
+    if np.isnan(value):
+        return "NaN"
+    if np.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return json.dumps(value)
+
+
+def _refusal(op):
+    return f"the operation {type(op).__name__} cannot run in a page"

@@ -1,0 +1,197 @@
+"""Log densities and gradients against PyTensor's, draws against known posteriors, refusals by name."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from arviz_stats import ess, rhat
+from scipy import special, stats
+
+import page_nuts
+from page_nuts import engine
+
+SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+ERRORS = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+GROUP = np.array([0, 0, 1, 2, 2, 2])
+SCORES = np.array([50.0, 61, 55, 70, 66, 58])
+
+
+def noncentred():
+    mu, tau = pm.Normal("mu", 0, 20), pm.HalfNormal("tau", 10)
+    raw = pm.Normal("raw", shape=8)
+    pm.Normal("y", pm.Deterministic("theta", mu + tau * raw), ERRORS, observed=SCHOOLS)
+
+
+def centred():
+    mu, tau = pm.Normal("mu", 0, 20), pm.HalfNormal("tau", 10)
+    pm.Normal("y", pm.Normal("theta", mu, tau, shape=8), ERRORS, observed=SCHOOLS)
+
+
+def groups():
+    theta, sigma = pm.Normal("theta", 50, 25, shape=3), pm.HalfNormal("sigma", 15, shape=3)
+    pm.Normal("y", theta[GROUP], sigma[GROUP], observed=SCORES)
+
+
+def counts():
+    rate = pm.Gamma("rate", 1, 0.5, shape=3)
+    pm.Poisson("y", rate * np.array([1.0, 2, 0.5]), observed=[3, 4, 0])
+
+
+def survey():
+    alpha = pm.Exponential("alpha", 1.0)
+    share = pm.Dirichlet("share", np.ones(3))
+    region = pm.Dirichlet("region", alpha * share, shape=(2, 3))
+    pm.Multinomial("y", [10, 7], region, observed=[[2, 3, 5], [1, 1, 5]])
+
+
+def wide():
+    """What no other has: tails, a bounded parameter, slices, extremes, conditions."""
+    x, nu = pm.Normal("x", shape=(2, 3)), pm.Exponential("nu", 0.1)
+    p = pm.Beta("p", 2, 3)
+    pm.StudentT("t", nu=nu, mu=x[0, 1:], sigma=2, shape=2)
+    pm.Bernoulli("b", p, observed=[1, 0, 1])
+    y = pt.concatenate([x[:, 0], pm.math.maximum(x[1], 0.1)])
+    pm.Potential("a", -pt.sum(y**2 + 1) / 10 + pt.max(x) + pt.switch(x[0, 0] > 0, x[0, 0], pt.sin(x[1, 1])))
+    pm.Potential("c", pt.log1p(pt.exp(x.T)).sum(axis=1).min() + pm.math.sigmoid(x).sum())
+
+
+MODELS = [noncentred, centred, groups, counts, survey, wide]
+
+
+def model_of(build):
+    with pm.Model() as model:
+        build()
+    return model
+
+
+@pytest.mark.parametrize("build", MODELS, ids=lambda build: build.__name__)
+def test_log_density_and_gradient_are_those_of_pytensor(build):
+    model = model_of(build)
+    compiled = page_nuts.compile_pymc_model(model)
+    reference = model.logp_dlogp_function(ravel_inputs=True)
+    reference.set_extra_values({})
+    points = np.random.default_rng(5).normal(size=(3, compiled.start.size))
+    for point in points:
+        value, gradient = reference(point)
+        ours, slope = compiled.log_density(point)
+        assert ours == pytest.approx(float(value), rel=1e-12)
+        np.testing.assert_allclose(slope, gradient, rtol=1e-11, atol=1e-11 * np.abs(gradient).max())
+
+
+def test_special_functions_against_scipy():
+    x = np.concatenate([np.geomspace(1e-8, 1e6, 400), np.linspace(0.9, 3.1, 221)])
+    source = engine_source("lgamma"), engine_source("digamma")
+    lgamma, digamma = (engine.run(text, {"x": x}, {})["out"] for text in source)
+    np.testing.assert_allclose(lgamma, special.gammaln(x), rtol=2e-14, atol=2e-15)
+    np.testing.assert_allclose(digamma, special.digamma(x), rtol=2e-14, atol=2e-15)
+
+
+def engine_source(function):
+    text = page_nuts.sampling._text("special.js")
+    return f"(({{ x }}) => {{ {text}\n return {{ out: x.map({function}) }}; }})"
+
+
+def test_draws_of_normals_with_any_scale_have_their_moments():
+    scales = np.array([0.01, 1.0, 100.0])
+    with pm.Model() as model:
+        pm.Normal("x", [1.0, 2.0, 3.0], scales, shape=3)
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=2000, tune=1000, seed=11)
+    x = idata["posterior"]["x"]
+    assert float(rhat(idata)["x"].max()) < 1.01
+    size = ess(idata)["x"].values
+    assert (size > 2000).all()
+    # Four Monte Carlo errors of the mean; of the standard deviation, for Normals, those of half the variance.
+    error = 4 * scales / np.sqrt(size)
+    assert (np.abs(x.mean(("chain", "draw")).values - [1, 2, 3]) < error).all()
+    spread = ess((x - x.mean(("chain", "draw"))) ** 2).values
+    assert (np.abs(x.std(("chain", "draw")).values - scales) < 4 * scales / np.sqrt(2 * spread)).all()
+    assert not idata["sample_stats"]["diverging"].any()
+
+
+def test_draws_follow_a_conjugate_posterior_in_every_quantile():
+    with pm.Model() as model:
+        pm.Gamma("rate", 1, 0.5)
+        pm.Poisson("y", model["rate"], observed=[3, 5, 4])
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=4000, tune=1000, seed=12)
+    rate = idata["posterior"]["rate"].values
+    for level in np.linspace(0.05, 0.95, 10):
+        below = (rate < stats.gamma(13, scale=1 / 3.5).ppf(level)).astype(float)
+        error = np.sqrt(level * (1 - level) / float(ess(below)))
+        assert abs(below.mean() - level) < 4 * error
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_gives_others():
+    compiled = page_nuts.compile_pymc_model(model_of(noncentred))
+    first, again, other = (
+        page_nuts.sample(compiled, draws=50, tune=50, chains=2, seed=seed)["posterior"]["tau"].values
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    assert not np.array_equal(first, other)
+
+
+def test_a_funnel_diverges():
+    with pm.Model() as model:
+        scale = pm.Normal("scale", 0, 3)
+        pm.Normal("x", 0, pm.math.exp(scale / 2), shape=9)
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=500, tune=500, seed=3)
+    assert idata["sample_stats"]["diverging"].sum() > 0
+
+
+def test_other_data_is_as_another_model():
+    def build(y):
+        with pm.Model() as model:
+            pm.Normal("y", pm.Normal("mu", 0, 1), pm.Data("sd", y), observed=[1.0, 2.0])
+        return model
+
+    one, two = np.array([1.0, 1.0]), np.array([0.1, 3.0])
+    changed = page_nuts.compile_pymc_model(build(one)).with_data(sd=two)
+    fresh = page_nuts.compile_pymc_model(build(two))
+    assert changed.log_density([0.4])[0] == pytest.approx(fresh.log_density([0.4])[0], rel=1e-14)
+    with pytest.raises(ValueError, match="sdd is no data of the model: give sd"):
+        changed.with_data(sdd=two)
+    with pytest.raises(ValueError, match=r"sd has shape \(3,\): give \(2,\)"):
+        changed.with_data(sd=np.ones(3))
+
+
+def test_pymc_takes_it_for_nutpie(monkeypatch):
+    import sys
+    import types
+
+    import pymc.sampling.mcmc as mcmc
+
+    stand_in = types.ModuleType("nutpie")
+    stand_in.__dict__.update(vars(page_nuts), __version__="0.16.10+page")
+    monkeypatch.setitem(sys.modules, "nutpie", stand_in)
+    monkeypatch.setattr(mcmc, "NUTPIE_INSTALLED", True)
+    with pm.Model(coords={"school": list("ABCDEFGH")}):
+        mu = pm.Normal("mu", 0, 20)
+        pm.Normal("y", pm.Deterministic("twice", 2 * mu), ERRORS, observed=SCHOOLS, dims="school")
+        idata = pm.sample(50, tune=50, chains=2, nuts_sampler="nutpie", progressbar=False, random_seed=1)
+    assert set(idata["posterior"].data_vars) == {"mu", "twice"}
+    assert idata["observed_data"]["y"].dims == ("school",)
+    np.testing.assert_allclose(idata["posterior"]["twice"], 2 * idata["posterior"]["mu"], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: pm.MvNormal("x", np.zeros(2), np.eye(2) * pm.HalfNormal("s")),
+            "the operation .* cannot run",
+        ),
+        (lambda: pm.Poisson("n", 3), "n: discrete parameters cannot be sampled by NUTS"),
+        (lambda: pm.Potential("e", pt.erf(pm.Normal("x"))), "the operation Erf cannot run in a page"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_by_name(build, message):
+    with pytest.raises(page_nuts.Unsupported, match=message):
+        page_nuts.compile_pymc_model(model_of(build))
+
+
+def test_a_model_without_a_start_is_refused():
+    with pm.Model() as model:
+        pm.Potential("never", pt.switch(pm.Normal("x") > 1e6, 0.0, -np.inf))
+    with pytest.raises(RuntimeError, match="no start with a finite log density was found"):
+        page_nuts.sample(page_nuts.compile_pymc_model(model), draws=5, tune=5, chains=1, seed=1)

@@ -1,0 +1,211 @@
+"""What runs in the page, tried where it can be without a browser and without what it fetches."""
+
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rpds
+from bs4 import BeautifulSoup
+
+from tooling.live import assemble
+
+ROOT = Path(__file__).resolve().parents[2]
+LIVE = ROOT / "tooling" / "live"
+# Runs cells as the worker does, in a process of its own, for it takes Python's streams.
+DRIVER = """
+import json, sys
+sys.path[:0] = {folders!r}
+import cells
+messages, packages = [], {packages!r}
+class Bytes(bytes):
+    to_bytes = lambda self: bytes(self)
+def fetch(name):
+    messages.append({{"fetched": name}})
+    return Bytes(open(packages[name], "rb").read())
+cells.SITE, cells.HOME = {site!r}, {site!r}
+out = sys.stdout
+cells.start({index!r}, fetch, lambda text: messages.append(json.loads(text)), "chapters")
+for number, source in enumerate({sources!r}, start=1):
+    messages.append({{"outcome": cells.run(source, f"cell {{number}}", {expect!r})}})
+out.write(json.dumps(messages))
+"""
+
+
+def run(tmp_path, *sources, packages=None, expect=None):
+    """Run cells; return what the page would be told."""
+    files = {path.name: str(path) for path in packages or []}
+    index = {"files": [{"name": p.name, "modules": assemble.modules(p)} for p in packages or []]}
+    driver = DRIVER.format(
+        folders=[str(LIVE / "inside"), str(ROOT / "packages/myst-nbval/myst_nbval")],
+        packages=files,
+        site=str(tmp_path),
+        index=json.dumps(index),
+        sources=sources,
+        expect=expect,
+    )
+    done = subprocess.run([sys.executable, "-c", driver], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_cell_shows_what_it_prints_and_its_last_value(tmp_path):
+    assert run(tmp_path, "x = 6\nprint('six', x)\nx * 7", "x + 1;", "_, x") == [
+        {"kind": "stream", "name": "stdout", "text": "six 6\n"},
+        {"kind": "execute_result", "data": {"text/plain": "42"}},
+        {"outcome": "finished"},
+        {"outcome": "finished"},
+        {"kind": "execute_result", "data": {"text/plain": "(42, 6)"}},
+        {"outcome": "finished"},
+    ]
+
+
+def test_an_error_is_told_from_the_cell_on(tmp_path):
+    (error, outcome) = run(tmp_path, "def f(x):\n    return 1 / x\n\nf(0)")
+    assert outcome == {"outcome": "failed"}
+    lines = error["text"].splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == '  File "<cell 1>", line 4, in <module>'
+    assert "    return 1 / x" in lines
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+    assert "cells.py" not in error["text"]
+
+
+def test_an_error_of_syntax_and_an_exit_are_told_too(tmp_path):
+    broken, first, left, second = run(tmp_path, "for", "raise SystemExit(3)")
+    assert broken["text"].endswith("SyntaxError: invalid syntax\n")
+    assert left["text"].endswith("SystemExit: 3\n")
+    assert [first, second] == [{"outcome": "failed"}] * 2
+
+
+def test_a_package_that_is_not_there_gets_a_sentence(tmp_path):
+    error, _ = run(tmp_path, "import nosuchpackage")
+    assert error["text"].startswith("nosuchpackage is not among the packages that run in the page.")
+    assert "Traceback" not in error["text"]
+
+
+def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
+    archive = tmp_path / "shapes-1.0.zip"
+    assemble.write(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])
+    told = run(tmp_path, "1", "from shapes import area\narea", "import shapes", packages=[archive])
+    assert [t for t in told if "fetched" in t] == [{"fetched": "shapes-1.0.zip"}]
+    assert told.index({"fetched": "shapes-1.0.zip"}) == 2
+    assert told[3] == {"kind": "execute_result", "data": {"text/plain": "3"}}
+
+
+def test_tables_and_figures_have_the_forms_that_a_notebook_gives_them(tmp_path):
+    told = run(
+        tmp_path,
+        "import pandas as pd\npd.DataFrame({'a': [1]})",
+        "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()",
+        "display(figure)\nfigure",
+    )
+    shown = [message["data"] for message in told if "data" in message]
+    assert {"text/plain", "text/html"} == set(shown[0])
+    # Left open, displayed, and the last value: three pictures.
+    assert [set(data) for data in shown[1:]] == [{"text/plain", "image/png"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("print('mean 7.4')\n'± 2'", "different"),
+        ("print('mean 7.4')", "stated"),
+        ("print('mean   6.9', end='')", "stated"),
+        ("print('mean 9.4')", "different"),
+        ("import sys\nprint('mean 7.0')\nprint('noise', file=sys.stderr)", "stated"),
+    ],
+)
+def test_what_is_printed_is_compared_as_in_the_tests_of_pages(tmp_path, source, outcome):
+    assert run(tmp_path, source, expect="mean ~[6.9, 7.9]\n")[-1] == {"outcome": outcome}
+
+
+# The archives --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("numpy/core.py", True),
+        ("numpy/core.so", False),
+        ("pandas/tests/test_a.py", False),
+        ("scipy/special.pyi", False),
+        ("arviz-1.dist-info/METADATA", True),
+    ],
+)
+def test_only_what_can_run_is_sent(name, kept):
+    assert assemble.is_run(name) == kept
+    assert assemble.is_run("numpy/core.so", compiled=True)
+
+
+def test_an_archive_depends_on_its_contents_only(tmp_path):
+    members = [("b.py", b"b"), ("a.py", b"a")]
+    assemble.write(tmp_path / "one.zip", members)
+    assemble.write(tmp_path / "two.zip", members[::-1])
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert archive.namelist() == ["a.py", "b.py"]
+
+
+def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
+    carried = tmp_path / "carried"
+    carried.mkdir()
+    for line in (LIVE / "wheels.txt").read_text().splitlines():
+        (carried / line.split()[1]).write_bytes(b"something else")
+    monkeypatch.setattr(assemble, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(assemble, "CARRIED", carried)
+    with pytest.raises(SystemExit, match=r"^pyodide.mjs is not what Pyodide's lock says"):
+        assemble.compiled()
+    assert not list((tmp_path / "cache").rglob("*.mjs"))
+
+
+def test_the_book_within_has_what_pages_import_and_no_solution(tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "CACHE", tmp_path)
+    archive = assemble.own()
+    assert {"support", "tooling", "hierarchical_exact", "notebook_marking", "myst_nb", "rpds"} <= set(
+        assemble.modules(archive)
+    )
+    with zipfile.ZipFile(archive) as opened:
+        names = opened.namelist()
+    assert "support/data/forms.json" in names
+    assert not [name for name in names if "solution" in name or "keys/" in name]
+
+
+def test_versions_and_licences_stand_side_by_side(tmp_path):
+    archive = tmp_path / "numpy.zip"
+    stated = b"Name: numpy\nVersion: 1.2.3\nClassifier: License :: OSI Approved :: BSD License\n"
+    assemble.write(archive, [("numpy-1.2.3.dist-info/METADATA", stated), ("numpy/__init__.py", b"")])
+    assemble.write(tmp_path / "book.zip", [("support/__init__.py", b"")])
+    soup = BeautifulSoup(assemble.versions([archive, tmp_path / "book.zip"]), "html.parser")
+    rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in soup.select("tbody tr")]
+    assert rows[1][:3] == ["Python", "3.14", platform.python_version()]
+    assert rows[2:] == [["numpy", "1.2.3", np.__version__, "BSD License"]]
+
+
+def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(assemble, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(sys, "argv", ["assemble.py", str(tmp_path)])
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "worker.js").write_text("left from an earlier build")
+    assemble.main()
+    assert [path.name for path in (tmp_path / "live").iterdir()] == ["page.js"]
+    assert (tmp_path / "live" / "page.js").read_text() == assemble.EMPTY
+    assert capsys.readouterr().out == "Cells do not run in the page\n"
+
+
+def test_the_stand_in_for_rpds_is_as_the_compiled_one():
+    spec = importlib.util.spec_from_file_location("stand_in", LIVE / "stand_ins" / "rpds.py")
+    ours = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ours)
+    for module in (ours, rpds):
+        one = module.HashTrieMap({"a": 1})
+        two = one.insert("b", 2).update({"c": 3}).remove("a")
+        assert (dict(one), dict(two)) == ({"a": 1}, {"b": 2, "c": 3})
+        assert dict(module.HashTrieMap.convert({"a": 1})) == {"a": 1}
+        assert set(module.HashTrieSet(["a"]).insert("b").update("c", ["d", "e"]).discard("e")) == {*"abcd"}
+        assert list(module.List([2, 3]).push_front(1)) == [1, 2, 3]

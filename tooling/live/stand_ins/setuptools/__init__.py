@@ -1,0 +1,1 @@
+"""In the place of setuptools, of which PyTensor uses one exception."""

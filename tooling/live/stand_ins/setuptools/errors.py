@@ -1,0 +1,5 @@
+"""The exception."""
+
+
+class CompileError(Exception):
+    """What compilers of C raise; there is none in a page."""

@@ -1,0 +1,84 @@
+// Python in a worker of its own: it loads once, then runs one cell after another.
+import { loadPyodide } from "./pyodide/pyodide.mjs";
+
+// Packages come from here, not from where Pyodide would look for them.
+const NO_PACKAGES = {
+  info: { abi_version: "2026_0", arch: "wasm32", platform: "emscripten_5_0_3", python: "3.14.0", version: "314.0.3" },
+  packages: {},
+};
+const here = new URL("./", import.meta.url).href;
+let index; // what there is to fetch, with its bytes
+let run; // the Python function that runs a cell
+let loaded = 0; // bytes
+
+self.onmessage = async ({ data }) => {
+  try {
+    if (data.kind === "start") run = await start(data.folder);
+    const outcome = data.kind === "run" ? run(data.source, data.label, data.expect) : "ready";
+    self.postMessage({ kind: "done", outcome });
+  } catch (error) {
+    console.error(error);
+    self.postMessage({ kind: "failed", text: String(error.message || error) });
+  }
+};
+
+// Start Python with what every page needs; what only some need is fetched when it is imported.
+async function start(folder) {
+  index = await (await get("index.json")).json();
+  const first = index.files.filter((file) => file.first);
+  const total = index.core + first.reduce((sum, file) => sum + file.bytes, 0);
+  const count = (bytes) => tell("Loading Python", (loaded += bytes), total);
+  const ordinary = self.fetch;
+  self.fetch = async (...request) => counted(await ordinary(...request), count);
+  const [pyodide, ...contents] = await Promise.all([
+    loadPyodide({ indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES }),
+    ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
+  ]);
+  self.fetch = ordinary;
+  tell("Starting Python", total, total);
+  pyodide.FS.mkdirTree("/inside");
+  for (const name of ["cells.py", "intervals.py"]) {
+    pyodide.FS.writeFile(`/inside/${name}`, await (await get(name)).text());
+  }
+  const cells = pyodide.runPython("import sys; sys.path.append('/inside'); import cells; cells");
+  const post = (message) => self.postMessage(JSON.parse(message));
+  cells.start(JSON.stringify(index), fetchNow, post, folder);
+  for (const [place, file] of first.entries()) cells.packages.put(file.name, contents[place]);
+  return (source, label, expect) => cells.run(source, label, expect);
+}
+
+async function get(name) {
+  // The index has the same name in every edition of the book; all else is named by what it holds.
+  const answer = await self.fetch(here + name, name === "index.json" ? { cache: "no-cache" } : {});
+  if (!answer.ok) throw new Error(`${name} could not be fetched (${answer.status}).`);
+  return answer;
+}
+
+// Fetch a file while Python waits for it.
+function fetchNow(name) {
+  const { bytes } = index.files.find((file) => file.name === name);
+  tell(`Loading ${name.split("-")[0]}`, 0, bytes);
+  const request = new XMLHttpRequest();
+  request.open("GET", `${here}files/${name}`, false);
+  request.responseType = "arraybuffer";
+  request.send();
+  if (request.status !== 200) throw new Error(`${name} could not be fetched (${request.status}).`);
+  tell("Running", 0, 0);
+  return new Uint8Array(request.response);
+}
+
+// An answer that reports how much of it has come.
+function counted(answer, count) {
+  if (!answer.body || !answer.ok) return answer;
+  const counter = new TransformStream({
+    transform(piece, controller) {
+      count(piece.byteLength);
+      controller.enqueue(piece);
+    },
+  });
+  return new Response(answer.body.pipeThrough(counter), { headers: answer.headers });
+}
+
+function tell(what, done, total) {
+  self.postMessage({ kind: "progress", what, done, total });
+}
