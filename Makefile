@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises expect grade test test-quick test-live study bench mutants fuzz packages picture lock clean
+.PHONY: help setup book pdf page serve lab exercises expect grade student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS
 	$(if $(and $(value SUBMISSIONS),$(value OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))
 	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(value OPTIONS)
+
+student-copy: setup  ## make what a class gets: make student-copy OUT=folder (REPOSITORY=https://github.com/…)
+	$(if $(value OUT),,$(error Say where the copy should go: make student-copy OUT=folder))
+	@$(PYTHON) tooling/scripts/student_copy.py $(call quoted,OUT) --repository $(call quoted,REPOSITORY)
 
 # Pages first: what they show is kept for the build, which the tests of the built book need. Three processes
 # keep two cores busy: tests wait for each other's build, for browsers and for time limits.

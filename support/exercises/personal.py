@@ -10,9 +10,6 @@ import numpy as np
 from notebook_marking.answers import plain_id
 from support import datasets
 
-SCHOOL_MEAN, SCHOOL_SPREAD = 8.0, 6.0  # what the source takes for mu and tau of the Eight Schools
-UNEQUAL_SIZES = (10, 120, 60, 80, 35, 500)
-
 
 @cache
 def forms() -> dict:
@@ -95,26 +92,31 @@ def data(exercise: str, student: str = "") -> dict:
     return drawn if isinstance(drawn, dict) else {"": drawn}
 
 
-def _schools(rng):
+def _schools(rng, means=(2, 20)):
     """Effects and standard errors of eight schools."""
     schools = datasets.eight_schools()
     effect, error = schools["effect"], schools["standard_error"]
     if rng is None:
         return effect, error
-    error = error.copy(data=rng.permutation(error.values))
-    true_effect = rng.normal(SCHOOL_MEAN, SCHOOL_SPREAD, error.size)
-    return effect.copy(data=rng.normal(true_effect, error).round() + 0.0), error
+    error, mean, reports = error.copy(data=rng.permutation(error)), rng.uniform(*means), 99 * np.arange(8)
+    # Until noise alone, without the source's tau of 6, would do: so tau may be small, as the exercises say.
+    while (((reports - np.average(reports, weights=error**-2)) / error) ** 2).sum() >= error.size:
+        reports = rng.normal(rng.normal(mean, 6.0, error.size), error).round() + 0.0
+    return effect.copy(data=reports), error
 
 
 def _new_group(rng):
     """Eight schools, and for part (d) twelve schools of two kinds."""
-    kinds = datasets.simulate_schools_with_covariate(rng or np.random.default_rng(42))
-    return {"": _schools(rng), "d": (kinds["effect"], kinds["standard_error"], kinds["private"])}
+    schools = _schools(rng, means=(-20, 40))
+    own = {"mu": rng.uniform(0, 25), "tau": rng.uniform(1, 10)} if rng else {}
+    kinds = datasets.simulate_schools_with_covariate(rng or np.random.default_rng(42), **own)
+    return {"": schools, "d": (kinds["effect"], kinds["standard_error"], kinds["private"])}
 
 
 def _hospitals(rng):
     """Counts and exposures of eight hospitals."""
-    hospitals = datasets.simulate_hospitals(rng) if rng else datasets.hospitals()
+    own = {"mu_log": rng.uniform(-0.7, 2), "sigma_log": rng.uniform(0.3, 1)} if rng else {}
+    hospitals = datasets.simulate_hospitals(rng, **own) if rng else datasets.hospitals()
     return hospitals["count"], hospitals["exposure"]
 
 
@@ -126,7 +128,7 @@ def _survey(rng):
 def _unequal_regions(rng):
     """Responses in six regions, one of them with 10 respondents and one with 500."""
     rng = rng or np.random.default_rng(seed("try-unequal-regions", ""))
-    return (datasets.simulate_survey(rng, sizes=UNEQUAL_SIZES)["count"],)
+    return (datasets.simulate_survey(rng, sizes=(10, 120, 60, 80, 35, 500))["count"],)
 
 
 _DRAW = {

@@ -31,7 +31,7 @@ ADMONITION = re.compile(
 
 HOW_IT_WORKS = """\
 Fill in your answers where a cell has `...`, and run it: `record` says at once whether an answer has the right
-form, not whether it is right. Give numbers as they are computed, or to four significant digits. Add as many
+form, not whether it is right. Give numbers as they are computed, or to three significant digits. Add as many
 cells as you like. With your id in `student="…"` you get data of
 your own, to which the questions then refer; without one, the data that the text names."""
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from notebook_marking import reports, review, rosters, sandbox
+from notebook_marking import gradebooks, plain, reports, review, rosters, sandbox, similar
 from notebook_marking.course import Course
 from notebook_marking.marking import Marked, mark
 from notebook_marking.running import run_all
@@ -80,9 +80,15 @@ def grade(options, course):
     marked = [
         _mark(submission, run, course, **rules) for submission, run in zip(submissions, runs, strict=True)
     ]
+    marked = similar.flagged(marked, course)
     report = reports.report(marked, course, options.out)
     reports.write(report.files, options.out)
     print(report.summary)
+    if options.gradebook:
+        text, missing = gradebooks.fill(options.gradebook, report.marked)
+        reports.write({"gradebook.csv": text}, options.out)
+        print(f"{options.gradebook.name}, filled in, is {options.out / 'gradebook.csv'}.")
+        print(*(f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing), sep="\n")
     for name in reports.leftovers(report.files, options.out):
         print(f"{options.out / name} is left from an earlier run; no submission goes with it any more.")
     print(f"Grades are in {options.out / 'grades.csv'}, feedback in {options.out / 'feedback'}.")
@@ -94,11 +100,8 @@ def grade(options, course):
 @contextmanager
 def _alone(out):
     """Wait for another run that writes to the same folder."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        yield
-        return
+    import fcntl  # not on Windows
+
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as lock:
         try:
@@ -140,42 +143,28 @@ def _parser():
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "submissions", metavar="SUBMISSIONS", type=_path, help="folder or zip file of the notebooks"
-    )
-    parser.add_argument("out", metavar="OUT", type=_path, help="folder for grades and feedback")
-    parser.add_argument(
-        "--course", metavar="FOLDER", type=_path, default=Path(), help="the course (default: this folder)"
-    )
-    parser.add_argument(
-        "--roster",
-        metavar="FILE",
-        type=_path,
-        help="CSV of the class: id, name, and the names in each system",
-    )
-    parser.add_argument(
-        "--exercise",
-        metavar="ID",
-        action="append",
-        help="mark only this exercise (may be given several times)",
-    )
-    parser.add_argument(
-        "--require-id", action="store_true", help="report answers on the data of the text, which all can know"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("submissions", metavar="SUBMISSIONS", type=_path, help="folder or zip file of the notebooks")
+    add("out", metavar="OUT", type=_path, help="folder for grades and feedback")
+    add("--course", metavar="FOLDER", type=_path, default=Path(), help="the course (default: this folder)")
+    add("--roster", metavar="FILE", type=_path, help="CSV of the class: id, name, and names in each system")
+    add("--gradebook", metavar="FILE", type=_path, help="CSV exported by Canvas or Moodle, to be filled in")
+    add("--exercise", metavar="ID", action="append", help="mark only this one (may be given several times)")
+    add("--require-id", action="store_true", help="report answers on the data of the text, known to all")
+    add(
         "--trust",
         action="store_true",
         help="no sandbox: every notebook can do all that you can do with this computer, "
         "and read other submissions and the keys",
     )
-    parser.add_argument(
+    add(
         "--jobs",
         metavar="N",
         type=int,
         default=os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count(),
         help="how many notebooks to run at a time (default: one for each core)",
     )
-    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster, as in tcp://host:8786")
+    add("--dask", metavar="ADDRESS", help="run on a Dask cluster, as in tcp://host:8786")
     return parser
 
 
@@ -190,8 +179,10 @@ def _fault(options):
         return f"SUBMISSIONS={options.submissions} is not a folder: give the one that holds the notebooks"
     if not options.submissions.exists():
         return f"SUBMISSIONS={options.submissions} is not there: give the folder or zip file of the notebooks"
-    if options.roster and not options.roster.is_file():
-        return f"--roster is {options.roster}, which is no file: give the CSV file of the class"
+    for name in ("roster", "gradebook"):
+        file = getattr(options, name)
+        if file and not file.is_file():
+            return f"--{name} is {file}, which is no file: give a CSV file"
     submissions, out = options.submissions.resolve(), options.out.resolve()
     if out == submissions or submissions in out.parents:
         return f"OUT={options.out} is in SUBMISSIONS: give a folder outside it"

@@ -94,25 +94,17 @@ def files(top: Path, scratch: Path, student_of: Callable[[str], str]) -> list[Fo
     ValueError
         If the zip file cannot be read.
     """
-    if top.is_dir():
-        listed = list(_listed(top, (), scratch))
-    else:
-        inner = _unpacked(top, scratch)
-        if inner is None:
-            raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
-        listed = list(_listed(inner, (), scratch))
-    listed = [_at_the_top(found, student_of) for found in listed]
+    folder = top if top.is_dir() else _unpacked(top, scratch)
+    if folder is None:
+        raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
+    listed = [_at_the_top(found, student_of) for found in _listed(folder, (), scratch)]
     metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
     while outer := _wrapper(listed, metadata, student_of):
         listed = [replace(found, place=found.place[1:]) for found in listed]
         metadata = {place[1:]: known for place, known in metadata.items() if place[:1] == (outer,)}
     repositories = _repositories(listed)
-    return [
-        one
-        for found in listed
-        if METADATA not in found.place[-1:]
-        for one in _recognised(found, metadata, repositories, student_of)
-    ]
+    others = [found for found in listed if found.place[-1] != METADATA]
+    return [one for found in others for one in _recognised(found, metadata, repositories, student_of)]
 
 
 # Files ---------------------------------------------------------------------------------------

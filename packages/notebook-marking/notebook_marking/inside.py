@@ -28,6 +28,7 @@ import resource
 import signal
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST_REMARK = 300
@@ -467,6 +468,8 @@ def main():
     os.environ["NOTEBOOK_MARKING_FOLDER"] = str(Path.cwd())
     places = [place for place in request["path"] if place not in sys.path]
     sys.path[:0] = ["", *places]  # the folder of the notebook first, as in Jupyter
+    with suppress(OSError):  # if memory runs out, the kernel ends this process first
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     messages.send(started=True)
     try:
         cells = read_cells(notebook, request["suffix"])

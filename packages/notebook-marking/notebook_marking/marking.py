@@ -18,7 +18,8 @@ from notebook_marking.submissions import Submission
 LARGEST_Z = 4  # Monte Carlo errors that an honest sample may be off
 MOST_FAULTS = 50
 WITHOUT_ID = "recorded without an id, on the data of the text, to which all know the answers"
-FEW, ALIKE = 4, 0.9  # fewer numbers are held against the key, more against its pattern
+# Of fewer numbers one may be right by chance; fewer are held against the key, more against its pattern.
+FEWEST, FEW, ALIKE = 3, 4, 0.9
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
 
 
@@ -400,7 +401,10 @@ def _capped(marks, most):
 
 def _together(marks, scheme):
     """Take the points of answers that have some only with others, where these have none."""
-    got = {f"{mark.part}.{mark.name}": mark.points for mark in marks}
+    got = {}
+    for mark in marks:
+        for name in {f"{mark.part}.{mark.name}", f"{mark.part}.{mark.name.partition('.')[0]}"}:
+            got[name] = got.get(name, 0) + (mark.points or 0)
     needed = {name: getattr(answer, "only_with", ()) for name, answer in scheme.entries()}
     found = []
     for mark in marks:
@@ -408,6 +412,7 @@ def _together(marks, scheme):
         if lacking and mark.points:
             names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
             mark = replace(mark, points=0.0, state="wrong", reason=f"it has points only with {names}")
+            got[f"{mark.part}.{mark.name}"] = 0.0
         found.append(mark)
     return found
 
@@ -440,8 +445,11 @@ def _compare(answer, given, right):
         text += f" (within {LARGEST_Z} Monte Carlo errors: {LARGEST_Z * np.ravel(right.error)[first]:.2g})"
         if distance.max() <= CLOSE_Z / LARGEST_Z:
             text += CLOSE
-    in_parts = answer.kind == "numbers" and not _says_nothing(given, right)
-    return (1 - outside.mean() if in_parts else 0.0), text
+    # One of several may be right by chance, and one given throughout is right wherever the key repeats it.
+    tolerance = np.ravel(_tolerance(answer, value, right.error))
+    repeats = (abs(np.subtract.outer(value.ravel(), value.ravel())) <= tolerance).sum(axis=0).max()
+    guessed = _says_nothing(given, right) or (given.size >= FEWEST and (~outside).sum() <= repeats)
+    return (1 - outside.mean() if answer.kind == "numbers" and not guessed else 0.0), text
 
 
 CLOSE = "; this is so close that a human should look at it"
@@ -469,6 +477,8 @@ def _mark_posterior(part, name, answer, answers, exact):
     ]
     repeated = any(_same_fit(other, summary) for other in others)
     marks = []
+    # What has no points of its own must agree too: one number could be guessed, or known for many data.
+    silent = [name for name in answer.of if name not in answer.points]
     for variable, points in answer.points.items():
         statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][variable].items()}
         wrong = "this is the same fit as the other one" if repeated and _shows_symptoms(answer) else ""
@@ -476,10 +486,18 @@ def _mark_posterior(part, name, answer, answers, exact):
             wrong
             or _why_poor(answer.needs, summary, statistics)
             or _why_off(answer, statistics, exact[variable])
+            or next(filter(None, (_why_silent_off(answer, summary, name, exact) for name in silent)), "")
         )
         state = "wrong" if wrong else "right"
         marks.append(Mark(part, f"{name}.{variable}", 0.0 if wrong else points, points, state, wrong))
     return marks
+
+
+def _why_silent_off(answer, summary, name, exact):
+    """Say which variable without points disagrees with the exact posterior."""
+    statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][name].items()}
+    wrong = _why_poor(answer.needs, summary, statistics) or _why_off(answer, statistics, exact[name])
+    return f"{name} of the same fit: {wrong}" if wrong else ""
 
 
 def _same_fit(other, summary):
@@ -532,7 +550,7 @@ def _why_off(answer, statistics, exact):
         far = abs(statistics["mean"] - mean) > sd / 2
         return "this is not the posterior of the model asked for" if far.any() else ""
     # No sample that is good enough has larger errors than these; reported ones may be anything.
-    largest = {"mean": 1.5 * sd / answer.needs.ess**0.5, "sd": 2 * sd / answer.needs.ess**0.5}
+    largest = {"mean": 1.1 * sd / answer.needs.ess**0.5, "sd": 1.5 * sd / answer.needs.ess**0.5}
     for statistic, value in (("mean", mean), ("sd", sd)):
         error = np.minimum(statistics[f"mcse_{statistic}"], largest[statistic])
         z = abs(statistics[statistic] - value) / error

@@ -87,6 +87,16 @@ def file_name(text: str) -> str:
     return f"{harmless or 'student'}{mark}"
 
 
+def spreadsheet(path):
+    """Return the text of a table that a spreadsheet saved, and the sign between its columns."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
+    # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
+    return text, max(",;\t", key=text.partition("\n")[0].count)
+
+
 def write(path: Path, text: str) -> None:
     """Write a file whole, or leave the old one: a draft in the same folder takes its place at the end.
 

@@ -54,11 +54,14 @@ class Report:
         For the terminal.
     needs_human : bool
         Whether a human must mark or look at something.
+    marked : tuple of Marked
+        All submissions, with the marks of humans.
     """
 
     files: dict[str, str]
     summary: str
     needs_human: bool
+    marked: tuple[Marked, ...] = ()
 
 
 def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
@@ -94,7 +97,9 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     files |= review_pages(marked, course, table)
     # In Excel a table is UTF-8 only if it begins with this mark.
     files["review/marks.csv"] = "\ufeff" + review.table_text(table)
-    return Report(files, summary(marked, schemes, out, gone), bool(gone) or any(map(needs_human, marked)))
+    return Report(
+        files, summary(marked, schemes, out, gone), bool(gone) or any(map(needs_human, marked)), tuple(marked)
+    )
 
 
 def write(files, out):

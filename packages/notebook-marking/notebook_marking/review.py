@@ -16,7 +16,7 @@ from textwrap import dedent
 
 import jupytext
 
-from notebook_marking.plain import defuse, letters
+from notebook_marking.plain import defuse, letters, spreadsheet
 
 # The human fills in `points` and `comment`. The student comes last, so that the column is easily hidden.
 COLUMNS = ("code", "exercise", "answer", "out of", "points", "comment", "text", "note", "student")
@@ -106,13 +106,7 @@ def read(path: Path) -> list[tuple[int, dict]]:
     """
     if not path.exists():
         return []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
-    # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
+    text, delimiter = spreadsheet(path)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     lacking = NEEDED - set(reader.fieldnames or ())
     if lacking:

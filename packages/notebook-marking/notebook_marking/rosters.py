@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notebook_marking.answers import STUDENT_ID, plain_id
+from notebook_marking.plain import spreadsheet
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Roster:
         Parameters
         ----------
         names : sequence of tuple of (str, str)
-            Column and name: the first that is known counts. An empty column stands for all.
+            Column and name: the first that is one student's counts. An empty column stands for all.
 
         Returns
         -------
         dict or None
-            The student's row; None where none has such a name, or several have.
+            The student's row.
 
         Examples
         --------
@@ -82,12 +83,7 @@ def read(path: Path) -> Roster:
     ValueError
         If it cannot be read, has no column ``id``, or an id is missing, given twice or no id.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
+    text, delimiter = spreadsheet(path)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     if "id" not in reader.fieldnames:
@@ -113,7 +109,9 @@ def make(rows):
     """Make a roster of rows that are right."""
     known = {}
     for row in rows:
-        keys = {key for column, value in row.items() if value for key in _keys(column, value)}
+        keys = {
+            key for column, value in row.items() if value and column != "line" for key in _keys(column, value)
+        }
         for key in keys:
             known[key] = None if key in known else row
     return Roster(tuple(rows), known)

@@ -32,6 +32,7 @@ LARGEST_WHOLE = 2**63
 # Each cell sends a few messages; a file of answers, escaped, fills four times its size at most.
 MOST_LINES = 4000
 LONGEST_LINE = 4 * MIB
+MESSAGES = ("started", "cell", "remark", "trouble", "answers", "invalid", "done")
 # What bubblewrap says where ordinary users may make no namespaces.
 NAMESPACES_REFUSED = ("uid map: ", "creating new namespace", "create new namespace", "RTM_NEWADDR")
 ALLOW_NAMESPACES = (
@@ -163,8 +164,8 @@ def _messages(content):
             message = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(message, dict):
-            yield message
+        if isinstance(message, dict):  # of which nothing else is kept: it might fill our memory
+            yield {name: message[name] for name in MESSAGES if isinstance(message.get(name), (str, int))}
 
 
 def _ending(messages, ended):

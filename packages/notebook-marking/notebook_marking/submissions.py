@@ -137,12 +137,9 @@ def find(
     listed = exports.files(top, Path(_scratch().name), names.student)
     others = [file for file in listed if file.system != "flat"]
     exported = any(file.system != "folders" for file in others)
-    found = [
-        one
-        for file in listed
-        if file.system == "flat" and (SUFFIX.search(file.place[-1]) or not exported)
-        for one in _flat(file, names)
-    ]
+    flat = [file for file in listed if file.system == "flat"]
+    flat = [file for file in flat if SUFFIX.search(file.place[-1]) or not exported]
+    found = [one for file in flat for one in _flat(file, names)]
     for _, theirs in groupby(sorted(others, key=_owner), key=_owner):
         found += _of_student(list(theirs), names)
     if collected:
@@ -389,15 +386,10 @@ def _without_repeats(found):
     for file, one in found:
         if one.ids is None:
             by_name.setdefault((one.student, one.exercise), set()).add(file.number)
-    # Two students may share a name.
-    found = [
-        (file, replace(one, student=f"{one.student} ({file.number})"))
-        if len(by_name.get((one.student, one.exercise), ())) > 1
-        else (file, one)
-        for file, one in found
-    ]
     groups, kept = {}, []
     for file, one in found:
+        if len(by_name.get((one.student, one.exercise), ())) > 1:  # two students may share a name
+            one = replace(one, student=f"{one.student} ({file.number})")
         repeated = not one.problem and one.exercise
         key = one.student, one.exercise, "" if repeated else one.path
         groups.setdefault(key, []).append((file, one))

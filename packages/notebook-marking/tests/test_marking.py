@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from notebook_marking import marking
+from notebook_marking.keys import Key
 from notebook_marking.runs import Run
+from notebook_marking.scheme import Scheme
 
 ADA = SimpleNamespace(student="ada", problem="")
 # The sample's summary of a standard Normal, from 4000 independent draws.
@@ -251,3 +254,119 @@ def test_where_nobody_said_who_it_is_the_recorded_id_counts(course):
         found = marked_run(course, Run("finished", content), handed_in)
         assert found.marks[0].state == state
         assert bool(found.flags) == (state == "wrong")
+
+
+# Points for what is right, and for nothing else -------------------------------------------------
+
+VALUES = np.array([1.0, 2.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0])
+
+
+def invented(given, *, key=VALUES, mistakes=None):
+    """Marks of answers to an invented exercise, whose second and third answers follow from the first."""
+    numbers = {"kind": "numbers", "shape": [8], "is": "x", "absolute": 0.01}
+    answers = {
+        "list": numbers | {"points": 2},
+        "double": numbers | {"points": 2, "follows": ["a.list"]},
+        "best": {
+            "kind": "choice",
+            "options": list("abcdefgh"),
+            "is": "x",
+            "points": 1,
+            "follows": ["a.list"],
+        },
+        "fact": {"kind": "number", "is": "x", "points": 1, "relative": 0.001, "only_with": ["a.list"]},
+        "same": {"kind": "number", "is": "x", "points": 6, "relative": 0.001},
+    }
+    scheme = Scheme(id="9", page="p", title="T", parts={"a": {"answers": answers}})
+
+    def key_of(page, data, earlier=None):
+        used = np.asarray((earlier or {}).get("a.list", key))
+        found = {"a.list": Key(key, mistakes=mistakes or {}), "a.double": Key(2 * used)}
+        return found | {"a.best": Key("abcdefgh"[used.argmax()]), "a.fact": Key(0.41), "a.same": Key(1234.5)}
+
+    course = type("Course", (), {"data": lambda *_: None, "key": staticmethod(key_of)})()
+    content = {"exercise": "9", "student": "ada", "parts": {"a": given}}
+    return {one.name: one for one in marking.mark(ADA, Run("finished", content), scheme, course).marks}
+
+
+def test_arrays_give_points_for_each_number():
+    found = invented({"list": [*VALUES[:7], 0.0], "fact": 0.41})
+    assert (found["list"].state, found["list"].points) == ("partly", 2 * 7 / 8)
+    assert found["list"].reason.startswith("1 of 8 numbers are wrong, number 8")
+    assert found["fact"].points == 1
+
+
+@pytest.mark.parametrize("guess", [[2.0] * 8, [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.1]])
+def test_a_constant_gets_nothing_and_nothing_follows_from_it(guess):
+    given = {"list": guess, "double": [2 * x for x in guess], "best": "a", "fact": 0.41}
+    assert {one.points for one in invented(given).values()} == {0}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "state"),
+    [
+        (VALUES**1.5, "follow-through"),  # of the right pattern
+        (21 - VALUES, "follow-through"),
+        (np.array([5.0, 1.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0]), "wrong"),  # made up
+        (np.array([1.0, 2.0, 2.0, 0.1, 9.0, 2.0, 6.0, 5.0]), "follow-through"),  # partly right
+    ],
+)
+def test_points_follow_from_what_was_worked_out_not_from_what_was_made_up(earlier, state):
+    found = invented({"list": earlier.tolist(), "double": (2 * earlier).tolist()})
+    assert found["double"].state == state
+    known = invented({"list": earlier.tolist(), "double": (2 * earlier).tolist()}, mistakes={"it": earlier})
+    assert known["double"].state == "follow-through"
+
+
+def test_a_choice_follows_only_where_something_is_right():
+    earlier = 21 - VALUES
+    assert invented({"list": earlier.tolist(), "best": "a"})["best"].points == 0
+    assert invented({"list": [*VALUES[:7], 0.0], "best": "g"})["best"].state == "follow-through"
+
+
+def test_what_follows_is_capped_and_says_so(monkeypatch):
+    given = {"list": (21 - VALUES).tolist(), "double": (42 - 2 * VALUES).tolist()}
+    found = invented(given)
+    assert found["double"].points == 2  # of 11 or 12 points that a machine gives, half may follow
+    marks = marking._capped([found["double"], found["double"]], 3)
+    assert [mark.points for mark in marks] == [2, 1]
+    assert "no more than 3 points" in marks[1].reason
+
+
+@pytest.mark.parametrize(
+    ("given", "right"), [(1230.0, True), (1234.5, True), (1240.0, False), (1200.0, False)]
+)
+def test_three_significant_digits_are_enough(given, right):
+    assert (invented({"same": given})["same"].points == 6) == right
+
+
+def test_what_has_no_points_of_a_posterior_must_agree_too(course):
+    answer = (
+        Scheme(
+            id="9",
+            page="p",
+            title="T",
+            parts={
+                "a": {
+                    "answers": {
+                        "fit": {
+                            "kind": "posterior",
+                            "is": "x",
+                            "of": {"mu": [], "nu": []},
+                            "points": {"mu": 1},
+                        }
+                    }
+                }
+            },
+        )
+        .parts["a"]
+        .answers["fit"]
+    )
+    exact = {
+        "mu": SimpleNamespace(mean=lambda: 0.0, sd=lambda: 1.0),
+        "nu": SimpleNamespace(mean=lambda: 5.0, sd=lambda: 1.0),
+    }
+    for mean, points in ((5.0, 1), (0.01, 0)):
+        content = fit() | {"quantities": {"mu": FIT, "nu": FIT | {"mean": mean}}}
+        (mark,) = marking._mark_posterior("a", "fit", answer, {"a.fit": content}, exact)
+        assert mark.points == points

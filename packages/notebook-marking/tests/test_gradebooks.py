@@ -1,0 +1,80 @@
+"""Grades on their way back: what a system exported comes back with points, and otherwise as it was."""
+
+import csv
+import io
+
+import pytest
+
+from notebook_marking import gradebooks
+from notebook_marking.marking import Mark, Marked
+from notebook_marking.runs import Run
+from notebook_marking.submissions import Submission
+
+CANVAS = """\
+Student,ID,SIS User ID,SIS Login ID,Section,Exercise 5.8.1 (4412),Exercise 5.8.10 (4413),Final Score
+"    Points Possible",,,,,13,9,(read only)
+"Last01, Ada",101,u1,ada@school.example,S1,,7,
+"Last02, Bo Jörg",102,u2,bo@school.example,S1,,,
+"Last03, Cy",103,u3,cy@school.example,S1,3,,
+"""
+MOODLE = """\
+\ufeffIdentifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (submission)
+Participant 301,Ada Last01,ada@school.example,Submitted for grading,,13.00,"Thursday, 5 March 2026"
+Participant 302,Bo Jörg Last02,bo@school.example,Submitted for grading,-,13.00,"Friday, 6 March 2026"
+Participant 303,Cy Last03,cy@school.example,No submission,3,13.00,-
+"""
+REPORT = """\
+First name;Last name;ID number;Assignment: 5.8.1 (Real)
+Ada;Last01;s1;-
+Bo Jörg;Last02;s2;-
+Cy;Last03;s3;3
+"""
+
+
+def one(student, points, *, name="", ids=(), exercise="5.8.1"):
+    marks = (Mark("a", "x", 2.5, 5, "right"), Mark("a", "y", points, 8, "right" if points else "review"))
+    submission = Submission(student, exercise, "x.ipynb", name=name, ids=ids)
+    return Marked(submission, Run("finished", {}), marks)
+
+
+def filled(tmp_path, text, classes):
+    path = tmp_path / "export.csv"
+    path.write_text(text, encoding="utf-8")
+    found, missing = gradebooks.fill(path, classes)
+    return list(csv.reader(io.StringIO(found), delimiter=";" if ";" in text else ",")), missing
+
+
+@pytest.mark.parametrize(("text", "column"), [(CANVAS, 5), (MOODLE, 4), (REPORT, 3)])
+@pytest.mark.parametrize("known", ["roster", "system"])
+def test_points_come_into_their_cells_and_nothing_else_changes(tmp_path, text, column, known):
+    if known == "roster":
+        classes = [
+            one("student01", 4.0, name="Ada Last01", ids=("student01", "101", "ada@school.example")),
+            one("student02", 0.5, name="Last02, Bo Jörg"),
+        ]
+    else:
+        classes = [one("last01ada", 4.0, ids=None), one("Bo Jörg Last02", 0.5, ids=None)]
+    before = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";" if ";" in text else ","))
+    after, missing = filled(tmp_path, text, classes)
+    first = next(i for i, row in enumerate(before) if "Last01" in " ".join(row))
+    before[first][column], before[first + 1][column] = "6.5", "3"
+    assert after == before
+    assert missing == []
+
+
+def test_who_waits_for_a_human_has_no_points_yet_and_who_is_not_there_is_named(tmp_path):
+    table, missing = filled(tmp_path, CANVAS, [one("u1", None), one("zoe", 4.0)])
+    assert table[2][5] == ""
+    assert missing == ["zoe"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a,b\n1,2\n", ":1: no column says who is who"),
+        (CANVAS.replace("5.8.1 (", "One ("), ":1: no column is for exercise 5.8.1"),
+    ],
+)
+def test_another_table_is_refused(tmp_path, text, fault):
+    with pytest.raises(ValueError, match=fault):
+        filled(tmp_path, text, [one("u1", 1.0)])

@@ -1,0 +1,83 @@
+"""What a class gets has nothing by which it could be marked, and links to its own repository only."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from notebook_marking import review
+from notebook_marking.course import Course
+from notebook_marking.rosters import plain_name
+from tooling.scripts import student_copy
+
+ROOT = Path(__file__).resolve().parents[2]
+COURSE = Course.read(ROOT)
+OWN = "https://github.com/school01/class01"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("class") / "copy"
+    student_copy.copy(ROOT, out, OWN)
+    return out
+
+
+@pytest.fixture(scope="module")
+def texts(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_it_has_what_a_class_needs(texts):
+    for name in ("exercises/shrinkage-arithmetic.md", "chapters/recap.md", "support/exercises/__init__.py"):
+        assert name in texts
+    for name in ("Makefile", "requirements.txt", ".python-version", "tooling/scripts/setup.sh"):
+        assert name in texts
+
+
+def test_it_has_no_solution_key_test_or_history(texts):
+    for name in texts:
+        assert not re.search(r"(^|/)(\.git|tests|solutions|keys|answers)/", name), name
+        assert not re.match(r"INSTRUCTORS|CONTRIBUTING", name), name
+
+
+def test_no_key_and_no_model_answer_is_in_it(texts):
+    everything = [plain_name(content.decode("utf-8", "replace")) for content in texts.values()]
+    wanted = [path.read_text("utf-8") for path in COURSE.keys.glob("*.py")]
+    wanted += [
+        text
+        for scheme in COURSE.schemes.values()
+        for text in review.model_answers(COURSE.page(scheme)).values()
+    ]
+    wanted += [
+        criterion.criterion
+        for scheme in COURSE.schemes.values()
+        for _, answer in scheme.entries()
+        for criterion in getattr(answer, "rubric", ())
+    ]
+    wanted = [text for text in map(plain_name, wanted) if len(text) > 40]
+    assert len(wanted) > 40
+    for text in wanted:
+        assert not any(text in content for content in everything), text[:80]
+        assert len(text) < 200 or not any(text[100:200] in content for content in everything), text[:80]
+
+
+def test_it_cannot_mark(folder):
+    with pytest.raises(ValueError, match="give a folder inside the course"):
+        Course.read(folder)
+
+
+def test_its_links_lead_to_its_own_repository(texts):
+    old = "partial-pooling/partial-pooling-book"
+    assert [name for name, content in texts.items() if old.encode() in content] == []
+    assert OWN in texts["_config.yml"].decode()
+    assert "mybinder.org/v2/gh/school01/class01/main" in texts["README.md"].decode()
+
+
+def test_nothing_is_written_over(tmp_path):
+    (tmp_path / "x").touch()
+    words = ["make", "-s", "student-copy", f"OUT={tmp_path}"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "is there already: give a new folder" in done.stderr

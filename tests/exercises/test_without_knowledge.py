@@ -1,0 +1,140 @@
+"""What one gets for nothing: answers that need no knowledge, handed in under many ids.
+
+The numbers of ids are what a minute of computing allows; `python tests/exercises/test_without_knowledge.py`
+takes 200 of each exercise.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from notebook_marking import marking
+from notebook_marking.course import Course
+from notebook_marking.scheme import Choice, Posterior, Text
+from support.exercises import personal
+
+COURSE = Course.read(Path(__file__).parents[2])
+IDS = {"5.8.1": 100, "5.8.2": 20, "5.8.3": 8, "5.8.4": 20, "5.8.5": 8, "5.8.6": 15, "5.8.7": 3}
+IDS["try-unequal-regions"] = 3
+MOST = 0.05
+# The same for everybody, and worth a point: whoever gives it has worked it out, or read it.
+COMMON = {"a.log_determinant"}
+
+
+@cache
+def key_of(exercise, student):
+    return COURSE.key(COURSE.schemes[exercise].page, personal.data(exercise, student))
+
+
+def asked(exercise):
+    """Return the answers that a machine marks."""
+    entries = COURSE.schemes[exercise].entries()
+    return {name: answer for name, answer in entries if not isinstance(answer, Text)}
+
+
+def shares(exercise, strategies, count):
+    """For each strategy, the mean share of the points, and that of each mark."""
+    scheme, got = COURSE.schemes[exercise], {name: {} for name in strategies}
+    for number in range(count):
+        student = f"student{number:03}"
+        for strategy, values in strategies.items():
+            parts = {}
+            for name, value in values.items():
+                part, short = name.split(".")
+                parts.setdefault(part, {})[short] = value
+            content = {"exercise": exercise, "student": student, "parts": parts}
+            run = SimpleNamespace(answers=content, status="finished", remarks=())
+            marked = marking.mark(SimpleNamespace(student=student, problem=""), run, scheme, COURSE)
+            assert not any("recorded in a form" in mark.reason for mark in marked.marks)
+            for mark in marked.marks:
+                name = f"{mark.part}.{mark.name}"
+                share = (mark.points or 0) / scheme.out_of / count
+                got[strategy][name] = got[strategy].get(name, 0) + share
+    return got
+
+
+def forged(answer, posterior):
+    """Summary of no sample at all: the moments of another posterior, with the largest errors allowed."""
+    quantities, ess = {}, answer.needs.ess * 1.001
+    for name in answer.of:
+        mean, sd = (np.asarray(getattr(posterior[name], which)()) for which in ("mean", "sd"))
+        size = np.ones_like(sd)
+        numbers = {"mean": mean, "sd": sd, "r_hat": size, "ess_bulk": ess * size, "ess_tail": ess * size}
+        numbers |= {"mcse_mean": sd / ess**0.5, "mcse_sd": sd / ess**0.5}
+        quantities[name] = {which: number.tolist() for which, number in numbers.items()}
+    divergences = answer.needs.divergences_at_least or 0
+    return {"chains": 4, "draws": 2000, "divergences": divergences, "quantities": quantities}
+
+
+def of_the_text(exercise):
+    """What is right for the data of the text: the published solution."""
+    found = {}
+    for name, answer in asked(exercise).items():
+        value = key_of(exercise, "")[name].value
+        if isinstance(answer, Posterior):
+            found[name] = forged(answer, value)
+        elif isinstance(answer, Choice):
+            found[name] = value if isinstance(value, str) else value[0]
+        elif name not in COMMON:
+            found[name] = np.asarray(value, float).tolist()
+    return found
+
+
+def constant(exercise, number, option):
+    """The same number everywhere, as near to it as the range allows, and the same option."""
+    found = {}
+    for name, answer in asked(exercise).items():
+        if isinstance(answer, Choice):
+            found[name] = answer.options[option % len(answer.options)]
+        elif not isinstance(answer, Posterior):
+            value = np.full(answer.shape, float(np.clip(number, *answer.range)))
+            found[name] = [value[0], value[0] + 1e-6] if answer.kind == "interval" else value.tolist()
+    return found
+
+
+def strategies(exercise):
+    """Answers that nobody has to work out."""
+    pairs = ((1, 0), (8, 1), (0, 2), (0.5, 3))
+    return {"published": of_the_text(exercise)} | {pair: constant(exercise, *pair) for pair in pairs}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", IDS)
+def test_the_published_solution_and_constants_get_next_to_nothing_under_other_ids(exercise):
+    for strategy, got in shares(exercise, strategies(exercise), IDS[exercise]).items():
+        earned = {name: round(share, 3) for name, share in got.items() if share > 0.002}
+        assert sum(got.values()) <= MOST, (strategy, earned)
+
+
+@pytest.mark.parametrize("student", ["student001", "student002"])
+def test_zero_a_wrong_sign_or_a_fraction_is_no_percentage(student):
+    """The student's own widths say exactly by how many per cent one is narrower."""
+    key = key_of("5.8.3", student)
+    widths = {name: float(key[f"c.{name}"].value) for name in ("width_hierarchical", "width_no_pooling")}
+    right = float(key["c.reduction"].value)
+    assert abs(right) > 1.5  # else they would be one number
+    for given, state in ((right, "right"), (-right, "wrong"), (0.0, "wrong"), (right / 100, "wrong")):
+        content = {"exercise": "5.8.3", "student": student, "parts": {"c": widths | {"reduction": given}}}
+        run = SimpleNamespace(answers=content, status="finished", remarks=())
+        submission = SimpleNamespace(student=student, problem="")
+        marks = marking.mark(submission, run, COURSE.schemes["5.8.3"], COURSE).marks
+        states = {mark.name: mark.state for mark in marks if mark.part == "c"}
+        assert states == {"width_hierarchical": "right", "width_no_pooling": "right", "reduction": state}
+
+
+def test_noise_alone_could_explain_the_reports_of_every_student():
+    """So tau may be small, as the exercises say: the centred fit has its funnel."""
+    for number in range(200):
+        effect, error = personal.data("5.8.2", f"student{number:03}")[""]
+        middle = np.average(effect, weights=error**-2)
+        assert float((((effect - middle) / error) ** 2).sum()) < effect.size
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or IDS:
+        found = shares(name, strategies(name), 200)
+        print(name, {strategy: round(sum(got.values()), 3) for strategy, got in found.items()}, flush=True)
