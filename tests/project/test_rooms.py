@@ -52,7 +52,7 @@ ROOMS = {
         audit.sensitivity audit.claims audit.tables audit.calibration
         explorers.explorer explorers.[a-z]* explorers.__init__
         live.__init__ live.assemble live.inside.* live.stand_ins.*
-        scripts.* extensions.* benchmarks.*""",
+        scripts.build scripts.* extensions.* benchmarks.*""",
     ),
 }
 # What pages import of the book.
