@@ -364,7 +364,8 @@ def _mark_value(part, name, answer, answers, keys, earlier):
         return Mark(part, name, answer.out_of, answer.out_of, "right")
     mistake = _mistake(answer, given, key)
     if mistake:
-        wrong = f"{wrong}; this is what one gets by {mistake}"
+        # Numbers that a misunderstanding leaves as they are show no knowledge.
+        share, wrong = 0.0, f"{wrong}; this is what one gets by {mistake}"
     return Mark(part, name, share * answer.out_of, answer.out_of, "partly" if share else "wrong", wrong)
 
 
