@@ -1,6 +1,7 @@
 """Sentences of the book that can be checked: each is quoted by the test that computes what it asserts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 from statements import ROOT, plain, stated, states
@@ -8,7 +9,7 @@ from statements import ROOT, plain, stated, states
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
-from tooling.audit import runs
+from tooling.audit import runs, tables
 from tooling.explorers.prior import overlap
 
 SCHOOLS = datasets.eight_schools()
@@ -24,6 +25,12 @@ def posterior():
 @pytest.mark.parametrize(("page", "words", "test"), stated())
 def test_what_a_test_checks_still_stands_on_its_page(page, words, test):
     assert plain(words) in plain((ROOT / page).read_text("utf-8")), test
+
+
+def test_the_audit_lists_what_tests_check():
+    """When it does not: .venv/bin/python tests/helpers/statements.py."""
+    listed = pd.read_csv(tables.STATEMENTS).itertuples(index=False)
+    assert [tuple(row) for row in listed] == [(page, plain(words), test) for page, words, test in stated()]
 
 
 def test_words_that_are_not_there_are_missed():

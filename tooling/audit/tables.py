@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from docutils.nodes import make_id
@@ -13,6 +13,8 @@ from tooling.audit import claims, numbers
 
 # Entries are linked from the folder of the audit's own page.
 FOLDER = PurePosixPath("chapters")
+# Sentences of the book and the tests that check them, as these quote them: tests/helpers/statements.py.
+STATEMENTS = Path(__file__).parent / "data" / "statements.csv"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,47 @@ def claim_table(*, solutions: bool = True) -> Table:
         verdicts=claims.VERDICTS,
         example="funnel",
         unit="claims",
+    )
+
+
+def statement_table(*, solutions: bool = True) -> Table:
+    """Sentences of the book that a test checks, with what the test is about.
+
+    Parameters
+    ----------
+    solutions : bool
+        Whether to list what belongs to the solutions, which a class must not see.
+
+    Returns
+    -------
+    Table
+
+    Examples
+    --------
+    >>> print(statement_table())  # doctest: +SKIP
+    27 statements
+    """
+    entries = [
+        {
+            "id": f"statements-{PurePosixPath(page).stem}",
+            "title": page.removesuffix(".md"),
+            "link": link(page).removesuffix("#"),
+            "rows": [
+                (row.words, row.test.removeprefix("test_").replace("_", " "), "checked") for row in rows
+            ],
+        }
+        for page, rows in (
+            (page, list(group.itertuples()))
+            for page, group in _rows(pd.read_csv(STATEMENTS), solutions).groupby("page", sort=True)
+        )
+    ]
+    return _table(
+        entries,
+        caption="Statements of the book",
+        columns=("statement", "what is computed", "verdict"),
+        verdicts=("checked",),
+        example="schools",
+        unit="statements",
     )
 
 
