@@ -305,7 +305,7 @@
         const printed = this.element.querySelector(".cell_output");
         this.caption = printed?.querySelector("figcaption")?.cloneNode(true);
         if (this.caption) this.own.append(Object.assign(this.caption, { id: "" }));
-        printed?.classList.add("live-replaced");
+        if (!printed?.querySelector(".explorer")) printed?.classList.add("live-replaced");
         (printed ?? this.element.lastElementChild).after(this.own);
       }
       this.own.insertBefore(node, this.caption ?? null);
@@ -334,8 +334,8 @@
   }
 
   function rendered(data, cell) {
-    const chart = Object.keys(data).find((kind) => kind.startsWith("application/vnd.vega"));
-    if (chart && window.vegaEmbed) return explorer(data[chart]);
+    const chart = Object.keys(data).some((kind) => kind.startsWith("application/vnd.vega"));
+    if (chart) return make("p", "live-note", "The chart with its controls is the printed one; it is not drawn anew.");
     const image = ["image/png", "image/jpeg"].find((kind) => kind in data);
     const output = make("div", "output");
     if (data["text/html"]) {
@@ -350,31 +350,6 @@
       picture.alt = `Drawn by your run. As printed: ${header?.alt ?? "see the caption"}`;
     } else output.append(make("pre", "live-text", data["text/plain"]));
     return output;
-  }
-
-  // A chart with its controls; the printed explorer's script does the rest.
-  function explorer(spec) {
-    const { name, numbers } = spec.usermeta.explorer;
-    const made = make("div", "explorer");
-    made.id = `explorer-${name}-live`;
-    made.innerHTML = `<div class="explorer-controls"></div><div class="explorer-chart"></div>
-      <details class="explorer-numbers"><summary>The numbers as a table</summary>
-      <div class="explorer-scroll" tabindex="0" role="region" aria-label="The numbers of the explorer"><table>
-      <thead><tr></tr></thead><tbody></tbody></table></div></details><script type="application/json"></script>`;
-    for (const [, head] of numbers) {
-      made.querySelector("thead tr").append(Object.assign(make("th", "", head), { scope: "col" }));
-    }
-    setTimeout(() => embed(made, spec)); // once it is in the page
-    return made;
-  }
-
-  // What Vega-Lite compiles to is what the script of the explorers takes.
-  async function embed(made, spec) {
-    const first = await vegaEmbed(document.createElement("div"), spec, { mode: "vega-lite", actions: false });
-    first.finalize();
-    const vega = { ...first.vgSpec, usermeta: { explorer: { ...spec.usermeta.explorer, link: false } } };
-    made.querySelector("script").textContent = JSON.stringify(vega);
-    await window.startExplorer(made);
   }
 
   function make(name, classes = "", text = "") {

@@ -2,13 +2,13 @@
 "use strict";
 
 for (const explorer of document.querySelectorAll("div.explorer")) {
-  startExplorer(explorer).catch((error) => {
+  start(explorer).catch((error) => {
     explorer.classList.remove("explorer-runs");
     throw error; // the picture stays, and the console says why
   });
 }
 
-async function startExplorer(explorer) {
+async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
   const { name, numbers, link } = spec.usermeta.explorer;
   const settings = spec.signals.filter((signal) => signal.bind).map((signal) => signal.name);
