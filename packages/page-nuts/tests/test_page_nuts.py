@@ -10,6 +10,8 @@ from scipy import special, stats
 import page_nuts
 from page_nuts import engine
 
+pytestmark = pytest.mark.slow  # PyTensor works out each model's graph
+
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
 ERRORS = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 GROUP = np.array([0, 0, 1, 2, 2, 2])
