@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_its_links_lead_to_its_own_repository(texts):
 
 def test_nothing_is_written_over(tmp_path):
     (tmp_path / "x").touch()
-    words = ["make", "-s", "student-copy", f"OUT={tmp_path}"]
+    words = [sys.executable, ROOT / "tooling/scripts/student_copy.py", tmp_path]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "is there already: give a new folder" in done.stderr
