@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book pdf page serve lab exercises expect grade student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
+.PHONY: help calibration setup book pdf page serve lab exercises expect grade student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ test-live: setup  ## run every cell of every page in Chromium
 
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
 	@$(PYTHON) tooling/scripts/study.py
+
+calibration: setup  ## fit every model to data of its own, and hold it against its exact posterior (half an hour)
+	@$(PYTHON) tooling/scripts/calibration.py
 
 bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
 	@$(PYTHON) tooling/scripts/bench.py

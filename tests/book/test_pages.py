@@ -24,6 +24,7 @@ NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 # Every output that the source prints below its code, by its group in the audit.
 PRINTED_BY_THE_SOURCE = {
     "example-shrinkage",
+    "eight-schools-data",
     "eight-schools-summary",
     "eight-schools-diagnostics",
     "eight-schools-predictive",

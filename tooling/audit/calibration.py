@@ -7,9 +7,10 @@ sampled ones, and holds these against the exact ones. ``make calibration`` does 
 results in ``data/``, which `recorded` reads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
 from typing import Any
 
 import arviz as az
@@ -30,7 +31,10 @@ from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRI
 RANKED = 99
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.90, "progress_bar": False}
 OUTCOME = "outcome"
-SEED = 58
+SEED, FAULT_SEED = 58, 581
+# Data sets of each model in the recorded study; the survey's sampler is slow where alpha is small.
+SETS = {"schools_centred": 200, "schools_noncentred": 200, "survey_hierarchical": 4}
+USUAL_SETS = 40
 _EXAM = {"mu": stats.norm(50, 25), "sigma": stats.halfnorm(scale=15)}
 
 
@@ -289,7 +293,8 @@ def sampled_places(
     Returns
     -------
     pandas.DataFrame
-        One row per data set and quantity: ``set``; ``quantity``; ``place`` of the true value among `RANKED`
+        One row per data set and quantity that is `watched`: ``set``; ``quantity``; ``place`` of the true
+        value among `RANKED`
         draws (its rank as a probability); ``exact_place`` in the exact posterior; ``shift`` of the sampled
         mean from the exact one, in exact sds; its Monte Carlo standard error ``mcse``, as ArviZ finds it, in
         the same unit; and ``divergences`` of the fit.
@@ -336,7 +341,8 @@ def _held(fit, truth, marginals):
     below = _named((ranked < _like(ranked, truth)).sum("sample"))
     divergences = int(fit["sample_stats"]["diverging"].sum())
     rows = {}
-    for name, marginal in marginals.items():
+    for name in watched(marginals):
+        marginal = marginals[name]
         sd = marginal.sd()
         rows[name] = {
             "place": (below[name] + 0.5) / (RANKED + 1),
@@ -346,6 +352,28 @@ def _held(fit, truth, marginals):
             "divergences": divergences,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
+
+
+def watched(names: Iterable[str]) -> list[str]:
+    """Scalars, and of each array the first entry.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> watched(["mu", "theta[A]", "theta[B]"])
+    ['mu', 'theta[A]']
+    """
+    first = {}
+    for name in names:
+        first.setdefault(name.partition("[")[0], name)
+    return list(first.values())
 
 
 def _like(draws, truth):
@@ -361,3 +389,169 @@ def _like(draws, truth):
         else:
             found[name] = xr.full_like(one, np.nan)
     return xr.Dataset(found)
+
+
+# How many data sets it takes -------------------------------------------------------------------
+
+LEVEL, POWER = 0.05, 0.9
+SIZES = (1, 2, 3, 5, 10, 15, 25, 50, 75, 100, 150, 200, 300, 400, 600, 800)
+
+
+def ranks_notice(places: pd.DataFrame) -> bool:
+    """Whether classic calibration rejects: Kolmogorov and Smirnov's test of each quantity, by Bonferroni.
+
+    Parameters
+    ----------
+    places : pandas.DataFrame
+        One row per data set, one column per quantity.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> grid = (np.arange(100) + 0.5) / 100
+    >>> ranks_notice(pd.DataFrame({"tau": grid})), ranks_notice(pd.DataFrame({"tau": grid**2}))
+    (False, True)
+    """
+    smallest = min(stats.kstest(column, "uniform").pvalue for _, column in places.items())
+    return bool(smallest < LEVEL / places.shape[1])
+
+
+def distances_notice(z: pd.DataFrame) -> bool:
+    """Whether sampled means lie too far from exact ones: a chi-square test of each quantity, by Bonferroni.
+
+    Parameters
+    ----------
+    z : pandas.DataFrame
+        Distances in Monte Carlo standard errors: one row per data set, one column per quantity.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> distances_notice(pd.DataFrame({"tau": [0.5, -1.2]})), distances_notice(pd.DataFrame({"tau": [4.0]}))
+    (False, True)
+    """
+    smallest = stats.chi2(len(z)).sf(np.square(z).sum().max())
+    return bool(smallest < LEVEL / z.shape[1])
+
+
+def sets_needed(notices: Callable[[pd.DataFrame], bool], table: pd.DataFrame, *, seed: int = SEED) -> float:
+    """Smallest number of data sets with which a test notices a fault in nine of ten studies.
+
+    Parameters
+    ----------
+    notices : callable
+        `ranks_notice` or `distances_notice`.
+    table : pandas.DataFrame
+        What it takes, for many data sets, of which studies are drawn at random.
+    seed : int
+
+    Returns
+    -------
+    float
+        One of `SIZES`; infinite where none that is at most half of the data sets is enough.
+
+    Examples
+    --------
+    >>> sets_needed(distances_notice, pd.DataFrame({"tau": np.full(100, 5.0)}))
+    1.0
+    """
+    rng = np.random.default_rng(seed)
+    for size in SIZES:
+        if size > len(table) / 2:
+            break
+        studies = [notices(table.iloc[rng.choice(len(table), size, replace=False)]) for _ in range(100)]
+        if np.mean(studies) >= POWER:
+            return float(size)
+    return np.inf
+
+
+def faults(sets: int = 1000, *, ess: int = 400, seed: int = FAULT_SEED) -> pd.DataFrame:
+    """How many data sets each fault takes, by ranks and by distances from the exact posterior.
+
+    The faults are those of exact posteriors, so that nothing but the fault is wrong. The sampled mean of a
+    fit with `ess` effective draws is theirs plus Normal noise.
+
+    Parameters
+    ----------
+    sets : int
+        Simulated data sets.
+    ess : int
+        Effective draws of a fit.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by fault: ``ranks`` and ``distances``, numbers of data sets; the mean ``shift`` of the
+        posterior mean of tau, in its sds.
+    """
+    case = CASES["schools_noncentred"]
+    pairs = simulate(case, sets, seed=seed)
+    rng = np.random.default_rng(seed)
+    right = [_moments(case.solve(data)) for _, data in pairs]
+    rows = {}
+    for name, solve in FAULTS.items():
+        places, z, shifts = [], [], []
+        for (truth, data), moments in zip(pairs, right, strict=True):
+            marginals = solve(data)
+            places.append({one: marginals[one].cdf(truth[one]) for one in moments})
+            shift = {one: (marginals[one].mean() - mean) / sd for one, (mean, sd) in moments.items()}
+            noise = {one: rng.normal(0, marginals[one].sd() / sd) for one, (_, sd) in moments.items()}
+            z.append({one: shift[one] * np.sqrt(ess) + noise[one] for one in moments})
+            shifts.append(shift["tau"])
+        rows[name] = {
+            "ranks": sets_needed(ranks_notice, pd.DataFrame(places)),
+            "distances": sets_needed(distances_notice, pd.DataFrame(z)),
+            "shift": np.mean(shifts),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("fault")
+
+
+def _moments(marginals):
+    """Mean and sd of what is watched."""
+    return {name: (marginals[name].mean(), marginals[name].sd()) for name in watched(marginals)}
+
+
+# What was recorded -----------------------------------------------------------------------------
+
+
+@cache
+def _read(name):
+    with (files("tooling.audit") / "data" / name).open(encoding="utf8") as file:
+        return pd.read_csv(file)
+
+
+def recorded() -> pd.DataFrame:
+    """Read the recorded fits: ``model`` and the columns of `sampled_places`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> set(recorded()["model"]) == set(CASES)
+    True
+    """
+    return _read("calibration.csv").copy()
+
+
+def recorded_faults() -> pd.DataFrame:
+    """Read what `faults` gave.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> list(recorded_faults().index) == list(FAULTS)
+    True
+    """
+    return _read("faults.csv").set_index("fault")

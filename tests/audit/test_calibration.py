@@ -1,0 +1,120 @@
+"""Calibration: what it must find, what it must not, and that the recorded study is what the code gives."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from support import models
+from tooling.audit import calibration
+from tooling.audit.calibration import CASES, FAULTS, distances_notice, ranks_notice, sets_needed, simulate
+
+
+def test_every_model_of_the_book_is_covered():
+    builders = {
+        name for name, one in inspect.getmembers(models, inspect.isfunction) if not name.startswith("_")
+    }
+    assert set(CASES) == builders
+    assert all(case.build is getattr(models, name) for name, case in CASES.items())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_makes_data_in_the_form_of_its_design(name):
+    case = CASES[name]
+    (truth, data), _ = simulate(case, 2)
+    design = case.design()
+    assert data[case.outcome].sizes == design[case.outcome].sizes
+    assert not data[case.outcome].equals(design[case.outcome])
+    assert set(case.solve(data)) <= set(truth)
+
+
+# Few data sets where a posterior takes long; gross faults show all the same.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_exact_posteriors_are_calibrated(name):
+    sets = {"hospitals_hierarchical": 8, "survey_hierarchical": 12, "instructors_partial": 20}.get(name, 60)
+    places = calibration.exact_places(simulate(CASES[name], sets, seed=3), CASES[name].solve)
+    # All quantities and models together: once in a thousand runs of this file.
+    smallest = min(stats.kstest(column, "uniform").pvalue for _, column in places.items())
+    assert smallest > 1e-3 / len(CASES) / places.shape[1]
+
+
+@pytest.mark.slow
+def test_a_wrong_prior_is_found_and_the_right_one_is_not():
+    case = CASES["schools_noncentred"]
+    pairs = simulate(case, 100, seed=3)
+    right = calibration.exact_places(pairs, case.solve)[["mu", "tau"]]
+    wrong = calibration.exact_places(pairs, FAULTS["half-Normal(5) for 10"])[["mu", "tau"]]
+    assert not ranks_notice(right)
+    assert ranks_notice(wrong)
+
+
+def test_the_jacobian_of_the_square_makes_a_rayleigh_prior():
+    """Who takes the half-Normal density of tau for that of v = tau² has a density of tau times 2 tau."""
+    tau = np.linspace(0.5, 30, 60)
+    left_out = stats.halfnorm(scale=10).pdf(tau) * 2 * tau
+    ratio = left_out / stats.rayleigh(scale=10).pdf(tau)
+    assert ratio == pytest.approx(np.full(60, ratio[0]))
+
+
+def test_ranks_take_more_data_sets_than_distances_by_the_effective_draws():
+    """A shift of 0.2 sds, seen through the true value (error 1) and through a mean of 400 draws (0.05)."""
+    rng = np.random.default_rng(1)
+    places = pd.DataFrame({"a": stats.norm.cdf(rng.normal(0.2, 1, 2000))})
+    z = pd.DataFrame({"a": rng.normal(0.2 * 20, 1, 2000)})
+    assert sets_needed(ranks_notice, places) >= 100
+    assert sets_needed(distances_notice, z) == 1
+    fair = pd.DataFrame({"a": rng.normal(0, 1, 2000)})
+    assert np.isinf(sets_needed(distances_notice, fair))
+
+
+# The recorded study --------------------------------------------------------------------------
+
+
+def test_the_recorded_study_has_every_model_and_fault():
+    recorded = calibration.recorded()
+    sets = recorded.groupby("model")["set"].nunique().to_dict()
+    assert sets == {name: calibration.SETS.get(name, calibration.USUAL_SETS) for name in CASES}
+    assert list(calibration.recorded_faults().index) == list(FAULTS)
+    path = calibration.files("tooling.audit") / "data" / "calibration.yaml"
+    assert set(yaml.safe_load(path.read_text("utf8"))) >= {"when", "versions", "machine", "note"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["schools_noncentred", "instructors_complete", "hospitals_none"])
+def test_recorded_places_in_exact_posteriors_are_those_found_again(name):
+    case = CASES[name]
+    pairs = simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))[:2]
+    again = calibration.exact_places(pairs, case.solve)
+    recorded = calibration.recorded().query("model == @name and set < 2")
+    for row in recorded.itertuples():
+        assert again.loc[row.set, row.quantity] == pytest.approx(row.exact_place, rel=1e-3)
+
+
+@pytest.mark.sampling
+def test_a_recorded_fit_made_again_is_like_it():
+    case = CASES["schools_noncentred"]
+    pairs = simulate(case, calibration.SETS["schools_noncentred"])[:2]
+    again = calibration.sampled_places(case, pairs)
+    recorded = calibration.recorded().query("model == 'schools_noncentred' and set < 2")
+    assert list(again["quantity"]) == list(recorded["quantity"])
+    # Two Monte Carlo errors, and ranks among 99 draws.
+    apart = again["shift"].to_numpy() - recorded["shift"].to_numpy()
+    assert (np.abs(apart) < 5 * np.hypot(again["mcse"], recorded["mcse"].to_numpy())).all()
+    assert np.abs(again["place"].to_numpy() - recorded["place"].to_numpy()).max() < 0.3
+
+
+def test_the_distances_of_all_but_the_centred_form_are_those_of_a_right_sampler():
+    recorded = calibration.recorded()
+    z = recorded["shift"] / recorded["mcse"]
+    mean_square = (z**2).groupby([recorded["model"], recorded["quantity"]]).agg(["mean", "size"])
+    for (model, quantity), row in mean_square.iterrows():
+        # ArviZ's errors are estimates themselves; a fifth is allowed for that.
+        limit = 1.2**2 * stats.chi2(row["size"]).isf(1e-4) / row["size"]
+        if (model, quantity) == ("schools_centred", "tau"):
+            assert row["mean"] > 2 * limit
+        elif model != "schools_centred":
+            assert row["mean"] < limit, (model, quantity)

@@ -1,0 +1,81 @@
+"""What the page on calibration says of its own."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
+from tooling.audit import calibration
+
+ERROR = datasets.eight_schools()["standard_error"].values
+
+
+@states(
+    "chapters/calibration.md",
+    "So if someone hands us a posterior, the true value must lie in it like a draw from it",
+)
+@states("chapters/calibration.md", "A sampler returns the prior for every data set, whatever the data are.")
+def test_right_posteriors_and_the_prior_both_pass():
+    """One group, where everything is closed: theta Normal(0, 1), y Normal(theta, 1)."""
+    rng = np.random.default_rng(1)
+    theta = rng.normal(size=20_000)
+    y = rng.normal(theta)
+    for place in (stats.norm(y / 2, np.sqrt(0.5)).cdf(theta), stats.norm.cdf(theta)):
+        assert stats.kstest(place, "uniform").pvalue > 1e-3
+    assert stats.kstest(stats.norm(y / 2, 0.6).cdf(theta), "uniform").pvalue < 1e-6
+
+
+@states(
+    "chapters/calibration.md",
+    "To find a shift of a given size, ranks need about ESS times as many data sets.",
+)
+@states("chapters/calibration.md", "It is half of the shift only for $S = 4/\\text{shift}^2$.")
+def test_what_a_shift_takes():
+    """A z-test on as many true values as there are draws in all fits sees as much as one on their means."""
+    shift, ess = 0.1, 400
+    assert 1 / np.sqrt(4 / shift**2) == pytest.approx(shift / 2)
+    for sets in (1, 4, 16):
+        by_distance = shift * np.sqrt(ess) * np.sqrt(sets)
+        by_truth = shift * np.sqrt(ess * sets)
+        assert by_distance == pytest.approx(by_truth)
+
+
+@states(
+    "chapters/calibration.md",
+    "where variances are taken for standard deviations, each posterior is nearly the prior",
+)
+@states(
+    "chapters/calibration.md",
+    "It takes away most of the posterior near zero, by far more than the centred form does.",
+)
+def test_what_two_of_the_faults_do():
+    schools = datasets.eight_schools()
+    vague = exact.normal(schools["effect"], ERROR**2, mu=MU_PRIOR, tau=TAU_PRIOR)
+    grid = np.linspace(0, 40, 401)
+    overlap = np.trapezoid(np.minimum(vague["tau"].pdf(grid), TAU_PRIOR.pdf(grid)), grid)
+    assert overlap > 0.97
+    right = calibration.solve_schools(schools)["tau"].cdf(1.0)
+    left_out = calibration.FAULTS["Jacobian of tau² left out"](schools)["tau"].cdf(1.0)
+    assert left_out < right / 4
+
+
+@states(
+    "chapters/calibration.md",
+    "The centred form misses the neck of the funnel and so makes $\\tau$ a little too large in most fits",
+)
+def test_the_centred_form_is_shifted_up():
+    taus = calibration.recorded().query("model == 'schools_centred' and quantity == 'tau'")
+    assert (taus["shift"] > 0).mean() > 0.6
+    assert taus["shift"].mean() > 4 * taus["shift"].std() / np.sqrt(len(taus))
+
+
+@states("chapters/calibration.md", "which should be 1. One model stands out")
+def test_one_model_stands_out():
+    recorded = calibration.recorded()
+    z = recorded["shift"] / recorded["mcse"]
+    distance = np.sqrt((z**2).groupby(recorded["model"]).mean())
+    assert distance.idxmax() == "schools_centred"
+    assert distance.drop("schools_centred").max() < 1.3 < distance["schools_centred"]
