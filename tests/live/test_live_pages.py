@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 MOST_MILLISECONDS = 600_000  # of a busy machine
 # Runs the cells of a page one after another, as the page's own script does.
-RUN_ALL = """
+RUN_ALL = r"""
 async ([folder, cells]) => {
   const worker = new Worker("../live/worker.js", { type: "module" });
   const ask = (question, show) => new Promise((resolve, reject) => {
