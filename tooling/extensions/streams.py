@@ -1,4 +1,4 @@
-"""Show what a cell prints as it was printed, and as the tests compare it.
+"""Show what a cell prints as it was printed, and as the tests compare it; what it tells them is not shown.
 
 A kernel sends the text in pieces, cut wherever it happened to be flushed. MyST-NB ends each piece with a
 line break of its own, and takes away blank lines.
@@ -6,18 +6,29 @@ line break of its own, and takes away blank lines.
 
 from myst_nb.core import render
 
+from myst_nbval.intervals import KIND
+
 
 def joined(outputs):
     """Join the pieces of each stream between two other outputs; stderr stands after stdout."""
     result, streams = [], {}
     for output in outputs:
         if output["output_type"] != "stream":
-            result, streams = [*result, *in_order(streams), output], {}
+            result, streams = [*result, *in_order(streams), shown(output)], {}
         elif output["name"] in streams:
             streams[output["name"]]["text"] += output["text"]
         else:
             streams[output["name"]] = output.copy()
     return [*result, *in_order(streams)]
+
+
+def shown(output):
+    """Return an output without what it would have the page's header state."""
+    if KIND not in output.get("data", {}):
+        return output
+    output = output.copy()
+    output["data"] = {kind: value for kind, value in output["data"].items() if kind != KIND}
+    return output
 
 
 def in_order(streams):
