@@ -16,6 +16,7 @@ CHAPTERS = {
     "loo-comparison": ("5.8.5",),
     "when-hierarchical": ("5.8.6",),
     "practical-considerations": ("practical considerations",),
+    "calibration": ("after practical considerations",),
     "bringing-together": ("bringing it together",),
 }
 

@@ -6,7 +6,7 @@ line break of its own, and takes away blank lines.
 
 from myst_nb.core import render
 
-from myst_nbval.intervals import KIND
+KIND = "application/vnd.myst-nbval.expect"
 
 
 def joined(outputs):
