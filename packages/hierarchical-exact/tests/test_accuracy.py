@@ -46,6 +46,7 @@ def test_a_posterior_above_its_tolerance_is_refused():
     assert levels == [1e-9, 1e-11, 1e-13]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", ["lam", "lam_new"])
 def test_rates_whose_error_is_too_large_are_refused(monkeypatch, quantity):
     estimate, levels = poisson_module._rate_error, []

@@ -268,6 +268,7 @@ def test_infinite_alpha_is_complete_pooling():
     np.testing.assert_allclose(y_rep.pdf(counts), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [2e3, 1e5, 1e6])
 def test_large_alpha_where_pi_follows_pi0_closely(alpha):
     table, baseline = np.array([[30, 70], [45, 55]]), (1.0, 1.0)
@@ -449,6 +450,7 @@ def test_very_large_counts_pin_each_region_down():
     assert ratio == pytest.approx(-3 * 2 * np.log(2), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_heavy_prior_tail_has_no_mean_but_quantiles():
     """Counts in proportion say only that alpha is large, and the prior decides how large."""
     table = [[20, 30], [40, 60]]
@@ -460,6 +462,7 @@ def test_heavy_prior_tail_has_no_mean_but_quantiles():
     assert np.isfinite(posterior["pi"].hdi(0.89)).all()
 
 
+@pytest.mark.slow
 def test_hdi_is_the_shortest_interval(survey):
     for name in ("pi0", "pi", "pi_new", "alpha"):
         marginal = survey[name]

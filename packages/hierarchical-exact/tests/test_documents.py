@@ -37,6 +37,7 @@ def own_model():
     return names, time.process_time() - started
 
 
+@pytest.mark.slow
 def test_the_readme_prints_what_it_says():
     names = {}
     for code, expected in zip(blocks("README.md"), blocks("README.md", "text"), strict=True):
@@ -62,6 +63,7 @@ def test_importing_loads_numpy_scipy_and_xarray_only():
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_how_to_s_model_takes_seconds(own_model):
     names, seconds = own_model
     assert seconds < 60  # five on a quiet machine; root finding on its distribution functions took 161
@@ -71,6 +73,7 @@ def test_the_how_to_s_model_takes_seconds(own_model):
     np.testing.assert_allclose(inside, 0.89, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_how_to_s_model_agrees_with_brute_force(own_model):
     y, n = np.array([0, 3, 9, 4]), np.array([5, 8, 20, 5])
     mean, concentration = stats.beta(2, 3), stats.gamma(3, scale=4)

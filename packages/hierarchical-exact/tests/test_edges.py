@@ -384,6 +384,7 @@ def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
         posterior["lam"].mean()
 
 
+@pytest.mark.slow
 def test_the_moment_of_one_group_is_refused_and_those_of_the_others_are_told():
     # With next to no exposure the sd of a rate is that of a new one, exp(Normal), cut off at 1e9.
     y, e = np.array([66.0, 152, 28, 0]), np.array([41.2, 84.5, 14.0, 1e-9])

@@ -92,6 +92,7 @@ def test_two_groups_agree_with_their_difference():
     assert two.best()[0] == pytest.approx(two.difference(0, 1).sf(0.0), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_groups_with_one_sigma_in_common():
     """Equal sizes and equal means: nobody is better, by symmetry."""
     y, group = [1, 2, 3, 3, 2, 1, 2, 1, 3.0], list("aaabbbccc")

@@ -54,6 +54,7 @@ def model(request):
     return posterior, posterior.sample(N, np.random.default_rng(58))
 
 
+@pytest.mark.slow
 def test_every_marginal_of_the_draws_is_the_exact_one(model):
     posterior, draws = model
     assert list(draws) == list(posterior)
@@ -103,6 +104,7 @@ def assert_zero_mean(draws):
     assert float(np.abs(z).max()) < LIMIT
 
 
+@pytest.mark.slow
 def test_shares_and_counts_go_together_as_they_should():
     """Dirichlet and Multinomial: E[pi | pi0, alpha, y] and the covariances of new counts given shares."""
     posterior = MODELS["dirichlet_multinomial"]()
@@ -132,6 +134,7 @@ def test_rates_and_counts_go_together_as_they_should():
     assert_zero_mean(draws["y_rep"] - e * draws["lam"])
 
 
+@pytest.mark.slow
 def test_extreme_rates_and_shares_are_drawn():
     """Nothing overflows: large counts, none at all, a population without spread, tiny concentrations."""
     rng = np.random.default_rng(8)

@@ -480,6 +480,7 @@ def test_bad_groups_are_named(arguments, message):
         exact.normal_groups(**arguments)
 
 
+@pytest.mark.slow
 def test_a_million_groups_recover_the_population():
     """Recovery within 4 standard errors at J = 100,000; the benchmark runs a million."""
     rng = np.random.default_rng(11)

@@ -258,6 +258,7 @@ def test_probabilities_of_all_counts_sum_to_one():
     assert np.log(np.exp(both).sum()) == pytest.approx(alone, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "y",
     [HOSPITALS[0], np.array([3, 10, 3, 8, 60, 11, 10, 8]), np.zeros(8)],
@@ -277,6 +278,7 @@ def test_one_hospital_is_left_out_to_the_prior():
     assert posterior.elpd_loo[0] == pytest.approx(posterior.log_evidence)
 
 
+@pytest.mark.slow
 def test_the_order_of_hospitals_does_not_matter():
     y, e = HOSPITALS
     order = np.array([3, 0, 7, 5, 1, 2, 6, 4])
@@ -291,6 +293,7 @@ def test_the_order_of_hospitals_does_not_matter():
     np.testing.assert_allclose(first.elpd_loo[order], second.elpd_loo, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_hospital_without_exposure_changes_nothing():
     y, e = HOSPITALS
     without = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
@@ -304,6 +307,7 @@ def test_a_hospital_without_exposure_changes_nothing():
         np.testing.assert_allclose(idle.quantile(q), new.quantile(q), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_units_of_exposure_shift_the_population():
     y, e = HOSPITALS
     first = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
@@ -346,6 +350,7 @@ def test_replicated_counts_mix_poissons_over_the_rate():
     np.testing.assert_allclose(rep.sd(), np.sqrt(e * lam.mean() + (e * lam.sd()) ** 2), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_new_rate_has_finite_moments_only_under_a_light_prior():
     # E[lam_new**k] holds exp(k**2 sigma**2 / 2): a half-Normal prior must be narrower than 1 / k.
     y, e = np.array([5, 2, 9, 4]), np.array([2.0, 1.5, 3.0, 2.5])
@@ -364,6 +369,7 @@ def test_new_rate_has_finite_moments_only_under_a_light_prior():
     assert one.mean() == np.inf
 
 
+@pytest.mark.slow
 def test_new_rate_moments_agree_with_brute_force():
     y, e = np.array([5, 2, 9]), np.array([2.0, 1.5, 3.0])
     sigma_log = stats.beta(4, 4, loc=0.1, scale=0.8)
@@ -406,6 +412,7 @@ def test_all_counts_zero():
     assert posterior["mu_log"].mean() < -1
 
 
+@pytest.mark.slow
 def test_very_large_counts_keep_their_rates():
     y, e = np.array([10**6, 1_200_000, 900_000]), np.full(3, 1e5)
     posterior = exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)
@@ -488,6 +495,7 @@ def test_many_groups():
     np.testing.assert_allclose(posterior["y_rep"].mean(), e * mean, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_results_carry_the_labels_of_the_data():
     y, e = HOSPITALS
     names = [f"hospital {i + 1}" for i in range(8)]
