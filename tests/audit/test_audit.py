@@ -96,6 +96,7 @@ def test_the_transcription_adds_up():
     }
 
 
+@pytest.mark.slow
 def test_the_verdicts_are_those_the_book_reports(verdicts):
     counts = pd.crosstab(verdicts["group"], verdicts["verdict"]).reindex(columns=numbers.VERDICTS)
     assert {name: tuple(row) for name, row in counts.fillna(0).astype(int).iterrows()} == VERDICTS

@@ -101,6 +101,7 @@ def evidence(table):
 # -- the table itself ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_claim_is_judged_once_and_in_order(table):
     assert list(table.index) == list(EXPECTED)
     assert list(table.columns) == ["where", "claim", "verdict", "evidence", "page"]
@@ -369,6 +370,7 @@ def test_most_of_tau_lies_below_6(brute_force, evidence):
     assert stated == pytest.approx(median, abs=0.01)
 
 
+@pytest.mark.slow
 def test_leave_one_out_by_refitting(evidence):
     tau = TAU[::5]
     prior = stats.halfnorm(scale=10).pdf(tau)

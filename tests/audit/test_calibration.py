@@ -60,6 +60,7 @@ def test_the_jacobian_of_the_square_makes_a_rayleigh_prior():
     assert ratio == pytest.approx(np.full(60, ratio[0]))
 
 
+@pytest.mark.slow
 def test_ranks_take_more_data_sets_than_distances_by_the_effective_draws():
     """A shift of 0.2 sds, seen through the true value (error 1) and through a mean of 400 draws (0.05)."""
     rng = np.random.default_rng(1)

@@ -150,6 +150,7 @@ def marks_of(marked, name):
 # Every point discriminates ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", ["", "ada", "bob"])
 @pytest.mark.parametrize("exercise", SCHEMES)
 def test_right_answers_get_all_points(exercise, student):
@@ -163,6 +164,7 @@ def test_right_answers_get_all_points(exercise, student):
     assert not marked.flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "name", "wrong"), entries())
 def test_wrong_answers_lose_their_points(scheme, name, wrong):
     value = key_of(scheme.id)[name].value
@@ -186,6 +188,7 @@ def test_each_answer_has_two_wrong_ones(exercise):
     assert {name for name, wrong in table.items() if len(wrong) < 2} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", SCHEMES)
 def test_each_variable_of_a_posterior_can_lose_its_points(exercise):
     """A posterior that is wrong in one variable loses the points of that one only."""

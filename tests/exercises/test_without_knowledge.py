@@ -110,6 +110,7 @@ def test_the_published_solution_and_constants_get_next_to_nothing_under_other_id
         assert sum(got.values()) <= MOST, (strategy, earned)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", ["student001", "student002"])
 def test_zero_a_wrong_sign_or_a_fraction_is_no_percentage(student):
     """The student's own widths say exactly by how many per cent one is narrower."""

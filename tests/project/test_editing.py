@@ -73,6 +73,7 @@ def test_an_edited_marking_scheme_keeps_the_other_keys(settings):
     assert after[1].split("\n---\n", 1)[1] == before[1].split("\n---\n", 1)[1]
 
 
+@pytest.mark.slow
 def test_the_command_that_vs_code_runs_leaves_pages_alone(tmp_path):
     for name in [".jupytext.py", *NAMES]:
         (tmp_path / name).parent.mkdir(exist_ok=True)

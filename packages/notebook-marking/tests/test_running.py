@@ -101,6 +101,7 @@ def test_what_has_a_problem_is_not_run(submissions, tmp_path, calls):
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_hostile_submissions_harm_no_others(submissions, tmp_path):
     names = ["killed.md", "fork-bomb.md", "memory-hog.md", "nested.ipynb", "answers-deep.md", "kills-all.md"]
     class_ = [Submission(f"mallory {name}", "5.8.1", HOSTILE / name) for name in names]
