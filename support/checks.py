@@ -73,10 +73,14 @@ class Comparison:
 def _printed(row):
     """What is printed of a row, in the order of the columns, with its format and the number sampled."""
     form = f".{max(0, 1 - int(np.floor(np.log10(row.demanded))))}f"
-    far = LARGEST_Z * row.demanded
-    within = (row.exact - far, row.exact + far)
-    one = Estimate(row.sampled, row.mcse, within, (0.0, row.demanded))
+    one = _estimate(row.sampled, row.mcse, row.exact, row.demanded)
     return row.quantity, row.statistic, f"{row.exact:{form}}", row.verdict, form, one
+
+
+def _estimate(sampled, mcse, exact, demanded):
+    """What was sampled, which any run must have within the demanded errors of the exact value."""
+    far = LARGEST_Z * demanded
+    return Estimate(sampled, mcse, (exact - far, exact + far), (0.0, demanded))
 
 
 def compare(
@@ -190,9 +194,8 @@ def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
     '0.29 ± 0.01'
     """
     demanded = (exact * (1 - exact) / ess) ** 0.5
-    within = (exact - LARGEST_Z * demanded, exact + LARGEST_Z * demanded)
     hits = hits.astype(float)
-    return Estimate(float(hits.mean()), float(az.mcse(hits)), within, (0.0, demanded))
+    return _estimate(float(hits.mean()), float(az.mcse(hits)), exact, demanded)
 
 
 def _draws(sampled, exact, quantities):

@@ -196,7 +196,8 @@ class Grid:
         float or (J,) array
 
         """
-        terms = (np.asarray(values).T * self.weights).T
+        values = np.asarray(values)
+        terms = (values.T * self.weights).T
         total = terms.sum(axis=0)
         # Terms of both signs may cancel: a tail is heavy when it matters to their size.
         size = np.abs(terms).sum(axis=0)
@@ -222,7 +223,7 @@ class Grid:
             total = total + np.where(heavy, np.where(decay > 1e-7, beyond, np.inf), 0.0)
             total = np.where(heavy & ~settled & ~small, np.nan, total)
         # Where the weights are small the grid is coarse, though values may be large there.
-        moved = np.abs(np.asarray(values).T @ (self.weights - self.coarse))
+        moved = np.abs(values.T @ (self.weights - self.coarse))
         return np.where((moved > _MOVED * size) & np.isfinite(total), np.nan, total)[()]
 
     def sd(self, name):
