@@ -55,6 +55,7 @@ student-copy: setup  ## make what a class gets: make student-copy OUT=folder (RE
 # keep two cores busy: tests wait for each other's build, for browsers and for time limits.
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
+	@$(if $(SEED)$(SAMPLER),,sh tooling/scripts/setup.sh --carrier)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
 		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
@@ -64,6 +65,7 @@ test-quick: setup  ## run the tests that need neither pages nor sampling
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages
 
 test-live: setup  ## run every cell of every page in Chromium
+	@sh tooling/scripts/setup.sh --carrier
 	@$(PYTHON) -m pytest -n 2 --every-page tests/live
 
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)

@@ -1,7 +1,7 @@
 """Cells that run in the page, in Chromium, with nothing but the folder of the built book to ask.
 
-What this needs is fetched once for the whole project; where it cannot be had, these tests are skipped. Of
-the pages, two run here; ``make test-live`` runs every cell of every page.
+What this needs ``make test`` fetches once, with the user's own settings of where packages come from; where it
+cannot be had, these tests are skipped. Of the pages, two run here; ``make test-live`` runs every cell of every page.
 """
 
 import json
@@ -59,7 +59,6 @@ QUICK = ["chapters/recap.md", "solutions/shrinkage-arithmetic.md"]
 def live(browser, tmp_path_factory):
     """Return the address of the built book with what its cells need, from a folder of its own."""
     build_book()
-    subprocess.run(["sh", "tooling/scripts/setup.sh", "--carrier"], cwd=ROOT, check=True)
     folder = tmp_path_factory.mktemp("live") / "html"
     shutil.copytree(HTML, folder, copy_function=link)
     made = subprocess.run(
