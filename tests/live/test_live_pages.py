@@ -1,7 +1,8 @@
 """Cells that run in the page, in Chromium, with nothing but the folder of the built book to ask.
 
-What this needs ``make test`` fetches once, with the user's own settings of where packages come from; where it
-cannot be had, these tests are skipped. Of the pages, two run here; ``make test-live`` runs every cell of every page.
+What this needs ``make test`` fetches once, with the user's own settings of where packages come from; where
+it cannot be had, these tests are skipped. Of the pages, two run here; ``make test-live`` runs every cell of
+every page.
 """
 
 import json
