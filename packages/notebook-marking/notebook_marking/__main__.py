@@ -3,16 +3,26 @@
 import argparse
 import os
 import sys
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from notebook_marking import gradebooks, plain, reports, review, rosters, sandbox, similar
+from notebook_marking import (
+    decisions,
+    gradebooks,
+    overview,
+    plain,
+    reports,
+    review,
+    rosters,
+    sandbox,
+    similar,
+)
 from notebook_marking.course import Course
 from notebook_marking.marking import Marked, mark
 from notebook_marking.running import run_all
 from notebook_marking.runs import SandboxError
 from notebook_marking.sandbox import find_package
-from notebook_marking.submissions import find
+from notebook_marking.submissions import absent, find
 
 # By these an OUT of an earlier run is known.
 OURS = ("runs", "review", "grades.csv")
@@ -49,7 +59,7 @@ def main(arguments=None):
     try:
         course = Course.read(options.course)
         _check_out(options, course)
-        with _alone(options.out):
+        with plain.locked(options.out / ".lock", lambda: _say_waiting(options.out)):
             return grade(options, course)
     except (ValueError, OSError, SandboxError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -61,7 +71,9 @@ def main(arguments=None):
 
 def grade(options, course):
     """Find, run, mark, report."""
-    review.read(options.out / "review" / "marks.csv")  # a broken table is known before hours of work
+    # Broken tables are known before hours of work.
+    review.read(options.out / "review" / "marks.csv")
+    decisions.read(options.out / "overrides.csv", course.schemes)
     roster = rosters.read(options.roster) if options.roster else rosters.NOBODY
     submissions = find(
         options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()}, roster
@@ -72,6 +84,10 @@ def grade(options, course):
             "<student>/<assignment>/<notebook>.ipynb, <student>_<exercise>.ipynb, or what a system exports"
         )
     submissions = _asked_for(submissions, options.exercise, course.schemes)
+    if options.gradebook:
+        submissions = gradebooks.with_times(options.gradebook, submissions)
+    exercises = {one.exercise for one in submissions} & set(course.schemes)
+    submissions += absent(submissions, roster, exercises | set(options.exercise or ()))
     how = {"view": course.view, "trust": options.trust}
     if not options.dask:  # the workers of a cluster have sandboxes of their own
         sandbox.check(**how)
@@ -81,9 +97,15 @@ def grade(options, course):
         _mark(submission, run, course, **rules) for submission, run in zip(submissions, runs, strict=True)
     ]
     marked = similar.flagged(marked, course)
-    report = reports.report(marked, course, options.out)
-    reports.write(report.files, options.out)
+    rules = {"lateness": replace(options.late, due=options.due), "hints": options.hints}
+    with plain.locked(options.out / "review" / ".lock"):  # against `review`, which writes marks too
+        report = reports.report(marked, course, options.out, **rules)
+        files = report.files | {"class.html": overview.page(report.marked, course)}
+        reports.write(files, options.out)
     print(report.summary)
+    unknown = [one for one in submissions if not (one.absent or decisions.handed_in(one.time))]
+    if options.due and unknown:
+        print(f"For {len(unknown)} submissions nothing says when they were handed in: taken as in time.")
     if options.gradebook:
         text, missing = gradebooks.fill(options.gradebook, report.marked)
         reports.write({"gradebook.csv": text}, options.out)
@@ -97,19 +119,8 @@ def grade(options, course):
     return NEEDS_HUMAN if report.needs_human else ALL_MARKED
 
 
-@contextmanager
-def _alone(out):
-    """Wait for another run that writes to the same folder."""
-    import fcntl  # not on Windows
-
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            print(f"waiting for another run that writes to {out}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _say_waiting(out):
+    print(f"waiting for another run that writes to {out}", file=sys.stderr, flush=True)
 
 
 def _asked_for(submissions, exercises, schemes):
@@ -150,6 +161,15 @@ def _parser():
     add("--roster", metavar="FILE", type=_path, help="CSV of the class: id, name, and names in each system")
     add("--gradebook", metavar="FILE", type=_path, help="CSV exported by Canvas or Moodle, to be filled in")
     add("--exercise", metavar="ID", action="append", help="mark only this one (may be given several times)")
+    add("--due", metavar="TIME", type=_checked(plain.moment), help="by when, as in '2026-03-05 23:59'")
+    add(
+        "--late",
+        metavar="RULE",
+        type=_checked(decisions.lateness),
+        default=decisions.NEVER,
+        help="what each day that has begun takes away: points, or per cent of those to be had, as in 10%%",
+    )
+    add("--hints", action="store_true", help="feedback with hints only: nothing of what is right")
     add("--require-id", action="store_true", help="report answers on the data of the text, known to all")
     add(
         "--trust",
@@ -168,6 +188,18 @@ def _parser():
     return parser
 
 
+def _checked(read):
+    """Let a function read an argument, and its error be that of the argument."""
+
+    def checked(text):
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
 def _path(text):
     """Path in an argument; behind `OUT=` not every shell knows what ~ is."""
     return Path(text).expanduser()
@@ -183,6 +215,8 @@ def _fault(options):
         file = getattr(options, name)
         if file and not file.is_file():
             return f"--{name} is {file}, which is no file: give a CSV file"
+    if options.late.each and not (options.due or options.roster):
+        return "--late needs a date: add --due, or a roster with a column due"
     submissions, out = options.submissions.resolve(), options.out.resolve()
     if out == submissions or submissions in out.parents:
         return f"OUT={options.out} is in SUBMISSIONS: give a folder outside it"

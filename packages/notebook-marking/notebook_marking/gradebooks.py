@@ -7,11 +7,9 @@ grader report as CSV) and takes again; nothing in it changes but the cells of th
 import csv
 import io
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 from notebook_marking import rosters
-from notebook_marking.marking import Marked
 from notebook_marking.plain import spreadsheet
 
 # The columns by which a system knows a student, and what they are on a roster.
@@ -28,28 +26,11 @@ KNOWN_AS = {
 }
 WHOLE_NAME = ("first name", "last name")
 GRADE = "grade"
+TIME = "Last modified (submission)"
 
 
-def fill(path: Path, marked: Sequence[Marked]) -> tuple[str, list[str]]:
-    """Fill in a table of grades.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        What the system exported.
-    marked : sequence of Marked
-        The class, with the marks of humans.
-
-    Returns
-    -------
-    tuple of (str, list of str)
-        The table as text, and the students who are not in it.
-
-    Raises
-    ------
-    ValueError
-        If no column is known that says who is who, or none is for an exercise that was marked.
-    """
+def fill(path, marked):
+    """Fill in a table of grades; return it as text, with the students who are not in it."""
     content, delimiter = spreadsheet(path)
     table = list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
     header = [name.strip() for name in table[0]] if table else []
@@ -69,13 +50,33 @@ def fill(path: Path, marked: Sequence[Marked]) -> tuple[str, list[str]]:
         row = lines.find([("name", one.submission.name), *(("", name) for name in names)])
         if row is None:
             missing.append(one.submission.student)
-        elif one.marks and all(mark.points is not None for mark in one.marks):
+        elif one.marks and not waits(one):
             cells = table[int(row["line"])]
             cells += [""] * (len(header) - len(cells))
-            cells[columns[one.submission.exercise]] = f"{one.points:g}"
+            cells[columns[one.submission.exercise]] = f"{one.score:g}"
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), missing
+
+
+def with_times(path, submissions):
+    """Add when each was handed in, where only Moodle's grading worksheet says it."""
+    content, delimiter = spreadsheet(path)
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, restval="")
+    if TIME not in (reader.fieldnames or ()):
+        return list(submissions)
+    lines = rosters.make([_known(list(row), row.values()) | {"time": row[TIME]} for row in reader])
+    found = []
+    for one in submissions:
+        row = lines.find([("name", one.name), *(("", name) for name in (one.student, *(one.ids or ())))])
+        found.append(replace(one, time=row["time"]) if row and not one.time else one)
+    return found
+
+
+def waits(one):
+    """Tell whether there are no points yet: a human must give them, or nothing was handed in."""
+    decided = any(mark.state == "decided" for mark in one.marks)
+    return any(mark.points is None for mark in one.marks) or (one.submission.absent and not decided)
 
 
 def _known(header, row):

@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import jsonschema
 import numpy as np
 
 from notebook_marking.answers import LONGEST_NOTES, plain_id
-from notebook_marking.course import Course
 from notebook_marking.forms import LONGEST_TEXT, STATISTICS
 from notebook_marking.keys import Key
 from notebook_marking.runs import Run
 from notebook_marking.scheme import Choice, Posterior, Scheme, Text
-from notebook_marking.submissions import Submission
+
+if TYPE_CHECKING:  # marking one's own answers needs no sandbox, which is for Linux
+    from notebook_marking.course import Course
+    from notebook_marking.submissions import Submission
 
 LARGEST_Z = 4  # Monte Carlo errors that an honest sample may be off
 MOST_FAULTS = 50
@@ -37,9 +40,13 @@ class Mark:
         Points to be had.
     state : str
         ``right``, ``follow-through`` (right, given a wrong earlier answer), ``partly`` (some numbers are
-        right), ``wrong``, ``missing`` or ``review``.
+        right), ``wrong``, ``missing``, ``review``, ``marked`` (by a human) or ``decided`` (by a teacher).
     reason : str
         Why points were lost; may quote the student's answer.
+    hint : str
+        The same without what is right; empty where `reason` does not say that either.
+    mistake : str
+        The misunderstanding that leads to this answer, if it is a typical one.
     """
 
     part: str
@@ -48,6 +55,20 @@ class Mark:
     out_of: float
     state: str
     reason: str = ""
+    hint: str = ""
+    mistake: str = ""
+
+    @property
+    def label(self):
+        """The answer, as people name it: ``(a) factors``."""
+        return f"({self.part}) {self.name}"
+
+
+class Why(NamedTuple):
+    """Why an answer is wrong, in full and without what is right; both empty if it is not."""
+
+    reason: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,19 +86,33 @@ class Marked:
     texts : dict of str to str
         The prose answers, by part and name.
     flags : tuple of str
-        What a human should look at.
+        What a human should look at, and the student may read.
+    private : tuple of str
+        What a human should look at, and no student may read: it may name others.
+    penalty : float
+        Points that are taken away because it was late.
+    late : str
+        Why they are.
     """
 
-    submission: Submission
+    submission: "Submission"
     run: object
     marks: tuple[Mark, ...]
     texts: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    penalty: float = 0.0
+    late: str = ""
 
     @property
     def points(self):
         """Points given so far, free of errors such as that of 0.1 + 0.2."""
         return total(mark.points for mark in self.marks)
+
+    @property
+    def score(self):
+        """Points less what being late takes away."""
+        return max(total([self.points, -self.penalty]), 0.0)
 
 
 def total(points: Iterable[float | None]) -> float:
@@ -92,7 +127,7 @@ def total(points: Iterable[float | None]) -> float:
 
 
 def mark(
-    submission: Submission, run: Run | None, scheme: Scheme, course: Course, *, require_id: bool = False
+    submission: "Submission", run: Run | None, scheme: Scheme, course: "Course", *, require_id: bool = False
 ) -> Marked:
     """Mark what one notebook recorded.
 
@@ -146,7 +181,7 @@ def mark(
                 credible[name] = marks[-1]
     most = sum(mark.out_of for mark in marks if mark.points is not None) / 2
     marks = _together(_capped(marks, most), scheme)
-    close = [f"{mark.part}.{mark.name}: {mark.reason}" for mark in marks if CLOSE in mark.reason]
+    close = [f"{mark.label}: {mark.hint}" for mark in marks if CLOSE in mark.hint]
     lost = _why_lost(submission, run, marks)
     return Marked(submission, run, tuple(marks), texts, (*lost, *strange, *flags, *close))
 
@@ -177,7 +212,7 @@ def _why_lost(submission, run, marks):
     failed = next((remark for remark in run.remarks if remark.startswith("code cell")), "")
     if run.status == "no answers":
         return (f"no answers were recorded: {failed or '; '.join(run.remarks) or 'yet no cell failed'}",)
-    missing = dict.fromkeys(f"({mark.part}) {mark.name}" for mark in marks if mark.state == "missing")
+    missing = dict.fromkeys(mark.label for mark in marks if mark.state == "missing")
     return (f"not recorded: {', '.join(missing)}; {failed}",) if missing and failed else ()
 
 
@@ -349,7 +384,7 @@ def _mark_value(part, name, answer, answers, keys, earlier):
     """Mark numbers or a choice, against the key and then against what follows from earlier answers."""
     given = answers[f"{part}.{name}"]
     key = keys.right[f"{part}.{name}"]
-    share, wrong = _compare(answer, given, key)
+    share, why = _compare(answer, given, key)
     if share < 1 and earlier:
         names = [f"({full[0]}) {full[2:]}" for full in earlier]
         follows = keys.following({full: answers[full] for full in earlier})[f"{part}.{name}"]
@@ -365,8 +400,10 @@ def _mark_value(part, name, answer, answers, keys, earlier):
     mistake = _mistake(answer, given, key)
     if mistake:
         # Numbers that a misunderstanding leaves as they are show no knowledge.
-        share, wrong = 0.0, f"{wrong}; this is what one gets by {mistake}"
-    return Mark(part, name, share * answer.out_of, answer.out_of, "partly" if share else "wrong", wrong)
+        hint = f"this is what one gets by {mistake}"
+        share, why = 0.0, Why(f"{why.reason}; {hint}", hint)
+    state = "partly" if share else "wrong"
+    return Mark(part, name, share * answer.out_of, answer.out_of, state, *why, mistake)
 
 
 def _credible(answer, given, mark, key):
@@ -412,7 +449,9 @@ def _together(marks, scheme):
         lacking = [other for other in needed.get(f"{mark.part}.{mark.name}", ()) if not got.get(other)]
         if lacking and mark.points:
             names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
-            mark = replace(mark, points=0.0, state="wrong", reason=f"it has points only with {names}")
+            mark = replace(
+                mark, points=0.0, state="wrong", reason=f"it has points only with {names}", hint=""
+            )
             got[f"{mark.part}.{mark.name}"] = 0.0
         found.append(mark)
     return found
@@ -430,27 +469,29 @@ def _compare(answer, given, right):
     """Return the share of an answer that is right, and what is wrong with the rest."""
     if isinstance(answer, Choice):
         options = (right.value,) if isinstance(right.value, str) else right.value
-        return (1.0, "") if given in options else (0.0, f"you chose {given}; it is {' or '.join(options)}")
+        chosen = f"you chose {given}"
+        why = Why(f"{chosen}; it is {' or '.join(options)}", f"{chosen}, which it is not")
+        return (1.0, Why()) if given in options else (0.0, why)
     given, value = np.asarray(given, float), np.asarray(right.value, float)
     distance = abs(given - value) / _tolerance(answer, value, right.error)
     # Not `> 1`: what cannot be compared is not right.
     outside = ~(distance <= 1)
     if not outside.any():
-        return 1.0, ""
+        return 1.0, Why()
     first = int(np.argmax(np.nan_to_num(distance, nan=np.inf).ravel()))
     of_many = f"{outside.sum()} of {given.size} numbers are wrong, number {first + 1} by the most: "
-    text = (of_many if given.size > 1 else "") + (
-        f"you gave {given.ravel()[first]:.6g}, and {value.ravel()[first]:.6g} is right"
-    )
+    there, true = given.ravel()[first], value.ravel()[first]
+    gave = (of_many if given.size > 1 else "") + f"you gave {there:.6g}"
+    text, hint = f"{gave}, and {true:.6g} is right", f"{gave}, too {'small' if there < true else 'large'}"
     if answer.sampled:
         text += f" (within {LARGEST_Z} Monte Carlo errors: {LARGEST_Z * np.ravel(right.error)[first]:.2g})"
         if distance.max() <= CLOSE_Z / LARGEST_Z:
-            text += CLOSE
+            text, hint = text + CLOSE, hint + CLOSE
     # One of several may be right by chance, and one given throughout is right wherever the key repeats it.
     tolerance = np.ravel(_tolerance(answer, value, right.error))
     repeats = (abs(np.subtract.outer(value.ravel(), value.ravel())) <= tolerance).sum(axis=0).max()
     guessed = _says_nothing(given, right) or (given.size >= FEWEST and (~outside).sum() <= repeats)
-    return (1 - outside.mean() if answer.kind == "numbers" and not guessed else 0.0), text
+    return (1 - outside.mean() if answer.kind == "numbers" and not guessed else 0.0), Why(text, hint)
 
 
 CLOSE = "; this is so close that a human should look at it"
@@ -483,22 +524,21 @@ def _mark_posterior(part, name, answer, answers, exact):
     for variable, points in answer.points.items():
         statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][variable].items()}
         wrong = "this is the same fit as the other one" if repeated and _shows_symptoms(answer) else ""
-        wrong = (
-            wrong
-            or _why_poor(answer.needs, summary, statistics)
-            or _why_off(answer, statistics, exact[variable])
-            or next(filter(None, (_why_silent_off(answer, summary, name, exact) for name in silent)), "")
-        )
-        state = "wrong" if wrong else "right"
-        marks.append(Mark(part, f"{name}.{variable}", 0.0 if wrong else points, points, state, wrong))
+        wrong = wrong or _why_poor(answer.needs, summary, statistics)
+        why = Why(wrong, wrong) if wrong else _why_off(answer, statistics, exact[variable])
+        others = (_why_silent_off(answer, summary, name, exact) for name in silent)
+        why = why if any(why) else next(filter(any, others), Why())
+        state = "wrong" if any(why) else "right"
+        marks.append(Mark(part, f"{name}.{variable}", 0.0 if any(why) else points, points, state, *why))
     return marks
 
 
 def _why_silent_off(answer, summary, name, exact):
     """Say which variable without points disagrees with the exact posterior."""
     statistics = {key: np.asarray(value, float) for key, value in summary["quantities"][name].items()}
-    wrong = _why_poor(answer.needs, summary, statistics) or _why_off(answer, statistics, exact[name])
-    return f"{name} of the same fit: {wrong}" if wrong else ""
+    poor = _why_poor(answer.needs, summary, statistics)
+    why = Why(poor, poor) if poor else _why_off(answer, statistics, exact[name])
+    return Why(*(f"{name} of the same fit: {text}" for text in why)) if any(why) else why
 
 
 def _same_fit(other, summary):
@@ -549,7 +589,8 @@ def _why_off(answer, statistics, exact):
     mean, sd = np.asarray(exact.mean(), float), np.asarray(exact.sd(), float)
     if _shows_symptoms(answer):
         far = abs(statistics["mean"] - mean) > sd / 2
-        return "this is not the posterior of the model asked for" if far.any() else ""
+        other = "this is not the posterior of the model asked for"
+        return Why(other, other) if far.any() else Why()
     # No sample that is good enough has larger errors than these; reported ones may be anything.
     largest = {"mean": 1.1 * sd / answer.needs.ess**0.5, "sd": 1.5 * sd / answer.needs.ess**0.5}
     for statistic, value in (("mean", mean), ("sd", sd)):
@@ -560,6 +601,9 @@ def _why_off(answer, statistics, exact):
             given, right = statistics[statistic].ravel()[worst], value.ravel()[worst]
             apart = f"{z.max():.0f} Monte Carlo errors apart"
             which = f" of number {worst + 1}" if z.size > 1 else ""
-            text = f"its {statistic}{which} is {given:.4g}, and {right:.4g} is right: {apart}"
-            return text + CLOSE if z.max() <= CLOSE_Z else text
-    return ""
+            close = CLOSE if z.max() <= CLOSE_Z else ""
+            return Why(
+                f"its {statistic}{which} is {given:.4g}, and {right:.4g} is right: {apart}{close}",
+                f"its {statistic}{which} is {given:.4g}, too {'small' if given < right else 'large'}{close}",
+            )
+    return Why()

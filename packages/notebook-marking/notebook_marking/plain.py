@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 import unicodedata
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 FORMULA = tuple("=+-@＝＋－＠")
@@ -95,6 +97,44 @@ def spreadsheet(path):
         raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
     # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
     return text, max(",;\t", key=text.partition("\n")[0].count)
+
+
+def moment(text: str) -> datetime | None:
+    """Time that a human wrote; without a zone, that of this computer.
+
+    Examples
+    --------
+    >>> moment("2026-03-05 12:00+00:00").timestamp()
+    1772712000.0
+    >>> moment("5.3.2026")
+    Traceback (most recent call last):
+    ValueError: give a date and a time, as in 2026-03-05 23:59
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("give a date and a time, as in 2026-03-05 23:59") from None
+    if len(text) <= len("2026-03-05"):  # a day lasts until its end
+        time = time.replace(hour=23, minute=59, second=59)
+    return time.astimezone()
+
+
+@contextmanager
+def locked(path, waiting=lambda: None):
+    """Keep others out who lock the same file, until the end; `waiting` is called before a wait for them."""
+    import fcntl  # not on Windows
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from notebook_marking import plain, review
+from notebook_marking import decisions, history, plain, review
 from notebook_marking.course import Course
 from notebook_marking.marking import Marked, total
 
@@ -39,7 +39,9 @@ STATES = {
     "missing": "not answered",
     "review": "waits for a human to mark it",
     "marked": "marked by a human",
+    "decided": "decided by a human",
 }
+ABSENT = "nothing handed in"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,14 @@ class Report:
     marked: tuple[Marked, ...] = ()
 
 
-def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
+def report(
+    marked: Sequence[Marked],
+    course: Course,
+    out: Path,
+    *,
+    lateness: decisions.Lateness = decisions.NEVER,
+    hints: bool = False,
+) -> Report:
     """Put everything together; nothing is written.
 
     Parameters
@@ -74,7 +83,11 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     course : Course
         Whose exercises they are.
     out : pathlib.Path
-        Folder of the output, in which a human may have filled in ``review/marks.csv``.
+        Folder of the output, in which a human may have filled in ``review/marks.csv`` and ``overrides.csv``.
+    lateness : Lateness
+        When the class must hand in, and what being late takes away.
+    hints : bool
+        Tell students no more than hints: nothing of what is right.
 
     Returns
     -------
@@ -83,23 +96,34 @@ def report(marked: Sequence[Marked], course: Course, out: Path) -> Report:
     Raises
     ------
     ValueError
-        If that table has a row that cannot be taken as it is.
+        If one of these tables has a row that cannot be taken as it is.
     """
     schemes, marks = course.schemes, out / "review" / "marks.csv"
     marked, table = review.merge(marked, schemes, review.read(marks), marks)
     gone = [row["note"] for row in table if row["note"].startswith(review.NO_SUBMISSION)]
+    marked = [decisions.late(one, lateness, out_of(one, schemes) or 0) for one in marked]
+    marked, strays = decisions.apply(marked, decisions.read(out / "overrides.csv", schemes))
     marked = sorted(marked, key=_order)
-    files = {"grades.csv": grades(marked, schemes)}
+    kept, moved = history.update(out / "history.json", marked, schemes)
+    files = {"grades.csv": grades(marked, schemes, lateness.due)}
     for student, theirs in groupby(marked, key=lambda one: one.submission.student):
-        files[f"feedback/{plain.file_name(student)}.html"] = feedback(student, list(theirs), schemes)
+        files[f"feedback/{plain.file_name(student)}.html"] = feedback(
+            student, list(theirs), schemes, hints=hints
+        )
     for one in marked:
-        files[_unused(files, f"gradescope/{_name(one)}", "/results.json")] = gradescope(one, schemes)
+        if not one.submission.absent:
+            name = _unused(files, f"gradescope/{_name(one)}", "/results.json")
+            files[name] = gradescope(one, schemes, hints=hints)
     files |= review_pages(marked, course, table)
     # In Excel a table is UTF-8 only if it begins with this mark.
     files["review/marks.csv"] = "\ufeff" + review.table_text(table)
-    return Report(
-        files, summary(marked, schemes, out, gone), bool(gone) or any(map(needs_human, marked)), tuple(marked)
-    )
+    if not (out / "overrides.csv").exists():
+        files["overrides.csv"] = decisions.HEADER
+    files["history.json"] = json.dumps(kept, indent=1) + "\n"
+    if kept["moved"]:
+        files["moved.csv"] = "\ufeff" + history.table(kept["moved"])
+    text = "\n".join([summary(marked, schemes, out, [*gone, *strays]), *history.words(moved)])
+    return Report(files, text, bool(gone or strays) or any(map(needs_human, marked)), tuple(marked))
 
 
 def write(files, out):
@@ -151,6 +175,8 @@ def waiting(one):
 
 def trouble(one):
     """What went wrong with the submission as a whole; empty if nothing did."""
+    if one.submission.absent:
+        return ""
     if one.submission.problem or one.run is None:
         return plain.one_line(one.submission.problem) or "not run"
     return "" if one.run.status in FINE else one.run.status
@@ -163,6 +189,8 @@ def remarks(one):
 
 def state(one):
     """One word for what became of a submission."""
+    if one.submission.absent:
+        return ABSENT
     if trouble(one):
         return "problem"
     return "waits" if needs_human(one) else "marked"
@@ -176,7 +204,8 @@ def needs_human(one):
 def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
     stranger = "not on the roster" if one.submission.stranger else ""
-    return [text for text in (trouble(one), stranger, *map(plain.one_line, one.flags)) if text]
+    flags = map(plain.one_line, (*one.flags, *one.private))
+    return [text for text in (trouble(one), stranger, *flags) if text]
 
 
 def note(one):
@@ -187,8 +216,8 @@ def note(one):
         words.append(
             f"also handed in, and not marked: {', '.join(map(plain.one_line, one.submission.others))}"
         )
-    if one.submission.late:
-        words.append("late, says the system")
+    if one.late or one.submission.late:
+        words.append(plain.one_line(one.late) or "late, says the system")
     if one.run and one.run.answers and not one.run.answers.get("student"):
         words.append("with the data of the text")
     if waiting(one):
@@ -208,7 +237,7 @@ def _notes(one):
 # Tables ------------------------------------------------------------------------------------
 
 
-def grades(marked, schemes):
+def grades(marked, schemes, due=None):
     """Grades of all submissions as CSV, in the columns of nbgrader's export."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, GRADE_COLUMNS, restval="", lineterminator="\n")
@@ -218,11 +247,12 @@ def grades(marked, schemes):
         writer.writerow(
             {
                 "assignment": plain.defuse(one.submission.exercise),
+                "duedate": one.submission.due or (f"{due:%Y-%m-%d %H:%M}" if due else ""),
                 "timestamp": plain.defuse(one.submission.time),
                 "student_id": plain.defuse(one.submission.student),
                 "raw_score": float(one.points),
-                "late_submission_penalty": 0.0,
-                "score": float(one.points),
+                "late_submission_penalty": float(one.penalty),
+                "score": float(one.score),
                 "max_score": "" if highest is None else float(highest),
                 "state": state(one),
                 "note": plain.defuse(note(one)),
@@ -231,14 +261,14 @@ def grades(marked, schemes):
     return stream.getvalue()
 
 
-def gradescope(one, schemes):
+def gradescope(one, schemes, *, hints=False):
     """Results of one submission in the format that Gradescope reads from an autograder."""
     tests = [
         {
             "name": f"({mark.part}) {mark.name}",
             "score": mark.points or 0,
             "max_score": mark.out_of,
-            "output": ": ".join(filter(None, (STATES[mark.state], plain.clean(mark.reason)))),
+            "output": ": ".join(filter(None, (STATES[mark.state], plain.clean(_reason(mark, hints))))),
             "output_format": "text",
             "visibility": "after_published",
             **_status(mark),
@@ -246,8 +276,10 @@ def gradescope(one, schemes):
         for mark in one.marks
     ]
     result = {
-        "score": one.points,
-        "output": "\n".join(filter(None, (trouble(one), *map(plain.one_line, remarks(one))))),
+        "score": one.score,
+        "output": "\n".join(
+            filter(None, (trouble(one), _lost_late(one), *map(plain.one_line, remarks(one))))
+        ),
         "output_format": "text",
         "visibility": "after_published",
         "extra_data": {"exercise": one.submission.exercise, "max_score": out_of(one, schemes)},
@@ -266,39 +298,52 @@ def _status(mark):
 # Pages -------------------------------------------------------------------------------------
 
 
-def feedback(student, theirs, schemes):
+def feedback(student, theirs, schemes, *, hints=False):
     """Page for one student, made of that student's submissions only."""
-    return _page("feedback.html", student=student, exercises=[_exercise(one, schemes) for one in theirs])
+    exercises = [_exercise(one, schemes, hints=hints) for one in theirs]
+    return fill("feedback.html", student=student, exercises=exercises, hints=hints)
 
 
-def _exercise(one, schemes):
+def _exercise(one, schemes, *, hints):
     """What a student is told about one exercise."""
     scheme = schemes.get(one.submission.exercise)
     parts = []
     for letter, marks in groupby(one.marks, key=lambda mark: mark.part):
-        rows = [_told(mark, scheme) for mark in marks]
+        rows = [_told(mark, scheme, hints=hints) for mark in marks]
         parts.append({"letter": letter, "marks": rows, "points": _points_of(rows)})
     return {
-        "title": _title(one.submission.exercise, scheme),
+        "title": title(one.submission.exercise, scheme),
         "file": one.submission.path.name,
         "trouble": trouble(one),
+        "absent": one.submission.absent,
+        "late": _lost_late(one),
         "remarks": (*remarks(one), *_notes(one), *one.flags),
         "parts": parts,
-        "score": one.points,
+        "score": one.score,
         "out_of": out_of(one, schemes),
         "waiting": total(mark.out_of for mark in waiting(one)),
     }
 
 
-def _told(mark, scheme):
+def _lost_late(one):
+    """What a student is told about being late."""
+    return f"{one.late}: {one.penalty:g} points are taken away" if one.late else ""
+
+
+def _reason(mark, hints):
+    """Why points were lost; with hints alone, nothing of what is right."""
+    return (hints and mark.hint) or mark.reason
+
+
+def _told(mark, scheme, *, hints):
     """What a student is told about one mark."""
     return {
-        "what": _meaning(mark, scheme),
+        "what": meaning(mark, scheme),
         "state": mark.state,
         "says": STATES[mark.state],
         "points": mark.points,
         "out_of": mark.out_of,
-        "reason": mark.reason,
+        "reason": _reason(mark, hints),
     }
 
 
@@ -309,7 +354,7 @@ def _points_of(rows):
     }
 
 
-def _meaning(mark, scheme):
+def meaning(mark, scheme):
     """What an answer is; a variable of a posterior has its name behind a point."""
     name, _, variable = mark.name.partition(".")
     part = scheme.parts.get(mark.part) if scheme else None
@@ -319,7 +364,8 @@ def _meaning(mark, scheme):
     return f"{text}: {variable}" if variable else text
 
 
-def _title(exercise, scheme):
+def title(exercise, scheme):
+    """Return the title of an exercise, as people read it."""
     if scheme is None:
         return f"Exercise {exercise}" if exercise else "Unknown exercise"
     return in_words(scheme.title if exercise.startswith("try-") else f"{exercise} {scheme.title}")
@@ -354,9 +400,9 @@ def review_pages(marked, course, table):
         scheme = course.schemes[exercise]
         letter, _, answer = name.partition(".")
         asked = scheme.parts[letter].answers[answer]
-        pages[f"review/{exercise}-{letter}-{answer}.html"] = _page(
+        pages[f"review/{exercise}-{letter}-{answer}.html"] = fill(
             "review.html",
-            title=f"{_title(exercise, scheme)}, part ({letter})",
+            title=f"{title(exercise, scheme)}, part ({letter})",
             meaning=in_words(asked.meaning),
             rubric=[(criterion.points, in_words(criterion.criterion)) for criterion in asked.rubric],
             out_of=asked.out_of,
@@ -366,7 +412,7 @@ def review_pages(marked, course, table):
     return pages
 
 
-def _page(template, **values):
+def fill(template, **values):
     """Fill a template; its style is the only thing that a browser may load or run."""
     environment, style, digest = _environment()
     return environment.get_template(template).render(style=style, digest=digest, **values)
@@ -378,7 +424,7 @@ def _environment():
     folder = files("notebook_marking") / "templates"
     style = (folder / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    names = ("page.html", "feedback.html", "review.html")
+    names = ("page.html", "feedback.html", "review.html", "class.html")
     environment = Environment(
         autoescape=True,
         loader=DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names}),
@@ -396,6 +442,8 @@ def _environment():
 
 def summary(marked, schemes, out, gone=()):
     """Lines for the terminal: how many submissions became what, and how each exercise went."""
+    absent = [one for one in marked if one.submission.absent]
+    marked = [one for one in marked if not one.submission.absent]
     states = [state(one) for one in marked]
     students = {one.submission.student for one in marked}
     prose = sum(len(waiting(one)) for one in marked)
@@ -405,6 +453,9 @@ def summary(marked, schemes, out, gone=()):
         f"  {states.count('waits'):4} to be marked or looked at by a human",
         f"  {states.count('problem'):4} not run to the end",
     ]
+    for exercise, theirs in groupby(sorted(absent, key=_by_exercise), key=_by_exercise):
+        names = ", ".join(plain.one_line(one.submission.student) for one in theirs)
+        lines += ["", f"Nothing handed in for {exercise}: {names}"]
     if any(map(concerns, marked)) or gone:
         lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
         lines += [f"  {plain.one_line(text)}" for text in gone]
@@ -419,6 +470,10 @@ def summary(marked, schemes, out, gone=()):
         lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
         lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
     return "\n".join([*lines, "", *_exercise_table(marked, schemes)])
+
+
+def _by_exercise(one):
+    return one.submission.exercise
 
 
 def _line(one):
@@ -439,7 +494,7 @@ def _exercise_table(marked, schemes):
         theirs = [one for one in marked if one.submission.exercise == exercise]
         if not theirs:
             continue
-        mean = sum(one.points for one in theirs) / len(theirs)
+        mean = sum(one.score for one in theirs) / len(theirs)
         full = "  ".join(f"({letter}) {_full(theirs, letter)}" for letter in scheme.parts)
         lines.append(f"{exercise:10}  {len(theirs):11}  {mean:5.1f} of {scheme.out_of:<4g}  {full}")
     return ["exercise    submissions  mean           full marks in", *lines] if lines else []

@@ -8,10 +8,8 @@ import ast
 import csv
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from textwrap import dedent
 
 import jupytext
@@ -58,19 +56,8 @@ class Task:
         return letters(self.text, 8)
 
 
-def tasks(classes: Sequence, schemes: dict) -> list:
-    """Prose answers of all submissions, given or not.
-
-    Parameters
-    ----------
-    classes : sequence of Marked
-    schemes : dict of str to Scheme
-
-    Returns
-    -------
-    list of Task
-        In the order of exercise, answer and code: a stable order that tells nothing of the student.
-    """
+def tasks(classes, schemes):
+    """Prose answers of all submissions, given or not, in an order that tells nothing of the student."""
     found = {}
     for marked in classes:
         student, exercise = marked.submission.student, marked.submission.exercise
@@ -86,24 +73,8 @@ def tasks(classes: Sequence, schemes: dict) -> list:
 # Reading -----------------------------------------------------------------------------------
 
 
-def read(path: Path) -> list[tuple[int, dict]]:
-    """Read the table of marks.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Need not exist.
-
-    Returns
-    -------
-    list of tuple of (int, dict)
-        The number of the line and the cells of each row that is not empty.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, or lacks a column; the message says what to do.
-    """
+def read(path):
+    """Read the table of marks: the number of the line and the cells of each row that is not empty."""
     if not path.exists():
         return []
     text, delimiter = spreadsheet(path)
@@ -118,30 +89,8 @@ def read(path: Path) -> list[tuple[int, dict]]:
     return [(reader.line_num, row) for row in reader if any(row.values())]
 
 
-def merge(classes: Sequence, schemes: dict, rows: list, path: str | Path = "marks.csv") -> tuple:
-    """Put the marks that a human gave in their places.
-
-    Parameters
-    ----------
-    classes : sequence of Marked
-        As the marking left them.
-    schemes : dict of str to Scheme
-    rows : list of tuple of (int, dict)
-        From `read`.
-    path : str or pathlib.Path
-        Name of their file, for messages.
-
-    Returns
-    -------
-    tuple of (list of Marked, list of dict)
-        The same with the human's marks, and the rows to write.
-
-    Raises
-    ------
-    ValueError
-        If a row is unknown, given twice, or its points are not a number from zero to those of the rubric.
-        All such rows are named, with their lines and what to do.
-    """
+def merge(classes, schemes, rows, path="marks.csv"):
+    """Put the marks that a human gave in their places; return the class, and the rows to write."""
     known = {task.code: task for task in tasks(classes, schemes)}
     filled, faults, gone = {}, [], []
     for line, row in rows:
@@ -184,18 +133,24 @@ def _fault(row, task, twice):
     if twice:
         return f"the code {row['code']} stands here a second time: leave one of the two rows"
     points = row["points"].strip()
-    if points and not 0 <= _number(points) <= task.out_of:
+    if points and not 0 <= number(points) <= task.out_of:
         return f"points is {points!r}: give a number from 0 to {task.out_of:g}, with a point for decimals"
     return ""
 
 
-def _number(text):
-    """Number in a cell, nan if it is none; spreadsheets may have put a comma for the point."""
+def number(text: str) -> float:
+    """Number in a cell, nan if it is none; spreadsheets may have put a comma for the point.
+
+    Examples
+    --------
+    >>> number("2,5"), number("two")
+    (2.5, nan)
+    """
     try:
-        number = float(text.replace(",", ".")) if text.isascii() and "_" not in text else math.nan
+        found = float(text.replace(",", ".")) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    return found if math.isfinite(found) else math.nan
 
 
 def _row(task, row):
@@ -239,7 +194,7 @@ def _with_human_marks(marked, known, filled):
         if _changed(known[task.code], row):
             flags.append(f"({mark.part}) {mark.name}: {CHANGED if mark.state == 'review' else GONE}")
         if mark.state == "review":
-            points = _number(row["points"].strip())
+            points = number(row["points"].strip())
             mark = replace(mark, points=points, state="marked", reason=row["comment"].strip())
         marks.append(mark)
     return replace(marked, marks=tuple(marks), flags=tuple(flags))
@@ -248,7 +203,7 @@ def _with_human_marks(marked, known, filled):
 # Writing -----------------------------------------------------------------------------------
 
 
-def table_text(table: list[dict]) -> str:
+def table_text(table):
     """Table of marks as text, with further columns that a human may have added.
 
     Examples
@@ -265,19 +220,8 @@ def table_text(table: list[dict]) -> str:
 
 
 @cache
-def model_answers(page: Path) -> dict[str, str]:
-    """Prose answers that a worked solution records itself.
-
-    Parameters
-    ----------
-    page : pathlib.Path
-        The worked solution.
-
-    Returns
-    -------
-    dict of str to str
-        Text of each answer, as in ``b.explanation``.
-    """
+def model_answers(page):
+    """Prose answers that a worked solution records itself."""
     notebook = jupytext.read(page, fmt="md:myst")
     found = {}
     for cell in notebook.cells:

@@ -6,7 +6,7 @@ A roster is a CSV file with the columns ``id`` and, if need be, ``name`` and one
     id,name,canvas,github
     student01,"Last01, First01",1234,first01
 
-``id`` is what the student writes into the notebook.
+``id`` is what the student writes into the notebook; ``due``, as in ``2026-03-05 23:59``, a date of one's own.
 """
 
 import csv
@@ -15,10 +15,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from notebook_marking.answers import STUDENT_ID, plain_id
-from notebook_marking.plain import spreadsheet
+from notebook_marking.plain import moment, spreadsheet
+
+DUE = "due"
 
 
 @dataclass(frozen=True)
@@ -66,23 +67,8 @@ class Roster:
 NOBODY = Roster()
 
 
-def read(path: Path) -> Roster:
-    """Read a roster.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        CSV in UTF-8, its columns separated by commas or semicolons.
-
-    Returns
-    -------
-    Roster
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, has no column ``id``, or an id is missing, given twice or no id.
-    """
+def read(path):
+    """Read a roster."""
     text, delimiter = spreadsheet(path)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
@@ -100,6 +86,10 @@ def read(path: Path) -> Roster:
             )
         if plain_id(row["id"]) in seen:
             raise ValueError(f"{path}:{reader.line_num}: id {row['id']!r} stands here a second time")
+        try:
+            moment(row.get(DUE, ""))
+        except ValueError as error:
+            raise ValueError(f"{path}:{reader.line_num}: {DUE} is {row[DUE]!r}: {error}") from None
         seen[plain_id(row["id"])] = row
         rows.append(row)
     return make(rows)
@@ -110,7 +100,10 @@ def make(rows):
     known = {}
     for row in rows:
         keys = {
-            key for column, value in row.items() if value and column != "line" for key in _keys(column, value)
+            key
+            for column, value in row.items()
+            if value and column not in (DUE, "line")
+            for key in _keys(column, value)
         }
         for key in keys:
             known[key] = None if key in known else row

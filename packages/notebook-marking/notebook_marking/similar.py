@@ -2,13 +2,10 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 from notebook_marking import review
 from notebook_marking.answers import plain_id
-from notebook_marking.course import Course
-from notebook_marking.marking import Marked
 from notebook_marking.rosters import plain_name
 
 SHORTEST = 40  # letters and digits of a text that nobody else is likely to write
@@ -16,26 +13,13 @@ FEWEST = 3  # numbers that are hardly equal by chance
 MOST_NAMES = 5
 
 
-def flagged(marked: Sequence[Marked], course: Course) -> list[Marked]:
-    """Add to each submission what it has in common with others.
-
-    Parameters
-    ----------
-    marked : sequence of Marked
-    course : Course
-        Whose exercises they are.
-
-    Returns
-    -------
-    list of Marked
-        The same, with flags for identical prose, prose of the model answer, equal numbers for different data,
-        and an id that several used.
-    """
+def flagged(marked, course):
+    """Add to each submission what it has in common with others."""
     groups = {}
     for one in marked:
         for sign in _signs(one):
             groups.setdefault(sign, []).append(one)
-    return [replace(one, flags=(*one.flags, *_words(one, groups, course))) for one in marked]
+    return [replace(one, private=(*one.private, *_words(one, groups, course))) for one in marked]
 
 
 def _signs(one):

@@ -23,7 +23,7 @@ from itertools import groupby
 from pathlib import Path
 
 from notebook_marking import exports, inside
-from notebook_marking.rosters import NOBODY, Roster
+from notebook_marking.rosters import DUE, NOBODY, Roster
 from notebook_marking.runs import Limits
 
 SUFFIX = re.compile(r"\.(ipynb|md)(?:\.(?:txt|json))?$", re.IGNORECASE)  # browsers add the second
@@ -71,6 +71,10 @@ class Submission:
         What the student may give as id, in the form that counts; None where nobody has said what it is.
     stranger : bool
         Whether there is a roster on which this student is not.
+    due : str
+        By when this student must hand in, if the roster says so.
+    absent : bool
+        Whether nothing was handed in, by a student on the roster.
     """
 
     student: str
@@ -83,6 +87,8 @@ class Submission:
     name: str = ""
     ids: tuple[str, ...] | None = ()
     stranger: bool = False
+    due: str = ""
+    absent: bool = False
 
     @property
     def suffix(self):
@@ -347,10 +353,28 @@ def _identified(submission, file, roster):
     row = roster.find(file.names or (("id", submission.student), ("", submission.student)))
     submission = replace(submission, time=submission.time or file.time, late=file.late)
     if row:
-        ids = tuple(dict.fromkeys(value.strip().lower() for value in row.values() if value))
-        return replace(submission, student=row["id"], name=row.get("name", ""), ids=ids)
+        return replace(submission, **_known(row))
     own = file.system in ("flat", "folders")
     return replace(submission, ids=() if own else None, stranger=roster is not NOBODY)
+
+
+def _known(row):
+    """Return what a row of the roster says of a student."""
+    ids = dict.fromkeys(row[name].strip().lower() for name in row if name != DUE and row[name])
+    return {"student": row["id"], "name": row.get("name", ""), "ids": tuple(ids), "due": row.get(DUE, "")}
+
+
+def absent(submissions, roster, exercises):
+    """Return an empty submission for each student on the roster who handed in nothing for an exercise."""
+    there = {(one.student, one.exercise) for one in submissions}
+    return [
+        Submission(
+            exercise=exercise, path=Path(), problem="nothing was handed in", absent=True, **_known(row)
+        )
+        for exercise in sorted(exercises)
+        for row in roster.rows
+        if (row["id"], exercise) not in there
+    ]
 
 
 def _checked(submission, file):

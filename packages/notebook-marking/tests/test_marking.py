@@ -71,6 +71,34 @@ def test_wrong_answers_get_none_and_say_why(marks, parts, name, reason):
     assert found["flags"] == ()
 
 
+@pytest.mark.parametrize(
+    ("parts", "name", "right", "hint"),
+    [
+        ({"a": {"total": 16.11}}, "a.total", "16 is", "you gave 16.11, too large"),
+        ({"a": {"total": 140.0}}, "a.total", "16 is", "this is what one gets by taking the product"),
+        ({"a": {"largest": "first"}}, "a.largest", "third", "you chose first, which it is not"),
+        ({"c": {"mean": 4.0}}, "c.mean", "5.33", "you gave 4, too small"),
+        ({"c": {"fit": fit(mean=-2.0)}}, "c.fit.mu", "0 is right", "its mean is -2, too small"),
+        (
+            {"c": {"fit": fit(r_hat=1.2)}},
+            "c.fit.mu",
+            "",
+            "R-hat is 1.200, above 1.01: the chains do not agree",
+        ),
+    ],
+)
+def test_a_hint_says_what_is_wrong_and_not_what_is_right(marks, parts, name, right, hint):
+    mark = marks(parts)[name]
+    assert right in mark.reason
+    assert mark.hint == hint
+
+
+def test_a_hint_for_what_is_close_is_one_too(marks):
+    found = marks({"c": {"mean": 16 / 3 + 0.45}})
+    assert found["flags"] == (f"(c) mean: {found['c.mean'].hint}",)
+    assert "5.33" not in found["flags"][0]
+
+
 def test_keys_that_are_data_mark_as_modules_do(marks):
     found = marks({"a": {"ends": [1, 4.05], "span": 4, "sign": "not negative"}}, exercise="2")
     assert (found["a.ends"].state, found["a.sign"].state) == ("right", "right")

@@ -239,6 +239,25 @@ def test_feedback_says_what_was_wrong_and_why(tmp_path):
     assert "out of time" in soup(tmp_path / "feedback/eve.html").select_one(".trouble").get_text()
 
 
+def test_hints_say_nothing_of_what_is_right(tmp_path):
+    wrong = Mark("a", "factors", 0, 2, "wrong", "you gave 1, and 7.25 is right", "you gave 1, too small")
+    one = replace(marked(), marks=(wrong,))
+    for hints in (False, True):
+        reports.write(reports.report([one], COURSE, tmp_path, hints=hints).files, tmp_path)
+        for name in ("feedback/ada.html", "gradescope/ada_5.8.1/results.json"):
+            text = (tmp_path / name).read_text()
+            assert ("7.25" in text, "too small" in text) == (not hints, hints)
+        assert ("Hints only" in (tmp_path / "feedback/ada.html").read_text()) == hints
+
+
+def test_what_names_other_students_is_for_the_teacher_only(tmp_path):
+    one = replace(marked(), private=("(b) explanation: the same text as 'bob'",))
+    assert "the same text as 'bob'" in make(tmp_path, one).summary
+    assert "the same text as 'bob'" in rows(tmp_path / "grades.csv")[0]["note"]
+    for name in ("feedback/ada.html", "gradescope/ada_5.8.1/results.json"):
+        assert "bob" not in (tmp_path / name).read_text()
+
+
 def test_the_summary_counts_what_there_is(tmp_path):
     classes = [marked("ada"), marked("bob", text=""), marked("cid", flags=["odd id"]), lost("eve")]
     report = make(tmp_path, *classes)

@@ -17,7 +17,7 @@ def flags(course, *students, ids=()):
         run = Run("finished", {"exercise": "1", "student": used, "parts": parts})
         submission = Submission(f"student{name}", "1", f"{name}.md", ids=(used,) if ids == () else ids)
         marked.append(marking.mark(submission, run, course.schemes["1"], course))
-    return [one.flags for one in similar.flagged(marked, course)]
+    return [one.private for one in similar.flagged(marked, course)]
 
 
 def test_identical_prose_is_listed_however_it_is_set(course):
