@@ -58,7 +58,7 @@ class Lateness:
 NEVER = Lateness()
 
 
-def lateness(text):
+def lateness(text: str) -> Lateness:
     """Read what being late takes away each day: points, or per cent of the points to be had.
 
     Examples
@@ -199,7 +199,7 @@ def late(one, rule, out_of):
     return replace(one, penalty=penalty, late=f"{words}, {each:g} points for each day" if each else words)
 
 
-def handed_in(text):
+def handed_in(text: str) -> datetime | None:
     """Time that a system wrote, in any of their ways; None if it cannot be read.
 
     Examples

@@ -117,7 +117,7 @@ def _why(one, name, before, now, old, new, changed):
     return f"it rests on {', '.join(due_to)}" if due_to else "the key, the data or the marking has changed"
 
 
-def words(moved: Sequence[dict]) -> list[str]:
+def words(moved):
     """What has moved, for the terminal: for each reason, how many marks and whose."""
     groups = {}
     for row in moved:

@@ -203,7 +203,7 @@ def _with_human_marks(marked, known, filled):
 # Writing -----------------------------------------------------------------------------------
 
 
-def table_text(table):
+def table_text(table: list[dict]) -> str:
     """Table of marks as text, with further columns that a human may have added.
 
     Examples
