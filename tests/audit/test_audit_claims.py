@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import integrate, linalg, optimize, special, stats
 
 import hierarchical_exact as exact
@@ -83,6 +84,8 @@ EXPECTED = {
     "carries-through": "holds with a condition",
     "second-largest": "does not hold",
     "other-seven": "does not hold",
+    "forest-other-six": "holds with a condition",
+    "decades-before": "does not hold",
     "moments-make-normal": "holds with a condition",
     "minus-8-to-23": "does not hold",
 }
@@ -250,6 +253,14 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
     }
     monkeypatch.setattr(claims, "strategies", lambda: spread)
     assert claims._CHECKS["none-over-complete"]().verdict == "holds"
+
+
+def test_instructors_far_apart_are_predicted_no_worse_by_the_prior(monkeypatch):
+    data = datasets.instructors()
+    place = xr.DataArray([5.0, 25.0, 50.0, 75.0, 95.0], {"name": np.unique(data["instructor"])}, "name")
+    apart = data.assign(score=data["score"] / 10 + place.sel(name=data["instructor"]).drop_vars("name"))
+    monkeypatch.setattr(datasets, "instructors", lambda: apart)
+    assert claims._CHECKS["pooling-new-group"]().verdict == "does not hold"
 
 
 # -- Eight Schools by brute force: multivariate Normal densities on a dense grid of tau -----------

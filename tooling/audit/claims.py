@@ -235,21 +235,20 @@ def _pooling_compromise():
 
 @_judges("pooling-new-group")
 def _pooling_new_group():
-    data = datasets.instructors()
-
-    def prediction(raised, **model):
-        return exact.normal_groups(data["score"] + raised, data["instructor"], **model)["theta_new"]
-
-    pooled = [prediction(raised, tau=_EXAM_TAU, **_EXAM) for raised in (0, 10)]
-    apart = [prediction(raised, **_EXAM_APART) for raised in (0, 10)]
-    learnt, unlearnt = (float(fits[1].mean() - fits[0].mean()) for fits in (pooled, apart))
-    width, prior_width = float(_central_width(pooled[0])), float(_central_width(apart[0]))
+    data, flat = datasets.instructors(), stats.norm(_EXAM_APART["mu"], _EXAM_APART["tau"])
+    gains = []
+    for name in np.unique(data["instructor"]):
+        rest = data["instructor"] != name
+        fit = exact.normal_groups(data["score"][rest], data["instructor"][rest], tau=_EXAM_TAU, **_EXAM)
+        average = data["score"][~rest].mean().item()
+        gains.append(np.log(float(fit["theta_new"].pdf(average))) - flat.logpdf(average))
+    low, high = flat.ppf(TAILS)
     return _judged(
-        f"If all scores rise by 10 points, the prediction for a new instructor rises by {learnt:.1f} with "
-        f"partial pooling and by {abs(unlearnt):.1f} without. But no pooling does predict, with its prior: "
-        f"{prior_width:.0f} points wide instead of {width:.0f}.",
-        plainly=not np.isfinite(prior_width),
-        conditionally=abs(unlearnt) < 1e-9 < learnt,
+        f"No pooling does predict, with its prior: from {low:.0f} to {high:.0f} points, whatever the data. "
+        f"Of the {len(gains)} instructors' averages, each left out in turn, partial pooling predicts "
+        f"{(np.array(gains) > 0).sum()} better, with a log density higher by {sum(gains):.1f} in all.",
+        plainly=not np.isfinite(high - low),
+        conditionally=sum(gains) > 0,
         condition="to predict means to learn from the data",
     )
 
@@ -1359,6 +1358,31 @@ def _other_seven():
         f"The mean of the other seven is {others.mean().item():.1f}, that of all eight "
         f"{effect.mean().item():.2f}.",
         plainly=abs(others.mean().item() - 8) <= 1,
+    )
+
+
+@_judges("forest-other-six")
+def _forest_other_six():
+    effect, _ = _schools()
+    largest = effect.sel(school=["A", "G"]).min().item()
+    others = effect.drop_sel(school=["A", "G"])
+    return _judged(
+        f"The six others report {others.mean().item():.1f} on average. But {others.idxmax().item()} reports "
+        f"{others.max().item():.0f}: {others.max().item() - others.mean().item():.0f} above that average, "
+        f"{largest - others.max().item():.0f} below {largest:.0f}.",
+        plainly=others.max().item() <= largest / 2,
+        conditionally=others.mean().item() <= largest / 2,
+        condition="it is about their average",
+    )
+
+
+@_judges("decades-before")
+def _decades_before():
+    proof, hierarchies = _facts("decades-before").values()
+    return _judged(
+        f"Stein's proof is of {proof}, hierarchical priors for Normal means of {hierarchies} at the latest: "
+        f"{hierarchies - proof} years.",
+        plainly=hierarchies - proof >= 20,
     )
 
 

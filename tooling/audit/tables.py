@@ -98,7 +98,7 @@ def claim_table(*, solutions: bool = True) -> Table:
     Examples
     --------
     >>> print(claim_table())  # doctest: +SKIP
-    68 claims
+    70 claims
     """
     entries = [
         {
