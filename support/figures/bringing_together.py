@@ -3,12 +3,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILLION, WIDTH, strategy, styled
 
 
 @styled
 def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
-    """Figure 5.55: total risk of shrinkage estimators against the spread of the true means.
+    """Total risk of shrinkage estimators against the spread of the true means (Figures 5.55 and 5.67).
 
     Parameters
     ----------
@@ -34,11 +34,14 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     >>> len(stein_risk([0, 3], {"towards zero": curves, "towards the mean": curves}, groups=8).axes)
     2
     """
-    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 7.4), sharex=True, sharey=True)
-    looks = ((GREEN, "-."), (VERMILLION, "--"), (BLUE, "-"), (PURPLE, ":"))
+    size = (WIDTH, 0.6 + 3.4 * len(panels))
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, sharey=True, squeeze=False)
+    axes = axes.ravel()
+    looks = ((PURPLE, "-."), (BLACK, ":"), (BLUE, "-"), (BLUE, (0, (6, 1, 1, 1, 1, 1))))
+    none, line, _ = strategy("no pooling")
     for ax, (title, risks) in zip(axes, panels.items(), strict=True):
-        ax.axhline(groups, color=GREY, linewidth=1.5, label="no pooling")
-        for (label, risk), (colour, style) in zip(risks.items(), looks, strict=True):
+        ax.axhline(groups, color=none, linestyle=line, label="no pooling")
+        for (label, risk), (colour, style) in zip(risks.items(), looks, strict=False):
             ax.plot(spread, risk, color=colour, linestyle=style, label=label)
         ax.set(title=title, ylim=(0, groups * 1.15), xlim=(0, spread[-1]), ylabel="total risk")
     axes[-1].set_xlabel("sd of the true means, in standard errors")

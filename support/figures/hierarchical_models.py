@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, spread, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, WIDTH, spread, strategy, styled
 
 
 @styled
@@ -47,7 +47,7 @@ def shrinkage_slopes(
         axes.plot(
             [0, 1],
             [raw[i], partial.values[i]],
-            color=VERMILLION if noisy[i] else BLUE,
+            color=BLUE,
             linestyle="--" if noisy[i] else "-",
             marker="o",
             markersize=90 / standard_error.values[i],
@@ -56,7 +56,8 @@ def shrinkage_slopes(
         axes.plot([1, 2], [partial.values[i], complete], color=GREY, linewidth=0.8, linestyle=":")
         label = f"{name}  {raw[i]:g}".replace("-", "\N{MINUS SIGN}")
         axes.text(-0.12, places[i], label, ha="right", va="center")
-    axes.plot(2, complete, marker="D", markersize=10, color=BLACK)
+    colour, _, marker = strategy("complete pooling")
+    axes.plot(2, complete, marker=marker, markersize=10, color=colour)
     axes.text(2, complete + 0.06 * np.ptp(raw), f"{complete:.1f}", ha="center")
     axes.set(xlim=(-0.45, 2.3), ylabel="effect (SAT points)")
     axes.set_xticks([0, 1, 2], ["each school\nalone", "partial\npooling", "all schools\nas one"])

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import GREY, WIDTH, strategy, styled
 
 
 @styled
@@ -31,10 +31,11 @@ def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
     1
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    looks = ((GREEN, "-.", "s"), (BLUE, "-", "o"), (VERMILLION, "--", "^"))
     ax.axvline(report, color=GREY, linewidth=1.5, linestyle=":")
-    for (label, density), (colour, style, marker) in zip(curves.items(), looks, strict=False):
-        ax.plot(x, density, color=colour, linestyle=style, label=f"{label} pooling".replace("none", "no"))
+    for label, density in curves.items():
+        name = f"{label} pooling".replace("none", "no")
+        colour, style, marker = strategy(name)
+        ax.plot(x, density, color=colour, linestyle=style, label=name)
         ax.plot(report, np.interp(report, x, density), color=colour, marker=marker)
     ax.annotate(
         "the report",

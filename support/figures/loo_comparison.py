@@ -5,19 +5,17 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, strategy, styled
 
 
 @styled
-def loo_comparison(elpd_loo: Mapping, sampled: Mapping) -> plt.Figure:
+def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     """Leave-one-out scores of models, and their differences from the best one (Figure 5.36).
 
     Parameters
     ----------
     elpd_loo : mapping of str to (n,) array
         Exact leave-one-out log densities by model, one per unit.
-    sampled : mapping of str to float
-        Sum of the same densities, estimated from draws.
 
     Returns
     -------
@@ -36,37 +34,26 @@ def loo_comparison(elpd_loo: Mapping, sampled: Mapping) -> plt.Figure:
 
     Examples
     --------
-    >>> exact = {"one": [-3.0, -4.0], "two": [-3.2, -4.1]}
-    >>> len(loo_comparison(exact, {"one": -7.1, "two": -7.2}).axes)
+    >>> len(loo_comparison({"no pooling": [-3.0, -4.0], "partial pooling": [-3.2, -4.1]}).axes)
     2
     """
     scores = {name: np.asarray(values) for name, values in elpd_loo.items()}
     best = max(scores, key=lambda name: scores[name].sum())
     rows = np.arange(len(scores))
-    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 5.2))
+    figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 4.2))
     for ax, reference in zip(axes, (None, best), strict=True):
         for row, (name, values) in zip(rows, scores.items(), strict=True):
             shown = values - (0 if reference is None else scores[reference])
-            offset = 0 if reference is None else sampled[reference]
+            colour, _, marker = strategy(name)
             ax.errorbar(
                 shown.sum(),
                 row,
                 xerr=2 * np.sqrt(shown.size) * shown.std(),
-                fmt="o",
-                color=BLUE,
+                fmt=marker,
+                color=colour,
                 markersize=8,
                 capsize=5,
                 elinewidth=2.5,
-                label="exact, with 2 standard errors" if row == 0 else None,
-            )
-            ax.plot(
-                sampled[name] - offset,
-                row + 0.28,
-                "D",
-                color=VERMILLION,
-                markerfacecolor="white",
-                markersize=7,
-                label="estimated from draws (PSIS)" if row == 0 else None,
             )
         ax.set_yticks(rows, scores)
         ax.set_ylim(rows[-1] + 0.6, -0.5)
@@ -74,8 +61,6 @@ def loo_comparison(elpd_loo: Mapping, sampled: Mapping) -> plt.Figure:
     axes[0].set_xlabel("elpd (higher is better)")
     axes[1].set_xlabel(f"elpd minus that of {best}")
     axes[1].axvline(0, color=GREY, linestyle="--", linewidth=1)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=1)
     return figure
 
 
@@ -98,19 +83,19 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
 
     Examples
     --------
-    >>> wins = {"complete": [0.8, 0.2], "partial": [0.2, 0.8]}
+    >>> wins = {"complete pooling": [0.8, 0.2], "partial pooling": [0.2, 0.8]}
     >>> len(selection_by_loo([0, 10], wins, [[-0.5, -0.3, 0.8], [-0.5, 0.5, 4.0]]).axes)
     2
     """
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.0), sharex=True)
-    looks = ((BLUE, "-", "o"), (GREEN, "--", "D"), (VERMILLION, "-.", "s"))
-    for (strategy, share), (colour, style, marker) in zip(wins.items(), looks, strict=False):
-        axes[0].plot(tau, share, style, color=colour, marker=marker, markersize=7, label=strategy)
+    for name, share in wins.items():
+        colour, style, marker = strategy(name)
+        axes[0].plot(tau, share, style, color=colour, marker=marker, markersize=7, label=name)
     axes[0].set(ylabel="share of data sets won", ylim=(-0.03, 1.03))
     axes[0].legend(loc="upper center", ncols=1)
     lower, middle, upper = np.transpose(difference)
     axes[1].fill_between(tau, lower, upper, facecolor=(SKY, 0.35), edgecolor=BLUE, label="9 of 10 data sets")
-    axes[1].plot(tau, middle, "D--", color=GREEN, markersize=7, label="median")
+    axes[1].plot(tau, middle, "o-", color=BLUE, markersize=7, label="median")
     axes[1].axhline(0, color=BLACK, linewidth=1)
     axes[1].set(xlabel=r"true between-school sd $\tau$ (SAT points)", ylabel="elpd, partial\nminus complete")
     axes[1].legend(loc="upper left")

@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from numpy.typing import ArrayLike
 
 from hierarchical_exact import Marginal
-from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, spread, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, spread, strategy, styled
 
 
 @styled
@@ -193,10 +193,10 @@ def information_flow(
     1
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 4.0))
-    looks = ((VERMILLION, "--", "s"), (GREEN, "-", "D"), (BLUE, "-.", "o"))
-    for (strategy, means), (colour, line, marker) in zip(estimates.items(), looks, strict=False):
+    for name, means in estimates.items():
+        colour, line, marker = strategy(name)
         tried = means[means.dims[0]]
-        ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=strategy)
+        ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=name)
     ax.axvline(observed, color=GREY, linestyle=":", linewidth=1.2)
     ax.annotate(
         "reported",

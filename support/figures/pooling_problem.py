@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, GREY, WIDTH, strategy, styled
 
 
 @styled
@@ -44,15 +44,15 @@ def pooling_comparison(
         1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
     )
     rows = np.arange(sizes.size)
-    looks = ((VERMILLION, "s"), (BLUE, "o"), (GREEN, "D"))
-    for ax, (strategy, estimate), (colour, marker) in zip(axes[0], estimates.items(), looks, strict=False):
+    for ax, (name, estimate) in zip(axes[0], estimates.items(), strict=True):
+        colour, _, marker = strategy(name)
         ax.axvline(grand_mean, color=GREY, linestyle="--", linewidth=1.2, label="mean of all")
         ax.hlines(rows, estimate["lower"], estimate["upper"], color=colour, linewidth=3)
         ax.plot(estimate["mean"], rows, marker, color=colour, markersize=8)
         if truth is not None:
             below = rows + 0.22
             ax.plot(truth, below, "x", color=BLACK, markersize=7, markeredgewidth=1.8, label="true mean")
-        ax.set_title(strategy.replace(" ", "\n"))
+        ax.set_title(name.replace(" ", "\n"))
         ax.tick_params(axis="y", length=0)
     names = sizes[sizes.dims[0]].values
     labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]

@@ -16,6 +16,9 @@ BLACK, GREY = "#000000", "#6b6b6b"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE = "#56B4E9", "#CC79A7"
 
+# One look for each strategy in the whole book: colour, line and marker.
+STRATEGIES = {"complete": (GREEN, "-.", "s"), "partial": (BLUE, "-", "o"), "no": (VERMILLION, "--", "^")}
+
 WIDTH = 6.0  # inches; on a phone 1 inch is shown on about 60 pixels
 
 STYLE = {
@@ -48,6 +51,11 @@ def styled(draw):
         return figure
 
     return wrapper
+
+
+def strategy(name):
+    """Return colour, line and marker of the strategy of this name, as "No pooling"."""
+    return STRATEGIES[name.split()[0].lower()]
 
 
 def spread(values, gap):

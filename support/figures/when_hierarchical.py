@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLUE, GREY, PURPLE, VERMILLION, WIDTH, strategy, styled
 
 
 @styled
@@ -103,12 +103,12 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
 
     Examples
     --------
-    >>> errors = {"none": [5, 5], "one centre": [4, 5], "two centres": [3, 3]}
+    >>> errors = {"no pooling": [5, 5], "one centre": [4, 5], "two centres": [3, 3]}
     >>> len(two_kinds([0, 20], errors).axes)
     1
     """
     figure, ax = plt.subplots()
-    looks = ((GREY, ":", "s"), (VERMILLION, "--", "^"), (BLUE, "-", "o"))
+    looks = (strategy("no pooling"), (PURPLE, ":", "D"), strategy("partial pooling"))
     for (label, error), (colour, style, marker) in zip(errors.items(), looks, strict=True):
         ax.plot(gap, error, color=colour, linestyle=style, marker=marker, label=label)
     ax.set(

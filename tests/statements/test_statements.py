@@ -225,3 +225,34 @@ def test_the_gain_of_james_stein_fades_but_stays():
     assert (np.diff(gains) < 0).all()
     assert gains[2] == pytest.approx(0.010, abs=0.001)
     assert 0 < gains[3] < 0.003
+
+
+@states(
+    "chapters/loo-comparison.md",
+    "The same four schools (A, C, G and H) are hardest to predict for all three",
+)
+def test_the_schools_that_are_hardest_to_predict(posterior):
+    models = [
+        exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0),
+        posterior,
+        exact.normal(EFFECT, ERROR, mu=0, tau=20),
+    ]
+    for model in models:
+        hardest = np.argsort(model.elpd_loo.values)[:4]
+        assert sorted(SCHOOLS["school"].values[hardest]) == ["A", "C", "G", "H"]
+
+
+@states(
+    "chapters/bringing-together.md",
+    "Its curve stays below the line, however far out",
+)
+def test_the_risk_of_james_stein_is_below_that_of_the_measurements():
+    """Its gain is (J - 2)^2 E[1/S], positive, and by Jensen at least (J - 2)^2 / E[S]."""
+    groups = 8
+    for spread in (0, 1, 5, 100):
+        noncentrality = groups * spread**2
+        extra = stats.poisson(noncentrality / 2)
+        low, high = extra.ppf(1e-15), extra.ppf(1 - 1e-15)
+        k = np.arange(low, high + 1)
+        gain = (groups - 2) ** 2 * (extra.pmf(k) / (groups - 2 + 2 * k)).sum()
+        assert gain >= (groups - 2) ** 2 / (groups + noncentrality) > 0

@@ -83,6 +83,26 @@ def test_marks_and_words_stand_out(name, monkeypatch):
     assert [fault for figure in drawn for fault in faint(figure)] == []
 
 
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_strategy_looks_the_same_in_all_figures(name, monkeypatch):
+    colours = {f"{strategy} pooling": look[0] for strategy, look in style.STRATEGIES.items()}
+    assert len(set(colours.values())) == 3
+    for figure in example(name, monkeypatch):
+        for line in figure.findobj(Line2D):
+            label = str(line.get_label()).lower()
+            if label in colours:
+                assert line.get_color() == colours[label], label
+        for ax in figure.axes:
+            # Where a panel or a row is one strategy, all that has a marker there has its colour.
+            title = ax.get_title().replace("\n", " ").lower()
+            rows = [text.get_text().lower() for text in ax.get_yticklabels()]
+            for line in ax.lines:
+                if title in colours and line.get_marker() in "so^":
+                    assert line.get_color() == colours[title], title
+                if line.get_marker() in ("s", "o", "^") and line.get_ydata()[0] in range(len(rows)):
+                    assert line.get_color() == colours.get(rows[int(line.get_ydata()[0])], line.get_color())
+
+
 def test_what_is_faint_is_found():
     figure, ax = plt.subplots()
     ax.plot([0, 1], [0, 1], color=style.ORANGE)
