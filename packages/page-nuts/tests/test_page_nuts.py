@@ -86,6 +86,16 @@ def test_special_functions_against_scipy():
     lgamma, digamma = (engine.run(text, {"x": x}, {})["out"] for text in source)
     np.testing.assert_allclose(lgamma, special.gammaln(x), rtol=2e-14, atol=2e-15)
     np.testing.assert_allclose(digamma, special.digamma(x), rtol=2e-14, atol=2e-15)
+    x = np.concatenate([x, -x])
+    softplus = engine.run(engine_source("softplus"), {"x": x}, {})["out"]
+    np.testing.assert_allclose(softplus, np.logaddexp(0, x), rtol=1e-15)
+    small, large = np.geomspace(1e-18, 0.1, 50), np.linspace(5, 700, 50)
+    log1mexp = engine.run(engine_source("log1mexp"), {"x": -np.r_[small, large]}, {})["out"]
+    # Of small x it is log(x - x²/2 + x³/6 - …), of large ones -exp(-x) - exp(-2x)/2 - …
+    terms = np.arange(1, 12)[:, None]
+    near = np.log((-((-small) ** terms) / special.factorial(terms)).sum(axis=0))
+    far = -(np.exp(-large) ** terms / terms).sum(axis=0)
+    np.testing.assert_allclose(log1mexp, np.r_[near, far], rtol=1e-14)
 
 
 def engine_source(function):
@@ -120,6 +130,36 @@ def test_draws_follow_a_conjugate_posterior_in_every_quantile():
         below = (rate < stats.gamma(13, scale=1 / 3.5).ppf(level)).astype(float)
         error = np.sqrt(level * (1 - level) / float(ess(below)))
         assert abs(below.mean() - level) < 4 * error
+
+
+def test_steps_are_accepted_at_least_as_often_as_asked_for():
+    with pm.Model() as model:
+        pm.Normal("x", shape=10)
+    compiled = page_nuts.compile_pymc_model(model)
+    steps = []
+    for target in (0.6, 0.95):
+        idata = page_nuts.sample(compiled, draws=500, tune=500, seed=6, target_accept=target)
+        # The step is averaged as its logarithm: more are accepted than the target, but for a few hundredths.
+        assert float(idata["sample_stats"]["mean_tree_accept"].mean()) > target - 0.05
+        steps.append(float(idata["sample_stats"]["step_size"].mean()))
+    assert steps[0] > 1.5 * steps[1]
+
+
+def test_a_scale_below_zero_has_no_density():
+    with pm.Model() as model:
+        pm.Normal("y", 0, pm.Normal("scale"), observed=[1.0, 2.0])
+    compiled = page_nuts.compile_pymc_model(model)
+    assert np.isfinite(compiled.log_density([0.5])[0])
+    assert compiled.log_density([-0.5])[0] == -np.inf
+
+
+def test_only_what_is_wanted_is_kept():
+    compiled = page_nuts.compile_pymc_model(model_of(noncentred), var_names=["tau", "theta"])
+    idata = page_nuts.sample(compiled, draws=5, tune=5, chains=1, seed=1)
+    assert {name: values.shape for name, values in idata["posterior"].items()} == {
+        "tau": (1, 5),
+        "theta": (1, 5, 8),
+    }
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_gives_others():
