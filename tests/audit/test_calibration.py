@@ -1,6 +1,7 @@
 """Calibration: what it must find, what it must not, and that the recorded study is what the code gives."""
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def test_the_recorded_study_has_every_model_and_fault():
     sets = recorded.groupby("model")["set"].nunique().to_dict()
     assert sets == {name: calibration.SETS.get(name, calibration.USUAL_SETS) for name in CASES}
     assert list(calibration.recorded_faults().index) == list(FAULTS)
-    path = calibration.files("tooling.audit") / "data" / "calibration.yaml"
+    path = Path(calibration.__file__).with_name("data") / "calibration.yaml"
     assert set(yaml.safe_load(path.read_text("utf8"))) >= {"when", "versions", "machine", "note"}
 
 

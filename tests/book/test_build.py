@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from front_matter import NOTEBOOK
 from nbformat.v4 import new_output
 
 from tooling.scripts import build as scripts_build
@@ -17,18 +18,9 @@ from tooling.scripts import build as scripts_build
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
-PAGE = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
+PAGE = (
+    NOTEBOOK
+    + """\
 # Page {name}
 
 A link to {{ref}}`the glossary <words>`, and mathematics: $\\boldsymbol{{\\theta}}$.
@@ -37,6 +29,7 @@ A link to {{ref}}`the glossary <words>`, and mathematics: $\\boldsymbol{{\\theta
 {code}
 ```
 """
+)
 MODULE_PAGE = PAGE.format(name="one", code="from support import numbers\nprint(numbers.ANSWER)")
 DATA_PAGE = PAGE.format(
     name="two",

@@ -13,25 +13,13 @@ import jupytext
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from front_matter import NOTEBOOK
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = runpy.run_path(str(ROOT / "tooling/scripts/build.py"))
 NO_PAGES = {"README.md", "INSTRUCTORS.md", "CONTRIBUTING.md", "CHANGELOG.md"}
 RUN = 8  # so many words in a row, found nowhere else, are a trace
 
-HEADER = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-"""
 EXERCISE = """\
 (exercise-1)=
 # Exercise 1
@@ -139,10 +127,10 @@ def test_a_small_book_in_both_editions(tmp_path):
     write(tmp_path / "support/__init__.py", "")
     write(tmp_path / "_toc.yml", yaml.safe_dump(TOC))
     write(tmp_path / "intro.md", WORDS)
-    write(tmp_path / "exercises/one.md", HEADER + EXERCISE)
-    write(tmp_path / "solutions/one.md", HEADER + SOLUTION)
+    write(tmp_path / "exercises/one.md", NOTEBOOK + EXERCISE)
+    write(tmp_path / "solutions/one.md", NOTEBOOK + SOLUTION)
     write(tmp_path / "solutions/two.md", "# Another solution\n\nNothing.\n")
-    write(tmp_path / "chapters/one.md", HEADER + "# One\n\n```{code-cell} ipython3\nprint(5 - 4)\n```\n")
+    write(tmp_path / "chapters/one.md", NOTEBOOK + "# One\n\n```{code-cell} ipython3\nprint(5 - 4)\n```\n")
 
     build(tmp_path)
     full = tmp_path / "_build/html"

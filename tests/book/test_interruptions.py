@@ -13,28 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from front_matter import NOTEBOOK
 
 from tooling import environment
 from tooling.scripts import build as scripts_build
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "tooling/scripts/build.py"
-HEADER = """\
----
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# A page
-
-```{code-cell} ipython3
-"""
+HEADER = NOTEBOOK + "# A page\n\n```{code-cell} ipython3\n"
 QUICK = HEADER + "---\nexpect: quick\n---\nprint('quick')\n```\n"
 # The first to run leaves a mark and waits, as a long computation does.
 WAITS = "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n"

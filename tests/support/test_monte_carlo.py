@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 import hierarchical_exact as exact
-from support.conventions import INTERVAL, TAILS
+from myst_nbval.intervals import KIND
+from support.conventions import INTERVAL, STATED, TAILS
 from support.monte_carlo import SETS, Estimate, Report, monte_carlo_error, shortest_interval
 
 # Relative error of an error that is found from so many sets of draws.
@@ -71,3 +72,4 @@ def test_intervals_are_rounded_outward_to_the_digits_printed():
     )
     assert str(report) == "a {heading}\n   7.0 ± 0.1, 50% ± 1%"
     assert report.stated().endswith("~[6.6, 7.4] ± ~[0.0, 0.1], ~[40, 61]% ± ~[0, 100]%")
+    assert STATED == KIND, "pages import no package that tests them"

@@ -9,8 +9,7 @@ results in ``data/``, which `recorded` reads.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import Any
 
 import arviz as az
@@ -26,6 +25,7 @@ import hierarchical_exact as exact
 from hierarchical_exact import Marginal
 from support import datasets, models
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
+from tooling.audit import records
 
 # A rank is counted among so many draws, which lie far enough apart in a good fit to be nearly independent.
 RANKED = 99
@@ -521,12 +521,6 @@ def _moments(marginals):
 # What was recorded -----------------------------------------------------------------------------
 
 
-@cache
-def _read(name):
-    with (files("tooling.audit") / "data" / name).open(encoding="utf8") as file:
-        return pd.read_csv(file)
-
-
 def recorded() -> pd.DataFrame:
     """Read the recorded fits: ``model`` and the columns of `sampled_places`.
 
@@ -539,7 +533,7 @@ def recorded() -> pd.DataFrame:
     >>> set(recorded()["model"]) == set(CASES)
     True
     """
-    return _read("calibration.csv").copy()
+    return records.read("calibration")
 
 
 def recorded_faults() -> pd.DataFrame:
@@ -554,4 +548,4 @@ def recorded_faults() -> pd.DataFrame:
     >>> list(recorded_faults().index) == list(FAULTS)
     True
     """
-    return _read("faults.csv").set_index("fault")
+    return records.read("faults").set_index("fault")

@@ -10,8 +10,6 @@ is possible; to lie outside of many runs is evidence that it comes from other so
 """
 
 import warnings
-from functools import cache
-from importlib.resources import files
 
 import arviz as az
 import numpy as np
@@ -20,6 +18,7 @@ import pandas as pd
 from support import datasets, models
 from support.conventions import INTERVAL, TAILS
 from support.sampling import SAMPLERS, sample
+from tooling.audit import records
 
 # Chosen before any run was looked at: the source's seed and those that follow it.
 SEEDS = tuple(range(42, 62))
@@ -137,13 +136,7 @@ def recorded() -> pd.DataFrame:
     >>> recorded().index[0]
     ('nutpie', 'native', 42)
     """
-    return _read().copy()
-
-
-@cache
-def _read():
-    with (files("tooling.audit") / "data" / "runs.csv").open(encoding="utf8") as file:
-        return pd.read_csv(file, index_col=["sampler", "processor", "seed"])
+    return records.read("runs").set_index(["sampler", "processor", "seed"])
 
 
 def tasks(processor):

@@ -11,6 +11,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import LARGEST_Z
+from tooling.audit import records
 
 FILE = Path(__file__).parent / "data" / "sensitivity.csv"
 # What the fits of the book are worth, about: half of their 8,000 draws.
@@ -223,7 +224,7 @@ def recorded() -> pd.DataFrame:
     pandas.DataFrame
         With the columns of `measure`; no number stands where no change is noticed.
     """
-    return pd.read_csv(FILE, dtype={"entry": str})
+    return records.read(FILE.stem)
 
 
 def summary() -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from docutils.nodes import make_id
 from jinja2 import Environment, StrictUndefined
 
-from tooling.audit import claims, numbers
+from tooling.audit import claims, numbers, records
 
 # Entries are linked from the folder of the audit's own page.
 FOLDER = PurePosixPath("chapters")
@@ -147,7 +147,7 @@ def statement_table(*, solutions: bool = True) -> Table:
         }
         for page, rows in (
             (page, list(group.itertuples()))
-            for page, group in _rows(pd.read_csv(STATEMENTS), solutions).groupby("page", sort=True)
+            for page, group in _rows(records.read("statements"), solutions).groupby("page", sort=True)
         )
     ]
     return _table(

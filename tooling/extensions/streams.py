@@ -6,7 +6,7 @@ line break of its own, and takes away blank lines.
 
 from myst_nb.core import render
 
-KIND = "application/vnd.myst-nbval.expect"
+from support.conventions import STATED
 
 
 def joined(outputs):
@@ -24,10 +24,10 @@ def joined(outputs):
 
 def shown(output):
     """Return an output without what it would have the page's header state."""
-    if KIND not in output.get("data", {}):
+    if STATED not in output.get("data", {}):
         return output
     output = output.copy()
-    output["data"] = {kind: value for kind, value in output["data"].items() if kind != KIND}
+    output["data"] = {kind: value for kind, value in output["data"].items() if kind != STATED}
     return output
 
 
