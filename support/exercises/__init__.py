@@ -1,10 +1,12 @@
 """What a student's notebook imports: the data of an exercise, and a place to record the answers."""
 
-import notebook_marking.answers
+from pathlib import Path
+
+import notebook_marking.checking
 from support.exercises.personal import data, forms
 
 
-class Answers(notebook_marking.answers.Answers):
+class Answers(notebook_marking.checking.Answers):
     """The answers of one student to one exercise of this book.
 
     Parameters
@@ -22,7 +24,7 @@ class Answers(notebook_marking.answers.Answers):
     See Also
     --------
     support.exercises.personal.data : Where the data come from.
-    notebook_marking.answers.Answers : The methods, `data` and `record`.
+    notebook_marking.checking.Answers : The methods, `data`, `record` and `check`.
 
     Examples
     --------
@@ -33,4 +35,6 @@ class Answers(notebook_marking.answers.Answers):
     """
 
     def __init__(self, exercise, *, student=""):
-        super().__init__(exercise, student=student, forms=forms(), data=data)
+        super().__init__(
+            exercise, student=student, forms=forms(), data=data, course=Path(__file__).parents[2]
+        )

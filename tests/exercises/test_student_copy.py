@@ -69,6 +69,26 @@ def test_it_cannot_mark(folder):
         Course.read(folder)
 
 
+def test_it_cannot_check_and_does_not_say_that_it_could(folder, texts, tmp_path):
+    page = texts["exercises/shrinkage-arithmetic.md"].decode()
+    assert "`record` says at once" in page
+    assert "answers.check" not in page
+    assert "answers.check" in (ROOT / "exercises/shrinkage-arithmetic.md").read_text("utf-8")
+    code = (
+        "from support.exercises import Answers; a = Answers('5.8.1'); a.record('d', factor=0.4); a.check('d')"
+    )
+    where = {
+        "PYTHONPATH": f"{folder}:{folder}/packages/notebook-marking:{folder}/packages/hierarchical-exact"
+    }
+    words = [
+        sys.executable,
+        "-c",
+        f"import support; assert support.__file__.startswith({str(folder)!r}); {code}",
+    ]
+    done = subprocess.run(words, cwd=tmp_path, env=where, capture_output=True, text=True, check=False)
+    assert "(d) cannot be checked here" in done.stdout, done.stderr
+
+
 def test_its_links_lead_to_its_own_repository(texts):
     old = "partial-pooling/partial-pooling-book"
     assert [name for name, content in texts.items() if old.encode() in content] == []

@@ -26,8 +26,8 @@ ROOMS = {
         "packages/notebook-marking/notebook_marking",
         (),
         """__init__ inside seccomp plain runs watching sandbox forms answers rosters exports submissions
-        scheme keys course review running marking decisions history similar gradebooks reports overview
-        __main__""",
+        scheme keys course review running marking checking decisions history similar gradebooks reports
+        overview __main__""",
     ),
     "myst_nbval": (
         "packages/myst-nbval/myst_nbval",
