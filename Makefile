@@ -71,8 +71,8 @@ test-live: setup  ## run every cell of every page in Chromium
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
 	@$(PYTHON) tooling/scripts/study.py
 
-calibration: setup  ## fit every model to data of its own, and hold it against its exact posterior (half an hour)
-	@$(PYTHON) tooling/scripts/calibration.py
+calibration: setup  ## fit every model to data of its own, against its exact posterior (half an hour; MODEL=schools_none: one)
+	@$(PYTHON) tooling/scripts/calibration.py $(if $(MODEL),--model $(call quoted,MODEL))
 
 bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
 	@$(PYTHON) tooling/scripts/bench.py

@@ -1,8 +1,8 @@
 """Every number in the source's text, one by one, with what covers it."""
 
-from importlib.resources import files
-
 import pandas as pd
+
+from tooling.audit import records
 
 # What covers a number, in the order of the table: what can be right or wrong comes first.
 COVERAGE = {
@@ -36,8 +36,7 @@ def inventory() -> pd.DataFrame:
     >>> inventory().query("coverage == 'arithmetic'").iloc[0][["token", "of"]].tolist()
     ['81', '9**2']
     """
-    with (files("tooling.audit") / "data" / "inventory.csv").open(encoding="utf8") as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return records.read("inventory", dtype=str, keep_default_na=False)
 
 
 def coverage() -> pd.Series:

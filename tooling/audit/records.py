@@ -2,17 +2,20 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
 
-def read(name: str) -> pd.DataFrame:
+def read(name: str, **options: Any) -> pd.DataFrame:
     """Read a table.
 
     Parameters
     ----------
     name : str
         Of its file, without the ending.
+    **options
+        Of `pandas.read_csv`.
 
     Returns
     -------
@@ -24,10 +27,10 @@ def read(name: str) -> pd.DataFrame:
     >>> read("faults").columns[0]
     'fault'
     """
-    return _read(name).copy()
+    return _read(name, **options).copy()
 
 
 @cache
-def _read(name):
+def _read(name, **options):
     with (files("tooling.audit") / "data" / f"{name}.csv").open(encoding="utf8") as file:
-        return pd.read_csv(file)
+        return pd.read_csv(file, **options)

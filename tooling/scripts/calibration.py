@@ -1,4 +1,4 @@
-"""Repeat the study of calibration: make calibration.
+"""Repeat the study of calibration: make calibration, or for one model make calibration MODEL=schools_none.
 
 Every model of the book is fitted to data that it has made itself, and held against its exact posterior; and
 the faults that are made on purpose are counted. The result is dated and small: a page and the tests read it.
@@ -29,20 +29,37 @@ made on purpose in an exact posterior of Eight Schools: how many data sets it ta
 def main():
     """Make the fits, count the faults, and write calibration.csv, faults.csv and calibration.yaml."""
     end_when_interrupted("Nothing was written.")
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    tables = []
-    for name, case in calibration.CASES.items():
-        pairs = calibration.simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))
-        tables.append(calibration.sampled_places(case, pairs).assign(model=name))
-        print(f"{name}: {len(pairs)} data sets", flush=True)
-    write(tables, calibration.faults(), dt.date.today().isoformat())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=calibration.CASES, help="fit this one only, and keep the others")
+    model = parser.parse_args().model
+    if model:
+        recorded = calibration.recorded()
+        write_fits([recorded[recorded["model"] != model], fitted(model)])
+        return
+    tables, faults = [fitted(name) for name in calibration.CASES], calibration.faults()
+    write_fits(tables)
+    write_faults(faults, dt.date.today().isoformat())
 
 
-def write(tables, faults, when):
-    """Write the three files, to as many digits as matter."""
-    fits = pd.concat(tables)
+def fitted(name):
+    """Fit a model to the data sets that it makes."""
+    case = calibration.CASES[name]
+    pairs = calibration.simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))
+    print(f"{name}: {len(pairs)} data sets", flush=True)
+    return calibration.sampled_places(case, pairs).assign(model=name)
+
+
+def write_fits(tables):
+    """Write the fits, in the order of the models, to as many digits as matter."""
+    fits = pd.concat(tables).sort_values(
+        "model", key=lambda names: names.map(list(calibration.CASES).index), kind="stable"
+    )
     fits = fits[["model", *(column for column in fits if column != "model")]]
     replace(DATA / "calibration.csv", fits.to_csv(index=False, float_format="%.4g"))
+
+
+def write_faults(faults, when):
+    """Write what the faults gave, and when and with what all was run."""
     replace(DATA / "faults.csv", faults.to_csv(float_format="%.3g"))
     replace(DATA / "calibration.yaml", yaml.safe_dump(description(when), sort_keys=False, allow_unicode=True))
 
