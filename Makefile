@@ -83,8 +83,9 @@ fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=
 mutants: setup  ## break the book in many single ways; the tests must notice each
 	@$(PYTHON) tooling/scripts/mutants.py
 
+# It fetches packages, with the user's settings of where from.
 packages: setup  ## build each package, install it alone in a fresh environment, run its tests
-	@$(PYTHON) tooling/scripts/packages.py
+	@.venv/bin/python -E tooling/scripts/packages.py
 
 picture: setup  ## draw the picture of README.md anew
 	@$(PYTHON) tooling/scripts/picture.py

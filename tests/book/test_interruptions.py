@@ -202,6 +202,11 @@ def test_damaged_caches_are_named_and_made_again(book, capsys):
     assert status == 0, errors
     assert "2 of 2 notebooks to execute" in output
     assert (book / "_build/html/chapters/quick.html").read_text() == html
+    (book / "_build/built-from").unlink()
+    (book / "_build/built-from").mkdir()
+    status, _, errors = build(book)
+    assert status == 1
+    assert "built-from is damaged (a folder for a file, or the reverse): run make clean first." in errors
 
 
 def test_damaged_machine_code_is_dropped_and_named(tmp_path, monkeypatch, capsys):

@@ -35,6 +35,11 @@ def test_names_reach_the_command_as_they_are(project, name):
     assert not (project / "x").exists()
 
 
+def test_what_fetches_packages_knows_where_the_user_gets_them(project):
+    """In the project's own environment there is no index, no proxy and no certificate of the user's."""
+    assert make(project, "packages").stdout == "<-E><tooling/scripts/packages.py>"
+
+
 def test_clean_takes_all_that_was_built_and_cached_and_leaves_the_environment(project):
     listed = (ROOT / ".gitignore").read_text().split()
     ours = [name.strip("/") for name in listed if not any(mark in name.strip("/") for mark in "/*")]

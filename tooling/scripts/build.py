@@ -71,6 +71,8 @@ def main():
             index = made(root, options)
     except PermissionError as error:
         sys.exit(f"{error.filename} belongs to another user: {MAKE_IT_YOURS}")
+    except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        sys.exit(f"{error.filename} is damaged (a folder for a file, or the reverse): run make clean first.")
     seconds = time.time() - psutil.Process().create_time()
     print(f"Finished in {seconds:.1f} s. Open {index}")
 
@@ -91,7 +93,7 @@ def build(root, cache_path):
     stamp = root / "_build" / "built-from"
     sources = hash_sources(root, cache_path)
     built = all((html / page.with_suffix(".html")).exists() for page in pages)
-    if built and stamp.exists() and stamp.read_text() == sources:
+    if built and stamp.exists() and stamp.read_bytes() == sources.encode():
         print("Nothing has changed since the last build")
     else:
         stamp.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tooling.environment import end_when_interrupted
+from tooling import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "_build" / "packages"
@@ -20,7 +20,7 @@ OUT = ROOT / "_build" / "packages"
 
 def main():
     """Try the packages; exit with 1 unless all pass."""
-    end_when_interrupted("No package was changed.")
+    environment.end_when_interrupted("No package was changed.")
     parser = argparse.ArgumentParser(description="Build, install and test packages, each by itself.")
     parser.add_argument("folders", nargs="*", type=Path, help="folders of packages; all when left out")
     folders = parser.parse_args().folders or sorted((ROOT / "packages").iterdir())
@@ -41,7 +41,7 @@ def try_alone(folder):
     # All that is no code: tests, documents and what they read.
     shutil.copytree(folder, out / "outside", ignore=shutil.ignore_patterns(*leftovers, *code))
     python = out / "env" / "bin" / "python"
-    uv("build", "--wheel", "--out-dir", out, out / "source")
+    uv("build", "--wheel", "--python", sys.executable, "--out-dir", out, out / "source")
     uv("venv", "--python", sys.executable, out / "env")
     (wheel,) = out.glob("*.whl")
     uv("pip", "install", "--python", python, f"{wheel}[test]")
@@ -49,20 +49,24 @@ def try_alone(folder):
         where = run(python, "-c", f"import {name}; print({name}.__file__)", capture_output=True).stdout
         if not where.startswith(str(out / "env")):
             sys.exit(f"packages: {name} is imported from {where.strip()}, not from its wheel")
-    return run(python, "-m", "pytest", "-q", "tests", cwd=out / "outside", check=False).returncode == 0
+    own = environment.own(os.environ)
+    return (
+        run(python, "-m", "pytest", "-q", "tests", cwd=out / "outside", env=own, check=False).returncode == 0
+    )
 
 
 def uv(*arguments):
-    """Run uv: the machine's, or the one that the set-up brought."""
-    run(shutil.which("uv") or ROOT / ".tools/bin/uv", *arguments, "--quiet")
+    """Run uv, the machine's or that of the set-up, with the user's settings of where packages are."""
+    given = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    if "PIP_INDEX_URL" in given:  # uv does not read pip's settings
+        given.setdefault("UV_DEFAULT_INDEX", given["PIP_INDEX_URL"])
+    run(shutil.which("uv") or ROOT / ".tools/bin/uv", *arguments, "--quiet", env=given)
 
 
-def run(*command, cwd=OUT, check=True, **options):
+def run(*command, cwd=OUT, env=None, check=True, **options):
     """Run a command where nothing of the book lies on the path."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    if "PIP_INDEX_URL" in environment:  # uv does not read pip's settings
-        environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
-    return subprocess.run(command, cwd=cwd, env=environment, check=check, text=True, **options)
+    clean = {key: value for key, value in (env or os.environ).items() if key != "PYTHONPATH"}
+    return subprocess.run(command, cwd=cwd, env=clean, check=check, text=True, **options)
 
 
 if __name__ == "__main__":
