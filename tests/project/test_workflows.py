@@ -142,6 +142,15 @@ def test_a_job_of_the_matrix_tests_on_its_own_version():
         assert process.returncode == code
 
 
+def test_what_make_sets_up_is_set_up_on_windows_too():
+    """Without make and sh, the workflow installs by itself, and a package that it forgets ends the tests."""
+    (setup,) = (text for text in commands(jobs("book.yml")["elsewhere"]) if "--editable" in text)
+    installed = set(re.findall(r"--editable (\S+)", setup))
+    script = (ROOT / "tooling/scripts/setup.sh").read_text(encoding="utf8")
+    assert installed == set(re.findall(r"--editable (\S+)", script))
+    assert installed == {".", *(f"packages/{path.name}" for path in (ROOT / "packages").iterdir())}
+
+
 def test_only_main_is_published_and_only_what_passed():
     publish = jobs("book.yml")["publish"]
     assert publish["needs"] == "test"
