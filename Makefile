@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help calibration setup book pdf page serve lab exercises expect grade student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
+.PHONY: help calibration setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS
 	$(if $(and $(value SUBMISSIONS),$(value OUT)),,$(error Say where the notebooks are and where the grades \
 		should go: make grade SUBMISSIONS=folder OUT=folder))
 	@$(PYTHON) -m notebook_marking $(call quoted,SUBMISSIONS) $(call quoted,OUT) $(value OPTIONS)
+
+review: setup  ## mark prose by click, in a browser on this computer: make review OUT=folder
+	$(if $(value OUT),,$(error Say where the grades are: make review OUT=folder))
+	@$(PYTHON) -m notebook_marking.desk $(call quoted,OUT)
 
 student-copy: setup  ## make what a class gets: make student-copy OUT=folder (REPOSITORY=https://github.com/…)
 	$(if $(value OUT),,$(error Say where the copy should go: make student-copy OUT=folder))

@@ -407,7 +407,10 @@ def review_pages(marked, course, table):
             rubric=[(criterion.points, in_words(criterion.criterion)) for criterion in asked.rubric],
             out_of=asked.out_of,
             model=review.model_answers(course.page(scheme)).get(name, ""),
-            answers=[{"code": task.code, "text": task.text, "row": given[task.code]} for task in answers],
+            answers=[
+                {"code": task.code, "version": task.version, "text": task.text, "row": given[task.code]}
+                for task in answers
+            ],
         )
     return pages
 
@@ -424,7 +427,7 @@ def _environment():
     folder = files("notebook_marking") / "templates"
     style = (folder / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    names = ("page.html", "feedback.html", "review.html", "class.html")
+    names = ("page.html", "feedback.html", "review.html", "class.html", "desk.html")
     environment = Environment(
         autoescape=True,
         loader=DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names}),

@@ -263,33 +263,8 @@ def _filter(*, sandboxed):
 # The command ---------------------------------------------------------------------------------
 
 
-def bubblewrap(
-    limits: Limits, view: View = NO_COURSE, user: int | None = None, descriptor: int | None = None
-) -> list[str]:
-    """Return the start of a command that runs the rest of it in bubblewrap.
-
-    Parameters
-    ----------
-    limits : Limits
-        What it may use.
-    view : View
-        What it may see of the course.
-    user : int, optional
-        The user that it will become, when this process is root's.
-    descriptor : int, optional
-        That of the filter of system calls.
-
-    Returns
-    -------
-    list of str
-        Program and arguments.
-
-    Raises
-    ------
-    SandboxError
-        If bubblewrap is not installed, or Python cannot be shown without the whole course; the message says
-        what to do.
-    """
+def bubblewrap(limits, view=NO_COURSE, user=None, descriptor=None):
+    """Return the start of a command that runs the rest in bubblewrap, as this user if that is not None."""
     program = installed()
     if not program:
         raise SandboxError(MISSING)
@@ -403,16 +378,6 @@ def _caches():
 
 def environment(home: str) -> dict[str, str]:
     """Return the whole environment of a notebook.
-
-    Parameters
-    ----------
-    home : str
-        Its writable folder.
-
-    Returns
-    -------
-    dict
-        Names and values.
 
     Examples
     --------

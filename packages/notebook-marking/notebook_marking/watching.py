@@ -32,33 +32,6 @@ def watch(
 ) -> Ended:
     r"""Run a command, watch what it uses, and gather what it writes.
 
-    Parameters
-    ----------
-    words : list of str
-        The command.
-    content : bytes
-        Its standard input.
-    limits : Limits
-        What all its processes together may use.
-    environment : dict
-        Its whole environment.
-    folder : str
-        Where it runs.
-    descriptors : sequence of int
-        Open files to pass on.
-    processors : collection of int, optional
-        The only ones on which it and its children run.
-
-    Returns
-    -------
-    Ended
-        When none of its processes is left.
-
-    Raises
-    ------
-    SandboxError
-        If the command cannot be started.
-
     Examples
     --------
     >>> watch(["/bin/echo", "hello"], b"", Limits(), environment={}, folder="/")
