@@ -82,7 +82,7 @@ def _kind(mark):
 
 def _cause(mark):
     """Say what is behind a lost point, in words that are the same for different data."""
-    if mark.points is None or mark.points >= mark.out_of or mark.state in ("marked", "decided"):
+    if mark.points is None or mark.points >= mark.out_of or mark.state in ("missing", "marked", "decided"):
         return ""
     words = mark.mistake or mark.hint or mark.reason
     return plain.one_line(re.sub(r"-?\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b", "…", words))[:150]
