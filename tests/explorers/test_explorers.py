@@ -17,7 +17,7 @@ from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling import explorers
 from tooling.explorers.explorer import MIME
-from tooling.explorers.html import Renderer
+from tooling.rendering import Renderer
 
 pytest_plugins = ["browsing"]
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,8 +18,9 @@ def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx pas
 
 def write_vega(app, error):
     """Write Vega and Vega-Embed as one script; the other is in ``tooling/extra/``."""
-    if error is None and app.builder.format == "html":
-        folder = Path(app.outdir, FOLDER)
+    folder = Path(app.outdir, FOLDER)
+    # Seconds' work, for nothing where no page has an explorer.
+    if error is None and any(Path(app.outdir, "_images").glob("explorer-*.svg")):
         folder.mkdir(exist_ok=True)
         # In a function, because its short names are also those of other scripts.
         script = f"(() => {{\n{vl_convert.javascript_bundle()}\n}})();\n"

@@ -10,8 +10,8 @@ import json
 import vl_convert
 from docutils import nodes
 
-from tooling.explorers.explorer import MIME
-
+# As in `tooling.explorers.explorer`, which takes seconds to import, in every build.
+MIME = "application/vnd.vegalite.v5+json"
 START = """\
 <div class="explorer" id="explorer-{name}">
 <div class="explorer-controls"></div>
