@@ -66,7 +66,7 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
 
 test-quick: setup  ## run the tests that need neither pages nor sampling
-	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling" tests packages
+	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling and not browser" tests packages
 
 test-live: setup  ## run every cell of every page in Chromium
 	@sh tooling/scripts/setup.sh --carrier

@@ -11,7 +11,7 @@ from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling import explorers
 
 pytest_plugins = ["browsing"]
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 SCHOOLS = datasets.eight_schools()
 
