@@ -94,9 +94,16 @@ def end_when_interrupted(words, write=to_stderr):
         signal.signal(number, end)
 
 
+def refuse_settings(root):
+    """End where a page would find settings in its own folder, where Matplotlib looks before all others."""
+    for path in (root / "matplotlibrc", *root.glob("*/matplotlibrc")):
+        sys.exit(f"{path} would change the figures of all pages, and no other reader has it: move it away.")
+
+
 def enter(book=None):
     """Put this process and all that it starts into the environment of the project."""
     HOME.mkdir(exist_ok=True)
+    refuse_settings(book or Path(__file__).resolve().parents[1])
     wanted = own(os.environ, book)
     os.environ.clear()
     os.environ.update(wanted)

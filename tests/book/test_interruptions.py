@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from front_matter import NOTEBOOK
+from jupyter_cache.base import CacheBundleIn
 
 from tooling import environment
 from tooling.scripts import build as scripts_build
@@ -182,7 +183,6 @@ def test_damaged_caches_are_named_and_made_again(book, capsys):
     html = (book / "_build/html/chapters/quick.html").read_text()
     pages = [scripts_build.read_notebook(book / f"chapters/{name}.md") for name in ("quick", "slow")]
     notebook = kept(book)[0]
-    whole = notebook.read_bytes()
     for content in (b"", b'{"cut'):
         (execution / "seconds.json").write_bytes(content)
         assert scripts_build.read_seconds(execution / "seconds.json") == {}
@@ -191,7 +191,11 @@ def test_damaged_caches_are_named_and_made_again(book, capsys):
         cache = scripts_build.open_cache(folder)
         assert sum(scripts_build.is_cached(cache, page) for page in pages) == 1
         assert "is damaged: it is executed again" in capsys.readouterr().out
-    notebook.write_bytes(whole)
+    notebook.unlink()  # as of a build that was killed between the folder and its file
+    cache = scripts_build.open_cache(folder)
+    assert f"{notebook.parent} is damaged and is made again" in capsys.readouterr().out
+    (page,) = (page for page in pages if not scripts_build.is_cached(cache, page))
+    cache.cache_notebook_bundle(CacheBundleIn(page, str(book)), check_validity=False, overwrite=True)
     for content in (b"", b"SQLite format 3\0 and no more"):
         (folder / "global.db").write_bytes(content)
         cache = scripts_build.open_cache(folder)
@@ -243,6 +247,13 @@ def test_the_surroundings_do_not_reach_the_pages(book, tmp_path):
     assert sorted(home.rglob("*")) == before
     status, output, _ = build(book)
     assert "Nothing has changed" in output
+
+
+@pytest.mark.parametrize("place", ["", "chapters"])
+def test_settings_beside_the_pages_are_refused(book, place):
+    (book / place / "matplotlibrc").write_text("figure.facecolor: black\n")
+    with pytest.raises(SystemExit, match="would change the figures of all pages"):
+        environment.refuse_settings(book)
 
 
 @pytest.mark.slow

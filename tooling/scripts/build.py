@@ -360,6 +360,10 @@ def open_cache(path):
         shutil.rmtree(path)
         path.mkdir()
         cache = get_cache(path)
+    for place in (path / "executed").glob("*"):
+        if not (place / "base.ipynb").is_file():  # killed between the folder and its file
+            print(f"{place} is damaged and is made again", flush=True)
+            drop(place)
     return cache
 
 
@@ -372,6 +376,14 @@ def read_seconds(record):
     except (ValueError, TypeError, AttributeError):
         print(f"{record} is damaged and is made again", flush=True)
         return {}
+
+
+def drop(path):
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def replace(path, text):
@@ -497,7 +509,7 @@ def run_sphinx(root, cache_path):
     """
     output = root / "_build"
     for folder in ("html", ".doctrees", "jupyter_execute"):
-        shutil.rmtree(output / folder, ignore_errors=True)
+        drop(output / folder)
     config = write_config(root, output, cache_path)
     if not jupyter_book(root, config, root, "-n", "-W", "--keep-going"):
         sys.exit("\nThe build failed: see the warnings above; each one is an error here.")
