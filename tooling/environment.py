@@ -96,7 +96,7 @@ def end_when_interrupted(words, write=to_stderr):
 
 def refuse_settings(root):
     """End where a page would find settings in its own folder, where Matplotlib looks before all others."""
-    for path in (root / "matplotlibrc", *root.glob("*/matplotlibrc")):
+    for path in (*root.glob("matplotlibrc"), *root.glob("*/matplotlibrc")):
         sys.exit(f"{path} would change the figures of all pages, and no other reader has it: move it away.")
 
 

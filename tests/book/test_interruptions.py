@@ -251,6 +251,7 @@ def test_the_surroundings_do_not_reach_the_pages(book, tmp_path):
 
 @pytest.mark.parametrize("place", ["", "chapters"])
 def test_settings_beside_the_pages_are_refused(book, place):
+    environment.refuse_settings(book)
     (book / place / "matplotlibrc").write_text("figure.facecolor: black\n")
     with pytest.raises(SystemExit, match="would change the figures of all pages"):
         environment.refuse_settings(book)
