@@ -49,7 +49,7 @@ def try_alone(folder):
         where = run(python, "-c", f"import {name}; print({name}.__file__)", capture_output=True).stdout
         if not where.startswith(str(out / "env")):
             sys.exit(f"packages: {name} is imported from {where.strip()}, not from its wheel")
-    # Without a file of settings, pytest would find those of the book in the folders above, and its conftest.py.
+    # With no file of settings, pytest would take those of the book in a folder above, and its conftest.py.
     tests = (python, "-m", "pytest", "-q", "-c", "pyproject.toml", "tests")
     own = environment.own(os.environ)
     return run(*tests, cwd=out / "outside", env=own, check=False).returncode == 0
