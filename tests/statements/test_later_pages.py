@@ -1,0 +1,274 @@
+"""What the pages on comparison, decisions and practice say."""
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
+
+SCHOOLS = datasets.eight_schools()
+EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
+HIGH = (0.055, 0.945)
+
+
+def schools(tau, error=ERROR, effect=EFFECT, mu=MU_PRIOR):
+    return exact.normal(effect, error, mu=mu, tau=tau)
+
+
+def school_a(tau):
+    return schools(tau)["theta"].quantile(HIGH).values[0]
+
+
+def factor(error, tau):
+    return error**2 / (error**2 + tau**2)
+
+
+# -- recap -------------------------------------------------------------------------------------------
+
+
+@states("chapters/recap.md", "which a correct sampler exceeds about once in 16,000 times")
+@states("chapters/audit.md", "a correct sampler exceeds them once in 16,000 numbers")
+@states("chapters/recap.md", "a quarter of the 4000 draws")
+@states("chapters/recap.md", "there it is $\\text{Beta}(2, 2)$")
+@states("chapters/recap.md", "The log evidence falls by almost the logarithm of ten")
+@states("chapters/recap.md", "The posterior hardly moves and neither does LOO.")
+@states("chapters/recap.md", "The posterior of $\\tau$ is highest at zero.")
+def test_small_facts_of_the_recap():
+    assert 1 / (2 * stats.norm.sf(4)) == pytest.approx(16_000, rel=0.05)
+    assert pytest.approx(1 / 4) == (1 - 0.6) / (1 + 0.6)
+    two = stats.dirichlet(np.ones(4)).rvs(20_000, random_state=58)[:, :2].sum(axis=1)
+    assert stats.kstest(two, stats.beta(2, 2).cdf).pvalue > 1e-3
+    one, wide = (exact.normal(EFFECT, ERROR, mu=stats.norm(0, sd), tau=0) for sd in (20, 200))
+    fall = one.log_evidence - wide.log_evidence
+    assert 0.9 * np.log(10) < fall < np.log(10)
+    assert abs(one.elpd_loo.sum() - wide.elpd_loo.sum()) < 0.1
+    assert abs(one["mu"].mean() - wide["mu"].mean()) < 0.1 * one["mu"].sd()
+    density = np.asarray(schools(TAU_PRIOR)["tau"].pdf(np.linspace(0, 30, 200)))
+    assert density.argmax() == 0
+
+
+# -- comparison by leave-one-out ----------------------------------------------------------------------
+
+
+@states("chapters/loo-comparison.md", "The likelihood of these data is highest at $\\tau = 0$")
+@states("chapters/loo-comparison.md", "a tighter prior for $\\tau$ would bring partial pooling closer")
+@states("chapters/loo-comparison.md", "five of the eight schools have $k > 0.7$")
+@states(
+    "chapters/loo-comparison.md",
+    "more than two standard errors in the first case, about five in the second",
+)
+@states("chapters/loo-comparison.md", "Partial pooling predicts A and G better")
+@states("chapters/loo-comparison.md", "It pays for that room a little in each of the other six.")
+@states("chapters/loo-comparison.md", "it equals the log evidence")
+def test_what_the_comparison_of_three_strategies_says():
+    likelihood = [schools(tau).log_evidence for tau in (0.0, 0.5, 1, 2, 5, 10, 20)]
+    assert (np.diff(likelihood) < 0).all()
+    complete, partial, none = schools(0), schools(TAU_PRIOR), exact.normal(EFFECT, ERROR, mu=0, tau=20)
+    tight = schools(stats.halfnorm(scale=5))
+    assert partial.log_evidence < tight.log_evidence < complete.log_evidence
+    assert (factor(20, ERROR) > 0.7).sum() == 5
+    elpd = [fit.elpd_loo.values for fit in (complete, partial, none)]
+    z = [(elpd[0] - other).sum() / (np.sqrt(8) * (elpd[0] - other).std(ddof=1)) for other in elpd[1:]]
+    assert 2 < z[0] < 3
+    assert round(z[1]) == 5
+    better = elpd[1] > elpd[0]
+    assert better.tolist() == [True, False, False, False, False, False, True, False]
+    assert none.log_evidence == pytest.approx(elpd[2].sum())
+
+
+@states("chapters/loo-comparison.md", "A wider prior brings the estimates nearer to the raw effects")
+@states("chapters/loo-comparison.md", "A narrower one shrinks all schools toward zero, and makes it better.")
+def test_the_elpd_of_no_pooling_measures_its_prior():
+    fits = [exact.normal(EFFECT, ERROR, mu=0, tau=sd) for sd in (2, 5, 10, 20, 50, 100)]
+    assert (np.diff([fit.elpd_loo.sum() for fit in fits]) < 0).all()
+    away = [abs(fit["theta"].mean().values - EFFECT).max() for fit in fits]
+    assert (np.diff(away) < 0).all()
+    assert away[-1] < 1
+
+
+# -- when to use ---------------------------------------------------------------------------------------
+
+
+@states("chapters/when-hierarchical.md", "Complete pooling is right only when $\\tau = 0$.")
+@states("chapters/when-hierarchical.md", "So it is where $\\tau$ is about 5.")
+@states("chapters/when-hierarchical.md", "Less than half of the time.")
+def test_complete_pooling_of_a_new_school():
+    weights = ERROR**-2 / (ERROR**-2).sum()
+    half = stats.norm.ppf(0.945) / np.sqrt((ERROR**-2).sum())
+
+    def coverage(tau):
+        error = np.sqrt(tau**2 + (weights**2 * (ERROR**2 + tau**2)).sum())
+        return 1 - 2 * stats.norm.sf(half / error)
+
+    held = [coverage(tau) for tau in (0, 5, 10, 20)]
+    assert held == pytest.approx([0.89, 0.67, 0.43, 0.23], abs=0.005)
+
+
+@states("chapters/when-hierarchical.md", "Hence the limit $\\sqrt2$.")
+@states("chapters/when-hierarchical.md", "and the ratio grows like $J^{1/4}$")
+@states("chapters/when-hierarchical.md", "Even data without any spread leave them wider by $\\sqrt 2$")
+def test_the_hierarchical_model_never_becomes_complete_pooling():
+    def ratio(groups, typical):
+        y = 10 * stats.norm.ppf((np.arange(groups) + 0.5) / groups)
+        y = y * np.sqrt((groups - 1) / groups) * 10 / y.std() if typical else np.zeros(groups)
+        theta = exact.normal(y, 10.0, mu=None, tau=TAU_PRIOR)["theta"]
+        return theta.sd().values.mean() / (10 / np.sqrt(groups))
+
+    assert ratio(2000, typical=False) == pytest.approx(np.sqrt(2), rel=0.01)
+    small, large = ratio(200, typical=True), ratio(3200, typical=True)
+    assert large / small == pytest.approx(2, rel=0.1)
+    assert small > np.sqrt(2)
+
+
+@states(
+    "chapters/when-hierarchical.md",
+    "The standard error that repeated sampling of people would show is $\\sqrt{8^2/12 + 4^2/72} =$",
+)
+@states("chapters/when-hierarchical.md", "it counts measurements as if they were people")
+def test_measurements_are_not_people():
+    rng = np.random.default_rng(58)
+    people = rng.normal(0, 8, (20_000, 12, 1)) + rng.normal(0, 4, (20_000, 12, 6))
+    means = people.mean(axis=(1, 2))
+    assert means.std() == pytest.approx(np.sqrt(8**2 / 12 + 4**2 / 72), rel=4 / np.sqrt(2 * 20_000))
+    assert (people.reshape(20_000, 72).std(axis=1, ddof=1) / np.sqrt(72)).mean() < means.std() / 2
+
+
+# -- practical considerations --------------------------------------------------------------------------
+
+
+@states(
+    "chapters/practical-considerations.md",
+    "The lower end of school A's interval hardly moves, and the upper end moves a lot",
+)
+@states("chapters/practical-considerations.md", "By less than two points.")
+@states("chapters/practical-considerations.md", "Between *tight* and vague priors it does.")
+@states(
+    "chapters/practical-considerations.md",
+    "Between uniform priors up to 50, 100 or 200 school A sees no difference",
+)
+def test_what_the_prior_of_tau_does_to_school_a():
+    tight, book = school_a(stats.halfnorm(scale=1)), school_a(TAU_PRIOR)
+    vague, flat = school_a(stats.halfcauchy(scale=25)), school_a(None)
+    ends = np.array([tight, book, vague, flat])
+    assert np.ptp(ends[:, 0]) < 1
+    assert np.ptp(ends[:, 1]) > 10
+    assert abs(vague[1] - flat[1]) < 2
+    assert min(vague[1], flat[1]) - tight[1] > 10
+    uniform = np.array([school_a(stats.uniform(0, top)) for top in (50, 100, 200)])
+    assert np.ptp(uniform, axis=0).max() < 0.05
+
+
+@states("chapters/practical-considerations.md", "The likelihood is nearly flat below 5")
+@states(
+    "chapters/practical-considerations.md",
+    "On the Eight Schools the restricted likelihood has its maximum at zero.",
+)
+@states("chapters/practical-considerations.md", "The curve falls from the start.")
+@states(
+    "chapters/practical-considerations.md",
+    "With a flat $\\mu$ and three groups the likelihood of $\\tau$ falls only like $\\tau^{-2}$",
+)
+@states("solutions/tau-prior.md", "it falls like $\\tau^{-(J-1)}$")
+def test_the_likelihood_of_tau():
+    def restricted(tau, y=EFFECT, error=ERROR):
+        v = error**2 + tau**2
+        mu = (y / v).sum() / (1 / v).sum()
+        return -0.5 * (np.log(v).sum() + np.log((1 / v).sum()) + ((y - mu) ** 2 / v).sum())
+
+    curve = [restricted(tau) for tau in np.linspace(0, 60, 301)]
+    assert (np.diff(curve) < 0).all()
+    assert schools(5.0).log_evidence - schools(0.0).log_evidence > np.log(0.75)
+    for groups in (3, 5, 8):
+        y, error = EFFECT[:groups], ERROR[:groups]
+        slope = (restricted(2e4, y, error) - restricted(1e4, y, error)) / np.log(2)
+        assert slope == pytest.approx(-(groups - 1), abs=1e-3)
+
+
+@states(
+    "chapters/practical-considerations.md",
+    "Their errors grow by half, as the simulation below shows, and fewer than half of their 89% intervals "
+    "hold the truth.",
+)
+@states("chapters/practical-considerations.md", "hurts minorities at worst")
+@pytest.mark.slow  # 120 data sets, each with its exact posterior
+def test_a_noisy_minority_is_hurt():
+    rng = np.random.default_rng(58)
+    error = np.repeat([10.0, 5.0], [2, 6])
+    squares, held = [], []
+    for _ in range(120):
+        theta = rng.normal(5 + np.repeat([25.0, 0.0], [2, 6]), 2)
+        posterior = schools(TAU_PRIOR, error=error, effect=rng.normal(theta, error))["theta"]
+        squares.append(((posterior.mean().values - theta)[:2] ** 2).mean())
+        low, high = posterior.quantile(HIGH).values[:2].T
+        held.append(((low < theta[:2]) & (theta[:2] < high)).mean())
+    # Without pooling the mean squared error is 100.
+    grown = np.sqrt(np.mean(squares)) / 10
+    error_of_it = np.std(squares) / np.sqrt(120) / (2 * 100 * grown)
+    assert abs(grown - 1.5) < 0.1 + 4 * error_of_it
+    assert np.mean(held) - 4 * np.std(held) / np.sqrt(120) < 0.5
+
+
+@states(
+    "chapters/practical-considerations.md", "Most of that spread is noise, and the curve has taken it off."
+)
+@states("chapters/practical-considerations.md", "A plugged-in zero then makes all schools alike")
+@states("chapters/practical-considerations.md", "that are as narrow as that of the {term}`grand mean`")
+def test_what_reml_does_with_the_eight_schools():
+    assert EFFECT.std(ddof=1) == pytest.approx(10, abs=0.6)
+    assert (ERROR**2).mean() > EFFECT.var(ddof=1)
+    plugged = exact.normal(EFFECT, ERROR, mu=None, tau=0.0)
+    assert np.ptp(plugged["theta"].mean().values) < 1e-6
+    assert plugged["theta"].sd().values == pytest.approx(np.full(8, plugged["mu"].sd()), rel=1e-4)
+
+
+@states("chapters/practical-considerations.md", "the average $B$ has fallen below one half")
+def test_where_the_lead_changes():
+    def average(size):
+        tau = schools(TAU_PRIOR, error=ERROR / np.sqrt(size))["tau"]
+        return np.mean([tau.expect(lambda t, e=e: factor(e, t)) for e in ERROR / np.sqrt(size)])
+
+    assert average(4) < 0.5 < average(1)
+
+
+# -- the survey ------------------------------------------------------------------------------------------
+
+
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "It rises up to an $\\alpha$ of thousands, and from there to {term}`complete pooling` falls by less than "
+    "a thousandth",
+)
+@states("chapters/dirichlet-multinomial.md", "the likelihood climbs to an $\\alpha$ of thousands")
+@states("chapters/dirichlet-multinomial.md", "Region 2, with 120 respondents, moves least.")
+@states("chapters/dirichlet-multinomial.md", "Its raw shares lie furthest from the baseline")
+@states("chapters/dirichlet-multinomial.md", "Region 5 has the widest interval for every answer")
+@states("chapters/dirichlet-multinomial.md", "8 of 43, about 19 percent.")
+@states("chapters/dirichlet-multinomial.md", "All four are indeed within")
+def test_what_the_survey_says():
+    count = datasets.survey()["count"]
+
+    def likelihood(alpha):
+        return exact.dirichlet_multinomial(count, alpha=float(alpha), baseline=np.ones(4)).log_evidence
+
+    limit = likelihood(1e8)
+    peak = optimize.minimize_scalar(
+        lambda log: -likelihood(np.exp(log)),
+        bounds=np.log([100, 1e6]),
+        method="bounded",
+        options={"xatol": 0.05},
+    )
+    assert 1000 < np.exp(peak.x) < 10_000
+    assert 0 <= -peak.fun - limit < 1e-3
+    fit = exact.dirichlet_multinomial(count, alpha=stats.expon(), baseline=stats.dirichlet(np.ones(4)))
+    raw = count / count.sum("response")
+    moved = abs(fit["pi"].mean() - raw).sum("response") / 2
+    assert str(moved.idxmin("region").item()) == "region 2"
+    assert str(moved.idxmax("region").item()) == "region 3"
+    away = abs(raw - fit["pi0"].mean()).sum("response")
+    assert str(away.idxmax("region").item()) == "region 3"
+    low, high = (fit["pi"].quantile(HIGH).isel(quantile=i) for i in (0, 1))
+    assert set((high - low).idxmax("region").values.tolist()) == {"region 5"}
+    assert round(100 * 8 / 43) == 19

@@ -1,0 +1,321 @@
+"""What the first pages say of the eight schools and the five instructors."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+from support.conventions import MU_PRIOR, TAILS, TAU_PRIOR
+from tooling.audit import runs
+
+SCHOOLS = datasets.eight_schools()
+EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
+EXAM = {"mu": stats.norm(50, 25), "sigma": stats.halfnorm(scale=15)}
+
+
+def weight(error, tau):
+    return error**2 / (error**2 + tau**2)
+
+
+def width(marginal):
+    low, high = np.asarray(marginal.quantile(TAILS)).T
+    return high - low
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
+
+
+@pytest.fixture(scope="module")
+def exam():
+    """Raw means and the five widths of intervals, in the order of the sections."""
+    data = datasets.instructors()
+    score, instructor = data["score"], data["instructor"]
+    partial = exact.normal_groups(score, instructor, tau=stats.halfnorm(scale=10), **EXAM)
+    names = partial["theta"].mean()["instructor"].values
+    sections = [score[instructor == name] for name in names]
+    return {
+        "raw": np.array([section.mean().item() for section in sections]),
+        "sd": np.array([section.std(ddof=1).item() for section in sections]),
+        "truth": data["true_mean"].groupby(instructor).mean().sel(instructor=names).values,
+        "partial": partial,
+        "complete": exact.normal_sample(score, **EXAM),
+        "one sigma": exact.normal_groups(score, instructor, mu=50.0, tau=25.0, sigma=EXAM["sigma"]),
+        "alone": [exact.normal_sample(section, **EXAM)["mu"] for section in sections],
+    }
+
+
+# -- the opening page --------------------------------------------------------------------------------
+
+
+@states(
+    "chapters/hierarchical-models.md",
+    "every school moves toward the others, but not all equally",
+)
+@states("chapters/hierarchical-models.md", "at $\\tau = 50$ each is almost back at its raw effect")
+@states("chapters/hierarchical-models.md", "At $\\tau = 0$ all eight estimates sit on the common mean")
+@states(
+    "chapters/hierarchical-models.md",
+    "it contains both as limits",
+)
+def test_the_dial_from_one_end_to_the_other(posterior):
+    common = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0)["mu"].mean()
+    moved = EFFECT - posterior["theta"].mean().values
+    assert (np.sign(moved) == np.sign(EFFECT - common)).all()
+    assert np.ptp(moved / (EFFECT - common)) > 0.1
+    still = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0.0)["theta"].mean().values
+    assert still == pytest.approx(np.full(8, common), abs=1e-6)
+    free = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=50.0)["theta"].mean().values
+    assert abs(free - EFFECT).max() < 0.1 * np.ptp(EFFECT)
+    alone = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=1e4)["theta"].mean().values
+    assert alone == pytest.approx(EFFECT, abs=0.01)
+
+
+@states("chapters/hierarchical-models.md", "which is the larger the noisier the school")
+@states("chapters/hierarchical-models.md", "Noisy groups go most of the way, precise groups less")
+def test_the_weight_grows_with_the_noise():
+    order = np.argsort(ERROR, kind="stable")
+    assert (np.diff(weight(ERROR, 5.0)[order]) >= 0).all()
+    assert weight(ERROR, 5.0).min() > 0.5
+
+
+# -- five instructors --------------------------------------------------------------------------------
+
+
+@states(
+    "chapters/pooling-problem.md",
+    "the scores of section 5 scatter more than twice as much as those of section 1",
+)
+@states(
+    "chapters/pooling-problem.md",
+    "Instructor 1 has the fewest students, and their scores happen to lie close together. Instructor 3 is "
+    "far below the rest.",
+)
+@states("chapters/pooling-problem.md", "Step 1 has by far its *shortest* interval.")
+def test_two_sections_to_keep_an_eye_on(exam):
+    assert exam["sd"][4] > 2 * exam["sd"][0]
+    assert exam["sd"].argmin() == 0
+    rest = np.delete(exam["raw"], 2)
+    assert rest.min() - exam["raw"][2] > 7
+    first = [float(width(exam["alone"][0])), width(exam["one sigma"]["theta"])[0]]
+    first.append(width(exam["partial"]["theta"])[0])
+    assert first[0] < 0.7 * min(first[1:])
+    assert np.argmin([float(width(one)) for one in exam["alone"]]) == 0
+
+
+@states(
+    "chapters/pooling-problem.md",
+    "Each estimate now lies between the mean of its own section and the grand mean $\\mu$.",
+)
+@states(
+    "chapters/pooling-problem.md",
+    "The share of the way from its own mean to the grand mean that a section travels *is* ordered by size, "
+    "from the smallest section to the largest",
+)
+@states("chapters/pooling-problem.md", "with a middling share, makes the longest journey")
+def test_how_far_each_section_moves(exam):
+    mu, theta = exam["partial"]["mu"].mean(), exam["partial"]["theta"].mean().values
+    share = (theta - exam["raw"]) / (mu - exam["raw"])
+    assert ((share > 0) & (share < 1)).all()
+    assert (np.diff(share) < 0).all()
+    assert abs(theta - exam["raw"]).argmax() == 2
+
+
+@states("chapters/pooling-problem.md", "one of the five sections pays for that with a longer interval")
+@states("chapters/pooling-problem.md", "Large sections gain less, but they gain.")
+@states("chapters/pooling-problem.md", "Were $\\mu$ and $\\tau$ known, it would be shorter")
+@states(
+    "chapters/pooling-problem.md",
+    "That complete pooling has the narrowest intervals of all is true here, and so is the bias.",
+)
+def test_who_gains_and_who_pays(exam):
+    before, after = width(exam["one sigma"]["theta"]), width(exam["partial"]["theta"])
+    longer = after > before
+    assert longer.tolist() == [False, False, True, False, False]
+    gain = 1 - after / before
+    assert 0 < gain[4] < gain[0]
+    data = datasets.instructors()
+    known = exact.normal_groups(
+        data["score"],
+        data["instructor"],
+        mu=exam["partial"]["mu"].mean(),
+        tau=exam["partial"]["tau"].mean(),
+        sigma=EXAM["sigma"],
+    )
+    assert width(known["theta"])[2] < before[2]
+    alone = [float(width(one)) for one in exam["alone"]]
+    assert float(width(exam["complete"]["mu"])) < min(*alone, *before, *after)
+    assert abs(exam["complete"]["mu"].mean() - exam["truth"]).max() > 8
+
+
+@states(
+    "chapters/pooling-problem.md",
+    "$\\sqrt{1 - B}$ times as wide as before, where $B = (\\sigma^2/n) / (\\sigma^2/n + \\tau^2)$",
+)
+@states("chapters/pooling-problem.md", '"Barely affected" is a fair description at 200 students')
+def test_the_width_after_pooling_when_all_is_known():
+    for size in (1, 8, 200):
+        error = 12 / np.sqrt(size)
+        pooled = exact.normal([60.0], [error], mu=70.0, tau=8.0)["theta"].sd().item()
+        assert pooled == pytest.approx(error * np.sqrt(1 - weight(error, 8)))
+    assert 1 - np.sqrt(1 - weight(12 / np.sqrt(200), 8)) < 0.01
+
+
+@states(
+    "chapters/pooling-problem.md",
+    "If the instructors really differ, this is wrong for each of them, and more students will not mend it.",
+)
+@states("chapters/pooling-problem.md", "Did moving help? In this one semester it did not")
+def test_more_students_do_not_mend_complete_pooling(exam):
+    data = datasets.instructors()
+    tenfold = exact.normal_sample(xr.concat([data["score"]] * 10, "student"), **EXAM)["mu"]
+    off = [abs(fit.mean() - exam["truth"]) for fit in (exam["complete"]["mu"], tenfold)]
+    assert (off[1] > 0.9 * off[0]).all()
+    assert tenfold.sd() < exam["complete"]["mu"].sd() / 3
+
+    def rmse(estimate):
+        return np.sqrt(((estimate - exam["truth"]) ** 2).mean())
+
+    assert rmse(exam["partial"]["theta"].mean().values) > rmse(
+        np.array([one.mean() for one in exam["alone"]])
+    )
+
+
+# -- the mathematical structure -----------------------------------------------------------------------
+
+
+@states("chapters/mathematical-structure.md", "The curves never cross, as $B_i$ grows with $\\sigma_i$")
+@states("chapters/mathematical-structure.md", "The standard deviation is $\\sigma_i \\sqrt{1 - B_i}$")
+@states("chapters/mathematical-structure.md", "$6^2 / (9^2 + 6^2) = 36 / 117$, or 31%.")
+@states("chapters/mathematical-structure.md", "In this data set no school speaks mainly for itself.")
+def test_the_factor(posterior):
+    taus = np.geomspace(0.1, 100, 50)[:, None]
+    assert (np.diff(weight(np.unique(ERROR), taus)) > 0).all()
+    one = exact.normal(EFFECT, ERROR, mu=8.0, tau=6.0)["theta"]
+    assert one.sd().values == pytest.approx(ERROR * np.sqrt(1 - weight(ERROR, 6)))
+    assert round(100 * (1 - weight(9, 6))) == 31
+    assert min(posterior["tau"].expect(lambda tau, e=e: weight(e, tau)) for e in ERROR) > 0.5
+
+
+@states("chapters/mathematical-structure.md", "It rises more slowly: a wild report is believed less.")
+@states(
+    "chapters/mathematical-structure.md",
+    "Under complete pooling each point more from A raises H by the same amount.",
+)
+@states("chapters/mathematical-structure.md", "And if $\\mu$ and $\\tau$ were known, the door")
+def test_how_far_a_is_believed_about_h():
+    def estimate(report, **priors):
+        changed = EFFECT.copy()
+        changed[0] = report
+        return exact.normal(changed, ERROR, **priors)["theta"].mean().values[7]
+
+    reports = (28, 60, 120)
+    h = [estimate(report, mu=MU_PRIOR, tau=TAU_PRIOR) for report in reports]
+    slopes = np.diff(h) / np.diff(reports)
+    assert 0 < slopes[1] < slopes[0]
+    pooled = [estimate(report, mu=MU_PRIOR, tau=0) for report in reports]
+    assert np.ptp(np.diff(pooled) / np.diff(reports)) < 1e-6
+    assert np.ptp([estimate(report, mu=8.0, tau=6.0) for report in reports]) < 1e-9
+
+
+# -- the eight schools ---------------------------------------------------------------------------------
+
+
+@states("chapters/eight-schools.md", "The common mean of about 7 has a weight of almost nine tenths in it")
+@states("chapters/eight-schools.md", "The other seven schools saw less, 6 on average, and 28 is hardly two")
+@states("chapters/eight-schools.md", "The six others saw less, 4 points on average")
+@states("chapters/eight-schools.md", "The replicated means are the shrunken effects.")
+def test_school_a_among_the_others(posterior):
+    assert 0.85 < posterior["tau"].expect(lambda tau: weight(15.0, tau)) < 0.9
+    assert round(posterior["mu"].mean()) == 7
+    assert EFFECT[1:].mean() == 6
+    assert (EFFECT[1:] < 28).all()
+    assert 1.5 < 28 / 15 < 2
+    assert EFFECT[[1, 2, 3, 4, 5, 7]].mean() == 4
+    assert posterior["y_rep"].mean().values == pytest.approx(posterior["theta"].mean().values)
+
+
+@states(
+    "chapters/eight-schools.md",
+    "A is the most probable best school, and yet the odds are more than three to one against it",
+)
+@states("chapters/eight-schools.md", "is not even one posterior standard deviation from zero")
+@states("chapters/eight-schools.md", "what the schools have in common does not average out")
+def test_which_school_is_best(posterior):
+    rng = np.random.default_rng(58)
+    size = 40_000
+    tau = np.asarray(posterior["tau"].quantile((np.arange(size) + 0.5) / size))
+    precision = 1 / (ERROR**2 + tau[:, None] ** 2)
+    variance = 1 / (precision.sum(axis=1) + 1 / 400)
+    mu = variance * (precision @ EFFECT) + np.sqrt(variance) * rng.normal(size=size)
+    kept = weight(ERROR, tau[:, None])
+    spread = ERROR * np.sqrt(1 - kept)
+    theta = kept * mu[:, None] + (1 - kept) * EFFECT + spread * rng.normal(size=(size, 8))
+    best = np.bincount(theta.argmax(axis=1), minlength=8) / size
+    assert best.argmax() == 0
+    assert best[0] + 4 * np.sqrt(best[0] / size) < 0.25
+    difference = theta[:, 0] - theta[:, 2]
+    assert difference.mean() < difference.std()
+    assert theta.mean(axis=1).std() > 1.3 * np.sqrt((theta.std(axis=0) ** 2).sum()) / 8
+
+
+@states(
+    "chapters/eight-schools.md",
+    "A single surprising school makes a larger $\\tau$ plausible",
+)
+@states("chapters/eight-schools.md", "the weight $B_i$ of the common mean falls in *every* school")
+def test_a_surprising_school(posterior):
+    changed = EFFECT.copy()
+    changed[0] = 60
+    surprised = exact.normal(changed, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
+    assert surprised["tau"].mean() > posterior["tau"].mean() + 2
+    for error in ERROR:
+        after, before = (
+            fit["tau"].expect(lambda tau, e=error: weight(e, tau)) for fit in (surprised, posterior)
+        )
+        assert after < before
+    assert surprised["mu"].mean() > posterior["mu"].mean()
+
+
+@states("chapters/eight-schools.md", "at 0.99 most trajectories are longer")
+@states("chapters/eight-schools.md", "it is nearly always 7 or 15, within the range of 5 to 20")
+def test_the_length_of_trajectories():
+    recorded = runs.recorded()
+    shares = recorded[["centred-0.99/steps_5_to_20", "non-centred/steps_5_to_20"]].dropna().median()
+    assert shares.iloc[0] < 0.5
+    assert shares.iloc[1] > 0.95
+
+
+@states(
+    "chapters/eight-schools.md",
+    "whose standard deviation given $\\tau$ tends to 1 instead of to 0. Nothing narrows.",
+)
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "The standard deviation of $\\theta_A$ changes by a factor of a hundred, that of $\\tilde\\theta_A$ by "
+    "less than two",
+)
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "and a slice at one $\\tau$ looks like a slice at any other",
+)
+def test_what_narrows_and_what_does_not():
+    taus = np.array([0.1, 1, 5, 10, 20])
+    theta = 15 * np.sqrt(1 - weight(15, taus))
+    raw = np.sqrt(weight(15, taus))
+    assert 100 < theta[-1] / theta[0] < 150
+    assert raw[0] / raw[-1] < 2
+    assert np.sqrt(weight(15, 1e-4)) == pytest.approx(1)
+
+
+@states("chapters/eight-schools.md", "none is in a tail")
+@states("chapters/eight-schools.md", "They are larger in every school")
+def test_the_predictive_check(posterior):
+    sd = posterior["y_rep"].sd().values
+    assert (sd > ERROR).all()
+    place = [posterior["y_rep"].cdf(y).values[i] for i, y in enumerate(EFFECT)]
+    assert 0.2 < min(place) < max(place) < 0.9
