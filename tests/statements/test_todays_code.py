@@ -1,0 +1,39 @@
+"""The page of today's calls: it needs nothing of the book, and its lists agree with the cells that run."""
+
+import ast
+import re
+
+from statements import ROOT, states
+
+from myst_nbval.pages import code_cells, read
+
+PAGE = "chapters/todays-code.md"
+CELLS = [cell for cell, _ in code_cells(read(ROOT / PAGE))]
+TABLE = re.findall(r"^\| `(.*)` \| (.*) \|$", (ROOT / PAGE).read_text("utf-8"), re.MULTILINE)
+
+
+@states("chapters/todays-code.md", "It needs nothing of this book")
+def test_its_cells_import_nothing_of_the_book():
+    trees = [ast.parse(cell.source) for cell in CELLS]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    assert found == {"arviz", "numpy", "pymc", "warnings"}
+    assert not [node for node in nodes if isinstance(node, ast.ImportFrom)]
+
+
+@states("chapters/todays-code.md", "Ten of the eleven fail")
+def test_ten_of_eleven_fail():
+    tried = [line for line in CELLS[-1].metadata["expect"].splitlines() if line]
+    assert len(tried) == len(TABLE) == 11
+    assert sum("runs" not in line for line in tried) == 10
+
+
+def test_what_to_write_instead_runs_on_the_page():
+    """Each argument of the second column stands in a cell, but those that are left out."""
+    code = "\n".join(cell.source for cell in CELLS[:-1])
+    for _, today in TABLE:
+        for call in re.findall(r"`([^`]*)`", today):
+            name = re.match(r"(?:az|pm)\.\w+", call)
+            assert not name or name[0] + "(" in code, call
+            for word in re.findall(r"(\w+)=", call):
+                assert re.search(rf"\b{word}=", code), call
