@@ -3,6 +3,9 @@
 import ast
 import re
 
+import arviz as az
+import numpy as np
+import pytest
 from statements import ROOT, states
 
 from myst_nbval.pages import code_cells, read
@@ -37,3 +40,15 @@ def test_what_to_write_instead_runs_on_the_page():
             assert not name or name[0] + "(" in code, call
             for word in re.findall(r"(\w+)=", call):
                 assert re.search(rf"\b{word}=", code), call
+
+
+@states("chapters/todays-code.md", "No: it has equal tails.")
+def test_intervals_have_equal_tails_where_nothing_is_said():
+    assert (az.rcParams["stats.ci_kind"], az.rcParams["stats.ci_prob"]) == ("eti", 0.89)
+
+
+@states("chapters/todays-code.md", "There is no group log_likelihood in it")
+def test_without_log_likelihood_nothing_is_compared():
+    draws = az.from_dict({"posterior": {"mu": np.random.default_rng(1).normal(size=(2, 50))}})
+    with pytest.raises((TypeError, ValueError, KeyError), match="ELPD"):
+        az.compare({"one": draws, "two": draws})
