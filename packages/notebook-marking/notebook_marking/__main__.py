@@ -18,7 +18,7 @@ from notebook_marking import (
     similar,
 )
 from notebook_marking.course import Course
-from notebook_marking.marking import Marked, mark
+from notebook_marking.marking import Marked, mark, unmarked
 from notebook_marking.running import run_all
 from notebook_marking.runs import SandboxError
 from notebook_marking.sandbox import find_package
@@ -144,7 +144,7 @@ def _mark(submission, run, course, **rules):
         return mark(submission, run, scheme, course, **rules)
     except Exception as error:  # whatever it recorded, the others get their marks
         fault = f"could not be marked: {type(error).__name__}: {error}"
-        return Marked(submission, run, (), {}, (fault,))
+        return Marked(submission, run, unmarked(scheme, fault), {}, (fault,))  # for `overrides.csv` to fill
 
 
 def _parser():

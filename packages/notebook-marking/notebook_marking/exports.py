@@ -16,7 +16,6 @@ import os
 import re
 import time
 import zipfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,28 +71,8 @@ class Found:
     number: str = ""
 
 
-def files(top: Path, scratch: Path, student_of: Callable[[str], str]) -> list[Found]:
-    """Find all files of a class, with what their places say.
-
-    Parameters
-    ----------
-    top : pathlib.Path
-        A folder or a zip file.
-    scratch : pathlib.Path
-        Folder into which zip files are unpacked.
-    student_of : callable
-        Whose a file is whose name says so, as ``<student>_<exercise>``; empty for another name.
-
-    Returns
-    -------
-    list of Found
-        Also of links, of folders that hold nothing or cannot be read, and of what is no file at all.
-
-    Raises
-    ------
-    ValueError
-        If the zip file cannot be read.
-    """
+def files(top, scratch, student_of):
+    """Find all files of a class, with what their places say."""
     folder = top if top.is_dir() else _unpacked(top, scratch)
     if folder is None:
         raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")

@@ -1,7 +1,7 @@
 """The keys of a course: the exact answers to each exercise, computed by a module or kept as data."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from notebook_marking.scheme import Choice, Posterior, Scheme, Text
+from notebook_marking.scheme import Choice, Posterior, Text
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,8 @@ class Key:
     mistakes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check(folder: Path, scheme: Scheme) -> None:
-    """Refuse an exercise that has no key, or two; and a key in YAML that does not answer its scheme.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Of the keys.
-    scheme : Scheme
-        Of the exercise.
-
-    Raises
-    ------
-    ValueError
-        The message names the file and what to write there.
-    """
+def check(folder, scheme):
+    """Refuse an exercise that has no key, or two; and a key in YAML that does not answer its scheme."""
     module, table = _module(folder, scheme.page), _table(folder, scheme.page)
     if module.exists() == table.exists():
         kind = "two keys" if table.exists() else "no key"
@@ -78,23 +65,8 @@ def check(folder: Path, scheme: Scheme) -> None:
                 raise ValueError(f"{table}: {name} is {value!r}: {fault}")
 
 
-def load(root: Path, folder: Path, page: str) -> Callable[[Any, Mapping], dict[str, Key]]:
-    """Return the key of one page, as a function of the data and of earlier answers.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        Of the course, which stands on ``sys.path``: modules may import from it.
-    folder : pathlib.Path
-        Of the keys.
-    page : str
-        Name of the page, without its ending.
-
-    Raises
-    ------
-    ValueError
-        If the module is another one, of the same name.
-    """
+def load(root, folder, page):
+    """Return the key of one page, as a function of the data and of earlier answers."""
     path = _module(folder, page)
     if not path.exists():
         found = _read(_table(folder, page))

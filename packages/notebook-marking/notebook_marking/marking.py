@@ -186,6 +186,13 @@ def mark(
     return Marked(submission, run, tuple(marks), texts, (*lost, *strange, *flags, *close))
 
 
+def unmarked(scheme, reason):
+    """Return marks without points, one for each answer of an exercise."""
+    return tuple(
+        mark for name, answer in scheme.entries() for mark in _nothing(*name.split("."), answer, reason)
+    )
+
+
 def _nothing(part, name, answer, reason):
     """No points for an answer that is not there."""
     if isinstance(answer, Posterior):

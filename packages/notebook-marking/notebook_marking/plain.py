@@ -6,7 +6,6 @@ import re
 import unicodedata
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 FORMULA = tuple("=+-@＝＋－＠")
 AFTER_SEMICOLON = re.compile(f"(;\\s*)([{re.escape(''.join(FORMULA))}])")
@@ -137,15 +136,8 @@ def locked(path, waiting=lambda: None):
         yield
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole, or leave the old one: a draft in the same folder takes its place at the end.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Its folder is made where it is missing.
-    text : str
-    """
+def write(path, text):
+    """Write a file whole, or leave the old one: a draft in the same folder takes its place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     with draft.open("w", encoding="utf-8", newline="") as file:

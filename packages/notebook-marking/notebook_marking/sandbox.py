@@ -304,6 +304,7 @@ def _version(program):
 def _file_system(limits, view):
     """Build what is to be seen in bubblewrap, from nothing."""
     words, made, covered = ["--proc", "/proc", "--dev", "/dev"], {Path("/"), Path(SCRATCH)}, []
+    words += ["--dev-bind", "/dev/null", "/dev/zero"]  # else shared memory that belongs to no process
     for path in ("/dev/shm", SCRATCH):
         words += ["--perms", "1777", "--size", str(limits.scratch), "--tmpfs", path]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):

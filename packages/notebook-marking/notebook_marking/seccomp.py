@@ -3,8 +3,8 @@
 bubblewrap decides what can be seen; the watchdog adds up what processes use. This closes ways around both:
 
 - namespaces of one's own, in which one is root, may mount and may reach more of the kernel;
-- memory that belongs to no process (``memfd_create``, ``shmget``, ``semget``, ``msgget``), which nobody
-  would count;
+- memory that belongs to no process (``memfd_create``, ``shmget``, ``semget``, ``msgget``, shared ``mmap``
+  without a file), which nobody would count;
 - sockets that a network namespace does not keep apart;
 - processors that are set aside for other runs;
 - looking into other processes, the kernel's log and keys, and parts of the kernel that no notebook needs.
@@ -51,6 +51,8 @@ REFUSED = {
 SOCKET = (41, 198)
 # Unix, IPv4, IPv6 and netlink, which namespaces keep apart; others, such as VSOCK, they do not.
 FAMILIES = (1, 2, 10, 16)
+MMAP = (9, 222)
+SHARED, WITHOUT_FILE = 0x01, 0x20
 CLONE = (56, 220)
 # Its flags lie in memory, where a filter cannot look; C libraries do without it.
 CLONE3 = 435
@@ -61,6 +63,7 @@ X32 = 0x40000000
 
 LOAD, EQUAL, AT_LEAST, HAS_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
+FOURTH_ARGUMENT = FIRST_ARGUMENT + 3 * 8
 ALLOW, ERROR = 0x7FFF0000, 0x00050000
 
 
@@ -101,6 +104,12 @@ def filter_program(machine: str | None = None) -> bytes:
         steps += _returning(EQUAL, numbers[column], refuse)
     steps += _sockets(SOCKET[column], ERROR | errno.EAFNOSUPPORT)
     steps += [
+        (EQUAL, 0, 5, MMAP[column]),
+        (LOAD, 0, 0, FOURTH_ARGUMENT),
+        (HAS_BITS, 0, 2, WITHOUT_FILE),
+        (HAS_BITS, 0, 1, SHARED),
+        (RETURN, 0, 0, refuse),
+        (RETURN, 0, 0, ALLOW),
         (EQUAL, 0, 3, CLONE[column]),
         (LOAD, 0, 0, FIRST_ARGUMENT),
         *_returning(HAS_BITS, NEW_USER, refuse),

@@ -252,3 +252,4 @@ def test_an_error_in_marking_one_submission_costs_no_other_its_marks(monkeypatch
     monkeypatch.setattr(command, "mark", fails)
     marked = command._mark(Submission("eve", EXERCISE, Path("x.md")), None, Course.read(COURSE))
     assert marked.flags == ("could not be marked: ZeroDivisionError: float division by zero",)
+    assert [mark.points for mark in marked.marks] == [0] * 6  # which a teacher may override

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,10 +217,21 @@ def test_a_run_without_end_is_told_by_how_it_ended(code, killed, status):
     assert result == Run(status, {"a": 1}, (f"code cell 2 ended the run: {status}",))
 
 
-def test_of_messages_only_what_is_known_is_kept():
-    """Seven of these filled 750 MB while they were all held."""
-    nested = b'{"answers": [' + b"[]," * 1_000_000 + b'0], "x": [[]], "remark": "y"}\n'
-    assert list(runs._messages(nested * 2)) == [{"remark": "y"}] * 2
+def test_messages_of_empty_lists_do_not_fill_our_memory():
+    """Seven of them took hundreds of megabytes, though nothing in them is known."""
+    line = b'{"remark": "x", "deep": [' + b"[]," * 1_300_000 + b"[]]}\n"
+    honest = json.dumps({"answers": json.dumps({"numbers": [[i, [i]] for i in range(1000)]})}).encode()
+    tracemalloc.start()
+    try:
+        result = runs.read(
+            Ended(b'{"started": true}\n' + 7 * line + honest + b'\n{"done": true}\n', b"", "", 0), LIMITS
+        )
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert result.remarks == ()
+    assert len(result.answers["numbers"]) == 1000
+    assert most < 16 * len(line)  # twice what was sent
 
 
 def test_a_sandbox_that_did_not_start_is_no_fault_of_the_submission():
@@ -355,6 +367,42 @@ def test_a_part_of_a_cache_that_cannot_be_read_is_not_there(bubblewrap, tmp_path
 def test_python_in_the_folder_of_the_course_itself_is_refused(bubblewrap):
     with pytest.raises(SandboxError, match="which is the whole course: move"):
         run(b"", ".md", "5.8.1", view=View(hidden=str(Path(sys.prefix).resolve())))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil looks, which takes longer")
+def test_the_watchdog_looks_for_a_short_time_however_many_processes_there_are():
+    """Else it would take a share of the processors from those that it watches. In CPU time of its own."""
+    fork = "import os, time\ntaken = bytes(2 * 10**7)\nfor _ in range(100): os.fork() or time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", fork], start_new_session=True)
+    watchdog = watching.Watchdog(process, replace(LIMITS, memory=1024**2, processes=200))
+    try:
+        patience = time.monotonic() + 30
+        while len(watchdog.tree()) < 101 and time.monotonic() < patience:
+            time.sleep(0.05)
+        times = []
+        for _ in range(5):
+            start = time.thread_time()
+            assert watchdog.reason(0) in ("out of memory", "")
+            times.append(time.thread_time() - start)
+            watchdog.next = 0.0
+    finally:
+        watchdog.end()
+    assert min(times) < 0.05
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_processes_of_an_honest_notebook_share_what_they_need(course):
+    cells = page(
+        "import json, os, multiprocessing\nfrom joblib import Parallel, delayed\nos.mkdir('answers')",
+        "shared = multiprocessing.RawArray('d', 100_000)\ncount = multiprocessing.Value('i', 0)\n"
+        "def work(i):\n    shared[i] = i\n    with count.get_lock():\n        count.value += 1\n"
+        "several = [multiprocessing.get_context('fork').Process(target=work, args=(i,)) for i in range(4)]\n"
+        "[one.start() for one in several]\n[one.join() for one in several]",
+        "json.dump({'sum': sum(shared), 'count': count.value, "
+        "'joblib': sum(Parallel(2)(delayed(abs)(-i) for i in range(4)))}, open('answers/1.json', 'w'))",
+    )
+    result = run(cells, ".md", "1", view=course.view)
+    assert result == Run("finished", {"sum": 6.0, "count": 4, "joblib": 6})
 
 
 def test_the_watchdog_ends_plain_processes_too():
