@@ -72,7 +72,7 @@ def _facts(one):
         given = part.get(mark.name.partition(".")[0]) if isinstance(part, dict) else None
         digest = hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
         facts[f"{mark.part}.{mark.name}"] = [mark.points, mark.out_of, mark.state, digest]
-    return facts | {LATE: [-one.penalty, 0.0, "late", ""]}
+    return facts | {LATE: [0.0 - one.penalty, 0.0, "late", ""]}
 
 
 def _moved(one, before, now, old, new):
