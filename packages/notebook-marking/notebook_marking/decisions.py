@@ -77,9 +77,6 @@ def lateness(text: str) -> Lateness:
     return Lateness(each=each, percent=text.strip().endswith("%"))
 
 
-# Overrides -----------------------------------------------------------------------------------
-
-
 def read(path, schemes):
     """Read the table of a teacher's own marks."""
     if not path.exists():
@@ -177,9 +174,6 @@ def _decided(one, rows):
         words = f"{late.reason} (decided by a human)"
         one = replace(one, penalty=late.points, late=words, private=private)
     return replace(one, marks=tuple(marks), flags=flags)
-
-
-# Late ----------------------------------------------------------------------------------------
 
 
 def late(one, rule, out_of):

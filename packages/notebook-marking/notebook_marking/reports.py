@@ -222,7 +222,7 @@ def note(one):
         words.append("with the data of the text")
     if waiting(one):
         names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))
-        words.append(f"to be marked in review/marks.csv: {names}")
+        words.append(f"to be marked by you: {names}")
     return "; ".join(words)
 
 

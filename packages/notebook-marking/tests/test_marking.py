@@ -93,6 +93,22 @@ def test_a_hint_says_what_is_wrong_and_not_what_is_right(marks, parts, name, rig
     assert mark.hint == hint
 
 
+def test_a_posterior_that_cannot_be_told_costs_nothing_else(course, marks, monkeypatch):
+    """Of the hospitals of some students, the engine knows no exact mean."""
+
+    def mean():
+        raise ArithmeticError("the tail decays too slowly")
+
+    unknown = SimpleNamespace(mean=mean, sd=mean)
+    real = course.key(course.schemes["1"].page, course.data("1", "ada"))
+    key = SimpleNamespace(right=real | {"c.fit": Key({"mu": unknown})})
+    monkeypatch.setattr(marking, "_Keys", lambda *_: key)
+    found = marks({"a": {"total": 16.0}, "c": {"fit": fit()}})
+    assert (found["a.total"].points, found["c.fit.mu"].points) == (2, None)
+    assert found["c.fit.mu"].reason == marking.NO_KEY
+    assert marks({"c": {"fit": fit(r_hat=1.2)}})["c.fit.mu"].points == 0
+
+
 def test_a_hint_for_what_is_close_is_one_too(marks):
     found = marks({"c": {"mean": 16 / 3 + 0.45}})
     assert found["flags"] == (f"(c) mean: {found['c.mean'].hint}",)
