@@ -173,6 +173,7 @@ def test_a_table_escapes_what_it_shows(monkeypatch):
     assert "<b>" not in html
 
 
+@pytest.mark.slow
 def test_a_second_verdict_stands_where_the_effective_draws_decide(verdicts):
     lenient = verdicts[verdicts["verdict"] != verdicts["own_verdict"]]
     assert set(lenient["verdict"]) == {"agrees"}

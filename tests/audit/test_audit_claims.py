@@ -111,11 +111,13 @@ def test_every_claim_is_judged_once_and_in_order(table):
     assert not table.isna().any().any()
 
 
+@pytest.mark.slow
 def test_the_verdicts_are_those_that_were_reviewed(table):
     assert table["verdict"].to_dict() == EXPECTED
     assert set(EXPECTED.values()) <= set(claims.VERDICTS)
 
 
+@pytest.mark.slow
 def test_evidence_holds_a_number_and_the_condition_where_there_is_one(table):
     assert table["evidence"].str.contains(r"\d").all()
     assert not table["evidence"].str.contains(r"\b(?:nan|inf)\b|xarray", regex=True).any()
@@ -307,6 +309,7 @@ def hdi_width(density, grid):
     return np.ptp(grid[inside])
 
 
+@pytest.mark.slow
 def test_tau_is_too_large_without_the_stem(brute_force, evidence):
     weight = brute_force[0]
     mean, stem = weight @ TAU, weight[TAU < 1].sum()
@@ -316,6 +319,7 @@ def test_tau_is_too_large_without_the_stem(brute_force, evidence):
         assert number in evidence["funnel-bias"]
 
 
+@pytest.mark.slow
 def test_means_of_the_forest_plot(brute_force, evidence):
     mean, _ = moments(brute_force)
     assert f"{mean[1 + A]:.2f} and {mean[1 + G]:.2f}" in evidence["forest-a-g"]
@@ -323,6 +327,7 @@ def test_means_of_the_forest_plot(brute_force, evidence):
     assert f"{mean[1 + B]:.2f}" in evidence["forest-grand-mean"]
 
 
+@pytest.mark.slow
 def test_widths_of_the_forest_plot_do_not_follow_sigma(brute_force, evidence):
     weight, mean, variance = brute_force
     grid = np.arange(-60, 80, 0.01)
@@ -341,6 +346,7 @@ def test_widths_of_the_forest_plot_do_not_follow_sigma(brute_force, evidence):
     assert [float(number) for number in found] == pytest.approx([widths[s] for s in (A, H, E, B)], abs=0.04)
 
 
+@pytest.mark.slow
 def test_school_b_moves_further_than_a_noisier_one(brute_force, evidence):
     mean, _ = moments(brute_force)
     points = np.abs(EFFECT - mean[1:])
@@ -351,12 +357,14 @@ def test_school_b_moves_further_than_a_noisier_one(brute_force, evidence):
     assert f"{points[D]:.2f} points" in evidence["school-b-less"]
 
 
+@pytest.mark.slow
 def test_replicated_sds_exceed_the_standard_errors(brute_force, evidence):
     _, sd = moments(brute_force)
     excess = np.hypot(sd[1:], SIGMA) / SIGMA - 1
     assert f"{excess.min():.0%} to {excess.max():.0%}" in evidence["ppc-sd"]
 
 
+@pytest.mark.slow
 def test_a_ninth_school_is_a_quarter_wider_than_school_e(brute_force, evidence):
     weight, mean, variance = brute_force
 
@@ -373,6 +381,7 @@ def test_a_ninth_school_is_a_quarter_wider_than_school_e(brute_force, evidence):
     assert f"{new / known - 1:.0%} wider" in evidence["e4-new-wider"]
 
 
+@pytest.mark.slow
 def test_most_of_tau_lies_below_6(brute_force, evidence):
     weight = brute_force[0]
     median = TAU[np.searchsorted(np.cumsum(weight), 0.5)]
@@ -405,6 +414,7 @@ def test_leave_one_out_by_refitting(evidence):
     assert f"{none:.2f}" in evidence["none-over-complete"]
 
 
+@pytest.mark.slow
 def test_pareto_k_is_where_moments_of_the_weights_end(evidence):
     # 1 / p(y | theta) has a finite moment of order m under Normal(., v) if and only if m < sigma^2 / v.
     variance = 1 / (1 / SIGMA**2 + 1 / 20**2)
@@ -442,6 +452,7 @@ def test_reml_is_zero_on_eight_schools_by_error_contrasts():
     assert claims._plug_in(effect, SIGMA)[0] == pytest.approx(best, abs=0.1)
 
 
+@pytest.mark.slow
 def test_half_cauchy_depends_on_the_unit(evidence):
     def school_a(unit):
         grid = TAU[::5]
@@ -465,6 +476,7 @@ def test_shrinkage_has_the_limits_of_the_claim():
         assert posterior["theta"].mean().item() == pytest.approx(limit, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_group_parameters_are_dependent_until_mu_and_tau_are_given(evidence):
     rng = np.random.default_rng(1)
     mu, tau = rng.normal(0, 20, 400_000), np.abs(rng.normal(0, 10, 400_000))
@@ -477,6 +489,7 @@ def test_group_parameters_are_dependent_until_mu_and_tau_are_given(evidence):
     assert abs(np.corrcoef(first[narrow], second[narrow])[0, 1]) < 4 / np.sqrt(narrow.sum()) + 0.01
 
 
+@pytest.mark.slow
 def test_alpha_by_importance_sampling_from_the_prior(evidence):
     rng = np.random.default_rng(2)
     count = datasets.survey()["count"].values
@@ -494,6 +507,7 @@ def test_alpha_by_importance_sampling_from_the_prior(evidence):
     assert mean == pytest.approx(stated, abs=0.15)
 
 
+@pytest.mark.slow
 def test_hospitals_by_a_dense_grid(evidence):
     data = datasets.hospitals()
     count, exposure = data["count"].values, data["exposure"].values
@@ -518,6 +532,7 @@ def test_hospitals_by_a_dense_grid(evidence):
         assert f"{abs(share):.0%}" in evidence["e3-largest-gain"], hospital + 1
 
 
+@pytest.mark.slow
 def test_the_covariate_by_generalised_least_squares(evidence):
     data = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
     effect, sigma = data["effect"].values, data["standard_error"].values
@@ -538,6 +553,7 @@ def test_the_covariate_by_generalised_least_squares(evidence):
     assert f"{mean:.1f} ± {np.sqrt(weight @ squares - mean**2):.1f}" in evidence["e4-beta"]
 
 
+@pytest.mark.slow
 def test_four_precise_groups_tell_more_about_tau_than_four_noisy_ones(evidence):
     def overlap(sigma):
         q = stats.norm.ppf((np.arange(4) + 0.5) / 4)
