@@ -51,25 +51,6 @@ def server(tmp_path):
         server.stop()
 
 
-@pytest.mark.slow
-def test_a_page_opens_as_a_notebook_in_jupyterlab_and_runs(server):
-    settings = server.ask("lab/api/settings/@jupyterlab/docmanager-extension:plugin")
-    viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
-    assert viewers.get("markdown") == "Jupytext Notebook"
-
-    client, cells = server.open(PAGE)
-    assert cells
-    try:
-        for number, source in enumerate(cells, start=1):
-            reply = client.execute_interactive(
-                source, timeout=300, allow_stdin=False, output_hook=lambda message: None
-            )
-            content = reply["content"]
-            assert content["status"] == "ok", f"cell {number}: {content.get('evalue')}"
-    finally:
-        client.stop_channels()
-
-
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 # The code cells of the notebook in front, whether they are in view or not.
 IN_FRONT = """() => {
@@ -109,55 +90,48 @@ def ran(lab):
     pytest.fail(f"not all cells have run within five minutes: {cells}")
 
 
-@pytest.mark.slow
-@pytest.mark.browser
-@pytest.mark.parametrize("page", ["chapters/hierarchical-models.md", "exercises/shrinkage-arithmetic.md"])
-def test_a_click_on_a_page_opens_a_notebook_that_runs(server, browser, page):
-    folder, name = page.split("/")
-    lab = browser.new_page(viewport={"width": 1300, "height": 900})
-    lab.goto(f"{server.address}lab?token={server.token}")
-    files = lab.locator(".jp-DirListing-item")
-    files.filter(has_text=re.compile(rf"^{folder}")).first.dblclick(timeout=120_000)
-    files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
-    lab.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
+def opened(server, lab, page, way):
+    """Open a page, by the address that Binder opens or by clicks on its folder and its name."""
+    query = f"?token={server.token}"
+    if way == "by its address":
+        lab.goto(f"{server.address}lab/tree/{page}{query}")
+    else:
+        lab.goto(f"{server.address}lab{query}")
+        files = lab.locator(".jp-DirListing-item")
+        for name in page.split("/"):
+            files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick(timeout=120_000)
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
     assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
-    lab.locator(".jp-Notebook h1").first.wait_for()
     lab.locator(IDLE).wait_for(timeout=120_000)
 
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("page", "way"),
+    [
+        (PAGE, "by its address"),
+        ("solutions/shrinkage-arithmetic.md", "by its address"),
+        ("exercises/shrinkage-arithmetic.md", "by clicks"),
+        ("chapters/hierarchical-models.md", "by clicks"),
+    ],
+)
+def test_a_page_opens_as_a_notebook_that_runs_and_is_saved_as_it_was(server, browser, page, way):
+    settings = server.ask("lab/api/settings/@jupyterlab/docmanager-extension:plugin")
+    viewers = settings["schema"]["properties"]["defaultViewers"]["default"]
+    assert viewers.get("markdown") == "Jupytext Notebook"
+
+    file = server.root / page
+    before = file.stat().st_mtime_ns
+    lab = browser.new_page(viewport={"width": 1300, "height": 900})
+    opened(server, lab, page, way)
     run_all(lab)
     cells = ran(lab)
     assert len(cells) > 2
     assert [cell["number"] for cell in cells] == list(range(1, len(cells) + 1))
     assert not any("error" in cell["outputs"] for cell in cells)
     assert any(cell["outputs"] for cell in cells)
-    lab.close()
 
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_the_address_that_binder_opens_shows_a_notebook(server, browser):
-    lab = browser.new_page()
-    lab.goto(f"{server.address}lab/tree/{PAGE}?token={server.token}")
-    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
-    assert lab.locator(".jp-FileEditor").count() == 0
-    lab.locator(IDLE).wait_for(timeout=120_000)
-    lab.close()
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    "page", ["solutions/shrinkage-arithmetic.md", "exercises/shrinkage-arithmetic.md", PAGE]
-)
-def test_a_page_that_is_opened_run_and_saved_stays_as_it_was(server, browser, page):
-    file = server.root / page
-    before = file.stat().st_mtime_ns
-    lab = browser.new_page()
-    lab.goto(f"{server.address}lab/tree/{page}?token={server.token}")
-    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
-    lab.locator(IDLE).wait_for(timeout=120_000)
-    run_all(lab)
-    ran(lab)
     lab.keyboard.press("Control+s")
     deadline = time.monotonic() + 60
     wanted = (ROOT / page).read_text(encoding="utf8")
