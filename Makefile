@@ -65,7 +65,7 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
 		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
 
-test-quick: setup  ## run the tests that need neither pages nor sampling
+test-quick: setup  ## run the tests that need neither pages, sampling nor a browser
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling and not browser" tests packages
 
 test-live: setup  ## run every cell of every page in Chromium
