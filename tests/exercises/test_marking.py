@@ -241,6 +241,7 @@ def test_a_right_answer_after_a_wrong_one_is_right():
     assert states["b.estimates"] == states["c.reduction"] == "right"
 
 
+@pytest.mark.slow
 def test_honest_samples_are_right():
     """Of many honest samples no more are refused than Monte Carlo error explains.
 

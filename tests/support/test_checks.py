@@ -102,6 +102,7 @@ def test_quantiles_are_compared_and_named_where_they_differ(posterior, spoilt, s
     assert f"{3 - len([s for s in differing if s.startswith('below')])} of 3 agree" in str(comparison)
 
 
+@pytest.mark.slow
 def test_every_run_prints_what_one_states(posterior):
     stated = {
         checks.compare(draws_from(posterior, seed=seed), posterior, NAMES).report().stated()

@@ -194,6 +194,7 @@ def test_a_key_of_the_same_name_in_another_course_is_not_taken(course, book):
 # What it imports -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_marking_imports_neither_a_sampler_nor_arviz_nor_what_notebooks_import(course):
     code = (
         "import sys\n"
