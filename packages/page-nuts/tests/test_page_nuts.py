@@ -1,5 +1,8 @@
 """Log densities and gradients against PyTensor's, draws against known posteriors, refusals by name."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -230,6 +233,15 @@ def test_pymc_takes_it_for_nutpie(monkeypatch):
 def test_what_cannot_be_written_is_refused_by_name(build, message):
     with pytest.raises(page_nuts.Unsupported, match=message):
         page_nuts.compile_pymc_model(model_of(build))
+
+
+def test_the_example_of_the_readme_runs():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    names = {}
+    exec(example, names)
+    x = names["idata"]["posterior"]["x"]
+    assert abs(float(x.mean())) < 4 / np.sqrt(float(ess(x.values)))
 
 
 def test_a_model_without_a_start_is_refused():
