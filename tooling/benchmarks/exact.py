@@ -88,7 +88,7 @@ def median_seconds(call):
 
 def moments(posterior):
     """Compute the mean and sd of every quantity; some are put off until they are asked for."""
-    for name in posterior.quantities:
+    for name in posterior:
         posterior[name].mean()
         posterior[name].sd()
 
@@ -123,6 +123,12 @@ def many_cases():
     counts = rng.poisson(exposure * np.exp(rng.normal(0.5, 0.6, 10_000)))
     priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
     yield "10,000 Poisson groups", 10, lambda: exact.poisson(counts, exposure, **priors)
+    ten_times = np.tile(counts, 10), np.tile(exposure, 10) * rng.uniform(0.9, 1.1, 100_000)
+    rates = "100,000 Poisson groups with means and sds of the rates"
+    yield rates, 100, lambda: moments({"lam": exact.poisson(*ten_times, **priors)["lam"]})
+    table = rng.multinomial(50, rng.dirichlet([3, 2, 1], 40))
+    survey = exact.dirichlet_multinomial(table, alpha=stats.expon(scale=10), baseline=np.ones(3))
+    yield "leave-one-out of 40 groups of counts in categories", 2, lambda: survey.elpd_loo
 
 
 def million():

@@ -133,7 +133,7 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
         total = terms.sum(axis=0)
         result[units] = -(np.log(total) + largest)
         reliable = np.abs(coarse @ terms / total - 1) < agreement
-        reliable &= (terms[edge] < 1e-12 * total).all(axis=0)
+        reliable &= (terms[edge] < 1e-4 * agreement * total).all(axis=0)
         for j in np.flatnonzero(~reliable) + start:
             result[j] = grid.log_evidence - evidence_without(j)
     return result

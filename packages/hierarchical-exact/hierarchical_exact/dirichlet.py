@@ -334,13 +334,8 @@ class _Solution:
     @property
     def error(self):
         """Estimated error of the log evidence and of the moments of alpha."""
-        x = self.grid.points["alpha"][:, None]
-        moved = 0.0
-        try:
-            exists = np.isfinite(self.alpha.sd())
-        except ArithmeticError:  # a moment that cannot be told is refused when it is asked for
-            exists = False
-        if exists:
+        x, moved = self.grid.points["alpha"][:, None], 0.0
+        if np.isfinite(self.grid.sd("alpha")):  # a moment that cannot be told is refused when it is asked for
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
         return max(self.likelihood.error, moved)

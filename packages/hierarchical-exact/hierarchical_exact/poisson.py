@@ -26,14 +26,18 @@ from hierarchical_exact.quadrature import (
     KRONROD,
     LARGEST,
     NODES,
+    SLICE,
     SMALLEST,
     TO_LEGENDRE,
     Axis,
     hyperparameter_grid,
     integrate,
+    lattice,
 )
 
 _TOLERANCE = 1e-5
+# Panels on either side of the mode of a rate, where all groups have panels alike: to try in turn.
+_SIDES = (4, 6)
 # Stands for sigma_log = 0: all rates equal, but still a width to divide by.
 _NO_SPREAD = 1e-100
 # Arrays hold at most about this many numbers; working arrays of inner loops stay in the cache.
@@ -44,7 +48,7 @@ _LOG_2PI = np.log(2 * np.pi)
 _MOST_ROUNDS = 200
 # So many groups stand for more of them far from the peak of the likelihood; near it that is a polynomial, of
 # the first of these degrees whose last terms are small.
-_MANY, _DEGREES, _NEGLECTED = 200, (12, 20), 1e-8
+_MANY, _DEGREES, _NEGLECTED = 200, (6, 9, 13, 20), 1e-8
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -110,21 +114,24 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
         tolerance=_TOLERANCE,
         integral_tolerances=(1e-6, 1e-8, 1e-10),
     )
-    rates = _Rates(data, priors, grid)
+    few = None if priors["sigma_log"] == _NO_SPREAD else lattice(data.log_likelihood, priors, grid)
+    rates = _Rates(data, priors, grid, few)
     names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
     marginals = {name: hyperparameter(grid, name) for name in priors}
     if priors["sigma_log"] == _NO_SPREAD:
         marginals["sigma_log"] = Marginal(lambda _: _point(0.0))
-    marginals["lam"] = Marginal(rates.lam, names, nodes=len(grid.weights) // 4)
+    marginals["lam"] = Marginal(rates.lam, names, nodes=1000 if few else len(grid.weights) // 4)
     marginals["lam_new"] = Marginal(lambda _: rates.lam_new())
     marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
 
     def elpd_loo():
-        def predictive(groups, nodes):
-            return data.log_marginals(grid.points["mu_log"][nodes], grid.points["sigma_log"][nodes], groups)
+        nodes = few or grid
+
+        def predictive(groups, some):
+            return data.log_marginals(nodes.points["mu_log"][some], nodes.points["sigma_log"][some], groups)
 
         values = accuracy.leave_one_out(
-            grid, predictive, lambda j: _evidence_without(data, priors, j), len(data.y), agreement=_TOLERANCE
+            nodes, predictive, lambda j: _evidence_without(data, priors, j), len(data.y), agreement=_TOLERANCE
         )
         return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
 
@@ -420,10 +427,10 @@ class _NearPeak:
     coefficients: np.ndarray
 
     def __call__(self, z):
-        """Whether points (2, n) lie within the rectangle, and values there."""
+        """Whether points (2, n) lie within the rectangle, and values there, or where they leave it."""
         local = (z - self.peak[:, None]) / self.half[:, None]
-        inside = np.all(np.abs(local) <= 1, axis=0)
-        return inside, chebyshev.chebval2d(*np.clip(local, -1, 1), self.coefficients)
+        distance = np.abs(local).max(axis=0)
+        return distance <= 1, chebyshev.chebval2d(*(local / np.maximum(distance, 1)), self.coefficients)
 
 
 class _Data:
@@ -457,7 +464,7 @@ class _Data:
     def log_likelihood(self, mu, sigma):
         """Log p(y | mu, sigma), (n,). That of many groups is a polynomial near its peak.
 
-        Far from there some groups stand for all, which is enough to see that nothing is there.
+        Far from there, where it can only have fallen further, some groups stand for all: enough to see that.
         """
         if self.near_peak is None:
             return self.summed(mu, sigma)
@@ -467,7 +474,7 @@ class _Data:
         few, peak = _Data(self.y[some], self.log_e[some]), self.near_peak.peak
         far = np.append(mu[~inside], peak[0]), np.append(sigma[~inside], np.exp(peak[1]))
         fallen = np.subtract(*np.split(few.summed(*far), [-1])) * len(self.y) / len(some)
-        total[~inside] = self.near_peak(peak[:, None])[1] + fallen
+        total[~inside] = np.minimum(total[~inside], self.near_peak(peak[:, None])[1] + fallen)
         return total
 
     @cached_property
@@ -478,7 +485,7 @@ class _Data:
         logs = np.log(self.y + 0.5) - self.log_e
         spread = max(logs.var() - (1 / (self.y + 0.5)).mean(), 0.01)
         return _polynomial(
-            lambda z: self.summed(z[0], np.exp(np.maximum(z[1], -30.0))),
+            lambda z: self.summed(z[0], np.exp(np.clip(z[1], -30.0, 30.0))),
             np.array([logs.mean(), 0.5 * np.log(spread)]),
             1 / np.sqrt(len(logs)),
         )
@@ -894,8 +901,8 @@ _LEVELS = ((None, 2.0), (1e-9, 1.0), (1e-11, 0.5))
 class _Rates:
     """Laws of lam, lam_new and y_rep, computed when first asked for."""
 
-    def __init__(self, data, priors, grid):
-        self._data, self._priors, self._grid = data, priors, grid
+    def __init__(self, data, priors, grid, few):
+        self._data, self._priors, self._grid, self._few = data, priors, grid, few
         self._populations = {}
         self._latest = None, None
         both_known = isinstance(priors["mu_log"], float) and isinstance(priors["sigma_log"], float)
@@ -970,7 +977,12 @@ class _Rates:
         """Curves, means and sds of the rates of a slice of the groups."""
         key = groups.start, groups.stop
         if self._latest[0] != key:
-            self._latest = key, self._resolve(lambda population: self._group_curves(population, groups))
+            curves = None
+            with np.errstate(all="ignore"):  # what is not finite is not taken
+                for panels in _SIDES if self._few else ():
+                    curves = curves or _mixtures(self._data, self._few, groups, panels)
+            curves = curves or self._resolve(lambda population: self._group_curves(population, groups))
+            self._latest = key, curves
         return self._latest[1]
 
     def _group_curves(self, population, groups):
@@ -1100,6 +1112,72 @@ class _UpTo:
     def support(self):
         """Ends of the support."""
         return self._prior.support()[0], self._upper
+
+
+def _shared_panels(data, mu, sigma, middle, groups, panels):
+    """As many panels for each of some groups, (j, P, 2): from far below the mode of its rate to far above.
+
+    Ends reach far enough for the outermost nodes of the population, and the mode is that of its middle.
+    """
+    y, log_e = data.y[groups], data.log_e[groups]
+    outer = np.array([mu.argmin(), mu.argmax(), sigma.argmin(), sigma.argmax(), middle])
+    mu, sigma = mu[outer, None], sigma[outer, None]
+    mode = _mode(y, log_e, mu, sigma)[0]
+    left, right = _ends(sigma, np.minimum(log_e + mode, 690.0), 32.0)
+    low, high = (mode - sigma * left).min(axis=0), (mode + sigma * right).max(axis=0)
+    inner = np.linspace(0, 1, panels + 1)[:, None]
+    edges = np.concatenate([low + (mode[-1] - low) * inner, mode[-1] + (high - mode[-1]) * inner[1:]]).T
+    return np.stack([edges[:, :-1], edges[:, 1:]], axis=2)
+
+
+def _mixtures(data, few, groups, panels):
+    """Curves, means and sds of rates as mixtures over few nodes of the population, or ``None``.
+
+    Many groups take one sweep. The mass given the middle of the population must be that of its own
+    integral, distribution functions the same by half the nodes, and densities polynomials on their panels.
+    """
+    used = few.weights > 1e-10
+    mu, sigma = few.points["mu_log"][used], few.points["sigma_log"][used]
+    rules = np.stack([few.weights, few.coarse], axis=1)[used]
+    middle, y, log_e = rules[:, 0].argmax(), data.y[groups, None], data.log_e[groups, None]
+    pairs = _shared_panels(data, mu, sigma, middle, groups, panels)
+    half = 0.5 * np.diff(pairs, axis=2)
+    x = (pairs.mean(axis=2)[:, :, None] + half * NODES).reshape(len(y), -1)
+    weights = (half * KRONROD).reshape(x.shape)
+    log_likelihood = _log_poisson(y, log_e + x)
+    highest = log_likelihood.max(axis=1, keepdims=True)
+    likelihood = np.exp(log_likelihood - highest)
+    # The log of Normal(x | mu, sigma) is a product of two matrices.
+    far = mu - mu[middle]
+    kernel = np.stack(
+        [-0.5 / sigma**2, far / sigma**2, -0.5 * (far / sigma) ** 2 - np.log(sigma) - 0.5 * _LOG_2PI]
+    )
+    density, given = np.empty((*x.shape, 2)), np.empty((len(y), len(mu)))
+    step = max(1, SLICE // (x.shape[1] * len(mu)))
+    for start in range(0, len(y), step):
+        some = slice(start, start + step)
+        from_middle = x[some, :, None] - mu[middle]
+        terms = np.exp(np.concatenate([from_middle**2, from_middle, np.ones_like(from_middle)], 2) @ kernel)
+        terms *= likelihood[some, :, None]
+        given[some] = np.einsum("jtq,jt->jq", terms, weights[some])
+        density[some] = terms @ (rules / given[some, :, None])
+    mass = (density * weights[:, :, None]).reshape(*half.shape[:2], -1, 2).sum(axis=2)
+    density = density[:, :, 0].reshape(*half.shape[:2], -1)
+    own = data.log_marginals(mu[[middle]], sigma[[middle]], groups)[0]
+    # The integral of a Legendre polynomial is at most about one over its degree.
+    last = np.abs(density @ TO_LEGENDRE[-2:].T).max(axis=2) * half[:, :, 0] / len(NODES)
+    error = _QUANTILE_SHIFT * max(
+        np.abs(np.expm1(np.log(given[:, middle]) + highest[:, 0] - own)).max(),
+        np.abs(np.cumsum(mass[:, :, 0] - mass[:, :, 1], axis=1)).max(),
+        last.max(),
+    )
+    if not error <= _TOLERANCE:
+        return None
+    rate, share = np.exp(x), weights * density.reshape(x.shape)
+    mean = (share * rate).sum(axis=1)
+    sd = np.sqrt((share * (rate - mean[:, None]) ** 2).sum(axis=1))
+    axis = Axis("lam", mean, lower=0.0)
+    return [(axis, *one) for one in zip(pairs, density, strict=True)], mean, sd
 
 
 def _integrate_rate(log_density, mean, sd):

@@ -55,6 +55,7 @@ class Normal:
             rows.append(row[None])
             scales.append(sd)
         self.rows, self.prior_sd = np.concatenate(rows), np.array(scales, dtype=LONG)
+        self.furthest = float(np.abs(self.rows[:, -1]).max())
         self.p, self.flat = len(free), flat
         self.sets = list(combinations(range(len(self.rows)), self.p))
         self.minors = np.array([_det(self.rows[list(s), : self.p]) for s in self.sets], dtype=LONG)

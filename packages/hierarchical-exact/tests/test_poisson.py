@@ -567,3 +567,26 @@ def test_many_groups_are_summed_as_few_are(spread, mu_log, sigma_log, monkeypatc
         ours, theirs = posterior[name], one_by_one[name]
         assert abs(ours.mean() - theirs.mean()) <= 1e-7 * theirs.sd()
         assert ours.sd() == pytest.approx(theirs.sd(), rel=1e-7)
+
+
+def test_rates_of_many_groups_at_once_are_those_found_one_by_one(monkeypatch):
+    rng = np.random.default_rng(451)
+    exposure = rng.uniform(0.5, 20, 450)
+    y = rng.poisson(exposure * np.exp(rng.normal(0.3, 0.6, 450)))
+    order = np.argsort(y)
+    order[[1, 2]], order[[225, 449]] = order[[225, 449]], order[[1, 2]]
+    y, exposure, some = y[order], exposure[order], {"group": [0, 1, 2]}
+    at_once = exact.poisson(y, exposure, mu_log=MU, sigma_log=SIGMA)
+    module = importlib.import_module("hierarchical_exact.poisson")
+    monkeypatch.setattr(module, "lattice", lambda *_: None)
+    one_by_one = exact.poisson(y, exposure, mu_log=MU, sigma_log=SIGMA)["lam"].sel(**some)
+    sd = one_by_one.sd()
+    monkeypatch.setattr(module, "_integrate_rate", None)  # which takes them one by one
+    ours = at_once["lam"].sel(**some)
+    assert abs(ours.mean() - one_by_one.mean()).max() < 1e-6 * sd.min()
+    np.testing.assert_allclose(ours.sd(), sd, rtol=1e-6)
+    probabilities = [0.01, 0.5, 0.99]
+    assert (abs(ours.quantile(probabilities) - one_by_one.quantile(probabilities)) < 1e-5 * sd).all()
+    without = exact.poisson(np.delete(y, 2), np.delete(exposure, 2), mu_log=MU, sigma_log=SIGMA)
+    expected = at_once.log_evidence - without.log_evidence
+    assert at_once.elpd_loo.values[2] == pytest.approx(expected, abs=1e-6)
