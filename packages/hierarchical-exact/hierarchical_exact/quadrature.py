@@ -196,7 +196,6 @@ class Grid:
         Returns
         -------
         float or (J,) array
-
         """
         values = np.asarray(values)
         terms = (values.T * self.weights).T
