@@ -118,14 +118,14 @@ def test_a_reader_runs_and_changes_cells(opened):
     # Before a press, nothing but the script and its style.
     of_live = [address for address in asked if "live/" in address]
     assert of_live == ["live/page.js", "live/page.css"]
-    cell = page.locator(".cell-5")
+    cell = page.locator(".cell-6")
     printed = cell.locator(".cell_output pre").first.inner_text()
 
     assert run(cell) == "As stated. 2 cells above ran first."
     assert cell.locator(".live-output pre").inner_text() == printed
     assert not cell.locator(".live-replaced").is_visible()
     # The cells above have shown theirs too: a figure, with its caption.
-    figure = page.locator(".cell-1 .live-output")
+    figure = page.locator(".cell-2 .live-output")
     assert figure.locator("img").evaluate("image => image.naturalWidth") > 600
     assert figure.locator("figcaption").inner_text().startswith("Figure 5.39")
 
@@ -173,7 +173,7 @@ def test_the_buttons_are_accessible_and_fit(opened, live, theme, size, browser):
     visit = reading.visiting(browser, live, "chapters/recap.html")
     with visit as seen:
         seen.restyle(theme, size)
-        cell = seen.page.locator(".cell-5")
+        cell = seen.page.locator(".cell-6")
         cell.get_by_role("button", name="Edit").click()
         rules = ["scrollable-region-focusable", "target-size"] if size == reading.PHONE else []
         assert [*reading.sideways(seen), *reading.accessibility(seen, rules or None)] == []
