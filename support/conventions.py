@@ -18,7 +18,6 @@ INTERVAL = 0.89
 TAILS = np.array([0.055, 0.945])
 # A correct sampler strays further than this many standard errors once in 16,000 comparisons.
 LARGEST_Z = 4.0
-STATED = "application/vnd.myst-nbval.expect"  # output by which a cell tells `myst_nbval` what to state
 # Priors of Eight Schools and of the hospitals, as the section has them and `models` builds them.
 MU_PRIOR, TAU_PRIOR = stats.norm(0, 20), stats.halfnorm(scale=10)
 MU_LOG_PRIOR, SIGMA_LOG_PRIOR = stats.norm(0, 1), stats.halfnorm(scale=1)

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import special, stats
 
 from hierarchical_exact import Marginal
-from support.conventions import INTERVAL, LARGEST_Z, SEED, STATED, USUAL_SEED
+from support.conventions import INTERVAL, LARGEST_Z, SEED, USUAL_SEED
+from support.outputs import STATED
 
 SETS = 200  # sets of draws; the error is then known to 5%
 # Dense in both tails; between quantiles this close, a straight line is as good as the distribution.

@@ -10,8 +10,8 @@ import json
 import vl_convert
 from docutils import nodes
 
-# As in `tooling.explorers.explorer`, which takes seconds to import, in every build.
-MIME = "application/vnd.vegalite.v5+json"
+from support.outputs import EXPLORER
+
 START = """\
 <div class="explorer" id="explorer-{name}">
 <div class="explorer-controls"></div>
@@ -27,12 +27,12 @@ LINK = '<p><a class="explorer-link" href="#explorer-{name}">Link to these number
 class Renderer:
     """MyST-NB's plugin for charts of Vega-Lite."""
 
-    mime_priority_overrides = (("*", MIME, 1),)
+    mime_priority_overrides = (("*", EXPLORER, 1),)
 
     @staticmethod
     def handle_mime(renderer, data, inline):
         """Return the nodes that show a chart; None for any other output, which is MyST-NB's own."""
-        if inline or data.mime_type != MIME:
+        if inline or data.mime_type != EXPLORER:
             return None
         # Which version it is, only JupyterLab must be told.
         spec = {key: value for key, value in data.content.items() if key != "$schema"}

@@ -41,7 +41,7 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     none, line, _ = strategy("no pooling")
     for ax, (title, risks) in zip(axes, panels.items(), strict=True):
         ax.axhline(groups, color=none, linestyle=line, label="no pooling")
-        for (label, risk), (colour, style) in zip(risks.items(), looks, strict=False):
+        for (label, risk), (colour, style) in zip(risks.items(), looks[: len(risks)], strict=True):
             ax.plot(spread, risk, color=colour, linestyle=style, label=label)
         ax.set(title=title, ylim=(0, groups * 1.15), xlim=(0, spread[-1]), ylabel="total risk")
     axes[-1].set_xlabel("sd of the true means, in standard errors")

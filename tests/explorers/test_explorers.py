@@ -15,8 +15,8 @@ from scipy import stats
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
+from support.outputs import EXPLORER
 from tooling import explorers
-from tooling.explorers.explorer import MIME
 from tooling.rendering import Renderer
 
 pytest_plugins = ["browsing"]
@@ -99,7 +99,7 @@ class Written:
 
 @pytest.mark.parametrize("explorer", [dial(np.arange(0, 50.5, 0.5)), explorers.own(EFFECT, ERROR)], ids=repr)
 def test_the_book_shows_a_picture_with_a_description_and_keeps_the_chart(explorer):
-    output = type("Output", (), {"mime_type": MIME, "content": json.loads(json.dumps(explorer.spec()))})
+    output = type("Output", (), {"mime_type": EXPLORER, "content": json.loads(json.dumps(explorer.spec()))})
     written = Written()
     before, picture, after = Renderer.handle_mime(written, output, inline=False)
     assert picture["alt"] == explorer.description
@@ -120,7 +120,7 @@ def test_the_book_shows_a_picture_with_a_description_and_keeps_the_chart(explore
 def test_no_text_of_a_chart_can_end_the_script_around_it():
     chart = alt.Chart(alt.Data(values=[{"x": "</script><script>alert(1)</script>"}])).mark_point()
     explorer = explorers.Explorer(chart, name="x", description="</script>", numbers={"x": "<b>"})
-    output = type("Output", (), {"mime_type": MIME, "content": explorer.spec()})
+    output = type("Output", (), {"mime_type": EXPLORER, "content": explorer.spec()})
     before, *_ = Renderer.handle_mime(Written(), output, inline=False)
     assert before.astext().count("</script>") == 1
     assert "<b>" not in before.astext()
@@ -134,7 +134,7 @@ def test_the_bundle_needs_nothing_from_elsewhere():
 
 def test_plain_text_stands_in_where_no_chart_can_be_shown():
     bundle = dial(np.arange(0, 2.5, 0.5))._repr_mimebundle_()
-    assert set(bundle) == {MIME, "text/plain"}
+    assert set(bundle) == {EXPLORER, "text/plain"}
     assert "slider" in bundle["text/plain"]
 
 

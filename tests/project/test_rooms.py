@@ -38,7 +38,7 @@ ROOMS = {
     "support": (
         "support",
         ("hierarchical_exact", "notebook_marking"),
-        """__init__ conventions monte_carlo datasets models sampling checks
+        """__init__ conventions outputs monte_carlo datasets models sampling checks
         figures.style figures.[a-z]* figures.__init__ exercises.personal exercises.__init__""",
     ),
     "solutions": (

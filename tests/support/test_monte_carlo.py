@@ -7,8 +7,9 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from myst_nbval.intervals import KIND
-from support.conventions import INTERVAL, STATED, TAILS
+from support.conventions import INTERVAL, TAILS
 from support.monte_carlo import SETS, Estimate, Report, monte_carlo_error, shortest_interval
+from support.outputs import STATED
 
 # Relative error of an error that is found from so many sets of draws.
 TOLERANCE = 4 / np.sqrt(2 * SETS)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-# The version that JupyterLab shows by itself; what the charts use is the same in Vega-Lite 5 and 6.
-MIME = "application/vnd.vegalite.v5+json"
+from support.outputs import EXPLORER
+
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 CONFIG = {
     "background": "white",
@@ -80,7 +80,7 @@ class Explorer:
         return {**spec, "$schema": SCHEMA, "config": CONFIG, "usermeta": {"explorer": explorer}}
 
     def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002 (IPython passes them)
-        return {MIME: self.spec(), "text/plain": repr(self)}
+        return {EXPLORER: self.spec(), "text/plain": repr(self)}
 
 
 def steps(name: str, values: Sequence[float], *, start: float, title: str) -> list[alt.Parameter]:

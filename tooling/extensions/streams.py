@@ -6,7 +6,7 @@ line break of its own, and takes away blank lines.
 
 from myst_nb.core import render
 
-from support.conventions import STATED
+from support.outputs import STATED
 
 
 def joined(outputs):

@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Send a page, the script, or the marks."""
-        name, pages = self._asked(), self.desk.pages()
+        name = self._asked()
         try:
             if name == "":
                 self._send(self.desk.index(), "text/html")
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(script.read_text(encoding="utf-8"), "text/javascript")
             elif name == "marks":
                 self._send(json.dumps(self.desk.rows()), "application/json")
-            elif name in pages:
+            elif name and name in (pages := self.desk.pages()):
                 self._send(self.desk.page(pages[name]), "text/html")
             else:
                 self._send("There is nothing here.", "text/plain", HTTPStatus.NOT_FOUND)

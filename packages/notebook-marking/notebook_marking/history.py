@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from notebook_marking.decisions import LATE
 from notebook_marking.plain import defuse, one_line
 
 COLUMNS = ("time", "student", "exercise", "answer", "before", "now", "why")
-LATE = "late"
 LONGEST = 160
 
 
