@@ -1,10 +1,14 @@
 """What an explorer is: a chart with controls, its description, and its numbers as a table."""
 
+import sys
 from collections.abc import Sequence
 
-import altair as alt
+# As in tooling/environment.py, which a page does not import: it makes the next one quick.
+sys.modules.setdefault("rfc3987_syntax", None)
 
-from support.outputs import EXPLORER
+import altair as alt  # noqa: E402
+
+from support.outputs import EXPLORER  # noqa: E402
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 CONFIG = {

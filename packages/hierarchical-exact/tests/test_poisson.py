@@ -569,6 +569,7 @@ def test_many_groups_are_summed_as_few_are(spread, mu_log, sigma_log, monkeypatc
         assert ours.sd() == pytest.approx(theirs.sd(), rel=1e-7)
 
 
+@pytest.mark.slow  # 450 groups are fitted three times, and three of them one by one
 def test_rates_of_many_groups_at_once_are_those_found_one_by_one(monkeypatch):
     rng = np.random.default_rng(451)
     exposure = rng.uniform(0.5, 20, 450)

@@ -127,6 +127,7 @@ def test_a_raising_cell_fails_and_cells_after_it_are_still_compared(run_page):
     result.stdout.fnmatch_lines(["pages/page1.md, line 14, code cell 1: *", "*ZeroDivisionError*"])
 
 
+@pytest.mark.slow  # waits for time limits and for a kernel that has died
 def test_an_endless_cell_and_a_dead_kernel_fail(run_page):
     swallowing = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('x = 2')"
     result = run_page(
