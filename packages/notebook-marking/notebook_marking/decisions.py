@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from notebook_marking.answers import plain_id
+from notebook_marking.marking import Mark, together
 from notebook_marking.plain import defuse, moment, one_line, spreadsheet
 from notebook_marking.review import number
 from notebook_marking.scheme import Posterior
@@ -134,8 +135,8 @@ def _answers(scheme):
     return found
 
 
-def apply(marked, overrides):
-    """Put a teacher's own marks in the place of others."""
+def apply(marked, overrides, schemes):
+    """Put a teacher's own marks in the place of others, with what rests on them."""
     rows = {}
     for one in overrides:
         rows.setdefault((plain_id(one.student), one.exercise), {})[one.answer] = one
@@ -144,7 +145,7 @@ def apply(marked, overrides):
         student = one.submission.student
         key = next((key for name in (student, defuse(student)) if (key := _key(name, one)) in rows), None)
         used.add(key)
-        found.append(_decided(one, rows[key]) if key else one)
+        found.append(_decided(one, rows[key], schemes[one.submission.exercise]) if key else one)
     strays = [one for one in overrides if (plain_id(one.student), one.exercise) not in used]
     nobody = "there is no submission of"
     return found, [
@@ -156,7 +157,7 @@ def _key(student, one):
     return plain_id(student), one.submission.exercise
 
 
-def _decided(one, rows):
+def _decided(one, rows, scheme):
     """Put the rows for one submission into its marks."""
     marks, settled = [], []
     for mark in one.marks:
@@ -164,16 +165,17 @@ def _decided(one, rows):
         if row:
             was = "a human had not marked it" if mark.points is None else f"it had {mark.points:g} points"
             reason = f"{row.reason} ({was})"
-            mark = replace(mark, points=row.points, state="decided", reason=reason, hint="", mistake="")
+            mark = Mark(mark.part, mark.name, row.points, mark.out_of, "decided", reason)
             settled.append(f"{mark.label}: ")
         marks.append(mark)
+    marks = together(marks, scheme)
     flags = tuple(flag for flag in one.flags if not flag.startswith(tuple(settled)))
     late = rows.get(LATE)
     if late:
         private = tuple(flag for flag in one.private if flag != HOW_LATE)
         words = f"{late.reason} (decided by a human)"
         one = replace(one, penalty=late.points, late=words, private=private)
-    return replace(one, marks=tuple(marks), flags=flags)
+    return replace(one, marks=marks, flags=flags)
 
 
 def late(one, rule, out_of):

@@ -76,14 +76,15 @@ def files(top, scratch, student_of):
     folder = top if top.is_dir() else _unpacked(top, scratch)
     if folder is None:
         raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
-    listed = [_at_the_top(found, student_of) for found in _listed(folder, (), scratch)]
+    listed = list(_listed(folder, (), scratch))
+    while outer := _zips_of_classes(listed, student_of) or _wrapper(listed, student_of):
+        listed = [replace(one, place=one.place[one.place[0] in outer :]) for one in listed]
     metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
-    while outer := _wrapper(listed, metadata, student_of):
-        listed = [replace(found, place=found.place[1:]) for found in listed]
-        metadata = {place[1:]: known for place, known in metadata.items() if place[:1] == (outer,)}
     repositories = _repositories(listed)
     others = [found for found in listed if found.place[-1] != METADATA]
-    return [one for found in others for one in _recognised(found, metadata, repositories, student_of)]
+    # What a student's own folder holds may look like an export; where all lie in exports, these are exports.
+    deep = all(any(map(_is_exported, found.place)) for found in others if len(found.place) > 1)
+    return [one for found in others for one in _recognised(found, metadata, repositories, student_of, deep)]
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ def _unpacked(path, scratch):
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > LARGEST_ZIP:
                 return None
             for entry in entries:
+                entry.filename = _written(entry)
                 target = Path(archive.extract(entry, folder))
                 with suppress(ValueError, OverflowError, OSError):
                     seconds = time.mktime((*entry.date_time, 0, 0, -1))
@@ -135,15 +137,49 @@ def _unpacked(path, scratch):
     return folder
 
 
+def _written(entry):
+    """Return a name in a zip file: Macs do not say that it is UTF-8, an old Windows has the other slash."""
+    name = entry.filename
+    if not entry.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
+
+
 # Places --------------------------------------------------------------------------------------
 
 
-def _at_the_top(found, student_of):
-    """Take away the name of a zip file that holds a class, not what one student handed in."""
-    first = found.place[0]
-    whole = len(found.place) > 1 and first.lower().endswith(".zip")
-    whole = whole and not _whose(first) and not student_of(first)
-    return replace(found, place=found.place[1:]) if whole else found
+def _zips_of_classes(listed, student_of):
+    """Return the zip files at the top that hold a class, not what one student handed in."""
+    zips = {found.place[0] for found in listed if _zipped(found.place, student_of)}
+    return {name for name in zips if len(zips) == 1 or not _of_one(name, listed, student_of)}
+
+
+def _zipped(place, student_of):
+    """Tell whether a file lies in a zip file whose name is no student's."""
+    first = place[0]
+    return len(place) > 1 and first.lower().endswith(".zip") and not (_whose(first) or student_of(first))
+
+
+def _of_one(name, listed, student_of):
+    """Tell whether a zip file among others holds the work of one student: nothing in it says whose it is."""
+    inner = [found.place[1:] for found in listed if found.place[0] == name]
+    while len({place[0] for place in inner}) == 1 and all(len(place) > 1 for place in inner):
+        if _is_named(inner[0][0], student_of):
+            return False
+        inner = [place[1:] for place in inner]
+    loose = [place[0] for place in inner if len(place) == 1]
+    return bool(loose) and not any(_is_named(name, student_of) for name in {place[0] for place in inner})
+
+
+def _is_named(name, student_of):
+    """Tell whether a system, or a class's rule, has named a file or folder."""
+    return name == METADATA or bool(BRANCH.search(name) or student_of(name) or _is_exported(name))
+
+
+def _is_exported(name):
+    """Tell whether a system names so what one student handed in."""
+    return bool(GRADESCOPE.fullmatch(name) or _whose(name))
 
 
 def _whose(name):
@@ -151,23 +187,24 @@ def _whose(name):
     return next((match for form in (MOODLE, BLACKBOARD, CANVAS) if (match := form.fullmatch(name))), None)
 
 
-def _wrapper(listed, metadata, student_of):
+def _wrapper(listed, student_of):
     """Return the name of the one folder in which all lies, if it is a class's and not a student's."""
     first = {found.place[0] for found in listed}
     inner = [found.place[1:] for found in listed]
     if len(first) != 1 or not all(inner):
-        return ""
+        return set()
     (outer,) = first
-    if _whose(outer) or GRADESCOPE.fullmatch(outer):
-        return ""
+    inner = [place[_zipped(place, student_of) :] for place in inner]
+    if _is_exported(outer):
+        return set()
     deep = any(len(place) > 2 for place in inner)
     if outer == "submitted":
-        return outer if deep else ""
-    known = (outer,) in metadata or any(_whose(place[0]) for place in inner)
+        return first if deep else set()
+    known = any(place[0] == METADATA or _whose(place[0]) for place in inner)
     flat = all(len(place) == 1 and student_of(place[0]) for place in inner)
     folders = {place[0] for place in inner if len(place) > 1}
     several = len(folders) > 1 and (deep or all(name.startswith(_slug(outer)) for name in folders))
-    return outer if known or flat or several or folders == {"submitted"} else ""
+    return first if known or flat or several or folders == {"submitted"} else set()
 
 
 def _slug(outer):
@@ -189,17 +226,17 @@ def _repositories(listed):
     return found, max(common, key=len, default="")
 
 
-def _recognised(found, metadata, repositories, student_of):
+def _recognised(found, metadata, repositories, student_of, deep):
     """Yield a file once for each student whose it is."""
     place = found.place
-    for i, name in enumerate(place):
+    for i, name in enumerate(place if deep else place[:1]):
         rest = "/".join(place[i + 1 :])
         if place[:i] in metadata and GRADESCOPE.fullmatch(name):
             known = metadata[place[:i]].get(name, {})
             when = str(known.get(":created_at") or "")
             for one in known.get(":submitters") or [{}]:
                 names = _names_in_gradescope(one) or (("", name),)
-                yield replace(found, system="gradescope", names=names, file=rest, time=when)
+                yield replace(found, system="gradescope", names=names, file=rest, time=when, number=name)
             return
         if match := MOODLE.fullmatch(name):
             names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
@@ -210,7 +247,8 @@ def _recognised(found, metadata, repositories, student_of):
             day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
             names = _ends("blackboard", f"{match['task']}_{match['user']}", "_")
             file = rest or match["file"] or ""
-            yield replace(found, system="blackboard", names=names, file=file, time=f"{day} {clock}".strip())
+            when, whole = f"{day} {clock}".strip(), names[0][1]
+            yield replace(found, system="blackboard", names=names, file=file, time=when, number=whole)
             return
         if i == 0 and (match := CANVAS.fullmatch(name)):
             names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
@@ -220,10 +258,11 @@ def _recognised(found, metadata, repositories, student_of):
             return
     if place[0] in repositories[0] and len(place) > 1:
         name = BRANCH.sub("", place[0])
-        names = (*_ends("github", name, "-"), ("", name.removeprefix(repositories[1])))
+        names = (("id", name), *_ends("github", name, "-"), ("", name.removeprefix(repositories[1])))
         yield replace(found, system="github", names=names, file="/".join(place[1:]))
     elif len(place) > 1 or found.path.is_dir():
-        student = student_of(place[0]) if place[0].lower().endswith(".zip") else place[0]
+        zipped = place[0].lower().endswith(".zip")
+        student = (student_of(place[0]) or place[0][:-4]) if zipped else place[0]
         yield replace(found, system="folders", names=(("id", student), ("", student)), file=place[-1])
     else:
         yield replace(found, file=place[0])

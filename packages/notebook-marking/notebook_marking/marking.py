@@ -48,6 +48,8 @@ class Mark:
         The same without what is right; empty where `reason` does not say that either.
     mistake : str
         The misunderstanding that leads to this answer, if it is a typical one.
+    alone : Mark or None
+        What it would be but for another answer, without which it has no points.
     """
 
     part: str
@@ -58,6 +60,7 @@ class Mark:
     reason: str = ""
     hint: str = ""
     mistake: str = ""
+    alone: "Mark | None" = None
 
     @property
     def label(self):
@@ -181,10 +184,10 @@ def mark(
             if _credible(answer, answers[name], marks[-1], keys.right[name]):
                 credible[name] = marks[-1]
     most = sum(mark.out_of for mark in marks if mark.points is not None) / 2
-    marks = _together(_capped(marks, most), scheme)
+    marks = together(_capped(marks, most), scheme)
     close = [f"{mark.label}: {mark.hint}" for mark in marks if CLOSE in mark.hint]
     lost = _why_lost(submission, run, marks)
-    return Marked(submission, run, tuple(marks), texts, (*lost, *strange, *flags, *close))
+    return Marked(submission, run, marks, texts, (*lost, *strange, *flags, *close))
 
 
 def unmarked(scheme, reason):
@@ -385,7 +388,8 @@ class _Keys:
 @lru_cache(maxsize=64)
 def _right(course, page, exercise, student):
     """Return the key, computed once for all who have these data."""
-    return course.key(page, course.data(exercise, student))
+    with np.errstate(all="ignore"):  # for some data a misunderstanding leads to no number
+        return course.key(page, course.data(exercise, student))
 
 
 def _mark_value(part, name, answer, answers, keys, earlier):
@@ -445,24 +449,26 @@ def _capped(marks, most):
     return found
 
 
-def _together(marks, scheme):
+def together(marks, scheme):
     """Take the points of answers that have some only with others, where these have none."""
-    got = {}
-    for mark in marks:
-        for name in {f"{mark.part}.{mark.name}", f"{mark.part}.{mark.name.partition('.')[0]}"}:
-            got[name] = got.get(name, 0) + (mark.points or 0)
     needed = {name: getattr(answer, "only_with", ()) for name, answer in scheme.entries()}
-    found = []
-    for mark in marks:
-        lacking = [other for other in needed.get(f"{mark.part}.{mark.name}", ()) if not got.get(other)]
-        if lacking and mark.points:
-            names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
-            mark = replace(
-                mark, points=0.0, state="wrong", reason=f"it has points only with {names}", hint=""
-            )
-            got[f"{mark.part}.{mark.name}"] = 0.0
-        found.append(mark)
-    return found
+    before, marks = None, [mark.alone or mark for mark in marks]
+    while marks != before:  # what is taken from one may be what another needs
+        before = marks
+        # What waits for a human may yet have points.
+        counted = [f"{mark.part}.{mark.name}." for mark in marks if mark.points != 0]
+        marks = [_with(mark, needed.get(f"{mark.part}.{mark.name}", ()), counted) for mark in marks]
+    return tuple(marks)
+
+
+def _with(mark, needed, counted):
+    """Take the points of one answer if one of those that it needs does not count."""
+    lacking = [other for other in needed if not any(name.startswith(f"{other}.") for name in counted)]
+    if not (lacking and mark.points) or mark.state == "decided":
+        return mark
+    names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
+    reason = f"it has points only with {names}"
+    return replace(mark, points=0.0, state="wrong", reason=reason, hint="", alone=mark)
 
 
 def _mistake(answer, given, right):

@@ -102,7 +102,7 @@ def report(
     marked, table = review.merge(marked, schemes, review.read(marks), marks)
     gone = [row["note"] for row in table if row["note"].startswith(review.NO_SUBMISSION)]
     marked = [decisions.late(one, lateness, out_of(one, schemes) or 0) for one in marked]
-    marked, strays = decisions.apply(marked, decisions.read(out / "overrides.csv", schemes))
+    marked, strays = decisions.apply(marked, decisions.read(out / "overrides.csv", schemes), schemes)
     marked = sorted(marked, key=_order)
     kept, moved = history.update(out / "history.json", marked, schemes)
     files = {"grades.csv": grades(marked, schemes, lateness.due)}

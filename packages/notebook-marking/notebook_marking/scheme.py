@@ -157,7 +157,8 @@ class Scheme(_Strict):
     title: str
     # For the course's own function of the data: which data.
     data: str = ""
-    parts: dict[str, Part] = Field(min_length=1)
+    # The letter of a part is the first of an answer's name.
+    parts: dict[Annotated[str, Field(pattern="^[a-z]$")], Part] = Field(min_length=1)
 
     @property
     def out_of(self):

@@ -23,6 +23,7 @@ from itertools import groupby
 from pathlib import Path
 
 from notebook_marking import exports, inside
+from notebook_marking.answers import plain_id
 from notebook_marking.rosters import DUE, NOBODY, Roster
 from notebook_marking.runs import Limits
 
@@ -415,7 +416,7 @@ def _without_repeats(found):
         if len(by_name.get((one.student, one.exercise), ())) > 1:  # two students may share a name
             one = replace(one, student=f"{one.student} ({file.number})")
         repeated = not one.problem and one.exercise
-        key = one.student, one.exercise, "" if repeated else one.path
+        key = plain_id(one.student), one.exercise, "" if repeated else one.path
         groups.setdefault(key, []).append((file, one))
     for group in groups.values():
         group.sort(key=_newness)

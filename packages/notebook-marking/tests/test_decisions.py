@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup
 
-from notebook_marking import decisions, gradebooks, plain, reports, rosters
+from notebook_marking import decisions, gradebooks, marking, plain, reports, rosters
 from notebook_marking.marking import Mark, Marked
 from notebook_marking.runs import Run
 from notebook_marking.scheme import Scheme
@@ -143,8 +143,24 @@ def test_marks_of_posteriors_are_known_by_their_variables(tmp_path):
     overrides(tmp_path, "ada,1,c.fit.mu,1,why")
     [one] = decisions.read(tmp_path / "overrides.csv", {"1": scheme})
     mark = Mark("c", "fit.mu", 0, 2, "wrong")
-    [decided], _ = decisions.apply([Marked(submission("ada", "1"), None, (mark,))], [one])
+    [decided], _ = decisions.apply([Marked(submission("ada", "1"), None, (mark,))], [one], {"1": scheme})
     assert decided.points == 1
+
+
+def test_what_has_points_only_with_an_answer_has_them_again_once_a_teacher_gives_that_its_own(tmp_path):
+    number = {"kind": "number", "is": "x", "points": 1, "relative": 0.1}
+    chain = {"c": number | {"only_with": ["a.b"]}, "b": number | {"only_with": ["a.a"]}, "a": number}
+    scheme = Scheme(id="1", page="x", title="X", parts={"a": {"answers": chain}})
+    marks = (Mark("a", "c", 1, 1, "right"), Mark("a", "b", 1, 1, "right"), Mark("a", "a", 0, 1, "wrong"))
+    one = Marked(submission("ada", "1"), None, marking.together(marks, scheme))
+    assert [mark.points for mark in one.marks] == [0, 0, 0]
+    for line, points in (("ada,1,a.a,0.5,why", [1, 1, 0.5]), ("ada,1,a.b,1,why", [1, 1, 0])):
+        overrides(tmp_path, line)
+        rows = decisions.read(tmp_path / "overrides.csv", {"1": scheme})
+        [decided], _ = decisions.apply([one], rows, {"1": scheme})
+        assert [mark.points for mark in decided.marks] == points
+    waiting = (*marks[:2], Mark("a", "a", None, 1, "review"))
+    assert [mark.points for mark in marking.together(waiting, scheme)] == [1, 1, None]
 
 
 # Late --------------------------------------------------------------------------------------

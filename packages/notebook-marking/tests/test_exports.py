@@ -1,6 +1,7 @@
 """The exports of learning systems, made here from their descriptions, with invented names."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -180,6 +181,94 @@ def test_students_of_one_name_are_two(tmp_path):
     assert {one.student for one in find(tmp_path, EXERCISES)} == {"A B (1)", "A B (2)"}
     rows = ({"id": "a1", "name": "A B"}, {"id": "a2", "name": "B, A"})
     assert all(one.stranger for one in find(tmp_path, EXERCISES, rosters.make(rows)))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {f"W_{user}_attempt_2026-03-05-14-22-33_nb.ipynb": ADA for user in ("a_1", "b_1")},
+        {
+            "submission_metadata.yml": METADATA.replace("9001", "").replace("ada@", "bo@"),
+            **{f"submission_{number}/nb.ipynb": ADA for number in (11, 12)},
+        },
+        {"ada.zip": {"nb.ipynb": ADA}, "bo.zip": {"nb.ipynb": ADA}},
+        {"ada.zip": {"work/nb.ipynb": ADA}, "bo.zip": {"work/nb.ipynb": BO, "work/x.csv": ""}},
+        {"out.zip": {"week 8/in.zip": {"ada/nb.ipynb": ADA, "bo/w/nb.ipynb": BO}}},
+        {"week 8": {"in.zip": {"ada_5.8.1.md": "x", "bo_5.8.1.md": "x"}}},
+        {f"g{n}/A B_{n}_{MARK}_/nb.ipynb": ADA for n in (1, 2)},
+        {"week 7.zip": {"ada/nb.ipynb": ADA}, "week 8.zip": {"bo/nb.ipynb": BO}},
+    ],
+)
+def test_two_students_never_become_one(tmp_path, files):
+    lay(files, tmp_path)
+    assert len({one.student for one in find(tmp_path, EXERCISES)}) == 2
+
+
+def lay(files, folder):
+    """Put files there, zip files with what they hold."""
+    for name, content in files.items():
+        if not isinstance(content, dict):
+            write(folder, {name: content})
+        elif not name.endswith(".zip"):
+            lay(content, folder / name)
+        else:
+            lay(content, folder / f"{name}, unpacked")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(folder / name, "w") as archive:
+                for path in sorted((folder / f"{name}, unpacked").rglob("*")):
+                    archive.write(path, path.relative_to(folder / f"{name}, unpacked"))
+            shutil.rmtree(folder / f"{name}, unpacked")
+
+
+def test_one_student_is_one_however_the_name_is_written(tmp_path, roster):
+    names = ("Zoë_5.8.1.ipynb", "Zoe\N{COMBINING DIAERESIS}_5.8.1.ipynb", "zoë_shrinkage-arithmetic-1.ipynb")
+    write(tmp_path, dict.fromkeys(names, ADA))
+    (one,) = find(tmp_path, EXERCISES)
+    assert len(one.others) == 2
+
+
+@pytest.mark.parametrize("name", ["Bo Jörg Last02", "בר כהן", "محمد", "O'Néil-Šimůnek", "李 明", "विद्या"])
+def test_names_of_any_script_come_through_every_zip_file(tmp_path, name):
+    """A Mac's zip file has UTF-8 and does not say so; an old Windows writes the other slash."""
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for student in (name, "ada"):
+            archive.writestr(f"week 8\\{student}_7_{MARK}_\\nb.ipynb", ADA)
+    content = path.read_bytes()
+    for entry, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # where a header says that it is UTF-8
+        at = content.find(entry)
+        while at >= 0:
+            content = content[: at + flags] + b"\0\0" + content[at + flags + 2 :]
+            at = content.find(entry, at + 1)
+    path.write_bytes(content)
+    assert {one.student for one in find(path, EXERCISES)} == {name, "ada"}
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        f"Bo Jörg Last02_302_{MARK}_/nb.ipynb",
+        "x_bo_attempt_2027-03-05-14-22-33_nb.ipynb",
+        "more.zip/submission_12/nb.ipynb",
+        "submission_12/nb.ipynb",
+    ],
+)
+def test_nobody_hands_in_under_anothers_name(tmp_path, roster, planted):
+    """What looks like an export in a student's own folder is that student's."""
+    files = {"student02/nb.ipynb": BO, "student01/submission_metadata.yml": METADATA}
+    if ".zip/" in planted:
+        first, _, rest = planted.partition("/")
+        lay({f"student01/{first}": {rest: BO, "submission_metadata.yml": METADATA}}, tmp_path)
+    write(tmp_path, files | ({} if ".zip/" in planted else {f"student01/{planted}": BO}))
+    found = find(tmp_path, EXERCISES, roster)
+    assert {one.student: one.path.parent.name for one in found}["student02"] == "student02"
+    assert [one.student for one in found if one.others] == []
+
+
+def test_a_folder_under_version_control_is_whose_name_it_has(tmp_path):
+    write(tmp_path, {"ada-bo/nb.ipynb": ADA, "ada-bo/.git/HEAD": "", "bo/nb.ipynb": BO})
+    found = find(tmp_path, EXERCISES, rosters.make(({"id": "ada-bo"}, {"id": "bo"})))
+    assert [(one.student, one.others) for one in found] == [("ada-bo", ()), ("bo", ())]
 
 
 def test_who_handed_in_no_notebook_has_a_row(tmp_path, roster):
