@@ -5,8 +5,8 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS, NEW_DRAWS, wider, width
-from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
+from solutions.keys.common import EFFECTIVE_DRAWS, NEW_DRAWS, wider, width
+from support.conventions import INTERVAL, MU_PRIOR, TAU_PRIOR
 from support.monte_carlo import monte_carlo_error, shortest_interval
 
 OBSERVED = "E"
@@ -17,7 +17,6 @@ def key(data, earlier):  # noqa: ARG001
     effect, error = data[""]
     posterior = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)
     new, observed = posterior["theta_new"], posterior["theta"].sel(school=OBSERVED)
-    tau = posterior["tau"]
     ends = new.hdi(INTERVAL).values
     ratio = np.ptp(ends) / np.ptp(observed.hdi(INTERVAL).values)
     kinds_effect, kinds_error, private = data["d"]
@@ -35,12 +34,6 @@ def key(data, earlier):  # noqa: ARG001
             ends,
             monte_carlo_error(shortest_interval, new, draws=NEW_DRAWS),
             {"leaving out the spread between schools": posterior["mu"].hdi(INTERVAL).values},
-        ),
-        # Of theta_9, nearly symmetric, both kinds of interval are one within Monte Carlo error.
-        "a.spread": Key(
-            tau.hdi(INTERVAL).values,
-            monte_carlo_error(shortest_interval, tau, draws=EFFECTIVE_DRAWS),
-            {CENTRAL: tau.quantile(TAILS).values},
         ),
         "b.ratio": Key(
             ratio,
