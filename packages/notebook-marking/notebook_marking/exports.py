@@ -188,7 +188,7 @@ def _whose(name):
 
 
 def _wrapper(listed, student_of):
-    """Return the name of the one folder in which all lies, if it is a class's and not a student's."""
+    """Return the one folder in which all lies, as a set, if it is a class's and not a student's."""
     first = {found.place[0] for found in listed}
     inner = [found.place[1:] for found in listed]
     if len(first) != 1 or not all(inner):
