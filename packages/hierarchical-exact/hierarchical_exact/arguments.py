@@ -9,6 +9,11 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
+# Dims and variables of results, which the data cannot have too.
+_TAKEN = {"x", "quantile", "prob", "ci_bound", "sample", "chain", "draw", "other"}
+_TAKEN |= {"y", "counts", "theta", "beta", "lam", "pi", "pi0"}
+_LARGEST = 1e100
+
 
 def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> np.ndarray:
     """One-dimensional float array of finite numbers.
@@ -26,7 +31,7 @@ def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> n
     ValueError
         If the values are not finite numbers in one dimension, or the lengths differ.
     """
-    array = _real(name, values, "numbers")
+    array = real(name, values, "numbers")
     if like is not None and array.ndim == 0:
         array = np.full(len(like), float(array))
     if array.ndim != 1 or array.size == 0:
@@ -39,16 +44,21 @@ def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> n
     return array
 
 
-def _real(name, values, what):
+def real(name, values, what):
     """Float array of what NumPy would take, but for what it would take silently and wrongly."""
+    if values is None:
+        raise ValueError(f"{name} is None: give {what}")
     if np.ma.is_masked(values):
         raise ValueError(f"{name} is a masked array: leave the masked groups out, as by its compressed()")
-    if np.iscomplexobj(values):
-        raise ValueError(f"{name} is complex: give real {what}")
     try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
+        dtype = np.asarray(values).dtype
+        array = None if dtype.kind in "cSUMm" else np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} is {values!r}: give {what}") from error
+    if array is None:
+        given = "complex" if dtype.kind == "c" else f"an array of {dtype}"
+        raise ValueError(f"{name} is {given}: give {what}")
+    return array
 
 
 def positive(name: str, array: np.ndarray) -> np.ndarray:
@@ -65,6 +75,20 @@ def positive(name: str, array: np.ndarray) -> np.ndarray:
             f"{name}[{', '.join(map(str, bad))}] is {array[bad]:g}: give positive numbers (are the units "
             "right?), or leave that group out"
         )
+    return array
+
+
+def sized(name: str, array: Any) -> Any:
+    """The array itself, if its squares and their inverses are floating-point numbers.
+
+    Raises
+    ------
+    ValueError
+        If an entry is neither zero nor between 1e-100 and 1e100.
+    """
+    size = np.abs(array)
+    if np.any((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST))):
+        raise ValueError(f"{name} is between {size.min():g} and {size.max():g} in size: give other units")
     return array
 
 
@@ -100,7 +124,7 @@ def counts(name: str, values: ArrayLike) -> np.ndarray:
     ValueError
         If an entry is negative, fractional or not finite.
     """
-    array = _real(name, values, "counts")
+    array = real(name, values, "counts")
     wrong = ~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))
     if array.size == 0 or wrong.any():
         first = array[wrong].ravel()[0] if wrong.any() else "empty"
@@ -122,10 +146,17 @@ def labelled(values, *dims):
     return array.rename({old: new for old, new in names.items() if str(old).startswith("dim_")})
 
 
+def free_dim(name):
+    """The name of a dim, unless results have another use for it."""
+    if name in _TAKEN:
+        raise ValueError(f"{name!r} is a dim of the data, but has a meaning in results: rename it")
+    return name
+
+
 def labels(values, size, dim="group"):
     """Labels for per-group results: the data's own dim and coords, or 0, 1, ... along `dim`."""
     if isinstance(values, xr.DataArray) and values.ndim == 1:
-        name = values.dims[0]
+        name = free_dim(values.dims[0])
         coords = {name: values.coords[name]} if name in values.coords else {}
         return xr.DataArray(np.arange(size), dims=name, coords=coords)
     return xr.DataArray(np.arange(size), dims=dim, coords={dim: np.arange(size)})
@@ -168,8 +199,33 @@ def frozen(name: str, prior: Any) -> Any:
         raise ValueError(
             f"{name} is {prior!r}: give a frozen scipy.stats distribution, such as stats.halfnorm(scale=10)"
         )
-    if np.any(np.isnan(prior.support())):
+    with np.errstate(invalid="ignore"):
+        known = [*prior.support(), *prior.ppf([0.25, 0.75])] if _is_single(prior) else [np.nan]
+    if not np.all(np.isfinite(known[2:])) or np.any(np.isnan(known)):
         raise ValueError(_invalid(name, prior))
+    return prior
+
+
+def _is_single(prior):
+    """Whether it is one distribution, not an array of them."""
+    return all(np.ndim(parameter) == 0 for parameter in (*prior.args, *prior.kwds.values()))
+
+
+def told_apart(name: str, prior: Any) -> Any:
+    """The prior of a location itself, if floating-point numbers tell its quartiles apart.
+
+    Raises
+    ------
+    ValueError
+        If it is narrower, or wider than they reach.
+    """
+    low, middle, high = prior.ppf([0.25, 0.5, 0.75])
+    width, size = high - low, abs(middle)
+    if not (1 / _LARGEST < width < _LARGEST and width > 1e-13 * size and size < _LARGEST):
+        raise ValueError(
+            f"{name} is {prior.dist.name} with quartiles {low:g} and {high:g}: give a number for a known "
+            "value, a wider or narrower prior, or other units"
+        )
     return prior
 
 
@@ -196,6 +252,8 @@ def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:
     if isinstance(prior, numbers.Real):
         if not (np.isfinite(prior) and prior >= 0):
             raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
+        if prior > _LARGEST:
+            raise ValueError(f"{name} is {prior:g}: give other units, in which it is smaller")
         return float(prior)
     prior = frozen(name, prior)
     if prior.support()[0] < 0:
@@ -221,14 +279,12 @@ def normal_prior(name: str, prior: Any, *, flat: bool = False) -> tuple[float, f
     if isinstance(prior, numbers.Real):
         if not np.isfinite(prior):
             raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
-        return float(prior), 0.0
+        return float(sized(name, prior)), 0.0
     prior = frozen(name, prior)
     if not isinstance(getattr(prior, "dist", None), type(stats.norm)):
         raise ValueError(
             f"{name} is {prior.dist.name}: give a Normal prior, stats.norm(mean, sd), since it is integrated "
             "analytically"
         )
-    mean, sd = float(prior.mean()), float(prior.std())
-    if not (np.isfinite(mean) and sd > 0):
-        raise ValueError(_invalid(name, prior))
-    return mean, sd
+    told_apart(name, prior)
+    return float(prior.mean()), float(prior.std())

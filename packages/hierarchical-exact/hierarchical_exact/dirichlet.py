@@ -103,6 +103,8 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
     table = _table(counts)
     labels = _labels(counts, table)
     concentrations = _concentrations(baseline, table.shape[1])
+    columns = counts[0] if isinstance(counts, xr.DataArray) else counts
+    arguments.same_labels("baseline", arguments.labelled(baseline, "category"), "counts", columns)
     prior = _alpha_prior(alpha)
     solutions = _Solutions(table, prior, concentrations)
     alone = labels.isel({labels.dims[0]: 0}, drop=True)
@@ -168,7 +170,7 @@ def _labels(counts, table):
     """Labels of groups and categories."""
     dims, coords = ("group", "category"), {}
     if isinstance(counts, xr.DataArray):
-        dims = counts.dims
+        dims = tuple(map(arguments.free_dim, counts.dims))
         coords = {name: counts.coords[name] for name in dims if name in counts.coords}
     else:
         coords = {dim: np.arange(size) for dim, size in zip(dims, table.shape, strict=True)}

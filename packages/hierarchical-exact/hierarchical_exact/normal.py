@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
@@ -54,12 +55,15 @@ class _Coefficients:
         self.conflict = np.abs(y - design @ mean).max() if np.isfinite(sd).all() else 0.0
         self.offset = design[:, known] @ mean[known]
         self.centre = np.zeros(len(self._prior_root))
-        self.residual = y - self.offset
+        # In extended precision: fitted values far from zero have fewer digits than what is left of y.
+        residual = y.astype(np.longdouble) - design[:, known].astype(np.longdouble) @ mean[known]
+        self.residual = residual.astype(float)
         self._prior_residual = mean[~known]
         for _ in range(2):  # the second time for the digits that the first has lost
             move = self.solve(variance[None])[0][0]
             self.centre = self.centre + move
-            self.residual = self.residual - self.design @ move
+            residual = residual - self.design.astype(np.longdouble) @ move
+            self.residual = residual.astype(float)
             self._prior_residual = self._prior_residual - move
         self.offset = self.offset + self.design @ self.centre
 
@@ -185,7 +189,9 @@ class _Hierarchy:
 
     def use(self, weights):
         """Take these weights for the laws of group means, and of the nodes only those that matter."""
-        self.nodes = np.flatnonzero(weights > _LIGHT * weights.max())
+        # A light node may have a large tau, and matter to an sd.
+        size = 1 + self._tau2 / np.maximum(self._tau2[weights.argmax()], np.finfo(float).tiny)
+        self.nodes = np.flatnonzero(weights * size > _LIGHT * weights.max())
         self._weights = weights[self.nodes]
 
     def settle(self, error):
@@ -301,6 +307,7 @@ def normal(
     y, sigma, covariates = (arguments.labelled(one) for one in (y, sigma, covariates))
     values = arguments.vector("y", y)
     noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
+    arguments.sized("y", values), arguments.sized("sigma", noise_sd)
     arguments.same_labels("sigma", sigma, "y", y)
     arguments.same_labels("covariates", covariates, "y", y)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
@@ -425,7 +432,7 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
     array(True)
     """
     y, group = arguments.labelled(y, "observation"), arguments.labelled(group, "observation")
-    values = arguments.vector("y", y)
+    values = arguments.sized("y", arguments.vector("y", y))
     arguments.same_labels("group", group, "y", y)
     codes, names = _groups(group, values)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
@@ -574,7 +581,8 @@ def normal_sample(y: ArrayLike, *, mu: Any, sigma: Any) -> Posterior:
     >>> bool(70 < posterior["mu"].mean() < 76)
     True
     """
-    whole = normal_groups(y, np.zeros(np.size(y), dtype=int), mu=mu, tau=0.0, sigma=sigma)
+    one_group = np.zeros(len(arguments.vector("y", y)), dtype=int)
+    whole = normal_groups(y, one_group, mu=mu, tau=0.0, sigma=sigma)
     marginals = {name: whole[name] for name in ("mu", "sigma", "y_rep")}
     log_evidence = None if mu is None else whole.log_evidence
     return Posterior(
@@ -597,18 +605,19 @@ def _design(covariates, beta, values, mean, sd):
         if beta is not None:
             raise ValueError("beta is a prior of the coefficients of covariates: give covariates too")
         return intercept, [mean], [sd], None
-    columns = np.asarray(covariates, dtype=float)
+    columns = arguments.real("covariates", covariates, "numbers")
     scalar = columns.ndim == 1
     columns = columns.reshape(-1, 1) if scalar else columns
-    if columns.ndim != 2 or len(columns) != len(values):
+    if columns.ndim != 2 or len(columns) != len(values) or not columns.size:
         raise ValueError(
             f"covariates is an array of shape {np.shape(covariates)}: give ({len(values)},) or "
             f"({len(values)}, p)"
         )
     if not np.all(np.isfinite(columns)):
         raise ValueError("covariates is not finite everywhere: give finite numbers, or drop those groups")
+    arguments.sized("covariates", columns)
     p = columns.shape[1]
-    priors = list(beta) if isinstance(beta, (list, tuple)) else [beta] * p
+    priors = list(beta) if isinstance(beta, (list, tuple, np.ndarray)) else [beta] * p
     if len(priors) != p:
         raise ValueError(f"beta is a list of {len(priors)}: give one prior per covariate, {p} of them")
     moments = [arguments.normal_prior("beta", prior) for prior in priors]
@@ -658,15 +667,13 @@ def _groups(group, values):
         raise ValueError(
             f"group is an array of shape {array.shape}: give a label for each of {len(values)} observations"
         )
-    names, first, codes = np.unique(array, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), dtype=int)
-    rank[order] = np.arange(len(order))
+    codes, names = pd.factorize(array)
+    if np.ma.is_masked(group) or (codes < 0).any():
+        raise ValueError("group has labels that are missing: give each observation its group, or drop it")
     dim = "group"
     if isinstance(group, xr.DataArray) and group.name:
-        dim = str(group.name)
-    names = names[order]
-    return rank[codes], xr.DataArray(np.arange(len(names)), dims=dim, coords={dim: names})
+        dim = arguments.free_dim(str(group.name))
+    return codes, xr.DataArray(np.arange(len(names)), dims=dim, coords={dim: names})
 
 
 def _positive(*values):

@@ -114,18 +114,18 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
         tolerance=_TOLERANCE,
         integral_tolerances=(1e-6, 1e-8, 1e-10),
     )
-    few = None if priors["sigma_log"] == _NO_SPREAD else lattice(data.log_likelihood, priors, grid)
-    rates = _Rates(data, priors, grid, few)
+    rates = _Rates(data, priors, grid)
     names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
     marginals = {name: hyperparameter(grid, name) for name in priors}
     if priors["sigma_log"] == _NO_SPREAD:
         marginals["sigma_log"] = Marginal(lambda _: _point(0.0))
-    marginals["lam"] = Marginal(rates.lam, names, nodes=1000 if few else len(grid.weights) // 4)
+    nodes = 1000 if len(data.y) > _MANY // 2 and rates.few else len(grid.weights) // 4
+    marginals["lam"] = Marginal(rates.lam, names, nodes=nodes)
     marginals["lam_new"] = Marginal(lambda _: rates.lam_new())
     marginals["y_rep"] = Marginal(rates.y_rep, names, nodes=rates.count_nodes())
 
     def elpd_loo():
-        nodes = few or grid
+        nodes = rates.few or grid
 
         def predictive(groups, some):
             return data.log_marginals(nodes.points["mu_log"][some], nodes.points["sigma_log"][some], groups)
@@ -178,7 +178,7 @@ def _location_prior(name, prior):
         if not np.isfinite(prior):
             raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
         return float(prior)
-    return arguments.frozen(name, prior)
+    return arguments.told_apart(name, arguments.frozen(name, prior))
 
 
 # -- the population -----------------------------------------------------------------------------
@@ -901,14 +901,21 @@ _LEVELS = ((None, 2.0), (1e-9, 1.0), (1e-11, 0.5))
 class _Rates:
     """Laws of lam, lam_new and y_rep, computed when first asked for."""
 
-    def __init__(self, data, priors, grid, few):
-        self._data, self._priors, self._grid, self._few = data, priors, grid, few
+    def __init__(self, data, priors, grid):
+        self._data, self._priors, self._grid = data, priors, grid
         self._populations = {}
         self._latest = None, None
         both_known = isinstance(priors["mu_log"], float) and isinstance(priors["sigma_log"], float)
         self._equal = None
         if both_known and priors["sigma_log"] == _NO_SPREAD:
             self._equal = np.exp(priors["mu_log"])
+
+    @cached_property
+    def few(self):
+        """The population on a lattice, where that is exact."""
+        if self._priors["sigma_log"] == _NO_SPREAD:
+            return None
+        return lattice(self._data.log_likelihood, self._priors, self._grid)
 
     def lam(self, groups):
         """Law of the rates of a slice of the groups."""
@@ -979,8 +986,8 @@ class _Rates:
         if self._latest[0] != key:
             curves = None
             with np.errstate(all="ignore"):  # what is not finite is not taken
-                for panels in _SIDES if self._few else ():
-                    curves = curves or _mixtures(self._data, self._few, groups, panels)
+                for panels in _SIDES if self.few else ():
+                    curves = curves or _mixtures(self._data, self.few, groups, panels)
             curves = curves or self._resolve(lambda population: self._group_curves(population, groups))
             self._latest = key, curves
         return self._latest[1]

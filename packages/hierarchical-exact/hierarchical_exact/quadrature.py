@@ -359,7 +359,7 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
             break
     raise ArithmeticError(
         f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
-        f"{tolerance:g}; is the log density of a prior noisy or singular?"
+        f"{tolerance:g}: a prior may be noisy, singular or too extreme for these data"
     )
 
 
@@ -435,7 +435,8 @@ def _require_decay(axes, lines, profiles):
             if axis.logarithmic and line[end] == limit and profile[end] > profile.max() - 20:
                 raise ArithmeticError(
                     f"the posterior of {axis.name} does not decay towards "
-                    f"{'zero' if end == 0 else 'infinity'}; give proper priors with lighter tails"
+                    f"{'zero' if end == 0 else 'infinity'}, as far as numbers reach; give proper priors with "
+                    "lighter tails, and other units if these are near 1e-300 or 1e300"
                 )
 
 

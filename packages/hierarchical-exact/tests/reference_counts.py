@@ -15,7 +15,7 @@ def known(prior):
 
 
 # Beyond these, another sigma of the log rates makes no difference.
-_DIFFERENT = 1e-8, 1e12
+_DIFFERENT = 1e-12, 1e12
 
 
 class _Point:
@@ -56,7 +56,7 @@ class Poisson:
         self.y, self.log_e = np.asarray(y, dtype=float), np.log(np.asarray(e, dtype=float))
         self.mu, self.sigma, self.nodes = mu, sigma, nodes
         if known(sigma):
-            u = np.log([[max(sigma, 1e-9)]])
+            u = np.log([[max(sigma, 1e-12)]])
             self.outer = _Point(u[0, 0], self._log_outer(u)[0])
         else:
             self.outer = Line(self._log_outer, *log_ends(sigma), nodes)

@@ -380,7 +380,7 @@ def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
     truth = Poisson([0], [1.8], mu_log, 0.5, nodes=48)
     for q in (0.01, 0.5, 0.99):
         assert truth.mu_cdf(posterior["mu_log"].quantile(q))[0] == pytest.approx(q, abs=1e-6)
-    with pytest.raises(ArithmeticError, match="lam does not decay towards zero; give proper priors"):
+    with pytest.raises(ArithmeticError, match="lam does not decay towards zero, as far as numbers reach"):
         posterior["lam"].mean()
 
 
@@ -395,3 +395,122 @@ def test_the_moment_of_one_group_is_refused_and_those_of_the_others_are_told():
     others = exact.poisson(y[:3], e[:3], **priors)["lam"]
     np.testing.assert_allclose(lam.sel(group=[0, 1, 2]).sd(), others.sd(), rtol=1e-6)
     assert np.isnan(exact.poisson(y, e, **priors).summary().loc["lam[3]", "sd"])
+
+
+# -- what is given ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["1", "2", "3"],
+        np.array(["2020-01-01"] * 3, dtype="M8[D]"),
+        np.arange(3).astype("m8[s]"),
+        [[1], [2, 3], [4]],
+        [10**400, 1, 2],
+        None,
+        [1.0, np.nan, 2.0],
+        np.ones(3) + 0j,
+        np.ma.masked_array([1.0, 2.0, 3.0], [0, 0, 1]),
+    ],
+    ids=["strings", "dates", "durations", "ragged", "too large", "None", "NaN", "complex", "masked"],
+)
+def test_what_is_no_number_is_refused_by_the_name_of_its_argument(given):
+    for name, call in {
+        "y": lambda: exact.normal(given, 1.0, mu=MU, tau=TAU),
+        "sigma": lambda: exact.normal([1, 2, 3.0], given, mu=MU, tau=TAU),
+        "covariates": lambda: exact.normal([1, 2, 3.0], 1.0, mu=MU, tau=TAU, covariates=given, beta=MU),
+        "counts": lambda: exact.poisson(given, 1.0, mu_log=MU, sigma_log=TAU),
+        "exposure": lambda: exact.poisson([1, 2, 3], given, mu_log=MU, sigma_log=TAU),
+        "baseline": lambda: exact.dirichlet_multinomial([[1, 2, 3]], alpha=1.0, baseline=given),
+    }.items():
+        if name == "covariates" and given is None:
+            continue
+        with pytest.raises(ValueError, match=rf"^{name}(\[\d\])? is "):
+            call()
+    with pytest.raises(ValueError, match=r"^y(\[\d\])? is "):
+        exact.normal_sample(given, mu=MU, sigma=TAU)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e170, 1e300])
+def test_sizes_whose_squares_are_no_numbers_are_refused_by_name(size):
+    with pytest.raises(ValueError, match="sigma is between"):
+        exact.normal(Y, size, mu=MU, tau=TAU)
+    with pytest.raises(ValueError, match="mu is norm with quartiles"):
+        exact.normal(Y, SIGMA, mu=stats.norm(0, size), tau=TAU)
+    with pytest.raises(ValueError, match="covariates is between"):
+        exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=YEARS * size, beta=MU)
+    with pytest.raises(ValueError, match="mu_log is norm with quartiles"):
+        exact.poisson([1, 2], 1.0, mu_log=stats.norm(0, size), sigma_log=1.0)
+    if size > 1:
+        with pytest.raises(ValueError, match="tau is 1e"):
+            exact.normal(Y, SIGMA, mu=MU, tau=size)
+
+
+def test_a_prior_is_one_distribution_with_numbers():
+    for prior in (stats.norm([0, 1], 1), stats.norm(0, np.inf), stats.norm(0, -1)):
+        with pytest.raises(ValueError, match=r"mu is norm with .*: give valid parameters"):
+            exact.normal(Y, SIGMA, mu=prior, tau=TAU)
+        with pytest.raises(ValueError, match=r"mu_log is norm with .*: give valid parameters"):
+            exact.poisson([1, 2], 1.0, mu_log=prior, sigma_log=1.0)
+    for scale in ([1, 2], np.inf, np.nan, 0):
+        with pytest.raises(ValueError, match=r"tau is halfnorm with .*: give valid parameters"):
+            exact.normal(Y, SIGMA, mu=MU, tau=stats.halfnorm(scale=scale))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, np.ma.masked])
+def test_observations_without_a_group_are_refused(missing):
+    group = np.array(list("aabbccdd"), dtype=object)
+    group = np.ma.masked_array(group, group == "d") if missing is np.ma.masked else group
+    if missing is not np.ma.masked:
+        group[3] = missing
+    with pytest.raises(ValueError, match="group has labels that are missing"):
+        exact.normal_groups(Y, group, mu=MU, tau=TAU, sigma=TAU)
+    mixed = np.array([1, "a"] * 4, dtype=object)
+    assert exact.normal_groups(Y, mixed, mu=MU, tau=TAU, sigma=TAU)["theta"].mean().group.values.tolist() == [
+        1,
+        "a",
+    ]
+
+
+@pytest.mark.parametrize(
+    "dim", ["x", "quantile", "prob", "ci_bound", "sample", "chain", "other", "y", "theta"]
+)
+def test_a_dim_that_results_use_is_refused(dim):
+    with pytest.raises(ValueError, match=f"'{dim}' is a dim of the data"):
+        exact.normal(xr.DataArray(Y, dims=dim), SIGMA, mu=MU, tau=TAU)
+
+
+def test_concentrations_in_another_order_of_categories_are_refused():
+    counts = xr.DataArray([[1, 2, 3]], dims=("r", "c"), coords={"c": list("abc")})
+    turned = xr.DataArray([1.0, 2, 3], dims="c", coords={"c": list("cba")})
+    with pytest.raises(ValueError, match="baseline is labelled"):
+        exact.dirichlet_multinomial(counts, alpha=1.0, baseline=turned)
+    with pytest.raises(ValueError, match="baseline is labelled"):
+        exact.dirichlet_multinomial(counts.to_pandas(), alpha=1.0, baseline=turned.to_pandas())
+
+
+def test_a_light_tail_of_tau_counts_for_the_sd_of_a_group():
+    # The density of tau falls like tau to minus four: its second moment rests on six decades.
+    y, sigma, prior = np.array([1.6, -0.1]), np.array([21.7, 0.155]), stats.invgamma(3, scale=1.5e-7)
+    theta = exact.normal(y, sigma, mu=0.0, tau=prior)["theta"]
+    truth = Normal(y, sigma, (0.0, 0.0), prior)
+    for j in (0, 1):
+        sd = truth.moments(truth.theta(j))[1]
+        assert float(theta.sd()[j]) == pytest.approx(float(sd), rel=1e-7)
+
+
+def test_what_is_left_of_large_numbers_keeps_its_digits():
+    y = np.array([10003.09, 9997.66, 9996.51, 10002.12])
+    sigma, x = (
+        np.array([1.1e-4, 2.4e-4, 5.2e-4, 9.3e-3]),
+        np.array([1654602462.0, 1591666521, 1508667187, 1656364597]),
+    )
+    evidence = exact.normal(y, sigma, mu=MU, tau=0.0, covariates=x, beta=stats.norm(0, 1e-9)).log_evidence
+    with mpmath.workdps(50):
+        values, stamps = mpmath.matrix(y), mpmath.matrix(x)
+        covariance = mpmath.ones(4) * 400 + stamps * stamps.T * mpmath.mpf(1e-9) ** 2
+        covariance += mpmath.diag([mpmath.mpf(s) ** 2 for s in sigma])
+        square = (values.T * mpmath.lu_solve(covariance, values))[0]
+        expected = -(square + mpmath.log(mpmath.det(covariance)) + 4 * mpmath.log(2 * mpmath.pi)) / 2
+    assert evidence == pytest.approx(float(expected), abs=1e-6)
