@@ -21,7 +21,12 @@ from pytensor.raise_op import CheckAndRaise
 from pytensor.scalar import basic as scalar
 from pytensor.scalar import math as special
 from pytensor.tensor import basic, subtensor
+from pytensor.tensor.blas import BatchedDot
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
+from pytensor.tensor.extra_ops import CumOp
+from pytensor.tensor.linalg import Cholesky, SolveTriangular
+from pytensor.tensor.math import Dot, MulWithoutZeros
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 from pytensor.tensor.special import LogSoftmax, Softmax
 
@@ -38,7 +43,10 @@ MOVES = (
     basic.MakeVector,
     basic.ScalarFromTensor,
     basic.TensorFromScalar,
+    basic.ExtractDiag,
+    basic.AllocDiag,
 )
+MATRICES = (Dot, BatchedDot, Cholesky, SolveTriangular)
 PUTS = (subtensor.IncSubtensor, subtensor.AdvancedIncSubtensor)
 # How each operation on numbers is written; {0} and so on are its inputs.
 ELEMENTS = {
@@ -57,7 +65,12 @@ ELEMENTS = {
     scalar.Sign: "Math.sign({0})",
     scalar.Sin: "Math.sin({0})",
     scalar.Cos: "Math.cos({0})",
+    scalar.Tan: "Math.tan({0})",
+    scalar.ArcTan: "Math.atan({0})",
+    scalar.Sinh: "Math.sinh({0})",
+    scalar.Cosh: "Math.cosh({0})",
     scalar.Tanh: "Math.tanh({0})",
+    scalar.Floor: "Math.floor({0})",
     scalar.Reciprocal: "1 / {0}",
     scalar.Switch: "({0} ? {1} : {2})",
     scalar.Second: "{1}",
@@ -85,6 +98,8 @@ EXTREMES = {scalar.Maximum: "Math.max", scalar.Minimum: "Math.min"}
 # How sums and their like begin, and take in one more element.
 REDUCTIONS = {
     scalar.Add: ("0", "{0} + {1}"),
+    scalar.Mul: ("1", "{0} * {1}"),
+    MulWithoutZeros: ("1", "{1} === 0 ? {0} : {0} * {1}"),
     scalar.Maximum: ("-Infinity", "Math.max({0}, {1})"),
     scalar.Minimum: ("Infinity", "Math.min({0}, {1})"),
     scalar.AND: ("1", "+({0} && {1})"),
@@ -205,6 +220,7 @@ class _Writer:
     def write(self, node):
         """Write the lines of one operation."""
         op = node.op
+        core = op.core_op if isinstance(op, Blockwise) else op
         if isinstance(op, (Shape, Shape_i)) or all(map(self.is_fixed, node.inputs)):
             for variable in node.outputs:
                 self.fixed[variable] = self.values[variable]
@@ -219,12 +235,16 @@ class _Writer:
             self.elements(node)
         elif isinstance(op, CAReduce):
             self.reduction(node)
+        elif isinstance(op, CumOp):
+            self.running(node)
         elif isinstance(op, (Softmax, LogSoftmax)):
             self.softmax(node)
-        elif isinstance(op, MOVES):
+        elif isinstance(core, MOVES):
             self.move(node)
         elif isinstance(op, PUTS):
             self.put(node)
+        elif isinstance(core, MATRICES):
+            self.matrices(node)
         else:
             raise Unsupported(_refusal(op))
 
@@ -253,8 +273,9 @@ class _Writer:
     def elements(self, node):
         shape = self.values[node.outputs[0]].shape
         taken = [f"({self.at(variable, shape)})" for variable in node.inputs]
-        name, size = self.new(node.outputs[0])
-        self.loop(size, f"{name}[i] = {_element(node.op.scalar_op, taken)};")
+        new = [self.new(variable) for variable in node.outputs]
+        for (name, size), value in zip(new, _elements(node.op.scalar_op, taken), strict=True):
+            self.loop(size, f"{name}[i] = {value};")
 
     def loop(self, size, line):
         if size == 1:
@@ -283,6 +304,45 @@ class _Writer:
         places = np.broadcast_to(np.arange(count).reshape(kept), shape).ravel()
         return "0" if count == 1 else self.place(places)
 
+    def running(self, node):
+        """Write sums, or products, of all elements up to each along an axis."""
+        value = self.values[node.inputs[0]]
+        before = np.roll(np.arange(value.size).reshape(value.shape), 1, node.op.axis)
+        first = np.zeros(value.shape, bool)
+        np.moveaxis(first, node.op.axis, 0)[:1] = True
+        taken = self.at(node.inputs[0], value.shape)
+        name, size = self.new(node.outputs[0])
+        self.loop(size, f"{name}[i] = {taken};")
+        then = np.flatnonzero(~first)
+        last = f"{name}[{self.place(before.ravel()[then])}]"
+        sign = "+=" if node.op.mode == "add" else "*="
+        to = self.place(then)
+        self.lines.append(f"for (let i = 0; i < {then.size}; i++) {name}[{to}] {sign} {last};")
+
+    def matrices(self, node):
+        """Write an operation on matrices, or on each of several."""
+        op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+        shapes = [self.values[v].shape for v in (*node.inputs, *node.outputs)]
+        ranks = [1, 1, 0] if isinstance(op, Dot) and len(shapes[0]) == 1 else [2] * len(shapes)
+        if isinstance(op, SolveTriangular) and op.b_ndim == 1:
+            ranks = [2, 1, 1]
+        cores = [shape[len(shape) - rank :] for shape, rank in zip(shapes, ranks, strict=True)]
+        batch = shapes[-1][: len(shapes[-1]) - ranks[-1]]
+        names = [self.name(variable) for variable in node.inputs] + [self.new(node.outputs[0])[0]]
+        # Where the matrices of each of the batch begin, in all three arrays.
+        starts = [
+            np.broadcast_to(
+                np.arange(0, np.prod(shape, dtype=int), np.prod(core, dtype=int)).reshape(
+                    shape[: len(shape) - len(core)]
+                ),
+                batch,
+            ).ravel()
+            for shape, core in zip(shapes, cores, strict=True)
+        ]
+        for begin in zip(*starts, strict=True):
+            places = [f"{name}.subarray({start})" for name, start in zip(names, begin, strict=True)]
+            self.lines.append(_call(op, ", ".join(places), cores))
+
     def softmax(self, node):
         shape = self.values[node.inputs[0]].shape
         taken = self.at(node.inputs[0], shape)
@@ -299,25 +359,22 @@ class _Writer:
     def move(self, node):
         """Let the operation move the places of its inputs' elements, and write where each comes from."""
         data = self.data_of(node)
-        offsets = np.cumsum([0, *(self.values[v].size for v in data)])
+        # Counted from 1: what an operation leaves at 0 remains so.
+        offsets = np.cumsum([1, *(self.values[v].size for v in data)])
         numbered = iter(
             np.arange(start, start + self.values[v].size, dtype=float).reshape(self.values[v].shape)
             for v, start in zip(data, offsets, strict=False)
         )
         taken = [next(numbered) if v in data else self.values[v].copy() for v in node.inputs]
         for variable, places in zip(node.outputs, _performed(node, taken), strict=True):
-            name, size = self.new(variable)
+            name, _ = self.new(variable)
             places = np.asarray(places).ravel().astype(int)
-            if len(data) == 1:
-                self.loop(size, f"{name}[i] = {self.name(data[0])}[{self.place(places)}];")
-                continue
             which = np.searchsorted(offsets, places, side="right") - 1
             for number, source in enumerate(data):
                 to = np.flatnonzero(which == number)
                 if to.size:
                     here, there = self.place(to), self.place(places[to] - offsets[number])
-                    line = f"{name}[{here}] = {self.name(source)}[{there}];"
-                    self.lines.append(f"for (let i = 0; i < {to.size}; i++) {line}")
+                    self.loop(to.size, f"{name}[{here}] = {self.name(source)}[{there}];")
 
     def data_of(self, node):
         """Return the inputs whose elements are moved; the others say where to."""
@@ -357,16 +414,37 @@ def _performed(node, values):
     return [value for (value,) in results]
 
 
-def _element(op, taken):
+def _elements(op, taken):
+    """Return how the results of an operation on numbers are written."""
     kind = type(op)
     if kind in ELEMENTS:
-        return ELEMENTS[kind].format(*taken)
+        return [ELEMENTS[kind].format(*taken)]
     if kind in CHAINS:
         joined = CHAINS[kind].join(taken)
-        return f"+!!({joined})" if kind in (scalar.AND, scalar.OR) else joined
+        return [f"+!!({joined})" if kind in (scalar.AND, scalar.OR) else joined]
     if kind in EXTREMES:
-        return f"{EXTREMES[kind]}({', '.join(taken)})"
+        return [f"{EXTREMES[kind]}({', '.join(taken)})"]
+    if kind is scalar.Composite:
+        written = dict(zip(op.fgraph.inputs, taken, strict=True))
+        known = lambda variable: written.get(variable) or f"({_number(variable.data)})"  # noqa: E731
+        for node in op.fgraph.toposort():
+            results = _elements(node.op, [known(variable) for variable in node.inputs])
+            written.update(zip(node.outputs, (f"({result})" for result in results), strict=True))
+        return [known(variable) for variable in op.fgraph.outputs]
     raise Unsupported(_refusal(op))
+
+
+def _call(op, places, cores):
+    """Return how a function of special.js is called that works on matrices."""
+    if isinstance(op, Cholesky):
+        return f"if (!cholesky({places}, {cores[0][0]}, {json.dumps(op.lower)})) return false;"
+    if isinstance(op, SolveTriangular):
+        columns = cores[1][1] if len(cores[1]) > 1 else 1
+        kind = f"{json.dumps(op.lower)}, {json.dumps(op.unit_diagonal)}"
+        return f"solveTriangular({places}, {cores[0][0]}, {columns}, {kind});"
+    rows = cores[0][0] if len(cores[0]) > 1 else 1
+    columns = cores[1][1] if len(cores[1]) > 1 else 1
+    return f"product({places}, {rows}, {cores[0][-1]}, {columns});"
 
 
 def _number(value):
@@ -379,4 +457,5 @@ def _number(value):
 
 
 def _refusal(op):
+    op = op.core_op if isinstance(op, Blockwise) else op
     return f"the operation {type(op).__name__} cannot run in a page"

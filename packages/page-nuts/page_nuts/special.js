@@ -38,3 +38,43 @@ function softplus(x) {
 function log1mexp(x) {
   return x < -Math.LN2 ? Math.log1p(-Math.exp(x)) : Math.log(-Math.expm1(x));
 }
+
+// Matrices, row by row: the product of a (rows x inner) and b (inner x columns).
+function product(a, b, out, rows, inner, columns) {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      let sum = 0;
+      for (let k = 0; k < inner; k++) sum += a[i * inner + k] * b[k * columns + j];
+      out[i * columns + j] = sum;
+    }
+  }
+}
+
+// What a triangular matrix takes to b (size x columns).
+function solveTriangular(a, b, out, size, columns, lower, unit) {
+  for (let j = 0; j < columns; j++) {
+    for (let n = 0; n < size; n++) {
+      const i = lower ? n : size - 1 - n;
+      let sum = b[i * columns + j];
+      for (let k = lower ? 0 : i + 1; k < (lower ? i : size); k++) sum -= a[i * size + k] * out[k * columns + j];
+      out[i * columns + j] = unit ? sum : sum / a[i * size + i];
+    }
+  }
+}
+
+// The triangular root of a symmetric matrix; false if it has none.
+function cholesky(a, out, size, lower) {
+  out.fill(0, 0, size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = lower ? a[i * size + j] : a[j * size + i];
+      for (let k = 0; k < j; k++) sum -= out[i * size + k] * out[j * size + k];
+      if (i === j && !(sum > 0)) return false;
+      out[i * size + j] = i === j ? Math.sqrt(sum) : sum / out[j * size + j];
+    }
+  }
+  for (let i = 0; i < size && !lower; i++) {
+    for (let j = 0; j < i; j++) [out[i * size + j], out[j * size + i]] = [0, out[i * size + j]];
+  }
+  return true;
+}
