@@ -171,7 +171,10 @@ class _Writer:
             taken = [values[v] if v in values else np.asarray(v.data) for v in node.inputs]
             results = [[None] for _ in node.outputs]
             node.op.prepare_node(node, None, None, "py")
-            node.op.perform(node, [t.copy() for t in taken], results)
+            try:
+                node.op.perform(node, [t.copy() for t in taken], results)
+            except np.linalg.LinAlgError as error:  # none of the known operations raises it
+                raise Unsupported(_refusal(node.op)) from error
             for variable, (value,) in zip(node.outputs, results, strict=True):
                 values[variable] = np.asarray(value)
             for variable in node.inputs:

@@ -282,7 +282,7 @@ def test_pymc_takes_it_for_nutpie(monkeypatch):
     [
         (
             lambda: pm.Potential("d", pt.linalg.det(pm.Normal("x", shape=(2, 2)))),
-            "the operation .* cannot run in a page",
+            "the operation (MatrixInverse|SLogDet|Det) cannot run in a page",
         ),
         (lambda: pm.Poisson("n", 3), "n: discrete parameters cannot be sampled by NUTS"),
         (lambda: pm.Potential("e", pt.erf(pm.Normal("x"))), "the operation Erf cannot run in a page"),
