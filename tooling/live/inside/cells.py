@@ -17,7 +17,6 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Callable
 from importlib.machinery import PathFinder
-from importlib.metadata import MetadataPathFinder
 
 import intervals  # of myst_nbval, which lies beside this file in the page
 
@@ -65,7 +64,6 @@ class Packages:
         self.here.add(file)
         zipfile.ZipFile(io.BytesIO(content.to_bytes())).extractall(SITE)
         importlib.invalidate_caches()
-        MetadataPathFinder.invalidate_caches()
 
 
 class Stream(io.TextIOBase):
