@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
 KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
+TEMPORARY = "book-"
+temporary = []  # the folder that this process has made
 
 
 def folders():
@@ -87,6 +90,8 @@ def end_when_interrupted(words, write=to_stderr):
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+        for folder in temporary:
+            folder.cleanup()
         write(f"\nInterrupted. {words}")
         os._exit(128 + number)
 
@@ -100,6 +105,14 @@ def refuse_settings(root):
         sys.exit(f"{path} would change the figures of all pages, and no other reader has it: move it away.")
 
 
+def take_temporary_folder():
+    """Give what tools leave behind (PyTensor a file for each function) a folder that goes at the end."""
+    tempfile.tempdir = None  # ask again; where that one cannot be written, Python takes another
+    if not Path(tempfile.gettempdir()).name.startswith(TEMPORARY):  # else it is that of the command above
+        temporary.append(tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True))
+        os.environ["TMPDIR"] = tempfile.tempdir = temporary[0].name
+
+
 def enter(book=None):
     """Put this process and all that it starts into the environment of the project."""
     HOME.mkdir(exist_ok=True)
@@ -107,6 +120,7 @@ def enter(book=None):
     wanted = own(os.environ, book)
     os.environ.clear()
     os.environ.update(wanted)
+    take_temporary_folder()
     if hasattr(time, "tzset"):
         time.tzset()
 

@@ -269,6 +269,40 @@ def test_a_figure_cell_without_a_picture_fails_the_build_each_time(book):
         assert f"chapters/quick.md:{line}: code cell 2 shows no picture" in errors
 
 
+LEAVES = """import os, signal, sys, tempfile
+from tooling import environment
+environment.enter()
+environment.end_when_interrupted("That is all.")
+file, name = tempfile.mkstemp()
+print(name, flush=True)
+os.system("exec 3>$(mktemp)")
+if sys.argv[1] == "interrupted":
+    signal.raise_signal(signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize("how", ["ended", "interrupted"])
+@pytest.mark.parametrize("place", ["sound", "missing"])
+def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
+    sound = tmp_path / "sound"
+    sound.mkdir()
+    # Where the one that is asked for cannot be written, Python takes another, at last the current one.
+    run = subprocess.run(
+        [sys.executable, "-c", LEAVES, how],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path / place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == (143 if how == "interrupted" else 0), run.stderr
+    left = Path(run.stdout.strip())
+    assert left.parent.name.startswith("book-")
+    assert (left.parent.parent == sound) == (place == "sound")
+    assert not left.parent.exists()
+    assert list(sound.iterdir()) == []
+
+
 def test_only_what_is_known_remains_of_an_environment():
     given = {
         "PATH": "/bin",

@@ -399,5 +399,7 @@ def environment(home: str) -> dict[str, str]:
         "IPYTHONDIR": f"{home}/.ipython",
         "PYTENSOR_FLAGS": f"base_compiledir={home}/.pytensor",
         "MALLOC_ARENA_MAX": "2",  # else each thread reserves address space
+        # Without it a cluster's Python does not start.
+        **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
         **dict.fromkeys(threads, "1"),
     }
