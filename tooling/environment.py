@@ -111,6 +111,7 @@ def take_temporary_folder():
     if not Path(tempfile.gettempdir()).name.startswith(TEMPORARY):  # else it is that of the command above
         temporary.append(tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True))
         os.environ["TMPDIR"] = tempfile.tempdir = temporary[0].name
+        os.chmod(tempfile.tempdir, 0o711)  # users of sandboxes have folders in it
 
 
 def enter(book=None):
