@@ -27,6 +27,8 @@ _MOST_NODES = 2**14
 # Probability of counts that are left out on each side.
 _RARE = 1e-15
 _MOST_COUNTS = 10**5
+# Intervals that are tried at first, of all groups together, and how often more closely.
+_SCANNED, _SCANS = 2000, 8
 
 
 class Marginal:
@@ -710,46 +712,59 @@ def _hdi(law, prob, count):
     return bounds
 
 
-def _scanned_hdi(law, prob, count):
-    """Shortest intervals, (2, J): a scan over the lower tail, then equal densities at both ends."""
-    groups = np.arange(count)
-    tails = np.concatenate([[1e-9], np.linspace(0.002, 0.998, 41), [1 - 1e-9]]) * (1 - prob)
-    tail, group = np.repeat(tails, count), np.tile(groups, len(tails))
-    lower = law.quantile(tail, group).reshape(-1, count)
-    upper = law.quantile(np.minimum(tail + prob, 1 - 1e-12), group).reshape(-1, count)
-    best = np.argmin(upper - lower, axis=0)
-
-    def ends(tail, group):
-        return law.quantile(tail, group), law.quantile(tail + prob, group)
+def _shortest(law, prob, tails, groups):
+    """Lower tails of the shortest intervals from a scan, (J,), those next to them, and which are final."""
+    tail, group = tails.ravel(), np.tile(groups, len(tails))
+    lower = law.quantile(tail, group).reshape(tails.shape)
+    length = law.quantile(np.minimum(tail + prob, 1 - 1e-12), group).reshape(tails.shape) - lower
+    column, best = np.arange(len(groups)), np.argmin(length, axis=0)
+    chosen, shortest = tails[best, column], length[best, column]
+    first, last = tails[np.maximum(best - 1, 0), column], tails[np.minimum(best + 1, len(tails) - 1), column]
 
     def slope(tail, group):
         group = group.astype(int)
-        a, b = ends(tail, group)
-        return law.pdf(a, group) - law.pdf(b, group)
+        return law.pdf(law.quantile(tail, group), group) - law.pdf(law.quantile(tail + prob, group), group)
 
-    first = tails[np.maximum(best - 1, 0)]
-    last = tails[np.minimum(best + 1, len(tails) - 1)]
-    at_first, at_last = slope(first, groups), slope(last, groups)
-    inside = (at_first < 0) & (at_last > 0)
-    chosen = np.where(at_first >= 0, first, last)
+    inside = (slope(first, groups) < 0) & (slope(last, groups) > 0)
     if inside.any():
+        some = groups[inside]
         root = elementwise.find_root(
             slope,
             (first[inside], last[inside]),
-            args=(groups[inside].astype(float),),
+            args=(some.astype(float),),
             tolerances={"xrtol": 1e-10, "xatol": 0.0},
-        )
-        chosen[inside] = root.x
-    low, high = ends(chosen, groups)
+        ).x
+        of_root = law.quantile(root + prob, some) - law.quantile(root, some)
+        better = of_root <= shortest[inside] * (1 + 1e-9)
+        chosen[inside] = np.where(better, root, chosen[inside])
+        inside[inside] = better
+    # At an end of all tails, or among equals, there is nothing more to find.
+    equal = np.isclose(length.max(axis=0), shortest, rtol=1e-9)
+    return chosen, (first, last), inside | (best == 0) | (best == len(tails) - 1) | equal
+
+
+def _scanned_hdi(law, prob, count):
+    """Shortest intervals, (2, J): a scan over the lower tail, then equal densities at both ends."""
+    fine = np.linspace(0.002, 0.998, int(np.clip(_SCANNED // count, 41, 401)))
+    ends = np.array([1e-9, 1 - 1e-9]) * (1 - prob)
+    tails = np.repeat(np.concatenate([ends[:1], fine * (1 - prob), ends[1:]])[:, None], count, axis=1)
+    chosen, left = np.empty(count), np.arange(count)
+    for _ in range(_SCANS):
+        chosen[left], apart, found = _shortest(law, prob, tails, left)
+        # Where the density jumps, it need not be equal at the ends of the shortest: look more closely.
+        tails = apart[0] + (apart[1] - apart[0]) * np.linspace(0, 1, 41)[:, None]
+        tails, left = tails[:, ~found], left[~found]
+        if not len(left):
+            break
+    groups = np.arange(count)
+    low, high = law.quantile(chosen, groups), law.quantile(chosen + prob, groups)
     # A density that only falls (or only rises) is densest at the boundary itself, or piled up there.
-    falling = ~inside & (chosen == tails[0]) | (low <= law.lower)
-    rising = ~falling & (~inside & (chosen == tails[-1]) | (high >= law.upper))
-    if falling.any() and np.isfinite(law.lower):
-        low[falling] = law.lower
-        high[falling] = law.quantile(np.full(falling.sum(), prob), groups[falling])
-    if rising.any() and np.isfinite(law.upper):
-        high[rising] = law.upper
-        low[rising] = law.quantile(np.full(rising.sum(), 1 - prob), groups[rising])
+    for end, at_end, tail in ((law.lower, chosen == ends[0], prob), (law.upper, chosen == ends[1], 1 - prob)):
+        other = law.quantile(np.full(count, tail), groups)
+        at_end &= np.abs(other - end) <= (high - low) * (1 + 1e-9)  # there may be none next to the boundary
+        at_end |= (low <= end) if end == law.lower else (high >= end)
+        low = np.where(at_end, np.minimum(other, end), low)
+        high = np.where(at_end, np.maximum(other, end), high)
     return np.stack([low, high])
 
 

@@ -169,8 +169,11 @@ class Poisson:
                 result += self.y[j] * mean - np.exp(np.minimum(mean, 700.0)) - special.gammaln(self.y[j] + 1)
             return result
 
+        # Where its own counts contradict the population, the rate lies between the two.
+        own = mu if j is None else np.log(max(self.y[j], 0.5)) - self.log_e[j]
         reach = 9.2 * scale[:, 0]
-        return Line(log_f, mu.min(axis=1) - reach, mu.max(axis=1) + reach, self.nodes, fall=36.0)
+        low, high = np.minimum(mu, own).min(axis=1), np.maximum(mu, own).max(axis=1)
+        return Line(log_f, low - reach, high + reach, self.nodes, fall=36.0)
 
 
 def _log_sum(terms):

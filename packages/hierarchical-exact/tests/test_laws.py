@@ -215,6 +215,19 @@ def test_a_density_is_tabulated_once_whatever_is_asked():
     np.testing.assert_allclose(stats.beta.cdf(high, a, b) - stats.beta.cdf(low, a, b), 0.89, atol=1e-7)
 
 
+@pytest.mark.parametrize("prob", [0.05, 0.5, 0.89])
+@pytest.mark.parametrize("heights", [[0, 3, 1, 2, 0, 1], [1, 0, 0, 2, 1, 3], [2, 2, 0, 1, 3, 0]])
+def test_intervals_under_densities_that_jump_and_vanish_are_the_shortest_of_thousands(heights, prob):
+    histogram = stats.rv_histogram((np.array(heights), [0, 1, 1.3, 4, 5, 5.2, 7]), density=True)
+    tail = np.linspace(0, 1 - prob, 4001)[1:-1]
+    posterior = exact.normal([1.0, 6, 3], [1, 1, 2], mu=stats.norm(0, 3), tau=histogram)
+    for marginal in (exact.marginal(histogram), posterior["tau"]):
+        low, high = marginal.hdi(prob).values
+        lengths = marginal.quantile(tail + prob).values - marginal.quantile(tail).values
+        assert marginal.cdf(high) - marginal.cdf(low) == pytest.approx(prob, abs=1e-8)
+        assert high - low <= lengths.min() * (1 + 1e-6)
+
+
 @pytest.mark.parametrize("prob", [0.05, 0.89, 0.99])
 def test_intervals_of_mixtures_are_the_shortest_of_thousands(prob):
     rng = np.random.default_rng(35)
