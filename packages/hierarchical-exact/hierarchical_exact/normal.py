@@ -56,13 +56,13 @@ class _Coefficients:
         self.offset = design[:, known] @ mean[known]
         self.centre = np.zeros(len(self._prior_root))
         # In extended precision: fitted values far from zero have fewer digits than what is left of y.
-        residual = y.astype(np.longdouble) - design[:, known].astype(np.longdouble) @ mean[known]
+        residual = _less(y.astype(np.longdouble), design[:, known], mean[known])
         self.residual = residual.astype(float)
         self._prior_residual = mean[~known]
         for _ in range(2):  # the second time for the digits that the first has lost
             move = self.solve(variance[None])[0][0]
             self.centre = self.centre + move
-            residual = residual - self.design.astype(np.longdouble) @ move
+            residual = _less(residual, self.design, move)
             self.residual = residual.astype(float)
             self._prior_residual = self._prior_residual - move
         self.offset = self.offset + self.design @ self.centre
@@ -155,6 +155,13 @@ class _Coefficients:
             return np.full(len(mean), value), np.zeros(len(mean))
         column = int((~self.known[:position]).sum())
         return self.centre[column] + mean[:, column], (root[:, column] ** 2).sum(axis=1)
+
+
+def _less(y, design, coefficients):
+    """What is left of y; column by column, since two numbers of one size are subtracted without error."""
+    for column, coefficient in zip(design.T, coefficients, strict=True):
+        y = y - column.astype(y.dtype) * coefficient
+    return y
 
 
 class _Hierarchy:

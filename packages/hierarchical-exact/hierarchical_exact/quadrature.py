@@ -65,6 +65,8 @@ TAIL = 80.0
 SMALLEST, LARGEST = -650.0, 290.0
 # Log densities as far from zero as this are good to 1e-7.
 LARGEST_LOG = 1e8
+# Terms at an end of the grid that are smaller, relative to all, do not matter to a moment.
+_HEAVY = 1e-13
 # A moment for which the two rules differ by more, relative to its terms, is not vouched for.
 _MOVED = 1e-5
 _ROUNDS = 60
@@ -204,7 +206,7 @@ class Grid:
         size = np.abs(terms).sum(axis=0)
         for edge in self._edges:
             outer = np.abs(terms[edge.outer]).sum(axis=0) / edge.outer_weight
-            heavy = outer > 1e-9 * size
+            heavy = outer > _HEAVY * size
             if not np.any(heavy):
                 continue
             inner, middle = (
