@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,6 +43,12 @@ def pages(folder=HTML):
     return sorted(name for name in found if not name.startswith(("_static/", "live/")))
 
 
+@cache
+def compressed(path, changed):
+    """Return what a file is sent as, until it has changed."""
+    return gzip.compress(path.read_bytes(), mtime=0)
+
+
 class Handler(SimpleHTTPRequestHandler):
     """Sends text compressed, as the servers of public pages do."""
 
@@ -53,11 +59,11 @@ class Handler(SimpleHTTPRequestHandler):
         if not path.is_file():
             self.send_error(404)
             return
-        body = path.read_bytes()
+        plain = path.suffix in COMPRESSED
+        body = path.read_bytes() if plain else compressed(path, path.stat().st_mtime_ns)
         self.send_response(200)
         self.send_header("Content-Type", self.guess_type(str(path)))
-        if path.suffix not in COMPRESSED:
-            body = gzip.compress(body, mtime=0)
+        if not plain:
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -68,9 +74,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder):
+def serving(folder, handler=Handler):
     """Serve a folder on this machine; give the address, which ends with a slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/"

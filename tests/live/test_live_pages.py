@@ -7,22 +7,24 @@ every page.
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
 import reading
-from browsing import CHAPTERS, HTML, ROOT, build_book, serving
+from browsing import CHAPTERS, HTML, ROOT, serving
 from bs4 import BeautifulSoup
+from living import EIGHT_SCHOOLS, MOST_MILLISECONDS, assemble, change_the_prior, code, ended, run, write
+from scipy import stats
 
+import hierarchical_exact as exact
 from myst_nbval.pages import code_cells, read
-from tooling.live.assemble import link
+from support import datasets
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-MOST_MILLISECONDS = 600_000  # of a busy machine
 # Runs the cells of a page one after another, as the page's own script does.
 RUN_ALL = r"""
 async ([folder, cells]) => {
@@ -50,26 +52,42 @@ async ([folder, cells]) => {
 """
 EVERY_PAGE = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in ("chapters", "solutions")
+    for folder in ("chapters", "exercises", "solutions")
     for path in (ROOT / folder).glob("*.md")
 )
 QUICK = ["chapters/recap.md", "solutions/shrinkage-arithmetic.md"]
 
 
+# What a student writes into the cells of an exercise.
+WRITTEN = {
+    ".cell-5": """\
+factors = error**2 / (error**2 + tau_hat**2)
+ranks = stats.rankdata(-factors, method="min")
+most, least = (str(error["school"].values[i]) for i in (np.argmax(factors.values), np.argmin(factors.values)))
+answers.record("a", factors=factors, ranks=ranks, most=most, least=least)""",
+    ".cell-11": """\
+factor = 5**2 / (5**2 + tau_hat**2)
+meaning = "A precise school keeps more of its own result, for its factor is small."
+answers.record("d", factor=factor, meaning=meaning)""",
+}
+
+
 @pytest.fixture(scope="module")
-def live(browser, tmp_path_factory):
+def live(browser, tmp_path_factory, request):
     """Return the address of the built book with what its cells need, from a folder of its own."""
-    build_book()
     folder = tmp_path_factory.mktemp("live") / "html"
-    shutil.copytree(HTML, folder, copy_function=link)
-    made = subprocess.run(
-        [sys.executable, "tooling/live/assemble.py", folder],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    if made.stdout.startswith("Cells do not run"):
-        pytest.skip("what cells in the page need could not be fetched")
+    if not assemble(folder):
+        say = pytest.fail if request.config.option.every_page else pytest.skip
+        say("what cells in the page need could not be fetched")
     with serving(folder) as address:
         yield address
+
+
+@pytest.fixture
+def every_page(request):
+    """Leave a long test to ``make test-live``."""
+    if not request.config.option.every_page:
+        pytest.skip("make test-live runs it")
 
 
 @pytest.fixture
@@ -98,18 +116,6 @@ def opened(browser, live):
     context.close()
     assert faults == []
     assert [address for address in asked if "://" in address] == []
-
-
-def run(cell):
-    """Press Run, and wait until it has ended; return what is said of it."""
-    cell.get_by_role("button", name="Run", exact=True).click()
-    return ended(cell)
-
-
-def ended(cell):
-    """Return what is said of a cell once nothing runs."""
-    cell.get_by_role("button", name="Run", exact=True).wait_for()
-    return cell.locator(".live-status").inner_text()
 
 
 def test_a_reader_runs_and_changes_cells(opened):
@@ -168,12 +174,19 @@ def test_a_reader_runs_and_changes_cells(opened):
     assert run(cell) == "Your own result. 2 cells above ran first."
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", reading.PHONE), ("dark", reading.DESKTOP)])
-def test_the_buttons_are_accessible_and_fit(opened, live, theme, size, browser):
-    visit = reading.visiting(browser, live, "chapters/recap.html")
+@pytest.mark.parametrize(
+    ("theme", "size", "name", "number"),
+    [
+        ("light", reading.PHONE, "chapters/recap.html", 6),
+        ("dark", reading.DESKTOP, "chapters/recap.html", 6),
+        ("dark", reading.PHONE, "exercises/shrinkage-arithmetic.html", 5),
+    ],
+)
+def test_the_buttons_are_accessible_and_fit(opened, live, theme, size, name, number, browser):
+    visit = reading.visiting(browser, live, name)
     with visit as seen:
         seen.restyle(theme, size)
-        cell = seen.page.locator(".cell-6")
+        cell = seen.page.locator(f".cell-{number}")
         cell.get_by_role("button", name="Edit").click()
         rules = ["scrollable-region-focusable", "target-size"] if size == reading.PHONE else []
         assert [*reading.sideways(seen), *reading.accessibility(seen, rules or None)] == []
@@ -187,6 +200,149 @@ def test_a_lost_network_is_said_and_a_press_tries_again(opened):
     assert run(cell).endswith("Press Run to try again.")
     page.context.set_offline(False)
     assert run(cell) == "Finished. One cell above ran first."
+    # Lost later, when a cell imports what is not there yet.
+    page.context.set_offline(True)
+    write(cell, "import altair")
+    assert run(cell) == "This cell ended with an error."
+    said = cell.locator(".live-error").inner_text()
+    assert said.startswith("altair is needed here and could not be fetched. See that there is a network")
+    assert "Traceback" not in said
+    page.context.set_offline(False)
+    write(cell, "import altair as a; print(a.__name__)")
+    assert run(cell) == "Your own result."
+    assert cell.locator(".live-text").inner_text() == "altair\n"
+
+
+def download(page, folder):
+    """Press the button for it; return the path of the notebook and what is said."""
+    box = page.get_by_role("group", name="Hand in from this page")
+    with page.expect_download() as awaited:
+        box.get_by_role("button").click()
+    path = folder / awaited.value.suggested_filename
+    awaited.value.save_as(path)
+    box.locator(".live-status").wait_for()
+    return path, box.locator(".live-status").inner_text()
+
+
+def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
+    open_page, _ = opened
+    page = open_page("exercises/shrinkage-arithmetic.html")
+    hand_in = page.get_by_role("group", name="Hand in from this page")
+    assert "kept in this browser, on this device only" in hand_in.inner_text()
+
+    # The page as it is: no student, nothing run.
+    path, said = download(page, tmp_path)
+    assert path.name == "shrinkage-arithmetic.ipynb"
+    assert "5 cells have not run as the code stands" in said
+    assert "No student is named" in said
+    path.unlink()
+
+    first, answer, last = (page.locator(name) for name in (".cell-2", ".cell-5", ".cell-11"))
+    write(first, code(first).replace('student=""', 'student="student01"'))
+    for name, text in WRITTEN.items():
+        write(page.locator(name), text)
+    run(answer)
+    assert answer.locator(".live-output").inner_text().strip() == "(a) recorded: factors, ranks, most, least"
+
+    # The next day the work is still there.
+    page.reload(wait_until="load")
+    assert 'student="student01"' in first.get_by_role("textbox").input_value()
+    assert run(last) == "Your own result. 4 cells above ran first."
+    submitted = tmp_path / "submitted"
+    path, said = download(page, submitted)
+    assert (path.name, said) == (
+        "student01_5.8.1.ipynb",
+        "student01_5.8.1.ipynb is in your downloads: hand it in.",
+    )
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    recorded = [out.text for cell in notebook.cells for out in cell.get("outputs", [])]
+    assert recorded[0] == "(a) recorded: factors, ranks, most, least\n"
+
+    out = tmp_path / "marked"
+    command = [sys.executable, "-m", "notebook_marking", str(submitted), str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr  # prose waits for a human
+    result = json.loads((out / "gradescope/student01_5.8.1/results.json").read_text("utf-8"))
+    marks = {test["name"]: (test["score"], test["max_score"]) for test in result["tests"]}
+    assert [marks[f"(a) {name}"] for name in ("factors", "ranks", "most", "least")] == [
+        (2, 2),
+        (1, 1),
+        (0.5, 0.5),
+        (0.5, 0.5),
+    ], marks
+    assert marks["(d) factor"] == (1, 1)
+    assert marks["(b) estimates"] == (0, 2)
+
+
+def test_a_reader_changes_a_prior_and_runs_both_models(opened, every_page):
+    open_page, _ = opened
+    page = open_page(EIGHT_SCHOOLS)
+    said = change_the_prior(page)
+    assert said.startswith("Finished. ")
+    # The forest plot, and the comparison with the exact posterior, of which both are those of this prior.
+    assert page.locator(".cell-2 .live-output img").evaluate("image => image.naturalWidth") > 600
+    shown = page.locator(".cell-6 .live-output").inner_text()
+    wide = posterior_of(25)["tau"]
+    assert f"tau  {wide.mean():.2f} ± {wide.sd():.2f}" in shown
+    compared = page.locator(".cell-22 .live-output").inner_text()
+    assert f"{wide.mean():.2f}" in compared
+    assert "outside" not in compared
+    diagnosed = page.locator(".cell-38 .live-output tbody tr").first.locator("td").all_inner_texts()
+    centred, noncentred = map(int, diagnosed)
+    assert centred > noncentred
+
+
+def posterior_of(scale):
+    """Return the exact posterior of Eight Schools under another prior of tau."""
+    schools = datasets.eight_schools()
+    effect, error = schools["effect"], schools["standard_error"]
+    return exact.normal(effect, error, mu=stats.norm(0, 20), tau=stats.halfnorm(scale=scale))
+
+
+def test_a_browser_that_keeps_nothing_says_so(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    cell = page.locator(".cell-6")
+    write(cell, "1")
+    assert cell.locator(".live-status").inner_text().startswith("This browser keeps nothing")
+
+
+def test_what_was_written_for_another_edition_is_not_lost(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    kept = json.dumps({"cell-6": {"printed": "B = other", "text": "mine"}})
+    page.evaluate("text => localStorage.setItem('cells of chapters/recap', text)", kept)
+    page.reload(wait_until="load")
+    cell = page.locator(".cell-6")
+    assert cell.get_by_role("textbox").input_value() == "mine"
+    assert "The book has since changed this cell" in cell.locator(".live-status").inner_text()
+
+
+def test_chains_run_side_by_side_and_give_the_same_draws(opened, every_page):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    cell = page.locator(".cell-2")
+    write(
+        cell,
+        """\
+import numpy as np, pymc as pm, page_nuts
+from page_nuts import engine
+import js
+with pm.Model() as model:
+    pm.Normal("x", 0, 1)
+compiled = page_nuts.compile_pymc_model(model)
+together = page_nuts.sample(compiled, draws=100, tune=100, chains=4, seed=1)["posterior"]["x"].values
+each = engine.run_each
+engine.run_each = lambda program, arrays, settings: [each(program, arrays, [own])[0] for own in settings]
+alone = page_nuts.sample(compiled, draws=100, tune=100, chains=4, seed=1)["posterior"]["x"].values
+fetched = js.performance.getEntriesByType("resource")
+print(sum(entry.name.endswith("chain.js") for entry in fetched), np.array_equal(together, alone))
+print(together.shape, np.unique(together[:, 0]).size)""",
+    )
+    run(cell)
+    assert cell.locator(".live-output pre").inner_text() == "4 True\n(4, 100) 4\n"
 
 
 def test_every_block_of_code_has_its_buttons(live):
@@ -207,7 +363,6 @@ def test_every_block_of_code_has_its_buttons(live):
 def test_every_cell_shows_what_it_states(opened, live, page_name):
     open_page, _ = opened
     cells = [cell for cell, _ in code_cells(read(ROOT / page_name))]
-    cells = [cell for cell in cells if "versions" not in cell.metadata.get("tags", [])]
     page = open_page(page_name.replace(".md", ".html"))
     wanted = [[cell.source, cell.metadata.get("expect")] for cell in cells]
     faults = []

@@ -89,6 +89,19 @@ def test_a_package_that_is_not_there_gets_a_sentence(tmp_path):
     assert "Traceback" not in error["text"]
 
 
+def test_a_package_that_does_not_come_gets_a_sentence(tmp_path):
+    archive = tmp_path / "shapes-1.0.zip"
+    assemble.write(archive, [("shapes/__init__.py", b"area = 3")])
+    lost = f"import os\nos.remove({str(archive)!r})"
+    # Not to be taken for a package that one can do without.
+    careful = "try:\n    import shapes\nexcept ImportError:\n    pass"
+    told = run(tmp_path, lost, careful, packages=[archive])
+    assert told[-2]["text"].startswith(
+        "shapes is needed here and could not be fetched. See that there is a network"
+    )
+    assert told[-1] == {"outcome": "failed"}
+
+
 def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
     archive = tmp_path / "shapes-1.0.zip"
     assemble.write(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])

@@ -153,7 +153,7 @@ def test_what_make_sets_up_is_set_up_on_windows_too():
 
 def test_only_main_is_published_and_only_what_passed():
     publish = jobs("book.yml")["publish"]
-    assert publish["needs"] == "test"
+    assert publish["needs"] == ["test", "pages"]
     assert publish["if"].startswith("github.ref == 'refs/heads/main' && ")
     (upload,) = (step for step in jobs("book.yml")["test"]["steps"] if "upload" in step.get("uses", ""))
     assert upload["if"].startswith(publish["if"])

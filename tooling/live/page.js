@@ -14,7 +14,8 @@
   );
   let worker; // Python, if it is there
   let answer; // what is done when the worker answers
-  let cells; // all code cells of the page, hidden ones too
+  let notebook; // of the page
+  let cells; // all its code cells, hidden ones too
   let running = null; // the cell that the reader has started
 
   // At each cell ---------------------------------------------------------------------------
@@ -92,7 +93,7 @@
 
   function changed(id) {
     fit(elements.get(id).querySelector("textarea"));
-    keep();
+    if (!keep()) say(id, "This browser keeps nothing: what you write here is lost when you leave.", "problem");
   }
 
   function fit(editor) {
@@ -111,7 +112,7 @@
     keep();
   }
 
-  // What a reader wrote stays on the device, and is shown again; it runs when Run is pressed.
+  // What a reader wrote stays on the device, and is shown again; it runs when Run is pressed. Tells whether it is kept.
   function keep() {
     const written = {};
     for (const [id, element] of elements) {
@@ -123,7 +124,10 @@
     try {
       if (Object.keys(written).length) localStorage.setItem(kept, JSON.stringify(written));
       else localStorage.removeItem(kept);
-    } catch {} // a browser that keeps nothing
+    } catch {
+      return false;
+    }
+    return true;
   }
 
   function remember() {
@@ -133,9 +137,11 @@
     } catch {}
     for (const [id, { printed, text }] of Object.entries(written)) {
       const code = elements.get(id)?.querySelector(".cell_input pre")?.textContent;
-      if (code?.replace(/\n$/, "") !== printed) continue; // the book has changed
+      if (code === undefined) continue;
       edit(id, text);
-      say(id, "This is what you wrote here before; it is kept on this device only.");
+      const other = code.replace(/\n$/, "") !== printed;
+      const since = other ? " The book has since changed this cell: Reset shows it as it is now." : "";
+      say(id, `This is what you wrote here before; it is kept on this device only.${since}`);
     }
   }
 
@@ -166,19 +172,22 @@
 
   async function begin() {
     say(running, "Loading Python …");
-    if (!cells) {
-      const path = new URL(`../_sources/${page}.ipynb`, folder);
-      const answer = await fetch(path).catch(() => ({}));
-      if (!answer.ok) throw new Error("The code of this page could not be fetched.");
-      const notebook = await answer.json();
-      cells = notebook.cells
-        .filter((cell) => cell.cell_type === "code")
-        .map(({ id, source, metadata }) => ({ id, metadata, source: [source].flat().join("") }));
-    }
+    await fetchCells();
     if (worker) return;
     worker = new Worker(new URL("worker.js", folder), { type: "module" });
     for (const cell of cells) delete cell.ran;
     await ask({ kind: "start", folder: page.replace(/\/?[^/]*$/, "") });
+  }
+
+  async function fetchCells() {
+    if (cells) return;
+    const path = new URL(`../_sources/${page}.ipynb`, folder);
+    const answer = await fetch(path).catch(() => ({}));
+    if (!answer.ok) throw new Error("The code of this page could not be fetched.");
+    notebook = await answer.json();
+    cells = notebook.cells
+      .filter((cell) => cell.cell_type === "code")
+      .map(({ id, source, metadata }) => ({ id, metadata, source: [source].flat().join(""), outputs: [] }));
   }
 
   // Ask the worker, and wait for its answer.
@@ -275,6 +284,7 @@
   class Output {
     constructor(cell) {
       this.cell = cell;
+      cell.outputs = [];
       this.element = elements.get(cell.id);
       this.own = make("div", "cell_output docutils container live-output");
       if (this.element) clear(cell.id);
@@ -282,6 +292,7 @@
     }
 
     add(data) {
+      this.note(data);
       if (data.kind === "stream") {
         if (data.name === "stderr") return; // as in the printed page
         if (!this.stream) this.put((this.stream = make("pre", "live-text")));
@@ -296,6 +307,21 @@
         return;
       }
       this.put(rendered(data.data, this.cell));
+    }
+
+    // Note it for the notebook that is handed in.
+    note({ kind, name, text, data }) {
+      const { outputs } = this.cell;
+      const last = outputs.at(-1);
+      if (kind === "stream" && last?.name === name) last.text += text;
+      else if (kind === "stream") outputs.push({ output_type: kind, name, text });
+      else if (kind === "error") {
+        const evalue = text.trimEnd().split("\n").at(-1);
+        outputs.push({ output_type: kind, ename: evalue.split(":")[0], evalue, traceback: text.split("\n") });
+      } else {
+        const count = kind === "execute_result" ? { execution_count: null } : {};
+        outputs.push({ output_type: kind, data, metadata: {}, ...count });
+      }
     }
 
     // Add something, before the caption of the printed figure.
@@ -352,6 +378,65 @@
     return output;
   }
 
+  // Handing in -----------------------------------------------------------------------------
+
+  // An exercise ends with how to hand it in; from the page it goes so.
+  function addDownload(section) {
+    const box = make("div", "live-tools live-hand-in");
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", "Hand in from this page");
+    const status = make("div", "live-status");
+    status.setAttribute("role", "status");
+    status.hidden = true;
+    const say = (text, kind = "") => {
+      status.hidden = false;
+      status.className = `live-status ${kind}`;
+      status.replaceChildren(text);
+    };
+    box.append(
+      make(
+        "p",
+        "",
+        "Without an installation: what you write in this page is kept in this browser, on this device only. " +
+          "Run each cell, then download the notebook with your code and what it showed, and hand in that file.",
+      ),
+      button("Download for submission", "Download this page as a notebook, with your code and its outputs", () =>
+        download(say).catch((error) => say(`${error.message} Press the button to try again.`, "problem")),
+      ),
+      status,
+    );
+    section.querySelector("p:last-of-type").after(box);
+  }
+
+  async function download(say) {
+    await fetchCells();
+    const handed = structuredClone(notebook);
+    let waiting = 0;
+    for (const cell of handed.cells.filter((cell) => cell.cell_type === "code")) {
+      const own = cells.find(({ id }) => id === cell.id);
+      cell.source = source(own);
+      const ran = own.ran === cell.source;
+      if (!ran) waiting += 1;
+      cell.outputs = ran ? own.outputs : [];
+    }
+    const made = cells.map(source).join("\n").match(/\bAnswers\(\s*["']([\w.-]+)["'],\s*student=["']\s*([\w.+@-]*)/);
+    const [, exercise, student] = made ?? [];
+    const name = `${student ? `${student}_${exercise}` : page.split("/").at(-1)}.ipynb`;
+    const content = new Blob([JSON.stringify(handed, null, 1), "\n"], { type: "application/x-ipynb+json" });
+    const link = Object.assign(make("a"), { href: URL.createObjectURL(content), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    const cellsWait = waiting === 1 ? "One cell has" : `${waiting} cells have`;
+    const missing = [
+      waiting && `${cellsWait} not run as the code stands, and no output of it goes along: run all, and download again.`,
+      !student && 'No student is named: write your id into the first cell, in student="".',
+    ].filter(Boolean);
+    say(
+      [`${name} is in your downloads${missing.length ? "." : ": hand it in."}`, ...missing].join(" "),
+      missing.length ? "problem" : "stated",
+    );
+  }
+
   function make(name, classes = "", text = "") {
     return Object.assign(document.createElement(name), { className: classes, textContent: text });
   }
@@ -359,6 +444,8 @@
   // All is known: begin.
   document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${folder}page.css` }));
   for (const [id, element] of elements) if (element.querySelector(".cell_input")) addTools(id, element);
+  const handIn = document.getElementById("hand-in");
+  if (handIn) addDownload(handIn);
   const foot = document.querySelector(".extra_footer");
   if (foot) {
     const about = Object.assign(make("a", "", "What runs in the page"), { href: `${folder}about.html` });

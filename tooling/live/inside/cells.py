@@ -43,6 +43,15 @@ NOT_HERE = (
     "page as a notebook (the rocket above), where every package can be installed."
 )
 
+NOT_FETCHED = (
+    "{name} is needed here and could not be fetched. See that there is a network, and run the cell again. "
+    "({error})"
+)
+
+
+class NotFetched(ConnectionError):
+    """No ImportError, which packages take to mean that they must do without."""
+
 
 class Packages:
     """Finds a package that is imported for the first time by fetching the files that hold it."""
@@ -56,7 +65,11 @@ class Packages:
         """Fetch what holds a module at the top, and find it there."""
         if path is not None or self.where.get(name) in self.here | {None}:
             return None
-        self.put(self.where[name], self.fetch(self.where[name]))
+        try:
+            content = self.fetch(self.where[name])
+        except Exception as error:  # of JavaScript
+            raise NotFetched(NOT_FETCHED.format(name=name, error=error)) from None
+        self.put(self.where[name], content)
         return PathFinder.find_spec(name)
 
     def put(self, file, content):
@@ -152,9 +165,11 @@ def flush():
 
 
 def describe(error):
-    """Return the traceback from the cell on; for a package that is not there, a sentence."""
+    """Return the traceback from the cell on; for a package that is not there or does not come, a sentence."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] == error.name:
         return NOT_HERE.format(name=error.name)
+    if isinstance(error, NotFetched):
+        return str(error)
     shown = traceback.TracebackException.from_exception(error)
     shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if f.filename != __file__])
     return "".join(shown.format())

@@ -1,0 +1,56 @@
+"""Cells that run in the page, as a reader runs them: for tests and measurements."""
+
+import shutil
+import subprocess
+import sys
+
+from browsing import HTML, ROOT, build_book
+
+from tooling.live.assemble import link
+
+MOST_MILLISECONDS = 600_000  # of a busy machine
+EIGHT_SCHOOLS = "chapters/eight-schools.html"
+
+
+def assemble(folder):
+    """Copy the built book and put in what its cells need; tell whether that could be had."""
+    build_book()
+    shutil.copytree(HTML, folder, copy_function=link)
+    command = [sys.executable, "tooling/live/assemble.py", folder]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return not made.stdout.startswith("Cells do not run")
+
+
+def write(cell, text):
+    """Put other code into a cell."""
+    if not cell.get_by_role("textbox").count():
+        cell.get_by_role("button", name="Edit").click()
+    cell.get_by_role("textbox").fill(text)
+
+
+def code(cell):
+    """Return the printed code of a cell."""
+    return cell.locator(".cell_input pre").text_content()
+
+
+def run(cell):
+    """Press Run, and wait until it has ended; return what is said of it."""
+    cell.get_by_role("button", name="Run", exact=True).click()
+    return ended(cell)
+
+
+def ended(cell):
+    """Return what is said of a cell once nothing runs."""
+    cell.get_by_role("button", name="Run", exact=True).wait_for()
+    return cell.locator(".live-status").inner_text()
+
+
+def change_the_prior(page):
+    """Change the prior of tau in Eight Schools, and run both models up to the table of diagnostics."""
+    for number in (2, 6):
+        cell = page.locator(f".cell-{number}")
+        write(cell, code(cell).replace("halfnorm(scale=10)", "halfnorm(scale=25)"))
+    for number in (9, 15):
+        cell = page.locator(f".cell-{number}")
+        write(cell, code(cell).replace('HalfNormal("tau", 10)', 'HalfNormal("tau", 25)'))
+    return run(page.locator(".cell-38"))

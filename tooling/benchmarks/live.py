@@ -1,0 +1,107 @@
+"""Cells that run in the page, in Chromium, served on this machine: seconds, and bytes as they are sent.
+
+A reader's first result, on a cold and on a warm cache; then Eight Schools with another prior of tau, from an
+empty cache up to the diagnostics of both models; then four chains by themselves.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/helpers"))
+
+import browsing
+import living
+
+# Eight Schools in the form that samples well; what is imported and compiled before does not count.
+SAMPLED = """\
+import time
+import page_nuts
+compiled = page_nuts.compile_pymc_model(noncentred)
+begun = time.perf_counter()
+page_nuts.sample(compiled, draws=2000, tune=1000, chains=4, seed=1)
+print(time.perf_counter() - begun)"""
+
+
+class Counting(browsing.Handler):
+    """Counts what is sent, and lets browsers keep it."""
+
+    sent = 0
+
+    def send_header(self, keyword, value):
+        """Send a header; its length tells how much follows."""
+        if keyword == "Content-Length":
+            Counting.sent += int(value)
+            super().send_header("Cache-Control", "max-age=3600")
+        super().send_header(keyword, value)
+
+
+def main():
+    """Measure and print one JSON object a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        html = Path(folder, "html")
+        if not living.assemble(html):
+            sys.exit("What cells in the page need could not be fetched.")
+        with browsing.serving(html, Counting) as address, browsing.offline() as browser:
+            measure(browser, address)
+
+
+def measure(browser, address):
+    """Do what a reader does."""
+    first = "chapters/recap.html"
+    visit(browser, address, first, run_first)  # so that all is compressed
+    for cache, most in (("cold", None), ("warm", 5)):
+        context = browser.new_context()
+        if cache == "warm":
+            visit(browser, address, first, run_first, context)
+        seconds, sent, _ = visit(browser, address, first, run_first, context)
+        report(f"live: first result, {cache} cache ({first})", seconds, "s", most)
+        if cache == "cold":
+            report("live: first result, bytes", sent, "bytes", 30e6)
+        context.close()
+    seconds, sent, _ = visit(browser, address, living.EIGHT_SCHOOLS, living.change_the_prior)
+    report("live: Eight Schools with another prior, both models, cold cache", seconds, "s", 60)
+    report("live: Eight Schools with another prior, bytes", sent, "bytes", None)
+    *_, sampled = visit(browser, address, living.EIGHT_SCHOOLS, run_chains)
+    report("live: Eight Schools, 4 chains of 1,000 + 2,000", float(sampled), "s", 3)
+
+
+def visit(browser, address, name, act, context=None):
+    """Open a page and do something there; return seconds and bytes from then on, and what came of it."""
+    own = context or browser.new_context()
+    page = own.new_page()
+    page.set_default_timeout(living.MOST_MILLISECONDS)
+    page.goto(address + name, wait_until="load")
+    sent, begun = Counting.sent, time.perf_counter()
+    outcome = act(page)
+    measured = time.perf_counter() - begun, Counting.sent - sent, outcome
+    page.close()
+    if context is None:
+        own.close()
+    return measured
+
+
+def run_first(page):
+    """Run the first cell that states a number."""
+    return living.run(page.locator(".cell-4"))
+
+
+def run_chains(page):
+    """Sample twice, for the first compiles; return the seconds of the second."""
+    cell = page.locator(".cell-17")
+    living.write(cell, SAMPLED)
+    living.run(cell)
+    living.write(cell, f"{SAMPLED}  # again")
+    living.run(cell)
+    return cell.locator(".live-output").inner_text()
+
+
+def report(what, value, unit, target):
+    """Print one measurement."""
+    print(json.dumps({"what": what, "value": value, "unit": unit, "target": target}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
