@@ -41,7 +41,7 @@ OWN = {
     "packages/page-nuts": ("page_nuts",),
     "tooling/live/stand_ins": (".",),
 }
-PAGE = [HERE / name for name in ("page.js", "page.css", "worker.js", "inside/cells.py")]
+PAGE = [HERE / name for name in ("page.js", "page.css", "worker.js", "chain.js", "inside/cells.py")]
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
 NEVER = {"tests", "__pycache__", "sample_data", "include", "doc", "docs"}
 NOT_RUN = {".pyi", ".h", ".a", ".c", ".pyx", ".pxd", ".pyc", ".so", ".map", ".md", ".rst", ".f", ".cpp"}

@@ -14,7 +14,7 @@ let loaded = 0; // bytes
 self.onmessage = async ({ data }) => {
   try {
     if (data.kind === "start") run = await start(data.folder);
-    const outcome = data.kind === "run" ? run(data.source, data.label, data.expect) : "ready";
+    const outcome = data.kind === "run" ? await run(data.source, data.label, data.expect) : "ready";
     self.postMessage({ kind: "done", outcome });
   } catch (error) {
     console.error(error);
@@ -44,7 +44,33 @@ async function start(folder) {
   const post = (message) => self.postMessage(JSON.parse(message));
   cells.start(JSON.stringify(index), fetchNow, post, folder);
   for (const [place, file] of first.entries()) cells.packages.put(file.name, contents[place]);
-  return (source, label, expect) => cells.run(source, label, expect);
+  // Where the browser lets Python wait for others, chains run side by side.
+  const waits = "Suspending" in WebAssembly;
+  if (waits) self.runAside = runAside;
+  return (...cell) => (waits ? cells.run.callPromising(...cell) : cells.run(...cell));
+}
+
+// Run a program once for each of several settings, each in a worker of its own.
+function runAside(program, arrays, settings) {
+  let ended = 0;
+  const count = () => tell(`Sampling: ${ended++} of ${settings.length} chains have ended`, 0, 0);
+  count();
+  const finished = settings.map(
+    (own) =>
+      new Promise((resolve, reject) => {
+        const aside = new Worker(`${here}chain.js`);
+        // Where there is no worker to be had, the chain runs here.
+        aside.onerror = () => resolve((0, eval)(program)(arrays, own));
+        aside.onmessage = ({ data }) => {
+          aside.terminate();
+          count();
+          if (data.error) reject(new Error(data.error));
+          else resolve(data.result);
+        };
+        aside.postMessage({ program, arrays, settings: own });
+      }),
+  );
+  return Promise.all(finished);
 }
 
 async function get(name) {
@@ -61,8 +87,10 @@ function fetchNow(name) {
   const request = new XMLHttpRequest();
   request.open("GET", `${here}files/${name}`, false);
   request.responseType = "arraybuffer";
-  request.send();
-  if (request.status !== 200) throw new Error(`${name} could not be fetched (${request.status}).`);
+  try {
+    request.send();
+  } catch {} // without a network its status is 0
+  if (request.status !== 200) throw new Error(`${name} could not be fetched (${request.status || "no network"}).`);
   tell("Running", 0, 0);
   return new Uint8Array(request.response);
 }

@@ -43,27 +43,60 @@ def run(program: str, arrays: dict[str, np.ndarray], settings: dict) -> dict[str
     RuntimeError
         If there is no JavaScript here, or it fails.
     """
+    return run_each(program, arrays, [settings])[0]
+
+
+def run_each(
+    program: str, arrays: dict[str, np.ndarray], settings: list[dict]
+) -> list[dict[str, np.ndarray]]:
+    """Call a function of JavaScript once for each of several settings.
+
+    They run side by side where a page has ``runAside``, a function of the program, the arrays and the list
+    of settings that returns a promise of the list of results, and Python can wait for it; else one after
+    another.
+
+    Parameters
+    ----------
+    program, arrays
+        As for `run`.
+    settings : list of dict
+        Numbers by name.
+
+    Returns
+    -------
+    list of dict of numpy.ndarray
+        As `run` returns them.
+
+    Raises
+    ------
+    RuntimeError
+        As `run` raises it.
+    """
     flat = {name: np.ascontiguousarray(value, dtype=float).ravel() for name, value in arrays.items()}
-    return (
-        _in_page(program, flat, settings)
-        if sys.platform == "emscripten"
-        else _in_node(program, flat, settings)
-    )
+    if sys.platform == "emscripten":
+        return _in_page(program, flat, settings)
+    return [_in_node(program, flat, own) for own in settings]
 
 
 def _in_page(program, arrays, settings):
     import js
     from pyodide.code import run_js
-    from pyodide.ffi import JsException, to_js
+    from pyodide.ffi import JsException, can_run_sync, run_sync, to_js
 
     def convert(entries):
         return to_js(entries, dict_converter=js.Object.fromEntries)
 
     try:
-        result = run_js(program)(convert(arrays), convert(settings))
+        if len(settings) > 1 and hasattr(js, "runAside") and can_run_sync():
+            results = run_sync(js.runAside(program, convert(arrays), convert(settings)))
+        else:
+            function = run_js(program)
+            results = [function(convert(arrays), convert(own)) for own in settings]
     except JsException as error:
         raise RuntimeError(f"the sampler failed: {error}") from None
-    return {name: np.asarray(array.to_py()) for name, array in result.object_entries()}
+    return [
+        {name: np.asarray(array.to_py()) for name, array in result.object_entries()} for result in results
+    ]
 
 
 def _in_node(program, arrays, settings):

@@ -177,7 +177,7 @@ def sample(
     maxdepth: int = 10,
     **_: object,
 ) -> xr.DataTree:
-    """Draw from a model by NUTS, one chain after another.
+    """Draw from a model by NUTS, chains side by side in a page whose browser lets Python wait.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def sample(
         "derived": sum(sizes),
     }
     arrays = {**compiled._arrays(), "start": compiled.start}
-    results = [engine.run(program, arrays, {**settings, "chain": chain}) for chain in range(chains)]
+    results = engine.run_each(program, arrays, [{**settings, "chain": chain} for chain in range(chains)])
     return _tree(compiled, results, sizes, draws, tune)
 
 
