@@ -54,17 +54,17 @@ def test_figures_of_the_source_and_of_the_book():
 
 
 @states("intro.md", "Each page ends with What to remember, the last one with its Key takeaways.")
-@states(
-    "intro.md", "the longest cells, and most of those that draw the figure at the head of a page, are folded"
-)
+@states("intro.md", "Most cells are short; those that draw the figure at the head of a page are folded")
 def test_how_pages_end_and_which_cells_are_folded():
-    heads = []
+    lengths = []
     for text in CHAPTERS:
         headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
         assert headings[-1] in ("What to remember", "Key takeaways")
         cells = re.findall(r"^```\{code-cell\}.*?^```", text, re.DOTALL | re.MULTILINE)
-        heads.append("hide-input" in cells[0])
-    assert sum(heads) == len(heads)
+        assert "hide-input" in cells[0]
+        assert "figures." in cells[0] or "calibration_plot(" in cells[0]
+        lengths += [cell.split("---\n")[-1].count("\n") for cell in cells]
+    assert np.mean(np.array(lengths) <= 20) > 0.75
     assert headings[-1] == "Key takeaways"
 
 
@@ -263,7 +263,6 @@ def test_when_steps_go_wild():
         assert (abs(np.linalg.eigvals(step)).max() < 1 + 1e-9) == stable
         assert (largest_energy_error(scale) < 1000) == stable
     assert largest_energy_error(10) < 0.002
-    assert inspect.signature(pm.NUTS.__init__).parameters["kwargs"]
     with pm.Model():
         pm.Normal("x")
         assert pm.NUTS().Emax == 1000
@@ -312,6 +311,13 @@ def test_leaving_out_by_reweighting(common):
         )[0]
         assert -np.log(weighted) == pytest.approx(common.elpd_loo.values[i], abs=1e-6)
     wide = exact.normal(EFFECT, ERROR, mu=stats.norm(0, 200), tau=0)
-    fall = common.log_evidence - wide.log_evidence
-    assert abs(wide.elpd_loo.sum() - common.elpd_loo.sum()) < fall / 20
+    assert common.log_evidence - wide.log_evidence > 2
+    assert abs(wide.elpd_loo - common.elpd_loo).max() < 0.02
+    for i in range(8):
+        rest = np.arange(8) != i
+        narrow, wider = (
+            exact.normal(EFFECT[rest], ERROR[rest], mu=stats.norm(0, sd), tau=0)["mu"] for sd in (20, 200)
+        )
+        assert abs(wider.mean() - narrow.mean()) < 0.12 * narrow.sd()
+        assert wider.sd() < 1.03 * narrow.sd()
     assert 2 * stats.norm.sf(100, scale=200) > 0.5

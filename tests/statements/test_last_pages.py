@@ -1,0 +1,415 @@
+"""What the pages on when to use the models, on calibration and on Stein say, and two solutions."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from statements import ROOT, states
+
+import hierarchical_exact as exact
+from support import datasets, sampling
+from support.conventions import MU_PRIOR, SEED, TAU_PRIOR, USUAL_SEED
+from tooling.audit import calibration, runs
+
+SCHOOLS = datasets.eight_schools()
+EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
+A, G, H = 0, 6, 7
+BRINGING = (ROOT / "chapters/bringing-together.md").read_text("utf-8")
+
+
+def printed(label):
+    """Numbers that a checked output of the last page has after a label."""
+    line = re.search(rf"^  {re.escape(label)}(.*)$", BRINGING, re.MULTILINE)[1]
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
+
+
+# -- when to use ---------------------------------------------------------------------------------------
+
+
+@states(
+    "chapters/when-hierarchical.md",
+    "With a $\\tau$ of 10 it holds even the mean $\\mu$ of all schools in only three quarters of data sets",
+)
+@states("chapters/when-hierarchical.md", "That is its coverage where $\\tau = 0$.")
+@states("chapters/when-hierarchical.md", "School H has the largest standard error")
+def test_complete_pooling_and_the_mean_of_all_schools():
+    weights = ERROR**-2 / (ERROR**-2).sum()
+    half = stats.norm.ppf(0.945) / np.sqrt((ERROR**-2).sum())
+    held = [1 - 2 * stats.norm.sf(half / np.sqrt(weights**2 @ (ERROR**2 + tau**2))) for tau in (0, 10)]
+    assert held == pytest.approx([0.89, 0.75], abs=0.01)
+    assert ERROR.argmax() == H
+
+
+@states(
+    "chapters/when-hierarchical.md",
+    "Complete pooling gives every group the grand mean, however large the groups.",
+)
+@states("chapters/when-hierarchical.md", "partial pooling and none differ only in what else they tell you")
+@states(
+    "chapters/when-hierarchical.md",
+    "Partial pooling helps a group the more, the less the group knows by itself.",
+)
+def test_large_groups_and_small_ones():
+    means = 8 * stats.norm.ppf((np.arange(8) + 0.5) / 8)
+    partial, complete = (exact.normal(means, 20 / 16, mu=MU_PRIOR, tau=t)["theta"] for t in (TAU_PRIOR, 0))
+    assert abs(partial.mean().values - means).max() < 0.4
+    assert np.ptp(complete.mean().values) < 1e-6 < 20 < np.ptp(means)
+    alone = 20 / np.sqrt(2.0 ** np.arange(1, 9))
+    narrower = exact.normal(means, alone, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].sd().values / alone
+    assert (np.diff(narrower) > 0).all()
+
+
+@states("chapters/when-hierarchical.md", "likelihood is flat in $\\tau^2$ up to about $\\sigma^2\\sqrt{2/J}$")
+def test_how_far_the_likelihood_is_flat():
+    """With S = J - 1, in units of sigma^2, and tau^2 a multiple of the root of 2/J."""
+    for groups in (1000, 100_000):
+
+        def likelihood(square, groups=groups):
+            v = 1 + square
+            return np.exp(-(groups - 1) / 2 * (np.log(v) + 1 / v - 1))
+
+        root = np.sqrt(2 / groups)
+        assert likelihood(root / 4) > 0.95
+        assert likelihood(4 * root) < 0.01
+        assert root > 10 / groups
+
+
+# -- calibration ---------------------------------------------------------------------------------------
+
+
+@states("chapters/calibration.md", "The mean of fifty draws still has a standard error of a seventh")
+@states("chapters/calibration.md", "With errors that seem nine to eighteen times as large")
+@states("chapters/calibration.md", "among so many models, one of .04 is no surprise")
+@states("chapters/calibration.md", "of the 200 data sets, where two would be expected")
+@states("chapters/calibration.md", "One curve is far outside, that of a prior which is half as wide")
+@states("chapters/calibration.md", "Where an exact posterior is known, one to ten data sets are enough.")
+def test_small_facts_of_calibration():
+    assert 1 / np.sqrt(50) == pytest.approx(1 / 7, rel=0.02)
+    assert (ERROR.min(), ERROR.max()) == (9, 18)  # a variance is its standard deviation times as large
+    assert 1 - 0.96 ** calibration.recorded()["model"].nunique() > 0.3
+    assert calibration.RANKED + 1 == 100  # a true value lies below all draws once in a hundred data sets
+    assert calibration.recorded_faults()["distances"].max() <= 10
+
+
+@states(
+    "chapters/calibration.md",
+    "that under the narrow prior does not, and so it is with other seeds.",
+)
+def test_a_narrow_prior_is_found_with_other_seeds():
+    """In 20 studies of 100 data sets, with posteriors by a sum over tau."""
+    tau = (np.arange(300) + 0.5) / 5
+
+    def places(true_tau, y, scale):
+        variance = ERROR[:, None] ** 2 + tau**2
+        precision = (1 / variance).sum(axis=0) + 1 / 20**2
+        mean = (y[..., None] / variance).sum(axis=1) / precision
+        left = (y[..., None] ** 2 / variance).sum(axis=1) - mean**2 * precision
+        log = -0.5 * (np.log(variance).sum(axis=0) + np.log(precision) + left + (tau / scale) ** 2)
+        mass = np.exp(log - log.max(axis=1, keepdims=True))
+        below = (mass.cumsum(axis=1) - mass / 2) / mass.sum(axis=1, keepdims=True)
+        return [np.interp(one, tau, row) for one, row in zip(true_tau, below, strict=True)]
+
+    rng = np.random.default_rng(58)
+    found = []
+    for _ in range(20):
+        mu, true_tau = rng.normal(0, 20, (100, 1)), abs(rng.normal(0, 10, 100))
+        y = rng.normal(rng.normal(mu, true_tau[:, None], (100, 8)), ERROR)
+        found.append([stats.kstest(places(true_tau, y, scale), "uniform").pvalue for scale in (10, 5)])
+    right, narrow = np.transpose(found)
+    assert right.min() > 0.001 > narrow.max()
+
+
+@states("chapters/calibration.md", "leaves it by a little at the left end only")
+@states("chapters/calibration.md", "Five data sets are enough for the distances, in both hundreds")
+@states("chapters/calibration.md", "in one hundred of the two the band has nothing either")
+def test_what_the_recorded_study_shows_of_the_centred_form():
+    table = calibration.recorded()
+    taus = table[table["quantity"] == "tau"].set_index("model")
+    for form, found in (("schools_noncentred", False), ("schools_centred", True)):
+        one = taus.loc[form]
+        for start in (0, 100):
+            z = (one["shift"] / one["mcse"]).iloc[start : start + 5]
+            assert (stats.chi2(5).sf((z**2).sum()) < 0.05) == found
+    places = taus.loc["schools_centred"]["place"].to_numpy()
+    lowest = [(places[start : start + 100] < 0.01).sum() for start in (0, 100)]
+    # A band of 95% for all points is wider than the binomial one of 95% for this point.
+    limit = stats.binom(100, 0.01).ppf(0.9975)
+    assert lowest[0] > limit >= lowest[1]
+    middle = np.sort(places[:100])
+    steps = (np.arange(100) + 1) / 100
+    inner = (middle > 0.05) & (middle < 0.95)
+    assert abs(steps - middle)[inner].max() < 1.36 / 10  # Kolmogorov's 5% limit
+
+
+# -- Stein's paradox -----------------------------------------------------------------------------------
+
+
+def shrinkage(prior, groups, squares):
+    """Posterior mean of 1 / (1 + tau^2) given the sum of squares: a sum over the arc tangent of tau."""
+    nodes, node_weights = np.polynomial.legendre.leggauss(400)
+    angle = np.pi / 4 * (nodes + 1)
+    tau, factor = np.tan(angle), np.cos(angle) ** 2
+    log = 0.5 * (groups - 1) * np.log(factor) - 0.5 * squares[:, None] * factor
+    weights = np.exp(log - log.max(axis=1, keepdims=True)) * prior(tau) * node_weights / factor
+    return (weights @ factor) / weights.sum(axis=1)
+
+
+ROOTS = np.linspace(1e-3, 26, 801)
+
+
+def risk(weight, groups, spread):
+    """Total risk of shrinking toward the average, from the weights at the squares of ROOTS."""
+    noncentrality, squares = groups * spread**2, ROOTS**2
+
+    def mean(values, freedom):
+        return integrate.trapezoid(
+            values * stats.ncx2.pdf(squares, freedom, noncentrality) * 2 * ROOTS, ROOTS
+        )
+
+    inner = mean((1 - weight) ** 2 * squares, groups - 1) + noncentrality
+    return 1 + inner - 2 * noncentrality * mean(1 - weight, groups + 1)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    flat, half_normal = np.ones_like, stats.halfnorm(scale=1).pdf
+    found = {f"flat {groups}": shrinkage(flat, groups, ROOTS**2) for groups in (4, 5, 8)}
+    return found | {"half-Normal 8": shrinkage(half_normal, 8, ROOTS**2)}
+
+
+@states("chapters/bringing-together.md", "which is $2$ at $\\theta = 0$ whatever $J$ is")
+@states("chapters/bringing-together.md", "Its risk when all $\\theta_i$ are equal is $1 + 2 = 3$.")
+@states("chapters/bringing-together.md", "off, shrinking toward it saves little")
+@states("chapters/bringing-together.md", "while shrinkage toward the average is as good as before")
+@states(
+    "chapters/bringing-together.md",
+    "From Stein's theorem to the paper of Lindley and Smith it was sixteen years.",
+)
+def test_risks_of_james_stein():
+    for groups in (3, 8, 50):
+        inverse = stats.chi2(groups).expect(lambda s: 1 / s) if groups > 3 else 1.0  # 1 / (J - 2)
+        assert groups - (groups - 2) ** 2 * inverse == pytest.approx(2, abs=1e-4)
+        if groups > 3:
+            assert risk((groups - 3) / ROOTS**2, groups, 0) == pytest.approx(3, abs=0.01)
+    off = stats.ncx2(8, 8 * 3**2).expect(lambda s: 1 / s)
+    assert 36 * off < 0.1 * 6
+    assert 1972 - 1956 == 16
+
+
+@states("chapters/bringing-together.md", "its risk stays below that of no pooling at every spread shown")
+@states("chapters/bringing-together.md", "With four groups it misses by a hair, and with five it succeeds.")
+@states("chapters/bringing-together.md", "far better than James-Stein, and")
+@states("chapters/bringing-together.md", "The half-Normal model is lowest at small spreads and rises above 8")
+@states(
+    "chapters/bringing-together.md", "the flat hierarchical model rises slightly above it near a spread of 2"
+)
+@states("chapters/bringing-together.md", "climbs to a maximum and then settles at $J - 2$")
+def test_risks_of_the_hierarchical_model(weights):
+    spreads = np.linspace(0, 5, 11)
+    risks = {
+        name: np.array([risk(weight, int(name[-1]), spread) for spread in spreads])
+        for name, weight in weights.items()
+    }
+    assert (risks["flat 8"] < 8).all()
+    assert (risks["flat 5"] < 5).all()
+    above = risks["flat 4"] - 4
+    assert 0 < above.max() < 0.06
+    assert 1.5 <= spreads[above.argmax()] <= 2.5
+    half_normal = risks["half-Normal 8"]
+    assert half_normal[0] < 3 - 1
+    assert half_normal[0] < risks["flat 8"][0]
+    assert half_normal[-1] > 8
+    for groups in (4, 5, 8):
+        curve = weights[f"flat {groups}"] * ROOTS**2
+        assert curve[-1] == pytest.approx(groups - 2, rel=0.02)
+        assert curve.max() > groups - 2 + 0.1
+        top = curve.argmax()
+        assert (np.diff(curve[: top + 1]) > 0).all()
+
+
+@states(
+    "chapters/bringing-together.md",
+    "shrinking toward the average crosses above zero beyond a spread of about 1.3",
+)
+@states(
+    "chapters/bringing-together.md", "From four groups on it does, though the gain at large spreads is small."
+)
+def test_three_groups_are_too_few_for_the_average():
+    def excess(groups, constant, spread):
+        return risk(np.minimum(1, constant / ROOTS**2), groups, spread) - groups
+
+    assert excess(3, 1, 1.2) < 0 < excess(3, 1, 1.4)
+    gains = [excess(4, 1, spread) for spread in (0, 1, 2, 3, 5)]
+    assert max(gains) < 0
+    assert gains[-1] > -0.02
+
+
+@states(
+    "chapters/bringing-together.md", "Five markets tell their scale less well than twelve products do theirs."
+)
+@states("chapters/bringing-together.md", "By a good half again.")
+@states(
+    "chapters/bringing-together.md",
+    "two of about the same size make the standard deviation larger by $\\sqrt 2$",
+)
+@states("chapters/bringing-together.md", "A single group far from the rest can be estimated worse")
+@states(
+    "chapters/bringing-together.md",
+    "The school is pulled toward its district, and the district toward the grand mean.",
+)
+def test_what_the_printed_numbers_of_the_last_page_show():
+    product, market = printed("tau_product "), printed("tau_market ")
+    assert market[1] / market[0] > 1.2 * product[1] / product[0]
+    seen, new = printed("a new school in district 1:")[0], printed("a new school in a new district:")[0]
+    assert 1.5 < new / seen < 1.75
+    for name in ("James-Stein, average", "hierarchical, flat"):
+        low = printed(f"{name}  ")[
+            4
+        ]  # lower end of the outlier's interval, after two of the others and their error
+        assert low > printed("no pooling             ")[5]
+    labels = ("pupils' average", "posterior mean", "district's posterior", "district's average")
+    school, estimate, district, district_mean = (printed(f"its {label}:")[0] for label in labels)
+    grand = printed("the grand mean:")[0]
+    assert district < estimate < school
+    assert grand < district < district_mean
+
+
+# -- leave one school out by hand ----------------------------------------------------------------------
+
+
+@states("solutions/leave-one-school-out.md", "is nearly all of the uncertainty")
+@states("solutions/leave-one-school-out.md", "lower in the middle and higher in the flanks")
+@states("solutions/leave-one-school-out.md", "out in the flank, and there the wider curve wins, by a hair")
+@states(
+    "solutions/leave-one-school-out.md",
+    "in the right flank, where partial pooling's curve is the highest and that of no pooling the lowest",
+)
+def test_the_report_of_school_a():
+    def density(tau):
+        new = exact.normal(EFFECT[1:], ERROR[1:], mu=MU_PRIOR, tau=tau)["theta_new"]
+        at = (6, -40, EFFECT[A], 50)
+        return np.array([new.expect(lambda t, x=x: stats.norm.pdf(x, t, ERROR[A])) for x in at])
+
+    complete, partial = density(0.0), density(TAU_PRIOR)
+    assert partial[0] < complete[0]
+    assert (partial[1:] > complete[1:]).all()
+    none = stats.norm.pdf(EFFECT[A], 0, np.hypot(20, ERROR[A]))
+    assert none < complete[2] < partial[2] < 1.1 * complete[2]
+    variance = 1 / (1 / 400 + (ERROR[1:] ** -2).sum())
+    assert ERROR[A] > 0.95 * np.sqrt(variance + ERROR[A] ** 2)
+
+
+@states("solutions/leave-one-school-out.md", "Partial pooling gains in A and G, whose reports lie far out")
+@states("solutions/leave-one-school-out.md", "It lies three points behind.")
+@states(
+    "solutions/leave-one-school-out.md",
+    "Its value for partial pooling is nearly right, the two others are not",
+)
+@states("solutions/leave-one-school-out.md", "is only half of that")
+def test_leaving_out_each_school(posterior):
+    far = []
+    for i in range(8):
+        rest = np.arange(8) != i
+        mu = exact.normal(EFFECT[rest], ERROR[rest], mu=MU_PRIOR, tau=0)["mu"]
+        far.append(abs(EFFECT[i] - mu.mean()) / np.hypot(mu.sd(), ERROR[i]))
+    complete, none = (
+        exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0),
+        exact.normal(EFFECT, ERROR, mu=0, tau=20),
+    )
+    elpd = [fit.elpd_loo.values for fit in (complete, posterior, none)]
+    gain = elpd[1] - elpd[0]
+    assert sorted(np.argsort(far)[-2:]) == sorted(np.flatnonzero(gain > 0)) == [A, G]
+    behind = [(one - elpd[2]).sum() for one in elpd[:2]]
+    assert [round(number) for number in behind] == [3, 3]
+    off = abs(np.array([-31.9, -30.8, -31.4]) - [one.sum() for one in elpd])
+    assert off[1] < 0.15 < 1 < min(off[0], off[2])
+
+    def difference(y):
+        fits = (exact.normal(y, ERROR, mu=MU_PRIOR, tau=tau) for tau in (TAU_PRIOR, 0))
+        partial, pooled = (fit.elpd_loo.values.sum() for fit in fits)
+        return partial - pooled
+
+    changes = [difference(EFFECT + step) - gain.sum() for step in np.diag(ERROR)]
+    assert np.sqrt(8) * gain.std() / np.linalg.norm(changes) == pytest.approx(0.5, abs=0.05)
+
+
+@states("solutions/leave-one-school-out.md", "by seven points in root mean square")
+def test_schools_differ_by_seven_points():
+    assert np.sqrt(2) * 5 == pytest.approx(7, abs=0.1)
+
+
+# -- the non-centred form ------------------------------------------------------------------------------
+
+
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "Unless told otherwise, `sample` runs 4 chains of 2000 draws, after 1000 for tuning, from the seed 42.",
+)
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "with seed 42 and `target_accept` 0.90, which are what `sample` takes if not told otherwise",
+)
+def test_what_sample_does_unless_told_otherwise():
+    defaults = {name: one.default for name, one in inspect.signature(sampling.sample).parameters.items()}
+    assert [defaults[name] for name in ("chains", "draws", "tune", "target_accept")] == [4, 2000, 1000, 0.9]
+    assert defaults["seed"] == SEED
+    assert USUAL_SEED == 42
+
+
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "schools with high effects have a $\\tilde\\theta$ that leans up",
+)
+@states("solutions/noncentred-reparameterisation.md", "all are a little narrower than the prior")
+@states("solutions/noncentred-reparameterisation.md", "so its shortest interval begins at zero")
+@states("solutions/noncentred-reparameterisation.md", "$\\tilde\\theta$ narrows as $\\tau$ grows")
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "$\\tilde\\theta_i$ becomes standard Normal again, also given the data.",
+)
+def test_effects_in_units_of_tau(posterior):
+    """By sums over mu and tau of the conditional moments."""
+    mu, tau = np.meshgrid(np.linspace(-40, 50, 361), np.arange(0.05, 60, 0.1), indexing="ij")
+    log = MU_PRIOR.logpdf(mu) + TAU_PRIOR.logpdf(tau)
+    for y, error in zip(EFFECT, ERROR, strict=True):
+        log += stats.norm.logpdf(y, mu, np.hypot(error, tau))
+    mass = np.exp(log - log.max())
+    mass /= mass.sum()
+    for y, error in zip(EFFECT, ERROR, strict=True):
+        variance = error**2 + tau**2
+        mean = tau * (y - mu) / variance
+        raw = (mass * mean).sum()
+        sd = np.sqrt((mass * (mean**2 + error**2 / variance)).sum() - raw**2)
+        assert 0.85 < sd < 1
+        if abs(y - posterior["mu"].mean()) > 3:
+            assert np.sign(raw) == np.sign(y - posterior["mu"].mean())
+    assert posterior["tau"].hdi(0.89).values[0] == pytest.approx(0, abs=1e-3)
+    precise = [1.5 / np.hypot(1.5, t) for t in (0.1, 1, 5, 20)]
+    assert (np.diff(precise) < 0).all()
+    assert 1e-3 * (28 - 8) / (15**2 + 1e-6) < 1e-3
+    assert 15 / np.hypot(15, 1e-3) == pytest.approx(1)
+
+
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "In most runs the centred draws stop where the divergences are",
+)
+@states("solutions/noncentred-reparameterisation.md", "with some seeds it has a few")
+@states("solutions/noncentred-reparameterisation.md", "Another seed or sampler changes both many times over")
+def test_what_other_runs_show():
+    recorded = runs.recorded()
+    lowest = recorded["centred-0.90/tau_hdi_lower"], recorded["non-centred/tau_hdi_lower"]
+    assert (lowest[0] > 10 * lowest[1]).mean() > 0.5
+    few = recorded["non-centred/divergences"]
+    assert 0 < (few > 0).sum() < len(few)
+    assert few.max() < 40
+    for name in ("divergences", "tau/ess_bulk"):
+        values = recorded[f"centred-0.90/{name}"]
+        assert values.max() > 5 * values[values > 0].min()
