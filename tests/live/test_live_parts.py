@@ -180,9 +180,15 @@ def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
 def test_the_book_within_has_what_pages_import_and_no_solution(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
     archive = assemble.own()
-    assert {"support", "tooling", "hierarchical_exact", "notebook_marking", "myst_nb", "rpds"} <= set(
-        assemble.modules(archive)
-    )
+    assert {
+        "support",
+        "tooling",
+        "hierarchical_exact",
+        "notebook_marking",
+        "myst_nb",
+        "rpds",
+        "watermark",
+    } <= set(assemble.modules(archive))
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
     assert "support/data/forms.json" in names
@@ -209,6 +215,14 @@ def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["page.js"]
     assert (tmp_path / "live" / "page.js").read_text() == assemble.EMPTY
     assert capsys.readouterr().out == "Cells do not run in the page\n"
+
+
+def test_the_stand_in_for_watermark_gives_the_versions_of_what_is_imported():
+    spec = importlib.util.spec_from_file_location("stand_in", LIVE / "stand_ins" / "watermark.py")
+    ours = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ours)
+    said = ours.watermark(python=True, iversions=True, globals_={"np": np, "s": sys, "n": 3})
+    assert said == f"Python version: {platform.python_version()}\n\nnumpy: {np.__version__}"
 
 
 def test_the_stand_in_for_rpds_is_as_the_compiled_one():

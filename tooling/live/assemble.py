@@ -29,7 +29,7 @@ INSTALLED = [
     *("jsonschema", "jsonschema-specifications", "lazy-loader", "markdown-it-py", "markupsafe", "mdurl"),
     *("narwhals", "packaging", "platformdirs", "psutil", "pygments", "pymc", "pyparsing"),
     *("python-dateutil", "pytensor", "pyyaml", "referencing", "rich", "six", "threadpoolctl"),
-    *("typing-extensions", "watermark", "xarray", "xarray-einstats"),
+    *("typing-extensions", "xarray", "xarray-einstats"),
 ]
 # Loaded before the first cell, side by side; all others when they are imported.
 FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
