@@ -66,6 +66,30 @@ def test_large_groups_and_small_ones():
     assert (np.diff(narrower) > 0).all()
 
 
+@states(
+    "chapters/when-hierarchical.md",
+    "for small groups and for new groups, and more among many groups than among few.",
+)
+def test_many_groups_gain_more_than_few():
+    """Data as the model expects, with tau 8 and standard errors 10: the average narrowing of an interval."""
+    narrower = []
+    for groups in (4, 8, 30, 100):
+        q = stats.norm.ppf((np.arange(groups) + 0.5) / groups)
+        y = q / q.std(ddof=1) * np.hypot(8, 10)
+        narrower.append(exact.normal(y, 10, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].sd().values.mean())
+    assert (np.diff(narrower) < 0).all()
+
+
+@states(
+    "chapters/loo-comparison.md", "Each report is predicted by a distribution seven to nine times as wide."
+)
+def test_a_prior_ten_times_as_wide():
+    ratio = np.hypot(200, ERROR) / np.hypot(20, ERROR)
+    assert (ratio.min().round(), ratio.max().round()) == (7, 9)
+    alone = [exact.normal(EFFECT, ERROR, mu=0, tau=sd)["theta"].mean().values for sd in (20, 200)]
+    assert (abs(alone[1] - EFFECT) < abs(alone[0] - EFFECT)).all()
+
+
 @states("chapters/when-hierarchical.md", "likelihood is flat in $\\tau^2$ up to about $\\sigma^2\\sqrt{2/J}$")
 def test_how_far_the_likelihood_is_flat():
     """With S = J - 1, in units of sigma^2, and tau^2 a multiple of the root of 2/J."""
