@@ -365,8 +365,15 @@ def test_leaving_out_each_school(posterior):
 
 
 @states("solutions/leave-one-school-out.md", "by seven points in root mean square")
+@states(
+    "chapters/practical-considerations.md",
+    "differ by $\\tau\\sqrt2$ in root mean square, and half of all pairs by less than $\\tau$.",
+)
 def test_schools_differ_by_seven_points():
     assert np.sqrt(2) * 5 == pytest.approx(7, abs=0.1)
+    apart = stats.halfnorm(scale=np.sqrt(2))
+    assert np.sqrt(apart.moment(2)) == pytest.approx(np.sqrt(2))
+    assert 0.5 < apart.cdf(1) < 0.53
 
 
 # -- the non-centred form ------------------------------------------------------------------------------
