@@ -272,3 +272,44 @@ def test_what_the_survey_says():
     low, high = (fit["pi"].quantile(HIGH).isel(quantile=i) for i in (0, 1))
     assert set((high - low).idxmax("region").values.tolist()) == {"region 5"}
     assert round(100 * 8 / 43) == 19
+
+
+# -- restored from the source ------------------------------------------------------------------------
+
+
+@states("chapters/dirichlet-multinomial.md", "it has one peak, inside, and vanishes where a share is zero")
+@states("chapters/dirichlet-multinomial.md", "it grows without bound as any share nears zero")
+def test_a_dirichlet_density_is_gathered_inside_or_at_the_edges():
+    high, low = stats.dirichlet([1.2, 2, 5]), stats.dirichlet([0.9, 0.5, 0.2])
+    rng = np.random.default_rng(20261127)
+    one, other = rng.dirichlet(np.ones(3), (2, 1000))
+    # Concave logarithm, so one peak; at it the derivative along the simplex vanishes.
+    middle = [high.logpdf(p) for p in (one + other) / 2]
+    ends = [(high.logpdf(p) + high.logpdf(q)) / 2 for p, q in zip(one, other, strict=True)]
+    assert np.all(np.array(middle) >= np.array(ends))
+    peak = np.array([0.2, 1, 4]) / 5.2
+    assert all(high.logpdf(peak) > high.logpdf(p) for p in one)
+    for k in range(3):
+        edge = [np.insert(np.full(2, (1 - share) / 2), k, share) for share in (1e-9, 1e-60, 1e-300)]
+        assert np.all(np.diff([high.logpdf(p) for p in edge]) < -1)
+        assert np.all(np.diff([low.logpdf(p) for p in edge]) > 1)
+
+
+@states("chapters/practical-considerations.md", "a school's effect is what its report says")
+@states("chapters/practical-considerations.md", "the $z$ that gives this effect is pinned to")
+@states("chapters/practical-considerations.md", "which opens towards small $\\tau$")
+@states("chapters/practical-considerations.md", "is predicted as if it could not differ from the others")
+def test_a_wide_prior_pins_the_standardised_effects():
+    tau, mu = np.array([1.0, 10, 100, 300, 1000])[:, None], 8.0
+    y, sigma = EFFECT[:3], ERROR[:3]
+    sd = sigma / np.hypot(tau, sigma)  # of z given mu and tau, and its mean
+    mean = (y - mu) * tau / (tau**2 + sigma**2)
+    posterior = exact.normal(y, sigma, mu=stats.norm(mu, 1e-9), tau=100.0)["theta"]
+    assert posterior.sd().values == pytest.approx(100 * sd[2], rel=1e-6)
+    assert posterior.mean().values == pytest.approx(mu + 100 * mean[2], abs=1e-6)
+    assert np.all(np.diff(sd, axis=0) < 0)
+    large = tau[:, 0] >= 300
+    assert np.all(sd[large] < 0.06)
+    assert np.all(np.abs(mu + tau * mean - y)[large] < 0.1)
+    at_zero = exact.normal(EFFECT, ERROR, mu=None, tau=0)
+    assert at_zero["theta_new"].sd() == pytest.approx(at_zero["mu"].sd(), rel=1e-9)
