@@ -66,7 +66,8 @@ def shift(law: Callable, grid: Grid) -> float:
     """
     fine, coarse = law(grid.weights), law(grid.coarse)
     (middle,), (width,) = fine.middle_and_width
-    x, group = middle + width * np.array([-2.0, -0.7, 0.0, 0.7, 2.0]), np.zeros(5, dtype=int)
+    x = middle + width * np.array([-30.0, -8.0, -2.0, -0.7, 0.0, 0.7, 2.0, 8.0, 30.0])
+    group = np.zeros(len(x), dtype=int)
     return float(np.abs(fine.cdf(x, group) - coarse.cdf(x, group)).max())
 
 

@@ -254,8 +254,7 @@ class Marginal:
             return xr.concat([self.hdi(float(one)) for one in prob], several)
         if not (np.isscalar(prob) and 0 < prob < 1):
             raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
-        bounds = [np.empty((2, 0))]
-        bounds += [_hdi(law, prob, count) for law, count in self._laws()]
+        bounds = [np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())]
         bounds = np.concatenate(bounds, axis=1)
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
 

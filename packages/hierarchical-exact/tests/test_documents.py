@@ -23,7 +23,7 @@ MODULES = [module.name for module in pkgutil.iter_modules(hierarchical_exact.__p
 def blocks(name, language="python"):
     """The fenced blocks of a document in one language."""
     text = (PACKAGE / name).read_text(encoding="utf8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{re.escape(language)}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,13 @@ def test_the_how_to_s_model_agrees_with_brute_force(own_model):
         cdf = (joint * special.betainc(a + y_i, b + n_i - y_i, 0.3)).sum()
         assert p.cdf(0.3) == pytest.approx(cdf, abs=1e-5)
         assert p.quantile(cdf) == pytest.approx(0.3, abs=1e-4)
+
+
+def test_the_reference_describes_all_that_there_is():
+    listed = re.findall(
+        r"^\.\. auto\w+:: ([\w.]+)$", "\n".join(blocks("docs/reference.md", "{eval-rst}")), re.M
+    )
+    assert set(hierarchical_exact.__all__) <= set(listed)
+    for name in listed:
+        module, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(module or "hierarchical_exact"), last)
