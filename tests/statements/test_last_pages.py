@@ -444,3 +444,27 @@ def test_what_other_runs_show():
     for name in ("divergences", "tau/ess_bulk"):
         values = recorded[f"centred-0.90/{name}"]
         assert values.max() > 5 * values[values > 0].min()
+
+
+# -- what three other solutions end with -----------------------------------------------------------------
+
+
+@states("solutions/new-group-prediction.md", "As a rule it is wider than the posterior of an observed group")
+@states(
+    "solutions/new-group-prediction.md",
+    "Only a group whose report lies far out may be known less well than a new one.",
+)
+def test_a_group_may_be_known_less_well_than_a_new_one(posterior):
+    assert (posterior["theta"].sd() < posterior["theta_new"].sd()).all()
+    wider = []
+    for far in (0, 1, 3, 4):  # in standard errors of the eighth group
+        y, error = np.append(np.linspace(-4, 4, 7), 15 * far), np.append(np.full(7, 5.0), 15)
+        fit = exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)
+        wider.append(float(fit["theta"].sd()[7]) > fit["theta_new"].sd())
+    assert wider == [False, False, True, True]
+
+
+@states("solutions/shrinkage-arithmetic.md", "Here it is shrunk most in points.")
+def test_the_largest_effect_is_shrunk_most(posterior):
+    formula = ERROR**2 / (ERROR**2 + 6**2) * abs(EFFECT - 8)
+    assert formula.argmax() == abs(posterior["theta"].mean().values - EFFECT).argmax() == EFFECT.argmax()
