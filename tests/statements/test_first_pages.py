@@ -312,7 +312,8 @@ def test_leaving_out_by_reweighting(common):
         assert -np.log(weighted) == pytest.approx(common.elpd_loo.values[i], abs=1e-6)
     wide = exact.normal(EFFECT, ERROR, mu=stats.norm(0, 200), tau=0)
     assert common.log_evidence - wide.log_evidence > 2
-    assert abs(wide.elpd_loo - common.elpd_loo).max() < 0.02
+    assert abs(wide.elpd_loo.sum() - common.elpd_loo.sum()) < 0.05
+    assert abs(wide.elpd_loo - common.elpd_loo).max() < 0.1
     for i in range(8):
         rest = np.arange(8) != i
         narrow, wider = (

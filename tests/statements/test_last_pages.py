@@ -446,7 +446,7 @@ def test_what_other_runs_show():
         assert values.max() > 5 * values[values > 0].min()
 
 
-# -- what three other solutions end with -----------------------------------------------------------------
+# -- a new group ------------------------------------------------------------------------------------------
 
 
 @states("solutions/new-group-prediction.md", "As a rule it is wider than the posterior of an observed group")
@@ -462,9 +462,3 @@ def test_a_group_may_be_known_less_well_than_a_new_one(posterior):
         fit = exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)
         wider.append(float(fit["theta"].sd()[7]) > fit["theta_new"].sd())
     assert wider == [False, False, True, True]
-
-
-@states("solutions/shrinkage-arithmetic.md", "Here it is shrunk most in points.")
-def test_the_largest_effect_is_shrunk_most(posterior):
-    formula = ERROR**2 / (ERROR**2 + 6**2) * abs(EFFECT - 8)
-    assert formula.argmax() == abs(posterior["theta"].mean().values - EFFECT).argmax() == EFFECT.argmax()

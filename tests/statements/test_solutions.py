@@ -82,10 +82,11 @@ def test_is_it_fair_to_school_a(book):
 
 
 @states("solutions/shrinkage-arithmetic.md", "At $\\tau = 6$ school I keeps most of its own data.")
-@states("solutions/shrinkage-arithmetic.md", "The largest of several noisy effects is shrunk most in points")
+@states("solutions/shrinkage-arithmetic.md", "Here it is shrunk most in points.")
 def test_a_precise_school_and_the_largest_effect(book):
     assert 25 / 61 < 0.5 < book["tau"].expect(lambda tau: 25 / (25 + tau**2))
-    assert abs(EFFECT - book["theta"].mean().values).argmax() == A
+    assert abs(EFFECT - book["theta"].mean().values).argmax() == A == EFFECT.argmax()
+    assert (ERROR**2 / (ERROR**2 + 6**2) * abs(EFFECT - 8)).argmax() == A
 
 
 # -- who decides tau ----------------------------------------------------------------------------------
