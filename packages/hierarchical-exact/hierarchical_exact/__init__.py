@@ -4,6 +4,7 @@ Given the hyperparameters, each group's posterior is a known distribution, so ev
 mixture: weights on a grid of hyperparameters, and a conditional distribution at each node.
 """
 
+from hierarchical_exact.binomial import beta_binomial
 from hierarchical_exact.dirichlet import dirichlet_multinomial
 from hierarchical_exact.normal import normal, normal_groups, normal_sample
 from hierarchical_exact.poisson import poisson
@@ -12,6 +13,7 @@ from hierarchical_exact.posterior import Marginal, Posterior, marginal
 __all__ = [
     "Marginal",
     "Posterior",
+    "beta_binomial",
     "dirichlet_multinomial",
     "marginal",
     "normal",
