@@ -472,7 +472,7 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
                 + np.log(repeats).sum()
                 + freedom * (_LOG_2PI + 2 * np.log(sigma))
                 + (repeats * np.log(sizes)).sum()
-                + within / sigma**2
+                + (within / sigma**2 if within else 0.0)
             )
 
         scale = np.sqrt(within / freedom) if freedom else 0.0

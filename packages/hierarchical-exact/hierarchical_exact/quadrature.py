@@ -313,7 +313,9 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
         with np.errstate(over="ignore", under="ignore"):
             value = log_density(*x) + jacobian
         if np.any(np.isnan(value)) or np.any(value == np.inf):
-            raise ArithmeticError("the posterior density is not finite everywhere")
+            raise ArithmeticError(
+                "the posterior density is not finite everywhere: does a prior have a density without bound?"
+            )
         return value
 
     low, high = _bracket(log_f, axes)

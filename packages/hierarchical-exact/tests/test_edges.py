@@ -151,6 +151,15 @@ def test_equal_observations_with_a_prior_that_keeps_sigma_from_zero():
     assert grouped["sigma"].mean() == pytest.approx(stats.invgamma(5, scale=1).mean(), rel=1e-6)
 
 
+def test_equal_observations_with_a_prior_that_hardly_keeps_sigma_from_zero():
+    # The search for the mass comes to where squares of sigma are no numbers.
+    posterior = exact.normal_groups([1.0, 1, 3], [0, 0, 1], mu=0.0, tau=1.0, sigma=stats.gamma(1.2))
+    # By equal steps of the log of sigma, which converge exponentially.
+    s = np.exp(np.arange(-250, 6, 0.01))
+    mass = s**0.2 * np.exp(-s - 1 / (s**2 + 2) - 4.5 / (s**2 + 1)) / np.sqrt((s**2 + 2) * (s**2 + 1))
+    assert posterior["sigma"].mean() == pytest.approx(mass @ s / mass.sum(), rel=1e-6)
+
+
 @pytest.mark.parametrize("mu_log", [stats.norm(0, 100), stats.cauchy(0, 1)], ids=["wide", "Cauchy"])
 def test_wide_priors_of_the_log_rate_are_not_refused(mu_log):
     posterior = exact.poisson([30, 41, 26], [10.0, 12.0, 9.0], mu_log=mu_log, sigma_log=0.0)
