@@ -292,6 +292,19 @@ def test_the_settings_of_the_book():
     assert (defaults["chains"], defaults["draws"], defaults["tune"]) == (4, 2000, 1000)
 
 
+@states("chapters/recap.md", "each divided by its average and summed over the schools")
+def test_the_error_of_a_score_from_weights(common):
+    rng = np.random.default_rng(58)
+    mu = rng.normal(common["mu"].mean(), common["mu"].sd(), (200, 4000, 1))
+    weight = 1 / stats.norm.pdf(EFFECT, mu, ERROR)
+    mean = weight.mean(axis=1, keepdims=True)
+    z = (-np.log(mean).sum(axis=(1, 2)) - common.elpd_loo.values.sum()) / stats.sem(
+        (weight / mean).sum(axis=2), axis=1
+    )
+    assert abs(z.mean()) < 4 / np.sqrt(200)
+    assert abs(z.std() - 1) < 4 / np.sqrt(400)
+
+
 @states("chapters/recap.md", "so draws get weights $1 / p(y_i \\mid \\mu)$")
 @states(
     "chapters/recap.md",
