@@ -4,9 +4,8 @@ import numpy as np
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS
-from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
-from support.monte_carlo import monte_carlo_error, shortest_interval
+from solutions.keys.common import CENTRAL, EFFECTIVE_DRAWS, hdi
+from support.conventions import MU_PRIOR, TAILS, TAU_PRIOR
 
 TAU = 5.0
 
@@ -39,9 +38,5 @@ def key(data, earlier):  # noqa: ARG001
         ),
         "c.centred": Key(posterior),
         "c.noncentred": Key(posterior),
-        "c.hdi": Key(
-            posterior["tau"].hdi(INTERVAL).values,
-            monte_carlo_error(shortest_interval, posterior["tau"], draws=EFFECTIVE_DRAWS),
-            {CENTRAL: posterior["tau"].quantile(TAILS).values},
-        ),
+        "c.hdi": hdi(posterior["tau"], EFFECTIVE_DRAWS, {CENTRAL: posterior["tau"].quantile(TAILS).values}),
     }

@@ -165,6 +165,21 @@ def test_right_answers_get_all_points(exercise, student):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("student", ["", "ada", "bob"])
+@pytest.mark.parametrize("exercise", SCHEMES)
+def test_three_significant_digits_are_enough(exercise, student):
+    scheme = SCHEMES[exercise]
+    kinds = ("number", "numbers", "interval")
+    names = [name for name, answer in scheme.entries() if answer.kind in kinds]
+    right = right_answers(exercise, student)
+    rounded = {name: np.vectorize(lambda x: float(f"{x:.3g}"))(right[name]) for name in names}
+    marked = mark(
+        SimpleNamespace(student=student, problem=""), recorded(scheme, right | rounded, student), scheme
+    )
+    assert [one for one in marked.marks if one.state not in ("right", "review")] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "name", "wrong"), entries())
 def test_wrong_answers_lose_their_points(scheme, name, wrong):
     value = key_of(scheme.id)[name].value
@@ -275,9 +290,10 @@ def test_honest_samples_are_right():
 
 def test_a_close_miss_goes_to_a_human():
     scheme = SCHEMES["5.8.4"]
-    truth = key_of("5.8.4")["a.mean"]
+    truth, ratio = key_of("5.8.4")["a.mean"], key_of("5.8.4")["b.ratio"].value
     for errors, flagged in ((3.9, False), (4.5, True), (5.5, False)):
-        marked = mark(SUBMITTED, recorded(scheme, {"a.mean": truth.value + errors * truth.error}), scheme)
+        values = {"a.mean": truth.value + errors * truth.error, "b.ratio": ratio}
+        marked = mark(SUBMITTED, recorded(scheme, values), scheme)
         (one,) = marks_of(marked, "a.mean")
         assert one.points == (1 if errors < 4 else 0)
         assert bool(marked.flags) == flagged

@@ -5,6 +5,7 @@ takes 200 of each exercise.
 """
 
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import hierarchical_exact as exact
 from notebook_marking import marking
 from notebook_marking.course import Course
 from notebook_marking.scheme import Choice, Posterior, Text
+from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
 from support.exercises import personal
 
 COURSE = Course.read(Path(__file__).parents[2])
@@ -84,6 +87,42 @@ def of_the_text(exercise):
     return found
 
 
+def typical(exercise):
+    """The middle of what is right for three others: who has seen marked work knows it."""
+    keys, found = [key_of(exercise, f"other{number}") for number in range(3)], {}
+    for name, answer in asked(exercise).items():
+        values = [key[name].value for key in keys]
+        if isinstance(answer, Posterior):
+            found[name] = forged(answer, {variable: middle(values, variable) for variable in answer.of})
+        elif isinstance(answer, Choice):
+            options = [option for value in values for option in np.atleast_1d(value).tolist()]
+            found[name] = Counter(options).most_common(1)[0][0]
+        elif f"{exercise} {name}" not in COMMON:
+            found[name] = np.median(np.asarray(values, float), axis=0).tolist()
+    return found
+
+
+def middle(posteriors, variable):
+    """Middle of the moments of one variable in several posteriors."""
+    mean, sd = (
+        np.median([np.asarray(getattr(each[variable], which)()) for each in posteriors], axis=0)
+        for which in ("mean", "sd")
+    )
+    return SimpleNamespace(mean=lambda: mean, sd=lambda: sd)
+
+
+def halves(exercise):
+    """In each array the two numbers that the text's has most often: a student's have another order."""
+    found = {}
+    for name, answer in asked(exercise).items():
+        if answer.kind == "numbers" and len(answer.shape) == 1:
+            counts = Counter(np.asarray(key_of(exercise, "")[name].value, float).round(9).tolist())
+            (first, _), (second, _) = (counts.most_common(2) * 2)[:2]
+            half = answer.shape[0] // 2
+            found[name] = [first] * half + [second] * (answer.shape[0] - half)
+    return found
+
+
 def constant(exercise, number, option):
     """The same number everywhere, as near to it as the range allows, and the same option."""
     found = {}
@@ -99,12 +138,13 @@ def constant(exercise, number, option):
 def strategies(exercise):
     """Answers that nobody has to work out."""
     pairs = ((1, 0), (8, 1), (0, 2), (0.5, 3))
-    return {"published": of_the_text(exercise)} | {pair: constant(exercise, *pair) for pair in pairs}
+    others = {"published": of_the_text(exercise), "typical": typical(exercise), "halves": halves(exercise)}
+    return others | {pair: constant(exercise, *pair) for pair in pairs}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", IDS)
-def test_the_published_solution_and_constants_get_next_to_nothing_under_other_ids(exercise):
+def test_what_others_know_and_constants_get_next_to_nothing(exercise):
     for strategy, got in shares(exercise, strategies(exercise), IDS[exercise]).items():
         earned = {name: round(share, 3) for name, share in got.items() if share > 0.002}
         assert sum(got.values()) <= MOST, (strategy, earned)
@@ -125,6 +165,34 @@ def test_zero_a_wrong_sign_or_a_fraction_is_no_percentage(student):
         marks = marking.mark(submission, run, COURSE.schemes["5.8.3"], COURSE).marks
         states = {mark.name: mark.state for mark in marks if mark.part == "c"}
         assert states == {"width_hierarchical": "right", "width_no_pooling": "right", "reduction": state}
+
+
+@pytest.mark.parametrize("student", ["student001", "student002"])
+def test_a_central_interval_is_no_hdi_and_the_mean_of_schools_no_ninth_school(student):
+    """Of theta_9, nearly symmetric, both intervals are nearly one: what tells them apart is that of tau."""
+    posterior = exact.normal(*personal.data("5.8.4", student)[""], mu=MU_PRIOR, tau=TAU_PRIOR)
+    new, tau, observed = posterior["theta_new"], posterior["tau"], posterior["theta"].sel(school="E")
+
+    def shortest(marginal):
+        return np.ravel(marginal.hdi(INTERVAL).values).tolist()
+
+    def central(marginal):
+        return np.ravel(marginal.quantile(TAILS).values).tolist()
+
+    def points(drawn, interval):
+        ends = {"hdi": interval(drawn), "spread": interval(tau)}
+        ratio = float(np.ptp(ends["hdi"]) / np.ptp(interval(observed)))
+        parts = {"a": ends | {"mean": float(drawn.mean())}, "b": {"ratio": ratio}}
+        run = SimpleNamespace(
+            answers={"exercise": "5.8.4", "student": student, "parts": parts}, status="finished", remarks=()
+        )
+        submission = SimpleNamespace(student=student, problem="")
+        marks = marking.mark(submission, run, COURSE.schemes["5.8.4"], COURSE).marks
+        return {mark.name: mark.points for mark in marks if mark.name in (*parts["a"], *parts["b"])}
+
+    assert points(new, shortest) == {"mean": 1, "hdi": 1, "spread": 1, "ratio": 1}
+    assert points(new, central) == {"mean": 1, "hdi": 0, "spread": 0, "ratio": 1}
+    assert points(posterior["mu"], shortest) == {"mean": 0, "hdi": 0, "spread": 0, "ratio": 0}
 
 
 def test_noise_alone_could_explain_the_reports_of_every_student():
