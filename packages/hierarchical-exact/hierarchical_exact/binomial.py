@@ -3,6 +3,7 @@
 A Beta population is `dirichlet_multinomial` with two categories, under its own names.
 """
 
+import numbers
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
         Number of successes; a DataArray's dim and coords label the results.
     trials : (J,) array, DataArray or int
         Number of trials; none are a group of which nothing is known but its population.
-    mean : frozen scipy.stats.beta
+    mean : frozen scipy.stats.beta, or stats.uniform(0, 1)
         Prior of the population mean.
     concentration : frozen scipy.stats distribution on x >= 0, or float
         Prior of ``a + b``, which is larger the more alike the groups are; a float is known.
@@ -134,20 +135,22 @@ def _check_data(successes, trials):
 
 
 def _shapes(name, prior):
-    """Both parameters of a Beta prior."""
-    prior = None if prior is None else arguments.frozen(name, prior)
-    if isinstance(getattr(prior, "dist", None), type(stats.uniform)) and prior.support() == (0, 1):
-        return np.ones(2)
-    if not isinstance(getattr(prior, "dist", None), type(stats.beta)) or prior.support() != (0, 1):
-        given = "None" if prior is None else prior.dist.name
-        raise ValueError(f"{name} is {given}: give a Beta prior between 0 and 1, such as stats.beta(1, 1)")
-    shapes, _, _ = prior.dist._parse_args(*prior.args, **prior.kwds)
-    return np.array(shapes, dtype=float)
+    """Both parameters of a Beta prior, or of another that is one, such as the uniform."""
+    given, prior = prior, arguments.of_old_style(prior)
+    if hasattr(prior, "dist"):
+        prior = arguments.frozen(name, prior)
+        given, mean = prior.dist.name, prior.mean()
+        shapes = np.array([mean, 1 - mean]) * (mean * (1 - mean) / prior.std() ** 2 - 1)
+        if tuple(prior.support()) == (0, 1) and np.all(shapes > 0):
+            x = prior.ppf([0.1, 0.4, 0.9])
+            if np.allclose(prior.pdf(x), stats.beta(*shapes).pdf(x), rtol=1e-6, atol=0):
+                return shapes
+    raise ValueError(f"{name} is {given}: give a Beta prior between 0 and 1, such as stats.beta(1, 1)")
 
 
 def _concentration(prior):
     """The prior of the concentration, checked under its own name."""
-    if isinstance(prior, (int, float)) and not 0 < prior < np.inf:
+    if isinstance(prior, numbers.Real) and not 0 < prior < np.inf:
         raise ValueError(
             f"concentration is {prior!r}: give a frozen distribution, such as stats.expon(scale=10), or a "
             "positive finite number (for complete pooling a large one, say 1e8)"

@@ -48,10 +48,22 @@ def test_beta_binomial_is_dirichlet_multinomial_with_two_categories():
     whole = exact.dirichlet_multinomial(
         np.stack([y, n - y], axis=1), alpha=stats.expon(scale=5), baseline=[2, 3]
     )
-    assert posterior.log_evidence == whole.log_evidence
+    assert posterior.log_evidence == pytest.approx(whole.log_evidence, abs=1e-9)
     np.testing.assert_allclose(posterior.elpd_loo, whole.elpd_loo)
-    assert posterior["theta"].mean().sel(lot="b") == whole["pi"].mean().sel(group=1, category=0)
-    assert posterior["mean"].mean() == whole["pi0"].mean()[0]
+    shares, baseline = whole["pi"].mean(), whole["pi0"].mean()
+    assert posterior["theta"].mean().sel(lot="b") == pytest.approx(float(shares[1, 0]), rel=1e-9)
+    assert posterior["mean"].mean() == pytest.approx(float(baseline[0]), rel=1e-9)
+
+
+def test_a_uniform_prior_of_the_mean_is_a_beta_prior_however_it_is_written():
+    known = exact.beta_binomial([3, 1], [10, 20], mean=stats.beta(1, 1), concentration=5)
+    for mean in (stats.uniform(0, 1), stats.Uniform(a=0, b=1), stats.beta(1, 1, loc=0)):
+        posterior = exact.beta_binomial([3, 1], [10, 20], mean=mean, concentration=5)
+        assert posterior.log_evidence == pytest.approx(known.log_evidence, abs=1e-9)
+    skewed = exact.beta_binomial([3, 1], [10, 20], mean=stats.beta(2, 1), concentration=5)
+    wanted = stats.make_distribution(stats.beta)(a=2.0, b=1.0)
+    again = exact.beta_binomial([3, 1], [10, 20], mean=wanted, concentration=5)
+    assert again.log_evidence == pytest.approx(skewed.log_evidence, abs=1e-9)
 
 
 def test_successes_and_failures_may_be_exchanged():
@@ -108,9 +120,14 @@ def test_bad_data_name_the_argument(successes, trials, message):
     ("change", "message"),
     [
         ({"mean": stats.norm(0, 1)}, "mean is norm"),
-        ({"mean": None}, "mean is None"),
+        ({"mean": None}, "mean is None: give a Beta prior"),
+        ({"mean": 0.3}, "mean is 0.3: give a Beta prior"),
+        ({"mean": stats.beta}, "give a Beta prior"),
+        ({"mean": stats.triang(0.5)}, "mean is triang"),
+        ({"mean": stats.beta([1, 2], 1)}, "give valid parameters"),
         ({"mean": stats.beta(1, 1, scale=2)}, "mean is beta"),
         ({"concentration": 0}, "concentration is 0"),
+        ({"concentration": np.int64(0)}, "concentration is "),
         ({"concentration": None}, "concentration is None"),
         ({"concentration": stats.norm(0, 1)}, "concentration is norm"),
     ],
