@@ -149,6 +149,15 @@ def test_a_likelihood_without_a_peak(likelihood, fits):
     assert peaks == pytest.approx([8, 25, 60, 100], rel=0.12)
 
 
+@states("chapters/dirichlet-multinomial.md", "It takes many more regions to overrule it.")
+@states("chapters/dirichlet-multinomial.md", "With six regions, $\\text{Exponential}(1)$ allows little")
+def test_many_regions_overrule_the_prior(fits):
+    """Sixteen times the same regions: the baseline then has most of the say in the smallest of them."""
+    assert share_weight(fits[1]) < 0.2
+    more = xr.concat([COUNT] * 16, "region").assign_coords(region=np.arange(96))
+    assert share_weight(solve(stats.expon(), more)) > 0.5
+
+
 @states("chapters/dirichlet-multinomial.md", "With $\\alpha = 8$ regions differ strongly.")
 @states("chapters/dirichlet-multinomial.md", "Pearson's statistic measures how much")
 def test_what_alpha_8_means_for_pearson():

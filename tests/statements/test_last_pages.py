@@ -462,3 +462,27 @@ def test_a_group_may_be_known_less_well_than_a_new_one(posterior):
         fit = exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)
         wider.append(float(fit["theta"].sd()[7]) > fit["theta_new"].sd())
     assert wider == [False, False, True, True]
+
+
+# -- three single sentences ------------------------------------------------------------------------------
+
+
+@states(
+    "chapters/mathematical-structure.md", "That of H ends close to $\\mu$: nine tenths of the way are gone."
+)
+@states(
+    "chapters/loo-comparison.md", "owes more than 70% of its estimate to its own datum cannot be left out"
+)
+@states(
+    "chapters/eight-schools.md",
+    "every effect but D's, which is drawn to a higher $\\mu$, stays closer to its own",
+)
+def test_shares_of_reports(posterior):
+    assert ERROR[H] ** 2 / (ERROR[H] ** 2 + 6**2) == pytest.approx(0.9)
+    # The k of a weight's tail is this share, and the estimate needs a k below 0.7.
+    theta = exact.normal(EFFECT, ERROR, mu=0, tau=20)["theta"]
+    assert (theta.sd().values / ERROR) ** 2 == pytest.approx(theta.mean().values / EFFECT)
+    flat = exact.normal(EFFECT, ERROR, mu=None, tau=None)
+    closer = abs(flat["theta"].mean() - EFFECT).values < abs(posterior["theta"].mean() - EFFECT).values
+    assert np.flatnonzero(~closer).tolist() == [3]
+    assert flat["mu"].mean() > posterior["mu"].mean()
