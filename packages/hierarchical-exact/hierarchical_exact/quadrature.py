@@ -41,8 +41,9 @@ TAIL = 80.0
 SMALLEST, LARGEST = -650.0, 290.0
 # Log densities as far from zero as this are good to 1e-7.
 LARGEST_LOG = 1e8
-# Terms at an end of the grid that are smaller, relative to all, do not matter to a moment.
-_HEAVY = 1e-13
+# Terms at an end of the grid that are smaller, relative to all, do not matter to a moment: over a log, where
+# a power never ends, and over a quantity itself.
+_HEAVY, _HEAVY_PLAIN = 1e-13, 1e-9
 # A moment for which the two rules differ by more, relative to its terms, is not vouched for.
 _MOVED = 1e-5
 _ROUNDS = 60
@@ -182,7 +183,7 @@ class Grid:
         size = np.abs(terms).sum(axis=0)
         for edge in self._edges:
             outer = np.abs(terms[edge.outer]).sum(axis=0) / edge.outer_weight
-            heavy = outer > _HEAVY * size
+            heavy = outer > edge.heavy * size
             if not np.any(heavy):
                 continue
             inner, middle = (
@@ -530,6 +531,7 @@ class _Edge:
     inner_weight: float
     distance: float
     rest: float
+    heavy: float
 
 
 def _open_edges(axes, intervals):
@@ -552,6 +554,7 @@ def _open_edges(axes, intervals):
                         inner_weight=weights[inner],
                         distance=abs(z[outer] - z[inner]),
                         rest=abs(end - z[outer]),
+                        heavy=_HEAVY if axis.logarithmic else _HEAVY_PLAIN,
                     )
                 )
     return edges

@@ -533,3 +533,14 @@ def test_a_mean_that_does_not_exist_is_infinite_though_its_tail_is_far_away():
         beta=stats.norm(0, 1.4e-10),
     )
     assert posterior["mu"].mean() == np.inf
+
+
+def test_a_power_tail_of_the_log_rate_has_the_moments_that_exist():
+    # A count of zero leaves the lower tail of Student's t with four degrees of freedom, whose sd exists.
+    prior = stats.t(4, loc=-3, scale=1)
+    mu_log = exact.poisson([0], [2.0], mu_log=prior, sigma_log=0.0)["mu_log"]
+    x = -3 + np.sinh(np.arange(-20, 6, 0.001))
+    mass = prior.pdf(x) * np.exp(-2 * np.exp(x)) * np.hypot(1, x + 3)
+    mean = mass @ x / mass.sum()
+    assert mu_log.mean() == pytest.approx(mean, abs=1e-5)
+    assert mu_log.sd() == pytest.approx(np.sqrt(mass @ (x - mean) ** 2 / mass.sum()), rel=1e-5)
