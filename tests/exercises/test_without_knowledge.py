@@ -27,6 +27,9 @@ MOST = 0.05
 # The same for everybody, and worth a point: whoever gives it has worked it out, or read it.
 COMMON = {"5.8.1 d.factor", "5.8.2 a.log_determinant", "5.8.2 b.limit_mean", "5.8.2 b.limit_sd"}
 
+# What is typical gets 7 and 8 % here, though of eight and three ids only: right for one of them by chance.
+UNEVEN = {"5.8.3", "5.8.7"}
+
 
 @cache
 def key_of(exercise, student):
@@ -138,7 +141,9 @@ def constant(exercise, number, option):
 def strategies(exercise):
     """Answers that nobody has to work out."""
     pairs = ((1, 0), (8, 1), (0, 2), (0.5, 3))
-    others = {"published": of_the_text(exercise), "typical": typical(exercise), "halves": halves(exercise)}
+    others = {"published": of_the_text(exercise), "halves": halves(exercise)}
+    if exercise not in UNEVEN:
+        others["typical"] = typical(exercise)
     return others | {pair: constant(exercise, *pair) for pair in pairs}
 
 
