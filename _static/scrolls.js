@@ -3,7 +3,12 @@
   const PLACES = ".bd-article :is(mjx-container, pre, .output, .audit-scroll, .explorer-scroll, " +
     ".pst-scrollable-table-container)";
 
+  // A formula is a stop for the keyboard only where it has something to scroll.
   function look(place) {
+    if (place.localName === "mjx-container") {
+      if (place.scrollWidth > place.clientWidth + 1) place.tabIndex = 0;
+      else place.removeAttribute("tabindex");
+    }
     const more = place.scrollLeft + place.clientWidth < place.scrollWidth - 1;
     place.toggleAttribute("data-goes-on", more && getComputedStyle(place).overflowX !== "visible");
   }

@@ -33,7 +33,11 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
             *reading.missing_alternatives(visit),
             *reading.faint_figures(visit),
         ]
+        if name.startswith("chapters/"):
+            faults += reading.much_code(visit)
+        faults += reading.keyboard_stops(visit)
         visit.restyle("light", reading.PHONE)
+        faults += reading.small_letters(visit)
         faults += [*reading.sideways(visit), *reading.accessibility(visit, ON_A_PHONE)]
         visit.restyle("light", reading.DESKTOP)
         faults += reading.accessibility(visit)
@@ -58,6 +62,9 @@ BROKEN = {
     "accessibility": '<p style="color: #bbb; background: #fff">Hardly to be read</p>',
     "sideways": '<div style="width: 700px">Wide</div>',
     "weight": '<img alt="a very heavy picture" src="heavy.png">',
+    "much_code": '<div class="cell_input" style="height: 10000px"></div>',
+    "keyboard_stops": '<mjx-container tabindex="0">x</mjx-container>',
+    "small_letters": '<img alt="a picture of a narrow" src="wide.png" style="width: 200px !important">',
     "faint_figures": '<img alt="a faint picture" src="faint.png" width="50" height="50">',
 }
 
@@ -73,6 +80,8 @@ def test_a_page_that_is_broken_on_purpose_is_found(browser, site, check, tmp_pat
     def answer(route):
         if route.request.url.endswith("heavy.png"):
             route.fulfill(body=b"0" * 1_000_000, content_type="image/png")
+        elif route.request.url.endswith("wide.png"):
+            route.fulfill(body=faint_picture(1100), content_type="image/png")
         elif route.request.url.endswith("faint.png"):
             route.fulfill(body=faint_picture(), content_type="image/png")
         elif route.request.url.endswith(name):
@@ -94,9 +103,9 @@ def test_a_page_that_is_broken_on_purpose_is_found(browser, site, check, tmp_pat
     assert len(faults(alter=True)) >= 1
 
 
-def faint_picture():
+def faint_picture(width=50):
     """A grey line on nothing."""
-    picture = reading.Image.new("RGBA", (50, 50), (255, 255, 255, 0))
+    picture = reading.Image.new("RGBA", (width, 50), (255, 255, 255, 0))
     picture.paste((200, 200, 200, 255), (0, 20, 50, 30))
     target = reading.io.BytesIO()
     picture.save(target, "PNG")

@@ -44,3 +44,46 @@ def test_paper_has_what_is_to_be_read_and_nothing_else(browser, site):
           .filter((e) => getComputedStyle(e).whiteSpace !== "pre-wrap")
           .map((e) => e.textContent.slice(0, 60))""")
         assert cut == []
+
+
+# What readers type: the first hit is the entry of the glossary, or a section that explains it.
+QUERIES = {
+    "shrinkage": "term-shrinkage", "partial pooling": "term-partial-pooling",
+    "complete pooling": "term-complete-pooling", "no pooling": "term-no-pooling",
+    "shrinkage factor": "term-shrinkage-factor", "borrowing strength": "term-borrowing-strength",
+    "exchangeability": "term-exchangeability", "hyperprior": "term-hyperprior",
+    "hyperparameter": "term-hyperparameter", "grand mean": "term-grand-mean", "funnel": "term-funnel",
+    "divergence": "term-divergence", "NUTS": "term-NUTS", "r-hat": "term-R-hat", "ESS": "term-ESS",
+    "elpd": "term-elpd", "LOO": "term-LOO", "pareto k": "term-Pareto-k",
+    "posterior predictive": "term-posterior-predictive", "REML": "term-REML", "BLUP": "term-BLUP",
+    "james-stein": "term-James-Stein-estimator", "concentration": "term-concentration",
+    # American spellings
+    "non-centered": "term-non-centred-parameterisation",
+    "noncentered parameterization": "term-non-centred-parameterisation",
+    "centered parameterization": "term-centred-parameterisation",
+    # words of neighbours
+    "multilevel": "term-multilevel-model", "multilevel model": "term-multilevel-model",
+    "mixed model": "term-mixed-model", "random effects": "term-random-effects", "lme4": "term-lme4",
+    "hierarchical model": "term-hierarchical-model",
+    # sections
+    "eight schools": "chapters/eight-schools.html", "calibration": "chapters/calibration.html",
+}  # fmt: skip
+
+
+def test_the_first_hit_is_what_explains_the_words(page, site):
+    first = {}
+    for words in QUERIES:
+        page.goto(f"{site}search.html?q={words}")
+        page.wait_for_function("/found/.test(document.querySelector('.search-summary')?.innerText)")
+        first[words] = page.locator("#search-results li a").first.get_attribute("href") or ""
+    assert {words: hit for words, hit in first.items() if QUERIES[words] not in hit} == {}
+
+
+def test_a_hit_in_the_glossary_says_what_the_word_means(page, site):
+    page.goto(f"{site}search.html?q=non-centered")
+    hit = page.locator("#search-results li").first
+    hit.locator("p.context").wait_for()
+    assert hit.locator("a").inner_text() == "non centred parameterisation (glossary)"
+    assert "standard Normal variables" in hit.locator("p.context").inner_text()
+    hit.locator("a").click()
+    assert page.locator("dt:target").inner_text().startswith("non-centred parameterisation")

@@ -130,7 +130,16 @@ def test_the_downloads_are_the_page(page):
     assert [cell.id for cell in notebook.cells] == numbered, "the same in each build"
     original = jupytext.read(source, fmt="md:myst")
     assert code(notebook) == code(original)
-    assert len(notebook.cells) == len(original.cells)
+    first, *cells = notebook.cells
+    assert len(cells) == len(original.cells)
+    assert "%pip install" in first.source
+    assert REPOSITORY["url"] in first.source
+    words = "".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    left = r"^\s*(?::::|```)\{|\{(?:ref|term|glue:text|cite:[pt]|eq|doc)\}`|^\([\w.:-]+\)=$"
+    assert re.findall(left, words, re.MULTILINE) == [], "no MyST is left"
+    numbers = [str(role) for role in re.findall(r"\{glue:text\}", source.read_text())]
+    html = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
+    assert len(html.select(".pasted-text")) == len(numbers), "each computed number is put in its place"
 
 
 def code(notebook):

@@ -11,6 +11,7 @@ from PIL import Image
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 MOST_BYTES = 1_000_000  # what one page may need, as sent
+MOST_CODE = 0.2  # of the height of a chapter
 FIRST_CONTENT, READY = 1.0, 2.0  # seconds
 LOADS = 5  # of which the fastest counts, so that it matters less what else the machine does
 
@@ -137,6 +138,35 @@ def weight(visit):
     if visit.bytes <= MOST_BYTES:
         return []
     return [f"needs {visit.bytes:,.0f} bytes of at most {MOST_BYTES:,}"]
+
+
+def code_share(page):
+    """Part of the height of a page that is open code."""
+    return page.evaluate("""() => {
+      const heights = [...document.querySelectorAll(".bd-article .cell_input")].map((e) => e.offsetHeight);
+      return heights.reduce((sum, one) => sum + one, 0) / document.querySelector(".bd-article").offsetHeight;
+    }""")
+
+
+def much_code(visit):
+    """More code than a reader should have to pass."""
+    share = code_share(visit.page)
+    return [f"code takes {share:.0%} of the height, of at most {MOST_CODE:.0%}"] if share > MOST_CODE else []
+
+
+def keyboard_stops(visit):
+    """Formulas at which the keyboard stops though they have nothing to scroll."""
+    return visit.page.evaluate("""() => [...document.querySelectorAll("mjx-container[tabindex='0']")]
+      .filter((e) => e.scrollWidth <= e.clientWidth + 1)
+      .map((e) => "a stop: " + e.textContent.slice(0, 60))""")
+
+
+def small_letters(visit):
+    """Figures whose letters, of 11 points in a figure of 180 dots an inch, have less than 9 pixels."""
+    return visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article img[src$='.png']")]
+      .filter((e) => e.offsetWidth && e.naturalWidth > 1000)
+      .filter((e) => (11 / 72) * 180 * (e.offsetWidth / e.naturalWidth) < 9)
+      .map((e) => `letters too small, ${e.offsetWidth} pixels: ${e.alt.slice(0, 60)}`)""")
 
 
 def mathematics(visit):

@@ -18,9 +18,17 @@ def main():
     names = [name for name in browsing.pages(folder) if name != REDIRECT]
     with browsing.serving(folder) as host, browsing.offline() as browser:
         measured = {name: reading.fastest(browser, host, name) for name in names}
+        shares = {name: [share_of(browser, host, name)] for name in names if name.startswith("chapters/")}
     report("first content", measured, 0, "s", reading.FIRST_CONTENT)
     report("ready", measured, 1, "s", reading.READY)
+    report("code, part of the height", shares, 0, "", reading.MOST_CODE)
     report("bytes, compressed", measured, 2, "bytes", reading.MOST_BYTES)
+
+
+def share_of(browser, host, name):
+    """Return the part of a page's height that is code."""
+    with reading.visiting(browser, host, name) as visit:
+        return reading.code_share(visit.page)
 
 
 def report(what, measured, place, unit, target):

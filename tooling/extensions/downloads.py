@@ -1,8 +1,10 @@
 """The downloads of each page: what the menu says of them, and notebooks that open anywhere."""
 
+import re
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 
 NAMES = {
     "download-notebook-button": (
@@ -25,15 +27,77 @@ def name_downloads(app, page, template, context, tree):  # noqa: ARG001 (Sphinx 
                 button["text"], button["tooltip"] = NAMES[button["label"]]
 
 
+# What a page needs to run outside of the book.
+GET = """\
+*This notebook is a page of [{title}]({url}). It needs packages of that book, which one line installs into a
+recent Python (3.12 or later); then restart the kernel:*
+
+    %pip install {packages}
+"""
+PACKAGES = ("", "packages/hierarchical-exact", "packages/notebook-marking")
+LABEL = re.compile(r"^\([\w.:-]+\)=\n", re.MULTILINE)
+NAMED = re.compile(r"\{(?:ref|term|doc)\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
+WORKS = re.compile(r"\{cite:([pt])\}`([^`]+)`")
+EQUATION = re.compile(r"\{eq\}`[^`]+`")
+COMPUTED = re.compile(r"\{glue:text\}`([^`:]+)[^`]*`")
+OPENS = re.compile(r"\s*(?:`{3,}|:{3,})\{([\w:-]+)\}\s*(.*)")
+CLOSES = re.compile(r"\s*(`{3,}|:{3,})")
+OPTION = re.compile(r"\s*:[\w-]+:")
+
+
+def plain(text, computed):
+    """Return Markdown of MyST as any notebook shows it; ``computed`` gives its numbers in order."""
+    text = LABEL.sub("", text)
+    text = NAMED.sub(lambda role: " ".join(role[1].split()), text)
+    text = WORKS.sub(lambda role: f"({role[2]})" if role[1] == "p" else role[2], text)
+    text = EQUATION.sub("the equation", text)
+    text = COMPUTED.sub(lambda role: next(computed, f"`{role[1]}`"), text)
+    return "\n".join(without_directives(text.splitlines()))
+
+
+def without_directives(lines):
+    """Yield what directives hold, below their titles in bold."""
+    kinds, options = [], False
+    for line in lines:
+        if opening := OPENS.match(line):
+            kind, title = opening.groups()
+            kinds.append(kind)
+            options = True
+            yield "$$" if kind == "math" else f"**{title}**" if title and kind != "figure" else ""
+        elif kinds and CLOSES.fullmatch(line.rstrip()):
+            yield "$$" if kinds.pop() == "math" else ""
+        elif not (options and OPTION.match(line)):
+            options = False
+            yield line
+
+
+def first_cell(config, repository):
+    """Return the cell that says what to install."""
+    source = f"git+{repository['url']}@{repository['branch']}"
+    packages = [f'"{source}{f"#subdirectory={folder}" if folder else ""}"' for folder in PACKAGES]
+    text = GET.format(title=config.project, url=repository["url"], packages=" ".join(packages))
+    return nbformat.v4.new_markdown_cell(text)
+
+
 def clean_notebooks(app, error):
-    """Leave in the notebooks only what Jupyter needs.
+    """Leave in the notebooks only what Jupyter needs, and say first what they need.
 
     MyST-NB's notes are of no use to it, and Jupytext's header would pair the notebook with a source that
     the reader does not have. Cells are numbered, in place of ids that differ from build to build.
     """
     if error is None:
-        for path in Path(app.outdir, "_sources").rglob("*.ipynb"):
+        options = app.config.html_theme_options
+        repository = {"url": options["repository_url"], "branch": options["repository_branch"]}
+        folder = Path(app.outdir, "_sources")
+        for path in folder.rglob("*.ipynb"):
             notebook = nbformat.read(path, as_version=4)
+            page = Path(app.outdir, path.relative_to(folder)).with_suffix(".html")
+            shown = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser").select(".pasted-text")
+            computed = iter([number.get_text() for number in shown])
+            for cell in notebook.cells:
+                if cell.cell_type == "markdown":
+                    cell.source = plain(cell.source, computed)
+            notebook.cells.insert(0, first_cell(app.config, repository))
             notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
             for number, cell in enumerate(notebook.cells, start=1):
                 cell.id = f"cell-{number}"
