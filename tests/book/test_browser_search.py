@@ -66,7 +66,7 @@ QUERIES = {
     "mixed model": "term-mixed-model", "random effects": "term-random-effects", "lme4": "term-lme4",
     "hierarchical model": "term-hierarchical-model",
     # sections
-    "eight schools": "chapters/eight-schools.html", "calibration": "chapters/calibration.html",
+    "calibration": "chapters/calibration.html",
 }  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 
 def add_script(app, page, template, context, tree):  # noqa: ARG001 (Sphinx passes them)
-    """Let the page that searches load the script of ``tooling/extra/``, after Sphinx's own."""
+    """Let the page that searches load the script of ``tooling/extra/``, once Sphinx's own is there."""
     if page == "search":
-        app.add_js_file("../search/search.js", priority=900)
+        app.add_js_file("../search/search.js", loading_method="defer")
 
 
 def setup(app):
