@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 # Rules of axe-core; all others look for what is the same by day and by night.
 COLOURS = ["color-contrast", "link-in-text-block"]
 ON_A_PHONE = ["scrollable-region-focusable", "target-size"]
+ABOUT_CODE = "chapters/todays-code.html"
 
 
 def test_every_page_is_among_those_looked_at(site):
@@ -33,7 +34,7 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
             *reading.missing_alternatives(visit),
             *reading.faint_figures(visit),
         ]
-        if name.startswith("chapters/"):
+        if name.startswith("chapters/") and name != ABOUT_CODE:
             faults += reading.much_code(visit)
         faults += reading.keyboard_stops(visit)
         visit.restyle("light", reading.PHONE)
@@ -63,7 +64,9 @@ BROKEN = {
     "sideways": '<div style="width: 700px">Wide</div>',
     "weight": '<img alt="a very heavy picture" src="heavy.png">',
     "much_code": '<div class="cell_input" style="height: 10000px"></div>',
-    "keyboard_stops": '<mjx-container tabindex="0">x</mjx-container>',
+    # Late, because the page's own script makes no stop of it.
+    "keyboard_stops": '<mjx-container id="stop">x</mjx-container><script>addEventListener("load", () => '
+    "setTimeout(() => (document.getElementById('stop').tabIndex = 0), 200))</script>",
     "small_letters": '<img alt="a picture of a narrow" src="wide.png" style="width: 200px !important">',
     "faint_figures": '<img alt="a faint picture" src="faint.png" width="50" height="50">',
 }

@@ -143,7 +143,10 @@ def weight(visit):
 def code_share(page):
     """Part of the height of a page that is open code."""
     return page.evaluate("""() => {
-      const heights = [...document.querySelectorAll(".bd-article .cell_input")].map((e) => e.offsetHeight);
+      // Browsers lay out what is folded, and do not show it.
+      const open = (e) => e.checkVisibility();
+      const code = [...document.querySelectorAll(".bd-article .cell_input")].filter(open);
+      const heights = code.map((e) => e.offsetHeight);
       return heights.reduce((sum, one) => sum + one, 0) / document.querySelector(".bd-article").offsetHeight;
     }""")
 
