@@ -177,8 +177,9 @@ CHOICE = re.compile(
     r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
 )
 QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)
-# The audit is looked up rather than read.
-WITH_QUESTIONS = [name for name in NAMES if name.startswith("chapters/") and name != "chapters/audit.md"]
+# The audit is looked up rather than read, and the routes lead to what asks.
+WITHOUT_QUESTIONS = ("chapters/audit.md", "chapters/routes.md")
+WITH_QUESTIONS = [name for name in NAMES if name.startswith("chapters/") and name not in WITHOUT_QUESTIONS]
 
 
 def questions(text):

@@ -16,7 +16,7 @@ CHAPTERS = {
     "loo-comparison": ("5.8.5",),
     "when-hierarchical": ("5.8.6",),
     "practical-considerations": ("practical considerations",),
-    "calibration": ("after practical considerations",),
+    "calibration": ("is the sampler right?",),
     "bringing-together": ("bringing it together",),
 }
 
@@ -30,6 +30,7 @@ def prose(chapter):
 def entries():
     """The words of each entry of the glossary, and the chapter that it names."""
     body = (ROOT / "glossary.md").read_text("utf-8").split(":sorted:")[1]
+    body = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", body)
     for entry in body.strip("`\n").split("\n\n"):
         words = [line for line in entry.split("\n") if line and not line.startswith(" ")]
         [place] = re.findall(r"\(([^()]*)\)\.$", " ".join(entry.split()))
