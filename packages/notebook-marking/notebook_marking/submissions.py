@@ -249,7 +249,7 @@ class _Names:
 
     def in_cells(self, path):
         """Return the numbers of the exercises for which a notebook records answers, in its own order."""
-        named = NAMED.findall(_code(path))
+        named = NAMED.findall(_content(path)[0])
         return list(
             dict.fromkeys(self.numbers[_plain(name)] for name in named if _plain(name) in self.numbers)
         )
@@ -260,22 +260,22 @@ def _plain(name):
     return re.sub(r"[-_ ]+", "-", name.strip().lower())
 
 
-def _code(path):
-    """Return the code of a notebook; nothing of what is no notebook."""
+def _content(path):
+    """Return the code of a notebook, and why it cannot be read."""
     status = path.lstat()
-    return _code_at(path, status.st_mtime_ns, status.st_size)
+    return _content_at(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _code_at(path, *_):
+def _content_at(path, *_):
     submission = Submission("", "", path)
     try:
-        if _problem(path):
-            return ""
+        if problem := _problem(path):
+            return "", problem
         cells = inside.read_cells(read(submission), submission.suffix)
-    except (OSError, ValueError):
-        return ""
-    return "\n".join(cell for cell in cells if cell and cell.strip())
+    except (OSError, ValueError) as error:
+        return "", str(error)
+    return "\n".join(cell for cell in cells if cell and cell.strip()), ""
 
 
 # Students ------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def _in_file(file, student, names):
     numbers = names.in_cells(file.path)
     named = names.number(name)
     known = named in names.numbers.values()
-    prose = name.lower().endswith(".md") and not _code(file.path)
+    prose = name.lower().endswith(".md") and not _content(file.path)[0]
     if not numbers and not known and (prose or file.system == "github"):
         return
     for number in numbers or [named]:
@@ -381,8 +381,9 @@ def absent(submissions, roster, exercises):
 def _checked(submission, file):
     """Name the problem of a submission, if there is one."""
     problem = submission.problem
-    if problem in ("", NO_EXERCISE):
-        problem = _problem(submission.path) or problem
+    if problem == NO_EXERCISE:  # which may be since it cannot be read, as in another language
+        problem = "; ".join(filter(None, (problem, _content(submission.path)[1])))
+    problem = problem or _problem(submission.path)
     return file, replace(submission, problem=problem)
 
 
@@ -431,7 +432,7 @@ def _newness(found):
     again = re.fullmatch(rf".*?{AGAIN}", _stem(file.place[-1]), re.IGNORECASE | re.DOTALL)["again"]
     version = int("".join(re.findall(r"\d+", again)) or 0)
     age = round(one.path.lstat().st_mtime / NEARLY)
-    return bool(_code(one.path)), one.time, age, version, os.fsencode(one.path)
+    return bool(_content(one.path)[0]), one.time, age, version, os.fsencode(one.path)
 
 
 def _stem(name):

@@ -1,5 +1,6 @@
 """Finding submissions: both layouts, and names and files that mean harm."""
 
+import json
 import os
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def test_the_flat_layout(tmp_path):
 
 
 def test_what_cannot_be_run_is_found_with_its_problem(tmp_path):
+    unknown = "there is no exercise of this name"
+    broken = f"{unknown}; the file is not JSON, so not a Jupyter notebook"
     make(
         tmp_path,
         *("ada_5.8.9.ipynb", "shrinkage-arithmetic.ipynb", "_5.8.1.ipynb", "ada_5.8.1.pdf", "ada_5.8.1.html"),
@@ -72,17 +75,20 @@ def test_what_cannot_be_run_is_found_with_its_problem(tmp_path):
     )
     (tmp_path / "zoe" / "week").mkdir(parents=True)
     assert found(tmp_path) == {
-        "ada_5.8.9.ipynb": ("ada", "5.8.9", "there is no exercise of this name"),
+        "ada_5.8.9.ipynb": ("ada", "5.8.9", broken),
         "shrinkage-arithmetic.ipynb": ("shrinkage-arithmetic", "", "its name is not <student>_<exercise>"),
         "_5.8.1.ipynb": ("5.8.1", "", "its name is not <student>_<exercise>"),
         "ada_5.8.1.pdf": ("ada", "5.8.1", "it is no notebook"),
         "ada_5.8.1.html": ("ada", "5.8.1", "it is no notebook"),
-        "bob/week/essay.ipynb": ("bob", "essay", "there is no exercise of this name"),
+        "bob/week/essay.ipynb": ("bob", "essay", broken),
         "bob/shrinkage-arithmetic.md": ("bob", "5.8.1", ""),
         "bob/week/sub/hierarchical-poisson.md": ("bob", "5.8.3", ""),
         "eve/week": ("eve", "week", "the folder holds no notebook"),
         "zoe/week": ("zoe", "week", "the folder holds no notebook"),
     }
+    other = {"metadata": {"language_info": {"name": "R"}}, "cells": []}
+    (tmp_path / "bob/week/essay.ipynb").write_text(json.dumps(other))
+    assert found(tmp_path)["bob/week/essay.ipynb"][2].startswith(f"{unknown}; the notebook is written in R")
 
 
 def test_files_that_are_none(tmp_path):
