@@ -297,8 +297,8 @@ class _Baseline:
     mean, variance : (A,) arrays
         Of pi0_k given alpha.
     error : float
-        By how much the probabilities failed to sum to one. Each category splits the integral in
-        its own way, so that this checks the convolutions.
+        By how much the probabilities failed to sum to one (each category splits the integral in
+        its own way, so that this checks the convolutions), and the moments change with the step.
     """
 
     alpha: np.ndarray
@@ -413,8 +413,10 @@ class _Solution:
         rows, z, mass, alternate = self._line(k, np.arange(len(held)), low, high, rate, held)
         total = np.bincount(rows, mass)
         mass /= total[rows]
-        pi0 = special.expit(z)
-        mean = np.bincount(rows, mass * pi0)
+        every_other = np.where(alternate, mass, 0.0)
+        every_other /= np.bincount(rows, every_other)[rows]
+        given = [_given_alpha(rows, weights, special.expit(z)) for weights in (mass, every_other)]
+        moments = [_moments(self._weights[:1], *one) for one in given]
         share = held / self._alpha
         fine, coarse = (self._weights * share)[:, rows] * mass
         weights = np.stack([fine, coarse, np.where(alternate, 2 * fine, 0.0), fine])
@@ -425,9 +427,10 @@ class _Solution:
             weights=weights,
             rest=rest,
             rest_weights=rest[0, rows] * mass,
-            mean=mean,
-            variance=np.bincount(rows, mass * (pi0 - mean[rows]) ** 2),
-            error=float(self._weights[0] @ np.abs(total - 1)),
+            mean=given[0][0],
+            variance=given[0][1],
+            # A trapezoidal rule's error is about squared where its step is halved.
+            error=float(self._weights[0] @ np.abs(total - 1)) + _moved(*np.hstack(moments)) ** 2,
         )
         if np.any(share < 1):
             self._hold_lower(k, nodes, rows, low, high, rate, held)
@@ -523,6 +526,12 @@ def _moments(weights, mean, variance):
     centre = (weights * mean).sum(axis=1)
     spread = variance + (mean - centre[:, None]) ** 2
     return centre, np.sqrt((weights * spread).sum(axis=1))
+
+
+def _given_alpha(rows, weights, pi0):
+    """Mean and variance of pi0_k at each node of alpha."""
+    mean = np.bincount(rows, weights * pi0)
+    return mean, np.bincount(rows, weights * (pi0 - mean[rows]) ** 2)
 
 
 def _moved(mean, sd):

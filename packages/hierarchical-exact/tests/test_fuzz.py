@@ -15,7 +15,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         pytest.param("groups", [1, 7], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11], marks=pytest.mark.slow),
-        pytest.param("dirichlet", [0, 4], marks=pytest.mark.slow),
+        pytest.param("dirichlet", [0, 4, 800180], marks=pytest.mark.slow),
     ],
 )
 def test_no_answer_is_wrong_without_a_word(kind, seeds):
