@@ -61,6 +61,9 @@ def test_how_pages_end_and_which_cells_are_folded():
         headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
         assert headings[-1] in ("What to remember", "Key takeaways")
         cells = re.findall(r"^```\{code-cell\}.*?^```", text, re.DOTALL | re.MULTILINE)
+        if text is CHAPTERS[0]:  # the routes, with nothing to run
+            assert not cells
+            continue
         assert "hide-input" in cells[0]
         assert "figures." in cells[0] or "calibration_plot(" in cells[0]
         lengths += [cell.split("---\n")[-1].count("\n") for cell in cells]
@@ -90,7 +93,7 @@ def test_the_version_of_python():
     "chapters/hierarchical-models.md", "The pages from 5.8.1 to the practical considerations say at their top"
 )
 def test_each_page_of_a_section_has_its_part_of_the_road_map():
-    assert all("oad map" in text for text in CHAPTERS[:9])
+    assert all("oad map" in text for text in CHAPTERS[1:10])
 
 
 @states("chapters/hierarchical-models.md", "Many of those numbers do not hold.")

@@ -21,4 +21,5 @@ def setup(app):
     app.config.autodoc_typehints = "none"
     app.config.autodoc_member_order = "bysource"
     app.config.napoleon_google_docstring = False
+    app.config.nitpick_ignore_regex = [("py:.*", ".*")]  # types are told in words, not linked
     return {"parallel_read_safe": True, "parallel_write_safe": True}
