@@ -75,7 +75,7 @@ def first_cell(config, repository):
     """Return the cell that says what to install."""
     source = f"git+{repository['url']}@{repository['branch']}"
     packages = [f'"{source}{f"#subdirectory={folder}" if folder else ""}"' for folder in PACKAGES]
-    text = GET.format(title=config.project, url=repository["url"], packages=" ".join(packages))
+    text = GET.format(title=config.html_title, url=repository["url"], packages=" ".join(packages))
     return nbformat.v4.new_markdown_cell(text)
 
 
@@ -99,8 +99,8 @@ def clean_notebooks(app, error):
                     cell.source = plain(cell.source, computed)
             notebook.cells.insert(0, first_cell(app.config, repository))
             notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
-            for number, cell in enumerate(notebook.cells, start=1):
-                cell.id = f"cell-{number}"
+            for number, cell in enumerate(notebook.cells):
+                cell.id = f"cell-{number}"  # from one on as on the page, whose cells run by these ids
             nbformat.write(notebook, path)
 
 
