@@ -126,7 +126,7 @@ def test_the_downloads_are_the_page(page):
     nbformat.validate(notebook)
     assert set(notebook.metadata) == {"kernelspec"}, "no pairing with a file that the reader does not have"
     assert not any(cell.get("outputs") for cell in notebook.cells)
-    numbered = [f"cell-{number}" for number in range(1, len(notebook.cells) + 1)]
+    numbered = [f"cell-{number}" for number in range(len(notebook.cells))]
     assert [cell.id for cell in notebook.cells] == numbered, "the same in each build"
     original = jupytext.read(source, fmt="md:myst")
     assert code(notebook) == code(original)
