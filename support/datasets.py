@@ -149,6 +149,34 @@ def instructors() -> xr.Dataset:
     return _dataset(columns, {"student": table["student"].to_numpy(np.int64)}, attrs, units)
 
 
+def rat_tumours() -> xr.Dataset:
+    """Tumours of rats in the control groups of 71 experiments (Tarone, 1982; Beyond 5.8).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``tumours`` (rats that had one) and ``rats`` over ``experiment``, from 1 to 71, the current one.
+
+    See Also
+    --------
+    support.models.rats_hierarchical : Model of these data.
+    hierarchical_exact.beta_binomial : Its exact posterior.
+
+    References
+    ----------
+    .. [1] Tarone, R. E. (1982). The use of historical control information in testing for a trend in
+       proportions. Biometrics 38, 215-220.
+
+    Examples
+    --------
+    >>> rat_tumours().sum().to_array().values.tolist()
+    [267, 1739]
+    """
+    table, attrs, units = _read("rat_tumours")
+    columns = {name: ("experiment", table[name].to_numpy(np.int64)) for name in units}
+    return _dataset(columns, {"experiment": table["experiment"].to_numpy(np.int64)}, attrs, units)
+
+
 def simulate_survey(
     rng: np.random.Generator,
     *,

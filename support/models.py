@@ -2,7 +2,7 @@
 
 Each builder takes a data set of :mod:`support.datasets` (or one of the same form) and returns a
 :class:`pymc.Model` whose variables carry the dimension names and labels of the data. Priors are
-those of the source. Names are the same everywhere:
+those of the source, where it has the model. Names are the same everywhere:
 
 ========================  =========================================================
 mu, tau                   mean and standard deviation of the population of groups
@@ -12,6 +12,7 @@ beta                      effect of a covariate
 pi0, alpha, pi            baseline, concentration and regional proportions
 mu_log, sigma_log         mean and standard deviation of log rates
 lam, lam_raw              rates, and the standard Normal they are built from
+mean, concentration       those of a Beta population of proportions
 y, counts                 the observations
 ========================  =========================================================
 """
@@ -459,6 +460,47 @@ def hospitals_none(data: xr.Dataset) -> pm.Model:
     with pm.Model(coords=coords) as model:
         lam = pm.Gamma("lam", alpha=1, beta=0.5, dims="hospital")
         pm.Poisson("y", mu=lam * exposure, observed=count, dims="hospital")
+    return model
+
+
+def rats_hierarchical(data: xr.Dataset) -> pm.Model:
+    """Beta population of proportions, Binomial counts (Beyond 5.8, proportions).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``tumours`` and ``rats`` over ``experiment``.
+
+    Returns
+    -------
+    pymc.Model
+        ``mean``, ``concentration`` (scalars), ``theta`` and ``y`` (experiment).
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, a number negative or fractional, or there are more tumours than rats.
+
+    See Also
+    --------
+    support.datasets.rat_tumours : The data.
+    hierarchical_exact.beta_binomial : The exact posterior.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in rats_hierarchical(datasets.rat_tumours()).free_RVs]
+    ['mean', 'concentration', 'theta']
+    """
+    tumours, rats = (_counts(data, name, ("experiment",)) for name in ("tumours", "rats"))
+    if np.any(tumours > rats):
+        raise ValueError("data has more tumours than rats: give no more tumours than rats in any experiment")
+    with pm.Model(coords={"experiment": data["experiment"].values}) as model:
+        mean = pm.Beta("mean", alpha=1, beta=1)
+        concentration = pm.Gamma("concentration", alpha=2, beta=0.05)
+        a, b = mean * concentration, (1 - mean) * concentration
+        theta = pm.Beta("theta", alpha=a, beta=b, dims="experiment")
+        pm.Binomial("y", n=rats, p=theta, observed=tumours, dims="experiment")
     return model
 
 

@@ -27,7 +27,12 @@ def test_every_model_of_the_book_is_covered():
 @pytest.mark.parametrize("name", CASES)
 def test_data_have_the_form_of_their_design_and_exact_posteriors_are_calibrated(name):
     case = CASES[name]
-    sets = {"hospitals_hierarchical": 8, "survey_hierarchical": 12, "instructors_partial": 20}.get(name, 60)
+    sets = {
+        "hospitals_hierarchical": 8,
+        "survey_hierarchical": 12,
+        "instructors_partial": 20,
+        "rats_hierarchical": 8,
+    }.get(name, 60)
     pairs = simulate(case, sets, seed=3)
     design, (_, data) = case.design(), pairs[0]
     assert data[case.outcome].sizes == design[case.outcome].sizes

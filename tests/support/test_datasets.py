@@ -15,6 +15,7 @@ STORED = [
     datasets.survey,
     datasets.hospitals,
     datasets.instructors,
+    datasets.rat_tumours,
 ]
 SIMULATORS = [
     datasets.simulate_survey,
@@ -108,6 +109,22 @@ def test_hospitals_are_as_printed():
     assert data["exposure"].values.tolist() == list(datasets.HOSPITAL_EXPOSURE)
     assert data["true_rate"].values.tolist() == RATES_PRINTED
     assert data["count"].values.tolist() == EVENTS_PRINTED
+
+
+def test_tumours_of_rats_have_the_published_totals():
+    """BDA3, chapter 5: 70 earlier groups, 14 of them without a tumour, and 4 of 14 rats in the last."""
+    data = datasets.rat_tumours()
+    tumours, rats = data["tumours"].values, data["rats"].values
+    assert data["experiment"].values.tolist() == list(range(1, 72))
+    assert (tumours.sum(), rats.sum()) == (267, 1739)
+    assert (tumours == 0).sum() == 14
+    assert (tumours[-1], rats[-1]) == (4, 14)
+    # Method of moments on the earlier groups, as published: mean 0.136, sd 0.103, so that Beta(1.4, 8.6).
+    share = tumours[:-1] / rats[:-1]
+    mean, sd = share.mean(), share.std(ddof=1)
+    total = mean * (1 - mean) / sd**2 - 1
+    assert (round(mean, 3), round(sd, 3)) == (0.136, 0.103)
+    assert (round(mean * total, 1), round((1 - mean) * total, 1)) == (1.4, 8.6)
 
 
 def test_instructors_come_from_their_seed():

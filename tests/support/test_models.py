@@ -19,6 +19,7 @@ SCHOOLS = datasets.eight_schools()
 KINDS = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 SURVEY = datasets.survey()
 HOSPITALS = datasets.hospitals()
+RATS = datasets.rat_tumours()
 
 BUILDERS = {
     models.instructors_complete: INSTRUCTORS,
@@ -32,6 +33,7 @@ BUILDERS = {
     models.survey_hierarchical: SURVEY,
     models.hospitals_hierarchical: HOSPITALS,
     models.hospitals_none: HOSPITALS,
+    models.rats_hierarchical: RATS,
 }
 
 
@@ -196,6 +198,16 @@ def test_hospitals_none(rng):
     assert log_density(models.hospitals_none(HOSPITALS), p) == pytest.approx(expected)
 
 
+def test_rats_hierarchical(rng):
+    p = {"mean": rng.uniform(), "concentration": rng.uniform(1, 90), "theta": rng.uniform(size=71)}
+    a = p["mean"] * p["concentration"]
+    # Gamma with shape 2 and rate 0.05, that is, scale 20; the mean is uniform.
+    expected = stats.gamma(2, scale=20).logpdf(p["concentration"])
+    expected += stats.beta(a, p["concentration"] - a).logpdf(p["theta"]).sum()
+    expected += stats.binom(RATS["rats"].values, p["theta"]).logpmf(RATS["tumours"].values).sum()
+    assert log_density(models.rats_hierarchical(RATS), p) == pytest.approx(expected)
+
+
 # How the densities of different models must be related.
 
 
@@ -261,6 +273,7 @@ def test_variables_have_the_names_of_the_book(build):
         *("mu", "tau", "theta", "theta_raw", "sigma", "beta", "y"),
         *("alpha", "pi0", "pi", "counts"),
         *("mu_log", "sigma_log", "lam", "lam_raw"),
+        *("mean", "concentration"),
     }
     observed = "counts" if build.__name__.startswith("survey") else "y"
     assert [variable.name for variable in model.observed_RVs] == [observed]
@@ -280,6 +293,7 @@ def test_variables_have_the_names_of_the_book(build):
         (models.survey_hierarchical, 1 + 3 + 6 * 3),  # a simplex of four has three
         (models.hospitals_hierarchical, 10),
         (models.hospitals_none, 8),
+        (models.rats_hierarchical, 73),
     ],
 )
 def test_the_number_of_free_parameters(build, free):
@@ -324,6 +338,7 @@ def test_other_numbers_of_groups_work(size):
         (models.survey_hierarchical, HOSPITALS, r"dims \('hospital',\): give it dims"),
         (models.hospitals_none, HOSPITALS * 0, r"data\['exposure'\] contains 0"),
         (models.hospitals_hierarchical, SURVEY, "give it dims"),
+        (models.rats_hierarchical, RATS.rename(rats="tumours", tumours="rats"), "more tumours than rats"),
     ],
 )
 def test_bad_data_are_named_with_a_remedy(build, data, message):

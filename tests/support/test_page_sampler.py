@@ -21,12 +21,14 @@ BUILDERS = {
     "schools": ("centred", "noncentred", "complete", "none"),
     "hospitals": ("hierarchical", "none"),
     "survey": ("hierarchical",),
+    "rats": ("hierarchical",),
 }
 DATA = {
     "instructors": datasets.instructors,
     "schools": datasets.eight_schools,
     "hospitals": datasets.hospitals,
     "survey": datasets.survey,
+    "rats": datasets.rat_tumours,
 }
 
 

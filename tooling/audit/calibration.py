@@ -142,6 +142,12 @@ def _solve_hospitals_none(data):
     }
 
 
+def _solve_rats(data):
+    priors = {"mean": stats.beta(1, 1), "concentration": stats.gamma(2, scale=20)}
+    posterior = exact.beta_binomial(data["tumours"], data["rats"], **priors)
+    return _scalars(posterior, ("mean", "concentration", "theta"))
+
+
 def _covariate_design():
     return datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 
@@ -172,6 +178,7 @@ CASES = {
         models.hospitals_hierarchical, datasets.hospitals, "count", _solve_hospitals
     ),
     "hospitals_none": Case(models.hospitals_none, datasets.hospitals, "count", _solve_hospitals_none),
+    "rats_hierarchical": Case(models.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
 }
 
 
