@@ -252,9 +252,7 @@ def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:
     if isinstance(prior, numbers.Real):
         if not (np.isfinite(prior) and prior >= 0):
             raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
-        if prior > _LARGEST:
-            raise ValueError(f"{name} is {prior:g}: give other units, in which it is smaller")
-        return float(prior)
+        return float(sized(name, prior))
     prior = frozen(name, prior)
     if prior.support()[0] < 0:
         raise ValueError(

@@ -1,9 +1,8 @@
 """Exact posteriors of proportions in groups: successes out of trials, with a Beta population.
 
-A Beta population is `dirichlet_multinomial` with two categories, under its own names.
+A Beta population is that of `hierarchical_exact.dirichlet` with two categories, under its own names.
 """
 
-import numbers
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,12 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from hierarchical_exact import arguments
-from hierarchical_exact.dirichlet import dirichlet_multinomial
+from hierarchical_exact.dirichlet import Solutions, concentration_prior
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.posterior import Posterior
+
+# Quantities, and their names where there are more categories than two.
+_GENERAL = {"mean": "pi0", "concentration": "alpha", "theta": "pi", "theta_new": "pi_new", "y_rep": "y_rep"}
 
 
 def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concentration: Any) -> Posterior:
@@ -50,7 +52,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
 
     See Also
     --------
-    hierarchical_exact.dirichlet_multinomial : More categories than two; this function calls it.
+    hierarchical_exact.dirichlet_multinomial : More categories than two; the same of two.
 
     Notes
     -----
@@ -72,29 +74,22 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
     """
     successes, trials, y, n = _check_data(successes, trials)
     names = arguments.labels(successes if isinstance(successes, xr.DataArray) else trials, len(y))
-    dim = names.dims[0]
-    category = "category" if dim != "category" else "outcome"
-    table = names.copy(data=y).expand_dims({category: ["success", "failure"]}, -1).copy()
-    table.loc[{category: "failure"}] = n - y
-    whole = dirichlet_multinomial(table, alpha=_concentration(concentration), baseline=_shapes("mean", mean))
-    success = {category: "success"}
+    table, shapes = np.column_stack([y, n - y]), _shapes("mean", mean)
+    prior = concentration_prior("concentration", concentration)
+    solutions = Solutions(table, prior, shapes, "concentration")
     marginals = {
-        "mean": whole["pi0"].sel(**success),
-        "concentration": whole["alpha"],
-        "theta": whole["pi"].sel(**success),
-        "theta_new": whole["pi_new"].sel(**success),
-        "y_rep": whole["y_rep"].sel(**success),
+        "mean": solutions.marginal(Solutions.baseline_law, None),
+        "concentration": solutions.alpha,
+        "theta": solutions.marginal(Solutions.share_law, names, step=2),
+        "theta_new": solutions.marginal(Solutions.new_law, None),
+        "y_rep": solutions.marginal(Solutions.count_law, names, step=2),
     }
 
     def draw(size, rng):
-        draws = whole.joint.draw(size, rng)
-        first = {name: draws[name][..., 0] for name in ("pi0", "pi", "pi_new", "y_rep")}
+        draws = solutions.draw(size, rng)
         return {
-            "mean": first["pi0"],
-            "concentration": draws["alpha"],
-            "theta": first["pi"],
-            "theta_new": first["pi_new"],
-            "y_rep": first["y_rep"],
+            name: draws[general] if general == "alpha" else draws[general][..., 0]
+            for name, general in _GENERAL.items()
         }
 
     def log_likelihood(draws):
@@ -104,9 +99,9 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
 
     return Posterior(
         marginals,
-        whole.log_evidence,
-        lambda: whole.elpd_loo,
-        whole.error,
+        solutions.log_evidence,
+        lambda: names.copy(data=solutions.elpd_loo()).rename("elpd_loo"),
+        solutions.error,
         joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood),
         call=partial(beta_binomial, successes, trials, mean=mean, concentration=concentration),
     )
@@ -146,13 +141,3 @@ def _shapes(name, prior):
             if np.allclose(prior.pdf(x), stats.beta(*shapes).pdf(x), rtol=1e-6, atol=0):
                 return shapes
     raise ValueError(f"{name} is {given}: give a Beta prior between 0 and 1, such as stats.beta(1, 1)")
-
-
-def _concentration(prior):
-    """The prior of the concentration, checked under its own name."""
-    if isinstance(prior, numbers.Real) and not 0 < prior < np.inf:
-        raise ValueError(
-            f"concentration is {prior!r}: give a frozen distribution, such as stats.expon(scale=10), or a "
-            "positive finite number (for complete pooling a large one, say 1e8)"
-        )
-    return arguments.scale_prior("concentration", prior)

@@ -105,33 +105,18 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
     concentrations = _concentrations(baseline, table.shape[1])
     columns = counts[0] if isinstance(counts, xr.DataArray) else counts
     arguments.same_labels("baseline", arguments.labelled(baseline, "category"), "counts", columns)
-    prior = _alpha_prior(alpha)
-    solutions = _Solutions(table, prior, concentrations)
+    prior = concentration_prior("alpha", alpha)
+    solutions = Solutions(table, prior, concentrations)
     alone = labels.isel({labels.dims[0]: 0}, drop=True)
     groups = labels.isel({labels.dims[1]: 0}, drop=True)
     marginals = {
         "alpha": solutions.alpha,
-        "pi0": _marginal(solutions.baseline_law, alone),
-        "pi": _marginal(solutions.share_law, labels),
-        "pi_new": _marginal(solutions.new_law, alone),
-        "y_rep": _marginal(solutions.count_law, labels),
+        "pi0": solutions.marginal(Solutions.baseline_law, alone),
+        "pi": solutions.marginal(Solutions.share_law, labels),
+        "pi_new": solutions.marginal(Solutions.new_law, alone),
+        "y_rep": solutions.marginal(Solutions.count_law, labels),
     }
-
-    def elpd_loo():
-        everything = solutions.log_evidence
-        values = [
-            everything - _Solutions(np.delete(table, r, axis=0), prior, concentrations).log_evidence
-            for r in range(len(table))
-        ]
-        return xr.DataArray(values, dims=groups.dims, coords=groups.coords, name="elpd_loo")
-
-    totals = table.sum(axis=1).astype(int)
-
-    def draw(n, rng):
-        draws = solutions.draw(n, rng)
-        a = draws["alpha"][:, None] * draws["pi0"]
-        draws["pi"] = _draw_dirichlet(a[:, None] + table, rng)
-        return draws | {"pi_new": _draw_dirichlet(a, rng), "y_rep": rng.multinomial(totals, draws["pi"])}
+    totals = table.sum(axis=1)
 
     def log_likelihood(draws):
         coefficient = special.gammaln(totals + 1) - special.gammaln(table + 1).sum(axis=1)
@@ -140,9 +125,9 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
     return Posterior(
         marginals,
         solutions.log_evidence,
-        elpd_loo,
+        lambda: groups.copy(data=solutions.elpd_loo()).rename("elpd_loo"),
         solutions.error,
-        joint=Joint(draw, labels.copy(data=table).rename("counts"), log_likelihood, groups),
+        joint=Joint(solutions.draw, labels.copy(data=table).rename("counts"), log_likelihood, groups),
         call=partial(dirichlet_multinomial, counts, alpha=alpha, baseline=baseline),
     )
 
@@ -193,20 +178,14 @@ def _concentrations(baseline, size):
     return values
 
 
-def _alpha_prior(alpha):
+def concentration_prior(name, prior):
     """Frozen prior on x >= 0, or a positive float."""
-    if alpha is None or (isinstance(alpha, numbers.Real) and not 0 < alpha < np.inf):
+    if prior is None or (isinstance(prior, numbers.Real) and not 0 < prior < np.inf):
         raise ValueError(
-            f"alpha is {alpha!r}: give a frozen distribution, such as stats.expon(scale=10), or a positive "
+            f"{name} is {prior!r}: give a frozen distribution, such as stats.expon(scale=10), or a positive "
             "finite number (for complete pooling a large one, say 1e8)"
         )
-    return arguments.scale_prior("alpha", alpha)
-
-
-def _marginal(law, labels):
-    """Marginal whose law takes positions in the flattened labels."""
-    size = labels.size
-    return Marginal(lambda chosen: law(np.arange(size)[chosen]), labels)
+    return arguments.scale_prior(name, prior)
 
 
 # -- the likelihood of alpha ----------------------------------------------------------------------
@@ -314,19 +293,19 @@ class _Baseline:
 class _Solution:
     """The posterior at one level of refinement: halved steps and tighter tolerances at each."""
 
-    def __init__(self, table, prior, concentrations, level):
+    def __init__(self, table, prior, concentrations, name, level):
         self._level = level
         self.likelihood = _Likelihood(table, concentrations, 0.5**level)
         self.grid = hyperparameter_grid(
             self.likelihood,
-            {"alpha": prior},
-            {"alpha": np.array([1.0, 1.0 + table.sum()])},
+            {name: prior},
+            {name: np.array([1.0, 1.0 + table.sum()])},
             tolerance=10.0 ** -(9 + 2 * level),
         )
-        self.alpha = hyperparameter(self.grid, "alpha")
+        self.alpha = hyperparameter(self.grid, name)
         weights = self.grid.weights
         kept = weights > 0.1 * _NEGLIGIBLE * weights.max()
-        self._alpha = self.grid.points["alpha"][kept]
+        self._name, self._alpha = name, self.grid.points[name][kept]
         self._weights = np.stack([weights[kept], self.grid.coarse[kept]])
         self._weights /= self._weights.sum(axis=1, keepdims=True)
         self._log_total = self.likelihood.total(self._alpha)
@@ -336,8 +315,10 @@ class _Solution:
     @property
     def error(self):
         """Estimated error of the log evidence and of the moments of alpha."""
-        x, moved = self.grid.points["alpha"][:, None], 0.0
-        if np.isfinite(self.grid.sd("alpha")):  # a moment that cannot be told is refused when it is asked for
+        x, moved = self.grid.points[self._name][:, None], 0.0
+        if np.isfinite(
+            self.grid.sd(self._name)
+        ):  # a moment that cannot be told is refused when it is asked for
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
         return max(self.likelihood.error, moved)
@@ -451,15 +432,7 @@ class _Solution:
         nodes.z = np.concatenate([nodes.z, z])
         nodes.rest_weights = np.concatenate([nodes.rest_weights, np.zeros(len(z))])
 
-    def _line(
-        self,
-        k: int,
-        chosen: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
-        rate: np.ndarray,
-        alpha: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _line(self, k, chosen, low, high, rate, alpha):
         """Nodes of a trapezoidal rule over the log odds of pi0_k, for the chosen nodes of alpha.
 
         Its variable is t = rate z + 2 sqrt(alpha) arcsin(sqrt(pi0_k)), in which the law of pi_k
@@ -565,33 +538,49 @@ def _beta_mixture(a, b, weights):
     return densities
 
 
-class _Solutions:
-    """The posterior, refined as far as each quantity needs it."""
+class Solutions:
+    """The posterior, refined as far as each quantity needs it; alpha goes by `name` in messages."""
 
-    def __init__(self, table, prior, concentrations):
+    def __init__(self, table, prior, concentrations, name="alpha"):
         self._table, self._totals = table, table.sum(axis=1)
-        self._arguments = table, prior, concentrations
+        self._arguments = prior, concentrations, name
         self._levels = []
         first = self._refine(lambda solution: (solution, solution.error))
         self.log_evidence, self.alpha, self.error = first.grid.log_evidence, first.alpha, first.error
         self._first = first
 
+    def elpd_loo(self):
+        """Log density of each group given all the others, (R,)."""
+        others = (np.delete(self._table, r, axis=0) for r in range(len(self._table)))
+        return np.array(
+            [self.log_evidence - Solutions(rest, *self._arguments).log_evidence for rest in others]
+        )
+
+    def marginal(self, law, labels, step=1):
+        """Marginal by one of the laws below, of every position or those a step apart."""
+        positions = step * np.arange(1 if labels is None else labels.size)
+        return Marginal(lambda chosen: law(self, positions[chosen]), labels)
+
     def draw(self, n, rng):
-        """Joint draws of alpha, (n,), and of pi0, (n, K)."""
-        alpha = self._first.grid.sample(n, rng)["alpha"]
-        return {"alpha": alpha, "pi0": np.exp(draw_shares(self._first.likelihood.tree, alpha, rng))}
+        """Joint draws of everything by name, with a dim of categories, but of alpha, (n,)."""
+        alpha = self._first.grid.sample(n, rng)[self._arguments[-1]]
+        pi0 = np.exp(draw_shares(self._first.likelihood.tree, alpha, rng))
+        a = alpha[:, None] * pi0
+        draws = {"alpha": alpha, "pi0": pi0, "pi": _draw_dirichlet(a[:, None] + self._table, rng)}
+        new_counts = rng.multinomial(self._totals.astype(int), draws["pi"])
+        return draws | {"pi_new": _draw_dirichlet(a, rng), "y_rep": new_counts}
 
     def _refine(self, compute):
         """First result, over the levels, whose estimated error is small enough."""
         for level in range(_LEVELS):
             if level == len(self._levels):
-                self._levels.append(_Solution(*self._arguments, level))
+                self._levels.append(_Solution(self._table, *self._arguments, level))
             result, error = compute(self._levels[level])
             if error <= _TOLERANCE:
                 return result
         raise ArithmeticError(
-            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}; "
-            "a prior may be too extreme for these counts"
+            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}: the prior of "
+            f"{self._arguments[-1]} may be too extreme for these counts"
         )
 
     def baseline_law(self, categories):

@@ -32,6 +32,9 @@ _LEAST_COMPLEMENT = 1e-5
 _AGREED = 1e-8
 # So many groups of one observation each, and most of all, make a ridge.
 _RIDGE = 20
+# Equal observations let both scales go to zero, unless priors fall there at least as this power of them: then
+# no more than 1e-9 of the posterior lies where variances are smaller than numbers can well be.
+_SLOWEST, _LEAST = 0.06, 1e-300
 # Nodes of less weight do not move the law of a group mean.
 _LIGHT = 1e-15
 
@@ -360,7 +363,7 @@ def normal(
 
         evidence_without = _evidence_without(fit, len(values))
         found = accuracy.leave_one_out(grid, hierarchy.without, evidence_without, len(values))
-        return _wrap_units(found, names)
+        return names.copy(data=found).rename("elpd_loo")
 
     def draw(n, rng):
         draws = _draw(hierarchy.coefficients, grid, lambda _: noise[None], n, rng)
@@ -454,18 +457,30 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
         y_kept = values[kept]
         _, code = np.unique(codes[kept], return_inverse=True)
         count = np.bincount(code)
-        averages = np.bincount(code, weights=y_kept) / count
-        within = float(((y_kept - averages[code]) ** 2).sum())
+        averages, left = _averages(y_kept, code)
+        within = float((left**2).sum())
         freedom = len(y_kept) - len(count)
-        _require_spread(within, freedom, sigma)
+        known_mu = None if sd else mean
+        _require_spread(
+            "y" if len(y_kept) == len(values) else "what elpd_loo leaves of y",
+            y_kept,
+            within,
+            freedom,
+            known_mu,
+            tau,
+            sigma,
+        )
         # Groups of one size are one group to mu, tau and sigma, but for the spread of their averages.
         sizes, member, repeats = np.unique(count, return_inverse=True, return_counts=True)
-        centres = np.bincount(member, weights=averages) / repeats
-        between = np.bincount(member, weights=(averages - centres[member]) ** 2)
+        centres, left = _averages(averages, member)
+        between = np.bincount(member, weights=left**2)
         coefficients = _Coefficients(centres, np.ones((len(sizes), 1)), [mean], [sd], 1 / (sizes * repeats))
 
+        def variances(tau, sigma):
+            return np.maximum(sigma[:, None] ** 2 / sizes + tau[:, None] ** 2, _LEAST)
+
         def log_likelihood(tau, sigma):
-            variance = sigma[:, None] ** 2 / sizes + tau[:, None] ** 2
+            variance = variances(tau, sigma)
             return coefficients.solve(variance / repeats)[2] - 0.5 * (
                 (np.log(variance) + _LOG_2PI) @ (repeats - 1)
                 + (between / variance).sum(axis=1)
@@ -483,8 +498,7 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
         priors = {"tau": tau, "sigma": sigma}
         build_grid = ridge_grid if _is_ridge(count, priors, y_kept.std()) else hyperparameter_grid
         grid = build_grid(log_likelihood, priors, hints, tolerance=tolerance)
-        variance = (grid.points["sigma"][:, None] ** 2 / sizes + grid.points["tau"][:, None] ** 2) / repeats
-        solution = coefficients.solve(variance)[:2]
+        solution = coefficients.solve(variances(grid.points["tau"], grid.points["sigma"]) / repeats)[:2]
         return coefficients.of(averages), grid, count, solution
 
     def build(tolerance):
@@ -525,7 +539,7 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
             _require_proper(alone, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
         evidence_without = _evidence_without(fit, len(values))
         found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values))
-        return _wrap_units(found, units)
+        return units.copy(data=found).rename("elpd_loo")
 
     def draw(n, rng):
         draws = _draw(hierarchy.coefficients, grid, lambda d: d["sigma"][:, None] ** 2 / count, n, rng)
@@ -629,15 +643,8 @@ def _design(covariates, beta, values, mean, sd):
         raise ValueError(f"beta is a list of {len(priors)}: give one prior per covariate, {p} of them")
     moments = [arguments.normal_prior("beta", prior) for prior in priors]
     means, sds = zip((mean, sd), *moments, strict=True)
-    labels = None
-    if not scalar:
-        labels = xr.DataArray(np.arange(p), dims="covariate", coords={"covariate": np.arange(p)})
-        if isinstance(covariates, xr.DataArray):
-            labels = xr.DataArray(
-                np.arange(p),
-                dims=covariates.dims[1],
-                coords={covariates.dims[1]: covariates[covariates.dims[1]]},
-            )
+    given = covariates[0] if isinstance(covariates, xr.DataArray) and not scalar else None
+    labels = None if scalar else arguments.labels(given, p, "covariate")
     return np.hstack([intercept, columns]), list(means), list(sds), (labels, p)
 
 
@@ -653,18 +660,37 @@ def _require_proper(size, *, flat_mu, flat_tau, loo=False):
         )
 
 
-def _require_spread(within, freedom, sigma):
-    """Refuse data without any spread where the prior lets sigma go to zero with them."""
-    if within or isinstance(sigma, float) or sigma.support()[0] > 0:
-        return
-    # The posterior of log(sigma), near zero: proper if it falls towards it.
-    small = np.array([1e-150, 1e-140])
-    log_density = sigma.logpdf(small) + (1 - freedom) * np.log(small)
-    if log_density[0] >= log_density[1] > -np.inf:
-        raise ValueError(
-            "y is constant within every group, which makes sigma zero and the posterior improper: give "
-            "sigma as a number or a prior bounded away from zero"
-        )
+def _require_spread(what, y, within, freedom, mu, tau, sigma):
+    """Refuse data without any spread where the priors let sigma, or tau too, go to zero with them."""
+    alike = np.ptp(y) == 0 and mu in (None, y[0])
+    together = len(y) - (mu is None), [sigma] if tau == 0.0 else [tau, sigma]
+    for constant, (power, scales) in ((within == 0 and tau != 0.0, (freedom, [sigma])), (alike, together)):
+        if constant and sum(map(_slope_at_zero, scales)) - power < _SLOWEST:
+            raise ValueError(
+                f"{what} is constant {'everywhere' if alike else 'within every group'}, which makes sigma "
+                "zero and the posterior improper, or nearly so: give sigma as a number or a prior bounded "
+                "away from zero"
+            )
+
+
+def _slope_at_zero(prior):
+    """Power of a scale of its prior density over the log, near zero; infinite where it is kept from there."""
+    if prior is None:
+        return 1.0
+    if isinstance(prior, float) or prior.support()[0] > 0:
+        return np.inf
+    with np.errstate(all="ignore"):
+        low, high = prior.logpdf(np.array([1e-150, 1e-140]))
+    return 1 + (high - low) / np.log(1e10) if low > -np.inf else np.inf
+
+
+def _averages(values, codes):
+    """Averages of groups, and what is left of the values: of equal ones nothing, not even rounding."""
+    first = np.empty(codes.max() + 1)
+    first[codes[::-1]] = values[::-1]
+    left = values - first[codes]
+    mean = np.bincount(codes, weights=left) / np.bincount(codes)
+    return first + mean, left - mean[codes]
 
 
 def _groups(group, values):
@@ -771,8 +797,3 @@ def _is_ridge(count, priors, spread):
     ends = [prior.support() for prior in priors.values() if prior is not None and prior not in known]
     free = not known and all(lower == 0 and upper > 10 * spread for lower, upper in ends)
     return free and singles > max(_RIDGE, 0.5 * len(count))
-
-
-def _wrap_units(values, labels):
-    """Label leave-one-out densities."""
-    return xr.DataArray(values, dims=labels.dims, coords=labels.coords, name="elpd_loo")

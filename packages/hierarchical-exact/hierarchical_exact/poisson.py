@@ -36,6 +36,8 @@ from hierarchical_exact.quadrature import (
 )
 
 _TOLERANCE = 1e-5
+# Tolerances of the population's integral, to try in turn.
+_INTEGRALS = 1e-6, 1e-8, 1e-10
 # Panels on either side of the mode of a rate, where all groups have panels alike: to try in turn.
 _SIDES = (4, 6)
 # Stands for sigma_log = 0: all rates equal, but still a width to divide by.
@@ -112,7 +114,7 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
     grid, error = accuracy.refine(
         lambda tolerance: _fit(data, priors, tolerance),
         tolerance=_TOLERANCE,
-        integral_tolerances=(1e-6, 1e-8, 1e-10),
+        integral_tolerances=_INTEGRALS,
     )
     rates = _Rates(data, priors, grid)
     names = arguments.labels(counts if isinstance(counts, xr.DataArray) else exposure, len(data.y))
@@ -194,6 +196,8 @@ def _fit(data, priors, tolerance):
         x = grid.points[name]
         moved.append(_QUANTILE_SHIFT * _largest_shift(grid, name, priors))
         mean, sd = grid.expectation(x), grid.sd(name)
+        if np.isnan(sd) and tolerance == _INTEGRALS[0]:  # a finer grid may tell it
+            return grid, np.inf
         if np.isfinite(sd):
             coarse_mean = grid.coarse @ x
             coarse_sd = np.sqrt(grid.coarse @ (x - coarse_mean) ** 2)

@@ -135,3 +135,16 @@ def test_bad_data_name_the_argument(successes, trials, message):
 def test_bad_priors_of_a_beta_population_name_the_argument(change, message):
     with pytest.raises(ValueError, match=message):
         exact.beta_binomial([3, 1], [10, 10], **(PRIORS | change))
+
+
+@pytest.mark.parametrize(
+    ("concentration", "message"),
+    [
+        (stats.lomax(0.01), "posterior of concentration does not decay towards infinity"),
+        (stats.gamma(1e10), "integration over concentration does not converge"),
+        (1e-300, "concentration is between 1e-300"),
+    ],
+)
+def test_what_fails_deep_inside_speaks_of_the_concentration(concentration, message):
+    with pytest.raises((ValueError, ArithmeticError), match=message):
+        exact.beta_binomial([3, 0, 4], [4, 0, 4], mean=stats.beta(1, 1), concentration=concentration)

@@ -544,3 +544,71 @@ def test_a_power_tail_of_the_log_rate_has_the_moments_that_exist():
     mean = mass @ x / mass.sum()
     assert mu_log.mean() == pytest.approx(mean, abs=1e-5)
     assert mu_log.sd() == pytest.approx(np.sqrt(mass @ (x - mean) ** 2 / mass.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [stats.halfnorm(), stats.gamma(1.2), stats.expon(scale=3)])
+def test_equal_observations_with_priors_that_hardly_keep_both_scales_from_zero(sigma):
+    # The posterior falls towards zero as a tenth power of the scales only: squares are no numbers there.
+    tau = stats.gamma(1.9 if sigma.dist.name == "gamma" else 2.1)
+    posterior = exact.normal_groups([1.0, 1.0, 1.0], list("abc"), mu=1.0, tau=tau, sigma=sigma)
+    # Over the logs of r, the root of the sum of squares, and of tau / sigma, by equal steps.
+    log_r, z = np.meshgrid(np.arange(-400.0, 6, 0.1), np.arange(-40, 40, 0.1), indexing="ij")
+    u, v = log_r - np.logaddexp(0, -2 * z) / 2, log_r - np.logaddexp(0, 2 * z) / 2
+    log_p = tau.logpdf(np.exp(u)) + u + sigma.logpdf(np.exp(v)) + v - 3 * log_r
+    p = np.exp(log_p - log_p.max())
+    p /= p.sum()
+    for name, x in (("tau", np.exp(u)), ("sigma", np.exp(v))):
+        mean = (p * x).sum()
+        sd = np.sqrt((p * (x - mean) ** 2).sum())
+        assert posterior[name].mean() == pytest.approx(mean, abs=1e-5 * sd)
+        assert posterior[name].sd() == pytest.approx(sd, rel=1e-5)
+        assert posterior[name].cdf(0.1) == pytest.approx((p * (x <= 0.1)).sum(), abs=1e-3)
+
+
+@pytest.mark.parametrize("upper", [0.25, 0.5])
+def test_the_sd_of_a_scale_below_a_bound_is_told(upper):
+    """A single count tells next to nothing of sigma_log: its posterior is nearly the uniform prior."""
+    posterior = exact.poisson([0], 2.0, mu_log=stats.norm(0, 1), sigma_log=stats.uniform(0, upper))
+    s, x = np.meshgrid(np.arange(0.5, 200) / 200 * upper, np.arange(-8, 8, 0.05), indexing="ij")
+    # log(lam) is Normal(0, sqrt(1 + sigma^2)) with mu_log integrated out.
+    p = (stats.norm.pdf(x, scale=np.sqrt(1 + s**2)) * np.exp(-2 * np.exp(x))).sum(axis=1)
+    mean = p @ s[:, 0] / p.sum()
+    assert posterior["sigma_log"].mean() == pytest.approx(mean, rel=1e-5)
+    sd = np.sqrt(p @ (s[:, 0] - mean) ** 2 / p.sum())
+    assert posterior["sigma_log"].sd() == pytest.approx(sd, rel=2e-5)  # midpoints: (1 / 200)^2
+
+
+def test_equal_observations_have_closed_forms():
+    # Three factors of 1 / sigma turn a Gamma prior into one with a shape of three less.
+    for y in ([4.0, 4.0, 4.0], [0.1, 0.1, 0.1], [1e9 / 3] * 3):
+        sample = exact.normal_sample(y, mu=y[0], sigma=stats.gamma(3.1))
+        assert sample["sigma"].mean() == pytest.approx(0.1, rel=1e-5)
+        assert sample["sigma"].sd() == pytest.approx(0.1**0.5, rel=1e-5)
+        # A mean that is not known takes one of the three.
+        flat = exact.normal_sample(y, mu=None, sigma=stats.gamma(2.5))
+        assert flat["sigma"].mean() == pytest.approx(0.5, rel=1e-5)
+
+
+def test_equal_observations_are_improper_where_sigma_can_vanish_and_only_there():
+    three = [0.1, 0.1, 0.1]
+    refused = [
+        (three, [0, 0, 0], 0.1, 0.0, stats.gamma(3)),
+        (three, [0, 1, 2], 0.1, stats.gamma(2), stats.halfnorm()),
+        (three, [0, 1, 2], None, stats.halfnorm(), stats.uniform(0, 1)),
+        (three, [0, 0, 1], 0.1, 1.0, stats.halfnorm()),
+        ([1, 1, 3, 3], [0, 0, 1, 1], 0.0, stats.halfnorm(), stats.halfnorm()),
+    ]
+    for y, group, mu, tau, sigma in refused:
+        with pytest.raises(ValueError, match=r"y is constant .* improper, or nearly so: give sigma as"):
+            exact.normal_groups(y, group, mu=mu, tau=tau, sigma=sigma)
+    # They are equal, but not to mu, or not to each other.
+    s = np.exp(np.arange(-4, 4, 0.001))
+    p = s * stats.halfnorm.pdf(s) * s**-3 * np.exp(-1.5 * (4 / s) ** 2)
+    known = exact.normal_sample([4.0, 4.0, 4.0], mu=0.0, sigma=stats.halfnorm())
+    assert known["sigma"].mean() == pytest.approx(p @ s / p.sum(), rel=1e-6)
+    pooled = exact.normal_groups([1, 1, 3, 3], [0, 0, 1, 1], mu=None, tau=0.0, sigma=stats.halfnorm())
+    sample = exact.normal_sample([1, 1, 3, 3], mu=None, sigma=stats.halfnorm())
+    assert pooled["sigma"].mean() == pytest.approx(sample["sigma"].mean(), rel=1e-9)
+    # Without the 2 nothing is left that keeps sigma from zero.
+    with pytest.raises(ValueError, match="what elpd_loo leaves of y is constant everywhere"):
+        exact.normal_sample([1.0, 1.0, 2.0], mu=None, sigma=stats.halfnorm()).elpd_loo
