@@ -357,7 +357,7 @@ class _Solution:
 
     def _find_share(self, k, y, n):
         nodes = self._nodes(k)
-        kept = nodes.weights.max(axis=0) > _NEGLIGIBLE
+        kept = nodes.weights.max(axis=0) > _NEGLIGIBLE * nodes.weights.max()
         alpha, z, weights = nodes.alpha[kept], nodes.z[kept], nodes.weights[:, kept]
         a = np.maximum(alpha * special.expit(z) + y, _TINY)
         b = np.maximum(alpha * special.expit(-z) + n - y, _TINY)
@@ -438,10 +438,7 @@ class _Solution:
         Its variable is t = rate z + 2 sqrt(alpha) arcsin(sqrt(pi0_k)), in which the law of pi_k
         given pi0_k is equally wide everywhere.
 
-        Returns
-        -------
-        rows, z, mass, alternate : (M,) arrays
-            Position of the node of alpha; log odds; probability; whether in every other place.
+        Gives (M,) arrays: positions of nodes of alpha; log odds; probabilities; whether in every other place.
         """
         step = 0.8 / 2**self._level
         rows, z, jacobian, alternate = [], [], [], []

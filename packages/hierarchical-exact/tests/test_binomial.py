@@ -148,3 +148,11 @@ def test_bad_priors_of_a_beta_population_name_the_argument(change, message):
 def test_what_fails_deep_inside_speaks_of_the_concentration(concentration, message):
     with pytest.raises((ValueError, ArithmeticError), match=message):
         exact.beta_binomial([3, 0, 4], [4, 0, 4], mean=stats.beta(1, 1), concentration=concentration)
+
+
+@pytest.mark.parametrize("concentration", [1e16, 1e90])
+def test_groups_that_are_known_to_be_alike_are_one(concentration):
+    posterior = exact.beta_binomial([3, 0, 4], [4, 0, 4], mean=stats.beta(1, 1), concentration=concentration)
+    q = np.array([0.05, 0.5, 0.95])
+    for law in (posterior["mean"], posterior["theta_new"], posterior["theta"].sel(group=1)):
+        np.testing.assert_allclose(law.quantile(q), stats.beta(8, 2).ppf(q), atol=1e-5)
