@@ -52,6 +52,8 @@ def real(name, values, what):
         raise ValueError(f"{name} is a masked array: leave the masked groups out, as by its compressed()")
     try:
         dtype = np.asarray(values).dtype
+        if dtype.kind == "O":  # of Python's objects, which may be strings
+            dtype = np.asarray(np.asarray(values).tolist()).dtype
         array = None if dtype.kind in "cSUMm" else np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} is {values!r}: give {what}") from error

@@ -2,6 +2,7 @@
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from reference import Groups, Normal
@@ -612,3 +613,10 @@ def test_equal_observations_are_improper_where_sigma_can_vanish_and_only_there()
     # Without the 2 nothing is left that keeps sigma from zero.
     with pytest.raises(ValueError, match="what elpd_loo leaves of y is constant everywhere"):
         exact.normal_sample([1.0, 1.0, 2.0], mu=None, sigma=stats.halfnorm()).elpd_loo.sum()
+
+
+def test_strings_among_objects_are_no_numbers():
+    for values in (np.array([3, "1", 4], dtype=object), pd.Series(["3", "1", "4"], dtype=object)):
+        with pytest.raises(ValueError, match="y is an array of <U"):
+            exact.normal(values, 1.0, mu=MU, tau=TAU)
+    assert exact.normal(np.array([3, 1, 4], dtype=object), 1.0, mu=MU, tau=TAU).error < 1e-6
