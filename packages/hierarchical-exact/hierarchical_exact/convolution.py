@@ -174,7 +174,7 @@ def live_range(first, second, s):
         low, high = new_low, new_high
         if done:
             return low, high
-    raise ArithmeticError("the peak of a convolution was not found")
+    raise ArithmeticError("the peak of a convolution was not found: is a prior too extreme for the counts?")
 
 
 def _log_trapezoid(first, second, s, low, high):
@@ -195,7 +195,7 @@ def _log_trapezoid(first, second, s, low, high):
         if len(left) == 0:
             return result
         intervals *= 2
-    raise ArithmeticError("a convolution over the categories has not converged")
+    raise ArithmeticError("a convolution has not converged: are counts too large, or a prior too extreme?")
 
 
 def log_binomial(x: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -291,4 +291,4 @@ def _draw_log_odds(first, second, s, probability):
         if len(left) == 0:
             return result
         panels *= 2
-    raise ArithmeticError("the law of a share has not converged")
+    raise ArithmeticError("the law of a share has not converged: is a prior too extreme for the counts?")

@@ -695,11 +695,13 @@ def _averages(values, codes):
 
 def _groups(group, values):
     """Group codes in order of first appearance, and labels of the groups."""
-    array = np.asarray(group)
-    if array.shape != values.shape:
-        raise ValueError(
-            f"group is an array of shape {array.shape}: give a label for each of {len(values)} observations"
-        )
+    try:
+        shape, array = np.shape(group), np.asarray(group)
+    except (TypeError, ValueError):  # no array at all
+        shape = None
+    if shape != values.shape:
+        what = f"an array of shape {shape}" if shape else f"{type(group).__name__}"
+        raise ValueError(f"group is {what}: give a label for each of {len(values)} observations")
     codes, names = pd.factorize(array)
     if np.ma.is_masked(group) or (codes < 0).any():
         raise ValueError("group has labels that are missing: give each observation its group, or drop it")

@@ -615,6 +615,13 @@ def test_equal_observations_are_improper_where_sigma_can_vanish_and_only_there()
         exact.normal_sample([1.0, 1.0, 2.0], mu=None, sigma=stats.halfnorm()).elpd_loo.sum()
 
 
+def test_what_is_no_array_of_labels_is_refused():
+    priors = {"mu": MU, "tau": TAU, "sigma": 1.0}
+    for group, given in (([[0, 1], [2]], "list"), (xr.Dataset(), "Dataset"), ({0, 1, 2}, "set"), (0, "int")):
+        with pytest.raises(ValueError, match=f"group is {given}: give a label for each of 3"):
+            exact.normal_groups([1.0, 2.0, 4.0], group, **priors)
+
+
 def test_strings_among_objects_are_no_numbers():
     for values in (np.array([3, "1", 4], dtype=object), pd.Series(["3", "1", "4"], dtype=object)):
         with pytest.raises(ValueError, match="y is an array of <U"):
