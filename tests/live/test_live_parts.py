@@ -111,6 +111,15 @@ def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
     assert told[3] == {"kind": "execute_result", "data": {"text/plain": "3"}}
 
 
+def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
+    archive = tmp_path / "pymc-6.0.zip"
+    asks = b"class NumbaLinker:\n    pass\n\ndef takes_nutpie(linker):\n    return isinstance(linker, NumbaLinker)\n"
+    files = [("pymc/sampling/mcmc.py", asks), ("pymc/__init__.py", b"import pymc.sampling.mcmc")]
+    assemble.write(archive, [*files, ("pymc-6.0.dist-info/METADATA", b"")])
+    told = run(tmp_path, "import pymc\npymc.sampling.mcmc.takes_nutpie('vm')", packages=[archive])
+    assert told[-2]["data"] == {"text/plain": "True"}
+
+
 def test_tables_and_figures_have_the_forms_that_a_notebook_gives_them(tmp_path):
     told = run(
         tmp_path,

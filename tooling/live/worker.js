@@ -6,6 +6,8 @@ const NO_PACKAGES = {
   info: { abi_version: "2026_0", arch: "wasm32", platform: "emscripten_5_0_3", python: "3.14.0", version: "314.0.3" },
   packages: {},
 };
+// PyMC takes half of the processors for threads of the others, and of one it has none left.
+const ENVIRONMENT = { PYTHON_CPU_COUNT: "2" };
 const here = new URL("./", import.meta.url).href;
 let index; // what there is to fetch, with its bytes
 let run; // the Python function that runs a cell
@@ -31,7 +33,7 @@ async function start(folder) {
   const ordinary = self.fetch;
   self.fetch = async (...request) => counted(await ordinary(...request), count);
   const [pyodide, ...contents] = await Promise.all([
-    loadPyodide({ indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES }),
+    loadPyodide({ indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
     ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
   ]);
   self.fetch = ordinary;
@@ -60,7 +62,7 @@ function runAside(program, arrays, settings) {
       new Promise((resolve, reject) => {
         const aside = new Worker(`${here}chain.js`);
         // Where there is no worker to be had, the chain runs here.
-        aside.onerror = () => resolve((0, eval)(program)(arrays, own));
+        aside.onerror = () => Promise.resolve().then(() => (0, eval)(program)(arrays, own)).then(resolve, reject);
         aside.onmessage = ({ data }) => {
           aside.terminate();
           count();

@@ -16,7 +16,7 @@ import traceback
 import zipfile
 from base64 import b64encode
 from collections.abc import Callable
-from importlib.machinery import PathFinder
+from importlib.machinery import PathFinder, SourceFileLoader
 
 import intervals  # of myst_nbval, which lies beside this file in the page
 
@@ -70,13 +70,25 @@ class Packages:
         except Exception as error:  # of JavaScript
             raise NotFetched(NOT_FETCHED.format(name=name, error=error)) from None
         self.put(self.where[name], content)
-        return PathFinder.find_spec(name)
+        spec = PathFinder.find_spec(name)
+        if name == "pymc":
+            spec.loader = PyMC(name, spec.origin)
+        return spec
 
     def put(self, file, content):
         """Unpack a file that was fetched, a ``Uint8Array`` of JavaScript."""
         self.here.add(file)
         zipfile.ZipFile(io.BytesIO(content.to_bytes())).extractall(SITE)
         importlib.invalidate_caches()
+
+
+class PyMC(SourceFileLoader):
+    """PyMC, which takes nutpie for ``pm.sample`` only beside a compiler; the page's is as fast without."""
+
+    def exec_module(self, module):
+        """Import it, and let any way of evaluation do."""
+        super().exec_module(module)
+        sys.modules["pymc.sampling.mcmc"].NumbaLinker = object
 
 
 class Stream(io.TextIOBase):
