@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import nbformat
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 
 NAMES = {
     "download-notebook-button": (
@@ -42,6 +42,7 @@ EQUATION = re.compile(r"\{eq\}`[^`]+`")
 COMPUTED = re.compile(r"\{glue:text\}`([^`:]+)[^`]*`")
 OPENS = re.compile(r"\s*(?:`{3,}|:{3,})\{([\w:-]+)\}\s*(.*)")
 CLOSES = re.compile(r"\s*(`{3,}|:{3,})")
+PASTED = SoupStrainer(class_="pasted-text")
 OPTION = re.compile(r"\s*:[\w-]+:")
 
 
@@ -92,8 +93,8 @@ def clean_notebooks(app, error):
         for path in folder.rglob("*.ipynb"):
             notebook = nbformat.read(path, as_version=4)
             page = Path(app.outdir, path.relative_to(folder)).with_suffix(".html")
-            shown = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser").select(".pasted-text")
-            computed = iter([number.get_text() for number in shown])
+            shown = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser", parse_only=PASTED)
+            computed = iter([number.get_text() for number in shown.select(".pasted-text")])
             for cell in notebook.cells:
                 if cell.cell_type == "markdown":
                     cell.source = plain(cell.source, computed)

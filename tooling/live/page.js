@@ -22,21 +22,28 @@
 
   function addTools(id, element) {
     const input = element.querySelector(".cell_input");
-    const tools = make("div", "live-tools");
-    tools.setAttribute("role", "group");
-    tools.setAttribute("aria-label", "This cell");
-    tools.append(
+    const tools = bar(
+      "",
+      "This cell",
       button("Run", "Run this cell, and first those above that have not run (Shift+Enter)", () => press(id)),
       button("Edit", "Edit this cell", () => edit(id)),
       button("Reset", "Show the printed code and output again", () => reset(id)),
       button("Run all above", "Run all cells above, from the first", () => press(id, true)),
     );
+    (input.closest("details") ?? input).after(tools);
+    tools.querySelector("[data-action='Reset']").hidden = true;
+  }
+
+  // Buttons, and a place that says what became of them.
+  function bar(classes, label, ...content) {
+    const made = make("div", `live-tools ${classes}`);
+    made.setAttribute("role", "group");
+    made.setAttribute("aria-label", label);
     const status = make("div", "live-status");
     status.setAttribute("role", "status");
     status.hidden = true;
-    tools.append(status);
-    (input.closest("details") ?? input).after(tools);
-    tools.querySelector("[data-action='Reset']").hidden = true;
+    made.append(...content, status);
+    return made;
   }
 
   function button(name, title, action) {
@@ -256,7 +263,10 @@
   }
 
   function say(id, text, kind = "") {
-    const status = elements.get(id).querySelector(".live-status");
+    tell(elements.get(id).querySelector(".live-status"), text, kind);
+  }
+
+  function tell(status, text, kind = "") {
     status.hidden = !text;
     status.className = `live-status ${kind}`;
     status.replaceChildren(text);
@@ -382,18 +392,9 @@
 
   // An exercise ends with how to hand it in; from the page it goes so.
   function addDownload(section) {
-    const box = make("div", "live-tools live-hand-in");
-    box.setAttribute("role", "group");
-    box.setAttribute("aria-label", "Hand in from this page");
-    const status = make("div", "live-status");
-    status.setAttribute("role", "status");
-    status.hidden = true;
-    const say = (text, kind = "") => {
-      status.hidden = false;
-      status.className = `live-status ${kind}`;
-      status.replaceChildren(text);
-    };
-    box.append(
+    const box = bar(
+      "live-hand-in",
+      "Hand in from this page",
       make(
         "p",
         "",
@@ -403,8 +404,8 @@
       button("Download for submission", "Download this page as a notebook, with your code and its outputs", () =>
         download(say).catch((error) => say(`${error.message} Press the button to try again.`, "problem")),
       ),
-      status,
     );
+    const say = (text, kind) => tell(box.querySelector(".live-status"), text, kind);
     section.querySelector("p:last-of-type").after(box);
   }
 

@@ -315,9 +315,9 @@ def normal(
     7.5
     """
     y, sigma, covariates = (arguments.labelled(one) for one in (y, sigma, covariates))
-    values = arguments.vector("y", y)
-    noise_sd = arguments.positive("sigma", arguments.vector("sigma", sigma, like=values))
-    arguments.sized("y", values), arguments.sized("sigma", noise_sd)
+    values = arguments.sized("y", arguments.vector("y", y))
+    noise_sd = arguments.vector("sigma", sigma, like=values)
+    arguments.sized("sigma", arguments.positive("sigma", noise_sd))
     arguments.same_labels("sigma", sigma, "y", y)
     arguments.same_labels("covariates", covariates, "y", y)
     mean, sd = arguments.normal_prior("mu", mu, flat=True)

@@ -223,7 +223,7 @@ class _Writer:
     def write(self, node):
         """Write the lines of one operation."""
         op = node.op
-        core = op.core_op if isinstance(op, Blockwise) else op
+        core = _core(op)
         if isinstance(op, (Shape, Shape_i)) or all(map(self.is_fixed, node.inputs)):
             for variable in node.outputs:
                 self.fixed[variable] = self.values[variable]
@@ -324,7 +324,7 @@ class _Writer:
 
     def matrices(self, node):
         """Write an operation on matrices, or on each of several."""
-        op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+        op = _core(node.op)
         shapes = [self.values[v].shape for v in (*node.inputs, *node.outputs)]
         ranks = [1, 1, 0] if isinstance(op, Dot) and len(shapes[0]) == 1 else [2] * len(shapes)
         if isinstance(op, SolveTriangular) and op.b_ndim == 1:
@@ -459,6 +459,10 @@ def _number(value):
     return json.dumps(value)
 
 
+def _core(op):
+    """Return what an operation on each of a batch does to one of it."""
+    return op.core_op if isinstance(op, Blockwise) else op
+
+
 def _refusal(op):
-    op = op.core_op if isinstance(op, Blockwise) else op
-    return f"the operation {type(op).__name__} cannot run in a page"
+    return f"the operation {type(_core(op)).__name__} cannot run in a page"
