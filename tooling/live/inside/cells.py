@@ -42,7 +42,6 @@ NOT_HERE = (
     "{name} is not among the packages that run in the page. Use those that this page imports, or open the "
     "page as a notebook (the rocket above), where every package can be installed."
 )
-
 NOT_FETCHED = (
     "{name} is needed here and could not be fetched. See that there is a network, and run the cell again. "
     "({error})"
