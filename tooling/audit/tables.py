@@ -139,7 +139,7 @@ def statement_table(*, solutions: bool = True) -> Table:
     entries = [
         {
             "id": f"statements-{PurePosixPath(page).stem}",
-            "title": page.removesuffix(".md"),
+            "title": PurePosixPath(page).stem.replace("-", " ").capitalize(),
             "link": link(page).removesuffix("#"),
             "rows": [
                 (row.words, row.test.removeprefix("test_").replace("_", " "), "checked") for row in rows
