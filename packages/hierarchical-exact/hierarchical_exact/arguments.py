@@ -12,7 +12,7 @@ from scipy import stats
 # Dims and variables of results, which the data cannot have too.
 _TAKEN = {"x", "quantile", "prob", "ci_bound", "sample", "chain", "draw", "other"}
 _TAKEN |= {"y", "counts", "theta", "beta", "lam", "pi", "pi0"}
-_LARGEST = 1e100
+_LARGEST, _COUNTABLE = 1e100, 2.0**53
 
 
 def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> np.ndarray:
@@ -133,6 +133,8 @@ def counts(name: str, values: ArrayLike) -> np.ndarray:
         raise ValueError(
             f"{name} is not all whole numbers ({first}): give raw counts 0, 1, 2, ..., not proportions"
         )
+    if array.max() > _COUNTABLE:
+        raise ValueError(f"{name} is up to {array.max():g}: give counts below 9e15, which numbers tell apart")
     return array
 
 
@@ -143,6 +145,8 @@ def labelled(values, *dims):
     """
     if not isinstance(values, (pd.Series, pd.DataFrame)):
         return values
+    if values.ndim == 2 and values.index.name == values.columns.name is not None:
+        raise ValueError(f"both index and columns of a table are named {values.index.name!r}: rename one")
     array = xr.DataArray(values)
     names = dict(zip(array.dims, dims or ("group", "covariate"), strict=False))
     return array.rename({old: new for old, new in names.items() if str(old).startswith("dim_")})
@@ -252,9 +256,9 @@ def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:
             return None
         raise ValueError(f"{name} is None: give a proper prior, such as stats.halfnorm(scale=10)")
     if isinstance(prior, numbers.Real):
-        if not (np.isfinite(prior) and prior >= 0):
+        if not 0 <= prior < np.inf:
             raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
-        return float(sized(name, prior))
+        return sized(name, float(prior))
     prior = frozen(name, prior)
     if prior.support()[0] < 0:
         raise ValueError(
@@ -277,9 +281,9 @@ def normal_prior(name: str, prior: Any, *, flat: bool = False) -> tuple[float, f
             return 0.0, np.inf
         raise ValueError(f"{name} is None: give a proper Normal prior, such as stats.norm(0, 10)")
     if isinstance(prior, numbers.Real):
-        if not np.isfinite(prior):
+        if not -np.inf < prior < np.inf:
             raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
-        return float(sized(name, prior)), 0.0
+        return sized(name, float(prior)), 0.0
     prior = frozen(name, prior)
     if not isinstance(getattr(prior, "dist", None), type(stats.norm)):
         raise ValueError(

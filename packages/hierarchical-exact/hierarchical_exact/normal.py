@@ -638,7 +638,7 @@ def _design(covariates, beta, values, mean, sd):
         raise ValueError("covariates is not finite everywhere: give finite numbers, or drop those groups")
     arguments.sized("covariates", columns)
     p = columns.shape[1]
-    priors = list(beta) if isinstance(beta, (list, tuple, np.ndarray)) else [beta] * p
+    priors = list(beta) if np.ndim(beta) else [beta] * p
     if len(priors) != p:
         raise ValueError(f"beta is a list of {len(priors)}: give one prior per covariate, {p} of them")
     moments = [arguments.normal_prior("beta", prior) for prior in priors]

@@ -177,9 +177,7 @@ def _location_prior(name, prior):
     if prior is None:
         raise ValueError(f"{name} is None: give a proper prior, such as stats.norm(0, 1)")
     if isinstance(prior, numbers.Real):
-        if not np.isfinite(prior):
-            raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
-        return float(prior)
+        return arguments.normal_prior(name, prior)[0]
     return arguments.told_apart(name, arguments.frozen(name, prior))
 
 
@@ -1063,7 +1061,7 @@ class _Rates:
         if np.isfinite(mean) and np.isfinite(variance):
             return mean, np.sqrt(variance)
         first, second = self._raw_moment(1), self._raw_moment(2)
-        return first, np.sqrt(second - first**2) if np.isfinite(second) else np.inf
+        return first, np.sqrt(second - first**2) if np.isfinite(second) else second
 
     def _raw_moment(self, power):
         """E[lam_new**power], followed into the far tail of sigma_log.
@@ -1083,7 +1081,10 @@ class _Rates:
             return self._data.summed(mu, sigma) + power * mu + 0.5 * (power * sigma) ** 2
 
         tilted = hyperparameter_grid(log_tilted, priors, self._data.hints(), tolerance=1e-6)
-        moment = np.exp(tilted.log_evidence - self._grid.log_evidence)
+        log_moment = tilted.log_evidence - self._grid.log_evidence
+        if log_moment > 700:  # it exists, but is no floating-point number
+            return np.nan
+        moment = np.exp(log_moment)
         if open_ended:
             _, pairs, density = tilted.curve("sigma_log")
             if np.isclose(pairs[-1, 1], np.log(_FAR)):

@@ -259,8 +259,8 @@ def told(moments):
     """Return these moments, or refuse them if one of them is not known."""
     if np.isnan(moments).any():
         raise ArithmeticError(
-            "the tail of the posterior decays too slowly to tell this moment: use quantiles, choose other "
-            "groups by sel, or take a prior with a lighter tail"
+            "the tail of the posterior decays too slowly to tell this moment, or it is too large a number: "
+            "use quantiles, choose other groups by sel, or take a prior with a lighter tail"
         )
     return moments
 
@@ -311,11 +311,12 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
     def log_f(*z):
         jacobian = sum(axis.log_jacobian(v) for axis, v in zip(axes, z, strict=True))
         x = [axis.to_x(v) for axis, v in zip(axes, z, strict=True)]
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
             value = log_density(*x) + jacobian
         if np.any(np.isnan(value)) or np.any(value == np.inf):
             raise ArithmeticError(
-                "the posterior density is not finite everywhere: does a prior have a density without bound?"
+                f"the posterior density of {', '.join(axis.name for axis in axes)} is not finite everywhere: "
+                "does a prior have a density without bound?"
             )
         return value
 

@@ -1,5 +1,7 @@
 """Where the numbers once went wrong without a word: each against a truth of its own."""
 
+from fractions import Fraction
+
 import mpmath
 import numpy as np
 import pandas as pd
@@ -627,3 +629,36 @@ def test_strings_among_objects_are_no_numbers():
         with pytest.raises(ValueError, match="y is an array of <U"):
             exact.normal(values, 1.0, mu=MU, tau=TAU)
     assert exact.normal(np.array([3, 1, 4], dtype=object), 1.0, mu=MU, tau=TAU).error < 1e-6
+
+
+def test_numbers_of_other_types_are_known_values():
+    half = Fraction(1, 2)
+    posterior = exact.normal(Y, SIGMA, mu=half, tau=half, covariates=YEARS - 2004, beta=half)
+    same = exact.normal(Y, SIGMA, mu=0.5, tau=0.5, covariates=YEARS - 2004, beta=0.5)
+    assert posterior.log_evidence == same.log_evidence
+    assert exact.poisson([3], 1.0, mu_log=half, sigma_log=half).log_evidence < 0
+    assert exact.beta_binomial([3], [4], mean=stats.beta(1, 1), concentration=half).log_evidence < 0
+    with pytest.raises(ValueError, match="beta is array"):
+        exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=YEARS, beta=np.array(1.0))
+
+
+def test_tables_and_counts_that_cannot_be_told_apart_are_refused():
+    table = pd.DataFrame([[3, 1], [4, 2]], index=pd.Index(["a", "b"], name="r"))
+    with pytest.raises(ValueError, match="both index and columns of a table are named 'r'"):
+        exact.dirichlet_multinomial(table.rename_axis(columns="r"), alpha=1.0, baseline=[1, 1])
+    for call in (
+        lambda: exact.dirichlet_multinomial([[3e50, 1]], alpha=1.0, baseline=[1, 1]),
+        lambda: exact.poisson([1e16], 1.0, mu_log=MU, sigma_log=TAU),
+        lambda: exact.beta_binomial([1], [1e30], mean=stats.beta(1, 1), concentration=1.0),
+    ):
+        with pytest.raises(ValueError, match="give counts below 9e15"):
+            call()
+
+
+def test_a_moment_that_is_too_large_a_number_is_not_called_infinite():
+    # The mean of exp(2 sigma^2) under sigma <= 20 is about exp(800).
+    priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.uniform(0, 20)}
+    new = exact.poisson([3, 10, 3, 8], 2.0, **priors)["lam_new"]
+    assert 1e70 < new.mean() < 1e90
+    with pytest.raises(ArithmeticError, match="too large a number"):
+        new.sd()
