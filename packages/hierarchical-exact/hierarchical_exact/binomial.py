@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import stats
 
 from hierarchical_exact import arguments
 from hierarchical_exact.dirichlet import Solutions, concentration_prior
@@ -93,9 +93,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
         }
 
     def log_likelihood(draws):
-        theta = draws["theta"]
-        chosen = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
-        return chosen + special.xlogy(y, theta) + special.xlog1py(n - y, -theta)
+        return stats.binom.logpmf(y, n, draws["theta"])
 
     return Posterior(
         marginals,
