@@ -113,9 +113,7 @@ def _check_data(successes, trials):
     successes, trials = arguments.labelled(successes), arguments.labelled(trials)
     y = arguments.counts("successes", successes)
     if y.ndim != 1:
-        raise ValueError(
-            f"successes is an array of shape {y.shape}: give one dimension, one number per group"
-        )
+        raise ValueError(f"successes is an array of shape {y.shape}: give one dimension, a number per group")
     n = arguments.vector("trials", arguments.counts("trials", trials), like=y)
     arguments.same_labels("trials", trials, "successes", successes)
     if np.any(y > n):
