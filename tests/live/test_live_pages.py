@@ -64,7 +64,8 @@ WRITTEN = {
 factors = error**2 / (error**2 + tau_hat**2)
 ranks = stats.rankdata(-factors, method="min")
 most, least = (str(error["school"].values[i]) for i in (np.argmax(factors.values), np.argmin(factors.values)))
-answers.record("a", factors=factors, ranks=ranks, most=most, least=least)""",
+answers.record("a", factors=factors, ranks=ranks, most=most, least=least)
+answers.check("a")""",
     ".cell-11": """\
 factor = 5**2 / (5**2 + tau_hat**2)
 meaning = "A precise school keeps more of its own result, for its factor is small."
@@ -242,7 +243,11 @@ def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
     for name, text in WRITTEN.items():
         write(page.locator(name), text)
     run(answer)
-    assert answer.locator(".live-output").inner_text().strip() == "(a) recorded: factors, ranks, most, least"
+    assert answer.locator(".live-output").inner_text().split("\n") == [
+        "(a) recorded: factors, ranks, most, least",
+        *(f"(a) {name}: right" for name in ("factors", "ranks", "most", "least")),
+        "",
+    ]
 
     # The next day the work is still there.
     page.reload(wait_until="load")
@@ -257,7 +262,7 @@ def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     recorded = [out.text for cell in notebook.cells for out in cell.get("outputs", [])]
-    assert recorded[0] == "(a) recorded: factors, ranks, most, least\n"
+    assert recorded[0].startswith("(a) recorded: factors, ranks, most, least\n")
 
     out = tmp_path / "marked"
     command = [sys.executable, "-m", "notebook_marking", str(submitted), str(out)]

@@ -187,7 +187,7 @@ def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").rglob("*.mjs"))
 
 
-def test_the_book_within_has_what_pages_import_and_no_solution(tmp_path, monkeypatch):
+def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
     archive = assemble.own()
     assert {
@@ -201,8 +201,12 @@ def test_the_book_within_has_what_pages_import_and_no_solution(tmp_path, monkeyp
     } <= set(assemble.modules(archive))
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-    assert "support/data/forms.json" in names
-    assert not [name for name in names if "solution" in name or "keys/" in name]
+    assert {
+        "support/data/forms.json",
+        "pyproject.toml",
+        "solutions/tau-prior.md",
+        "solutions/keys/tau_prior.py",
+    } <= set(names)
 
 
 def test_versions_and_licences_stand_side_by_side(tmp_path):

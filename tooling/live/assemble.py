@@ -24,18 +24,22 @@ CACHE = ROOT / ".cache" / "live"
 CARRIED = CACHE / "carrier" / "open_webui" / "frontend" / "pyodide"
 # What the pages import that is pure Python, with what that imports.
 INSTALLED = [
-    *("altair", "arviz", "arviz-base", "arviz-plots", "arviz-stats", "attrs", "better-optimize"),
-    *("cachetools", "cloudpickle", "cycler", "docutils", "filelock", "fonttools", "jinja2", "joblib"),
-    *("jsonschema", "jsonschema-specifications", "lazy-loader", "markdown-it-py", "markupsafe", "mdurl"),
-    *("narwhals", "packaging", "platformdirs", "psutil", "pygments", "pymc", "pyparsing"),
-    *("python-dateutil", "pytensor", "pyyaml", "referencing", "rich", "six", "threadpoolctl"),
-    *("typing-extensions", "xarray", "xarray-einstats"),
+    *("altair", "annotated-types", "arviz", "arviz-base", "arviz-plots", "arviz-stats", "attrs"),
+    *("better-optimize", "cachetools", "cloudpickle", "cycler", "docutils", "fastjsonschema", "filelock"),
+    *("fonttools", "jinja2", "joblib", "jsonschema", "jsonschema-specifications", "jupyter-core"),
+    *("jupytext", "lazy-loader", "markdown-it-py", "markupsafe", "mdit-py-plugins", "mdurl", "narwhals"),
+    *("nbformat", "packaging", "platformdirs", "pygments", "pymc", "pyparsing"),
+    *("pytensor", "python-dateutil", "pyyaml", "referencing", "rich", "six", "threadpoolctl", "traitlets"),
+    *("typing-extensions", "typing-inspection", "xarray", "xarray-einstats"),
 ]
 # Loaded before the first cell, side by side; all others when they are imported.
 FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
 # The book's own packages, from its folders.
 OWN = {
-    "": ("support", "tooling/audit", "tooling/explorers", "tooling/__init__.py"),
+    "": (
+        *("support", "tooling/audit", "tooling/explorers", "tooling/__init__.py"),
+        *("pyproject.toml", "solutions"),  # by which whoever studies alone checks an answer
+    ),
     "packages/hierarchical-exact": ("hierarchical_exact",),
     "packages/notebook-marking": ("notebook_marking",),
     "packages/page-nuts": ("page_nuts",),
@@ -125,7 +129,8 @@ def own():
             members += [
                 (path.relative_to(base).as_posix(), path.read_bytes())
                 for path in paths
-                if path.is_file() and is_run(path.relative_to(base).as_posix())
+                if path.is_file()
+                and (is_run(path.relative_to(base).as_posix()) or path.parent.name == "solutions")
             ]
     digest = hashlib.sha256(repr(members).encode()).hexdigest()
     target = CACHE / "files" / f"book-{digest[:8]}.zip"

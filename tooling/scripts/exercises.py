@@ -37,8 +37,7 @@ your own, to which the questions then refer; without one, the data that the text
 
 <!-- not for a class -->
 `answers.check("b")` says whether what you recorded for part (b) is right, by the exact answers for your data:
-at first with a hint, and with the reason when you ask again. (In the page there are no answers to check by:
-it works where the book's folder is, as in Binder.)
+at first with a hint, and with the reason when you ask again. (In the page the first time takes longer.)
 <!-- end -->"""
 
 HAND_IN = """\

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from notebook_marking import answers
 
-NO_KEYS = "({part}) cannot be checked here: a class's copy and cells in a page are without the keys"
+NO_KEYS = "({part}) cannot be checked here: a class's copy is without the keys"
 # How often an answer has been found wrong, by file, name and id: first there is a hint, then the reason.
 _TRIED = {}
 
