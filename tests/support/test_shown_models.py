@@ -37,6 +37,7 @@ SHOWN = [
     ("hierarchical-poisson", "hierarchical", models.hospitals_hierarchical, HOSPITALS),
     ("hierarchical-poisson", "no_pooling", models.hospitals_none, HOSPITALS),
     ("new-group-prediction", "covariate", models.schools_covariate, KINDS),
+    ("proportions", "beta_population", models.rats_hierarchical, datasets.rat_tumours()),
 ]
 
 
@@ -103,6 +104,7 @@ def test_every_fitted_model_of_a_page_is_compared_or_stands_alone():
         ("bringing-together", "nested"),
         ("bringing-together", "crossed"),
         ("practical-considerations", "marginal"),
+        ("proportions", "logit_normal"),
     }
     found = set()
     for path in PAGES.values():

@@ -1,0 +1,211 @@
+"""What the page on proportions says, by draws and by data that are simulated."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+
+DATA = datasets.rat_tumours()
+TUMOURS, RATS = DATA["tumours"].values, DATA["rats"].values
+RAW = TUMOURS / RATS
+CONCENTRATION = stats.gamma(2, scale=20)
+
+
+def solve(concentration=CONCENTRATION):
+    return exact.beta_binomial(
+        DATA["tumours"], DATA["rats"], mean=stats.beta(1, 1), concentration=concentration
+    )
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return solve()
+
+
+@pytest.fixture(scope="module")
+def draws(posterior):
+    return posterior.sample(10_000, np.random.default_rng(17))
+
+
+def higher(theta):
+    """Share of draws in which the first of each pair is the higher one."""
+    return np.array([(theta[:, [i]] > theta).mean(axis=0) for i in range(theta.shape[1])])
+
+
+@states(
+    "chapters/proportions.md", "Even a rate of 0.07 leaves 20 rats without a tumour nearly one time in four."
+)
+@states("chapters/proportions.md", "at a rate of 0.14 all of 20 rats escape one time in twenty.")
+@states(
+    "chapters/proportions.md",
+    "The population counts like $\\kappa$ more rats, of which $m\\kappa$ have a tumour.",
+)
+@states(
+    "chapters/proportions.md", "Twenty rats of their own weigh as much as the twenty that the population adds"
+)
+@states("chapters/proportions.md", "its prior has the mean 40, and 95% of it lies between 5 and 111.")
+def test_a_known_population_counts_like_rats():
+    assert 0.2 < 0.93**20 < 0.25
+    assert 0.045 < 0.86**20 < 0.055
+    known = exact.beta_binomial([0], [20], mean=stats.beta(1.4e9, 8.6e9), concentration=20)
+    assert known["theta"].mean()[0] == pytest.approx(0.14 * 20 / (20 + 20), abs=1e-6)
+    assert CONCENTRATION.mean() == 40
+    assert CONCENTRATION.ppf([0.025, 0.975]).round().tolist() == [5, 111]
+
+
+@states("chapters/proportions.md", "its estimate is that of experiment 68, to less than a thousandth.")
+@states(
+    "chapters/proportions.md", "the population has more say than its own data, and its estimate is a fifth."
+)
+@states("chapters/proportions.md", "these estimates move by less than a hundredth.")
+def test_three_estimates_and_other_priors(posterior):
+    theta = posterior["theta"].mean()
+    assert RAW.argmax() + 1 == theta.values.argmax() + 1 == 70
+    assert 0 < theta.sel(experiment=70) - theta.sel(experiment=68) < 1e-3
+    assert posterior["concentration"].expect(lambda k: k / (k + 14)) > 0.5
+    assert theta.sel(experiment=71) == pytest.approx(0.2, abs=0.005)
+    for prior in (stats.expon(scale=20), stats.expon(scale=50), stats.halfcauchy(scale=20)):
+        moved = solve(prior)["theta"].mean() - theta
+        assert abs(moved.sel(experiment=[1, 70, 71])).max() < 0.01
+
+
+@states("chapters/proportions.md", "About one in six.")
+@states("chapters/proportions.md", "It may be higher than any one of the others.")
+@states(
+    "chapters/proportions.md",
+    "The odds are even; and though 70 is the more probable winner, 68 has the better mean rank",
+)
+@states(
+    "chapters/proportions.md",
+    "the first by its estimate may be the twentieth, and the last may be in the middle.",
+)
+def test_ranks(posterior, draws):
+    theta = draws["theta"].values
+    best = np.bincount(theta.argmax(axis=1), minlength=71) / len(theta)
+    assert best.argmax() + 1 == 70
+    assert best[69] == pytest.approx(1 / 6, abs=0.02)
+    pairs = higher(theta)
+    assert pairs[69, 67] == pytest.approx(0.5, abs=0.02)
+    assert (pairs[69, np.arange(71) != 69] > 0.48).all()
+    mean_rank = 1 + pairs.sum(axis=0)
+    assert mean_rank.argmin() + 1 == 68
+    sd = posterior["theta"].sd()
+    assert sd.sel(experiment=68) < sd.sel(experiment=70)
+    rank = stats.rankdata(-theta, axis=1)
+    last = posterior["theta"].mean().values.argmin()
+    assert np.quantile(rank[:, 69], 0.945) > 20
+    assert np.quantile(rank[:, last], 0.055) < 36
+
+
+@states(
+    "chapters/proportions.md", "Whoever tests all of them at the 5% level expects up to 124 false differences"
+)
+@states("chapters/proportions.md", "some 430 pairs differ.")
+@states("chapters/proportions.md", "Fewer than half as many.")
+@states(
+    "chapters/proportions.md", "Intervals get shorter, but the estimates move together by more than that."
+)
+@states("chapters/proportions.md", "and the differences are by more than a half larger than they should be.")
+def test_pairs_that_differ(posterior, draws):
+    """By draws; the page has sums over a grid."""
+    assert 71 * 70 // 2 == 2485
+    assert round(0.05 * 2485) == 124
+    rng = np.random.default_rng(5)
+    alone = higher(rng.beta(1 + TUMOURS, 1 + RATS - TUMOURS, (10_000, 71))) > 0.975
+    pooled = higher(draws["theta"].values)
+    assert alone.sum() == pytest.approx(430, abs=25)
+    assert (pooled > 0.975).sum() < alone.sum() / 2
+    i, j = np.nonzero(alone)
+    flat, estimate = (1 + TUMOURS) / (2 + RATS), posterior["theta"].mean().values
+    assert (flat[i] - flat[j]).mean() > 1.5 * (estimate[i] - estimate[j]).mean()
+    assert (1 - pooled[alone]).mean() == pytest.approx(0.036, abs=0.003)
+    sd = stats.beta(1 + TUMOURS, 1 + RATS - TUMOURS).std()
+    narrower = (posterior["theta"].sd().values / sd).mean()
+    assert np.std(estimate) / np.std(flat) < narrower < 1
+
+
+@states(
+    "chapters/proportions.md",
+    "in data simulated from such a population its claims are wrong as seldom as it says, and those without "
+    "pooling two to four times as often as they say.",
+)
+def test_claims_in_data_whose_truth_is_known():
+    """A known Beta population, with the posterior means of the page, and forty data sets."""
+    rng = np.random.default_rng(58)
+    a, b = 0.143 * 20, 0.857 * 20
+    found = {"pooled": [], "alone": []}
+    for _ in range(40):
+        theta = rng.beta(a, b, 71)
+        y = rng.binomial(RATS, theta)
+        for name, (first, second) in {"pooled": (a, b), "alone": (1, 1)}.items():
+            probability = higher(rng.beta(first + y, second + RATS - y, (1000, 71)))
+            i, j = np.nonzero(probability > 0.975)
+            found[name].append([i.size, (1 - probability[i, j]).sum(), (theta[i] < theta[j]).sum()])
+    for name, (low, high) in {"pooled": (0.75, 1.25), "alone": (2, 4)}.items():
+        claims, said, wrong = np.sum(found[name], axis=0)
+        assert claims > 5000
+        assert low < wrong / said < high, name
+
+
+@states("chapters/proportions.md", "One rate for all would leave two experiments without a tumour.")
+@states(
+    "chapters/proportions.md",
+    "The population expects eight, and fourteen or more once in some fourteen times",
+)
+@states("chapters/proportions.md", "is nothing out of the way.")
+def test_experiments_without_a_tumour_and_the_last_one(posterior):
+    share = TUMOURS.sum() / RATS.sum()
+    assert round(((1 - share) ** RATS).sum()) == 2
+    sizes, times = np.unique(RATS, return_counts=True)
+    new = posterior["theta_new"]
+    none = sum(
+        count * new.expect(lambda theta, size=size: (1 - theta) ** size)
+        for size, count in zip(sizes, times, strict=True)
+    )
+    assert round(none) == 8
+    rng = np.random.default_rng(6)
+    hyper = posterior.sample(10_000, rng)
+    a = (hyper["mean"] * hyper["concentration"]).values[:, None]
+    b = hyper["concentration"].values[:, None] - a
+    zeros = (rng.binomial(RATS, rng.beta(a, b, (10_000, 71))) == 0).sum(axis=1)
+    assert 1 / 18 < (zeros >= 14).mean() < 1 / 11
+    assert new.expect(lambda theta: stats.binom.sf(3, 14, theta)) > 0.1
+
+
+@states(
+    "chapters/proportions.md",
+    "A new rate below one in a hundred is several times as probable under the Beta population",
+)
+@states("chapters/proportions.md", "one above 0.4 half as probable.")
+@states(
+    "chapters/proportions.md",
+    "hardly depend on the choice, by less than a fifth of their standard deviations.",
+)
+@states("chapters/proportions.md", "Half the steps change less than a ten-thousandth.")
+@states("chapters/proportions.md", "prefers the Beta one by a trifle.")
+def test_two_populations(posterior):
+    """The logit-Normal population by Gauss and Hermite's rule, where the page has equal steps."""
+    z, rule = np.polynomial.hermite_e.hermegauss(80)
+    mu, tau = (m.ravel() for m in np.meshgrid(np.linspace(-2.7, -1.2, 31), np.linspace(0.05, 1.6, 32)))
+    rate = special.expit(mu[:, None] + tau[:, None] * z)
+    pairs, group = np.unique(np.stack([TUMOURS, RATS], axis=1), axis=0, return_inverse=True)
+    likelihood = [stats.binom.pmf(y, n, rate) * rule / rule.sum() for y, n in pairs]
+    each = np.stack([one.sum(axis=1) for one in likelihood], axis=1)[:, group]
+    first = np.stack([(one * rate).sum(axis=1) for one in likelihood], axis=1)[:, group]
+    weight = stats.norm(-2, 1).pdf(mu) * stats.halfnorm.pdf(tau) * np.exp(np.log(each).sum(axis=1) + 150)
+    weight /= weight.sum()
+    assert weight @ mu == pytest.approx(-1.949, abs=1e-3)  # as the page prints
+    assert weight @ tau == pytest.approx(0.700, abs=1e-3)
+    theta = weight @ (first / each)
+    apart = np.abs(theta - posterior["theta"].mean().values) / posterior["theta"].sd().values
+    assert apart.max() < 0.2
+    new = posterior["theta_new"]
+    below = weight @ stats.norm.cdf((np.log(0.01 / 0.99) - mu) / tau)
+    above = weight @ stats.norm.sf((np.log(0.4 / 0.6) - mu) / tau)
+    assert 4 < new.cdf(0.01) / below < 10
+    assert new.sf(0.4) / above == pytest.approx(0.5, abs=0.07)
+    gain = posterior.elpd_loo.sum().item() + np.log(weight @ (1 / each)).sum()
+    assert 0 < gain < 2
