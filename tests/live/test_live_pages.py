@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import urllib.request
 
 import nbformat
 import pytest
@@ -348,6 +349,12 @@ print(together.shape, np.unique(together[:, 0]).size)""",
     )
     run(cell)
     assert cell.locator(".live-output pre").inner_text() == "4 True\n(4, 100) 4\n"
+
+
+def test_the_first_number_comes_within_thirty_megabytes(live):
+    with urllib.request.urlopen(f"{live}live/index.json") as answer:
+        index = json.load(answer)
+    assert index["core"] + sum(file["bytes"] for file in index["files"] if file["first"]) < 30e6
 
 
 def test_every_block_of_code_has_its_buttons(live):

@@ -1,6 +1,6 @@
 """Cells that run in the page, in Chromium, served on this machine: seconds, and bytes as they are sent.
 
-A reader's first result, on a cold and on a warm cache; then Eight Schools with another prior of tau, from an
+A reader's first result, on a cold and on a warm cache; the bytes of a first number; then Eight Schools with another prior of tau, from an
 empty cache up to the diagnostics of both models; then four chains by themselves.
 """
 
@@ -63,8 +63,10 @@ def measure(browser, address):
         seconds, sent, _ = visit(browser, address, first, run_first, context)
         report(f"live: first result, {cache} cache ({first})", seconds, "s", most)
         if cache == "cold":
-            report("live: first result, bytes", sent, "bytes", 30e6)
+            report("live: first figure and number, bytes", sent, "bytes", None)
         context.close()
+    _, sent, _ = visit(browser, address, "exercises/shrinkage-arithmetic.html", open_exercise)
+    report("live: first exact number, bytes", sent, "bytes", 30e6)
     seconds, sent, _ = visit(browser, address, living.EIGHT_SCHOOLS, living.change_the_prior)
     report("live: Eight Schools with another prior, both models, cold cache", seconds, "s", 60)
     report("live: Eight Schools with another prior, bytes", sent, "bytes", None)
@@ -90,6 +92,13 @@ def visit(browser, address, name, act, context=None):
 def run_first(page):
     """Run the first cell that states a number."""
     return living.run(page.locator(".cell-4"))
+
+
+def open_exercise(page):
+    """Run the first cell of an exercise, which imports what is exact and says so."""
+    cell = page.locator(".cell-2")
+    living.write(cell, f"{living.code(cell)}\nexact.normal([1.0, 2.0], [1.0, 1.0], mu=None, tau=1.0)")
+    return living.run(cell)
 
 
 def run_chains(page):

@@ -6,6 +6,7 @@ the makers of Pyodide list in their own lock (``wheels.txt``). All others are th
 """
 
 import argparse
+import gzip
 import hashlib
 import html
 import json
@@ -86,8 +87,9 @@ def compiled():
     made = []
     for name, digest in listed.items():
         wheel = name.endswith(".whl")
+        packed = f"{name}.gz" if name.endswith(".wasm") else name  # a third, on hosts that do not compress
         target = (
-            CACHE / ("files" if wheel else "pyodide") / (f"{name[:-4]}-{digest[:8]}.zip" if wheel else name)
+            CACHE / ("files" if wheel else "pyodide") / (f"{name[:-4]}-{digest[:8]}.zip" if wheel else packed)
         )
         if not target.exists():
             content = (CARRIED / name).read_bytes()
@@ -99,7 +101,7 @@ def compiled():
                     members = [(info.filename, archive.read(info)) for info in archive.infolist()]
                 write(target, [(path, data) for path, data in members if is_run(path, compiled=True)])
             else:
-                replace(target, content)
+                replace(target, content if packed == name else gzip.compress(content, mtime=0))
         if wheel:
             made.append(target)
     return made
@@ -194,7 +196,7 @@ def put(target, files):
     ]
     (target / "about.html").write_text(versions(files), encoding="utf8")
     core = sum(
-        path.stat().st_size for path in (target / "pyodide").iterdir() if path.suffix in (".wasm", ".zip")
+        path.stat().st_size for path in (target / "pyodide").iterdir() if path.suffix in (".gz", ".zip")
     )
     (target / "index.json").write_text(json.dumps({"core": core, "files": listed}, indent=1), encoding="utf8")
 

@@ -31,7 +31,11 @@ async function start(folder) {
   const total = index.core + first.reduce((sum, file) => sum + file.bytes, 0);
   const count = (bytes) => tell("Loading Python", (loaded += bytes), total);
   const ordinary = self.fetch;
-  self.fetch = async (...request) => counted(await ordinary(...request), count);
+  self.fetch = async (request, ...settings) => {
+    const packed = String(request.url ?? request).endsWith(".wasm");
+    const answer = counted(await ordinary(packed ? `${request.url ?? request}.gz` : request, ...settings), count);
+    return packed && answer.ok ? unpacked(answer) : answer;
+  };
   const [pyodide, ...contents] = await Promise.all([
     loadPyodide({ indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
     ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
@@ -107,6 +111,11 @@ function counted(answer, count) {
     },
   });
   return new Response(answer.body.pipeThrough(counter), { headers: answer.headers });
+}
+
+function unpacked(answer) {
+  const content = answer.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(content, { headers: { "Content-Type": "application/wasm" } });
 }
 
 function tell(what, done, total) {
