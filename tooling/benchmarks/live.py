@@ -1,7 +1,8 @@
 """Cells that run in the page, in Chromium, served on this machine: seconds, and bytes as they are sent.
 
-A reader's first result, on a cold and on a warm cache; the bytes of a first number; then Eight Schools with another prior of tau, from an
-empty cache up to the diagnostics of both models; then four chains by themselves.
+A reader's first result, on a cold and on a warm cache; the bytes of a first number; then Eight Schools with
+another prior of tau, from an empty cache up to the diagnostics of both models; then four chains by
+themselves.
 """
 
 import json
