@@ -15,6 +15,7 @@ MODELS = {
     "hospitals_hierarchical": "hospitals",
     "instructors_partial": "instructors",
     "schools_noncentred": "eight_schools",
+    "rats_hierarchical": "rat_tumours",
 }
 
 
