@@ -208,7 +208,7 @@ def frozen(name: str, prior: Any) -> Any:
     with np.errstate(invalid="ignore"):
         known = [*prior.support(), *prior.ppf([0.25, 0.75])] if _is_single(prior) else [np.nan]
     if not np.all(np.isfinite(known[2:])) or np.any(np.isnan(known)):
-        raise ValueError(_invalid(name, prior))
+        raise ValueError(f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters")
     return prior
 
 
@@ -233,10 +233,6 @@ def told_apart(name: str, prior: Any) -> Any:
             "value, a wider or narrower prior, or other units"
         )
     return prior
-
-
-def _invalid(name, prior):
-    return f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters"
 
 
 def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:

@@ -367,18 +367,18 @@ class NormalMixture:
                 return unit * np.sinh(t)
         raise ArithmeticError("a quantile was not found: the posterior may be degenerate")
 
-    def shortest(self, prob):
-        """Shortest intervals that hold `prob`, (2, J), and whether each was found: those of one peak."""
+    def shortest(self, prob, groups):
+        """Shortest intervals that hold `prob`, (2, n), and whether each was found: those of one peak."""
         weights, mean, scale = self._components
-        middle, unit = self.middle_and_width
-        ends, found = np.zeros((2, len(middle))), np.zeros(len(middle), dtype=bool)
+        middle, unit = (values[groups] for values in self.middle_and_width)
+        ends, found = np.zeros((2, len(groups))), np.zeros(len(groups), dtype=bool)
         step = max(1, _BLOCK // len(weights))
-        for start in range(0, len(middle), step):
-            some = slice(start, start + step)
+        for some in (slice(start, start + step) for start in range(0, len(groups), step)):
+            these, centre, width = groups[some], middle[some], unit[some]
             with np.errstate(all="ignore"):
-                parts = (mean[:, some] - middle[some]) / unit[some], scale[:, some] / unit[some]
+                parts = (mean[:, these] - centre) / width, scale[:, these] / width
                 shortest, found[some] = _shortest(weights, *parts, prob)
-            ends[:, some] = middle[some] + unit[some] * shortest
+            ends[:, some] = centre + width * shortest
         return ends, found
 
 
@@ -401,8 +401,8 @@ def listed(first: float, last: float) -> np.ndarray:
 def _shortest(weights, mean, scale, prob):
     """Shortest intervals of mixtures about zero and about one wide, (2, J), and which were found.
 
-    Newton's method for ends of equal density and `prob` apart, from the highest points on a line. These
-    sum to one, by the trapezoidal rule, where they resolve the density; it must have one peak.
+    Newton's method for ends of equal density and `prob` apart, from the highest points on a line. By the
+    trapezoidal rule these and what lies beyond sum to one, if they resolve the density; it has one peak.
     """
     share = weights[:, None] / (scale * np.sqrt(2 * np.pi))
 
@@ -414,8 +414,11 @@ def _shortest(weights, mean, scale, prob):
     line = np.sinh(_LINE)
     height = np.array([at(x)[2] for x in line])
     mass = height * (np.cosh(_LINE) * (_LINE[1] - _LINE[0]))[:, None]
+    mass[[0, -1]] *= 0.5
+    beyond = weights @ (special.ndtr((line[0] - mean) / scale) + special.ndtr((mean - line[-1]) / scale))
     rising = np.diff(height, axis=0) > 0
-    usable = ((rising[:-1] & ~rising[1:]).sum(axis=0) == 1) & (np.abs(mass.sum(axis=0) - 1) < 1e-4)
+    usable = ((rising[:-1] & ~rising[1:]).sum(axis=0) == 1) & (beyond < 0.01)
+    usable &= np.abs(mass.sum(axis=0) + beyond - 1) < 1e-4
     order = np.argsort(-height, axis=0)
     sorted_mass = np.take_along_axis(mass, order, axis=0)
     highest = np.zeros_like(rising, shape=height.shape)
@@ -435,7 +438,7 @@ def _shortest(weights, mean, scale, prob):
         done = (np.abs(move).max(axis=0) < 1e-7) & (rise > 0) & (fall < 0)
         if (done | ~usable).all():
             break
-    return ends, usable & done
+    return ends, usable & done & (np.abs(ends).max(axis=0) < line[-1])
 
 
 class Counts:

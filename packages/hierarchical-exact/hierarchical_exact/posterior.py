@@ -702,9 +702,10 @@ def _hdi(law, prob, count):
     """Shortest intervals, (2, J)."""
     if law.discrete:
         return _discrete_hdi(law, prob, count)
-    if not isinstance(law, NormalMixture):
+    whole, groups = (law._inner, law._chosen) if isinstance(law, _Chosen) else (law, np.arange(count))
+    if not isinstance(whole, NormalMixture):
         return _scanned_hdi(law, prob, count)
-    bounds, found = law.shortest(prob)
+    bounds, found = whole.shortest(prob, groups)
     rest = np.flatnonzero(~found)
     if len(rest):
         bounds[:, rest] = _scanned_hdi(_Chosen(law, rest), prob, len(rest))

@@ -326,3 +326,16 @@ def test_a_histogram_is_a_prior():
     draws = posterior.sample(N, np.random.default_rng(1))["tau"]
     assert abs((draws < 2).mean().item() - weights[0]) < LIMIT * 0.5 / np.sqrt(N)
     assert not ((draws > 2) & (draws < 5)).any()
+
+
+@pytest.mark.parametrize("prob", [0.5, 0.89, 0.99])
+def test_intervals_of_heavy_tails_are_students(prob):
+    """New data under flat priors."""
+    y = np.array([3.0, 5.0, 4.0, 9.0, 1.0, 2.0])
+    new = exact.normal_sample(y, mu=None, sigma=stats.uniform(0, 1e5))["y_rep"]
+    scale = np.sqrt(((y - y.mean()) ** 2).sum() / 4 * (1 + 1 / 6))
+    expected = stats.t(4, y.mean(), scale).interval(prob)
+    for some in (new.sel(observation=4), new.sel(observation=[1, 3])):
+        np.testing.assert_allclose(np.atleast_2d(some.hdi(prob)) - expected, 0, atol=1e-5 * scale)
+    # Not by the scan, which takes minutes where there are many nodes.
+    assert next(new._laws())[0].shortest(prob, np.arange(6))[1].all()

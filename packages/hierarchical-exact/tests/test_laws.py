@@ -245,6 +245,6 @@ def test_intervals_of_mixtures_are_the_shortest_of_thousands(prob):
     tail, group = np.repeat(tails, 11), np.tile(groups, len(tails))
     lengths = law.quantile(tail + prob, group) - law.quantile(tail, group)
     assert np.all(high - low <= lengths.reshape(-1, 11).min(axis=0) * (1 + 1e-9))
-    found = law.shortest(prob)[1]
+    found = law.shortest(prob, groups)[1]
     assert found[:5].all()
     assert not found.all()
