@@ -1,0 +1,105 @@
+"""Cells that run in the page, in the system's own Firefox, which speaks WebDriver BiDi.
+
+``make test-live`` runs this where there is a Firefox; without one it is skipped.
+"""
+
+import itertools
+import json
+import shutil
+import subprocess
+
+import pytest
+import websocket
+from browsing import serving
+from living import EIGHT_SCHOOLS, assemble
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+WAITS = 600  # seconds, of a busy machine
+# Press Run below a cell; what is said and shown when it has ended.
+RUN = """
+(async (name) => {
+  const cell = document.querySelector(name);
+  const button = (text) => [...cell.querySelectorAll("button")].find((one) => one.textContent === text);
+  button("Run").click();
+  const said = () => cell.querySelector(".live-status").innerText;
+  do await new Promise((resolve) => setTimeout(resolve, 200));
+  while (button("Stop") || !said());
+  return JSON.stringify([said(), cell.querySelector(".live-output").innerText]);
+})
+"""
+
+
+class Firefox:
+    """One window without a screen."""
+
+    def __init__(self, profile, preferences):
+        lines = [f'user_pref("{name}", {json.dumps(value)});' for name, value in preferences.items()]
+        (profile / "user.js").write_text("\n".join(lines))
+        command = [FIREFOX, "--headless", "--remote-debugging-port", "0", "--profile", str(profile)]
+        surroundings = {"HOME": str(profile), "PATH": "/usr/bin:/bin"}
+        self.process = subprocess.Popen(command, env=surroundings, stderr=subprocess.PIPE, text=True)
+        said = next(line for line in self.process.stderr if "WebDriver BiDi listening on" in line)
+        address = f"{said.split()[-1]}/session"
+        self.socket = websocket.create_connection(address, timeout=WAITS, suppress_origin=True)
+        self.numbers = itertools.count(1)
+        self.ask("session.new", capabilities={})
+        self.window = self.ask("browsingContext.getTree")["contexts"][0]["context"]
+
+    def ask(self, method, **params):
+        """Send a command and return its result."""
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(self.socket.recv())
+            if answer.get("id") == number:
+                assert answer["type"] == "success", answer
+                return answer["result"]
+
+    def open(self, address):
+        """Open a page."""
+        self.ask("browsingContext.navigate", context=self.window, url=address, wait="complete")
+
+    def evaluate(self, expression):
+        """Return the value of an expression, or of its promise."""
+        found = self.ask(
+            "script.evaluate", expression=expression, target={"context": self.window}, awaitPromise=True
+        )
+        assert found["type"] == "success", found
+        return found["result"]["value"]
+
+    def run(self, cell):
+        """Run a cell with those above it; return what is said of it, and its output."""
+        return json.loads(self.evaluate(f"{RUN}({json.dumps(cell)})"))
+
+    def close(self):
+        """End it."""
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture(params=[True, False], ids=["python waits", "python does not wait"])
+def firefox(request, tmp_path):
+    """Yield a Firefox that lets Python wait for promises, or does not, as those of old."""
+    if not request.config.option.every_page:
+        pytest.skip("make test-live runs it")
+    if FIREFOX is None:
+        pytest.skip("there is no Firefox (Debian and Ubuntu: apt install firefox-esr, or firefox)")
+    begun = Firefox(tmp_path, {"javascript.options.wasm_js_promise_integration": request.param})
+    yield begun, request.param
+    begun.close()
+
+
+def test_a_reader_samples_in_firefox(firefox, tmp_path):
+    window, waits = firefox
+    if not assemble(tmp_path / "html"):
+        pytest.fail("what cells in the page need could not be fetched")
+    with serving(tmp_path / "html") as address:
+        window.open(f"{address}{EIGHT_SCHOOLS}")
+        assert window.evaluate("'Suspending' in WebAssembly") == waits
+        said, shown = window.run(".cell-9")
+        assert said.startswith("Finished. ")
+        assert "divergences" in shown
+        window.open(f"{address}chapters/recap.html")
+        assert window.run(".cell-6")[0] == "As stated. 2 cells above ran first."
