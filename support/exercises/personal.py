@@ -108,27 +108,40 @@ def _schools(rng, means=(2, 20)):
 def _new_group(rng):
     """Eight schools, and for part (d) twelve schools of two kinds."""
     schools = _schools(rng, means=(-20, 40))
-    own = {"mu": rng.uniform(0, 25), "tau": rng.uniform(1, 10)} if rng else {}
+    own = {}
+    if rng is not None:
+        own = {"mu": rng.uniform(0, 25), "tau": rng.uniform(1, 10)}
+        own["standard_error_range"] = rng.uniform(6, 12) * np.array([1, 2])
     kinds = datasets.simulate_schools_with_covariate(rng or np.random.default_rng(42), **own)
     return {"": schools, "d": (kinds["effect"], kinds["standard_error"], kinds["private"])}
 
 
 def _hospitals(rng):
     """Counts and exposures of eight hospitals."""
-    own = {"mu_log": rng.uniform(-0.7, 2), "sigma_log": rng.uniform(0.3, 1)} if rng else {}
-    hospitals = datasets.simulate_hospitals(rng, **own) if rng else datasets.hospitals()
+    hospitals = datasets.hospitals()
+    if rng is not None:
+        # Hospital 5 stays the smallest, as the exercise says.
+        exposure = datasets.HOSPITAL_EXPOSURE * rng.uniform(0.8, 1.25, size=8) * rng.uniform(0.6, 1.3)
+        own = {"mu_log": rng.uniform(-0.7, 1.5), "sigma_log": rng.uniform(0.3, 1)}
+        hospitals = datasets.simulate_hospitals(rng, exposure=exposure.round(2), **own)
     return hospitals["count"], hospitals["exposure"]
 
 
 def _survey(rng):
     """Responses in the six regions of the survey."""
-    return ((datasets.simulate_survey(rng) if rng else datasets.survey())["count"],)
+    if rng is None:
+        return (datasets.survey()["count"],)
+    sizes = (datasets.SURVEY_SIZES * rng.uniform(0.6, 1.6, size=6)).astype(int)
+    baseline = datasets.SURVEY_BASELINE * rng.uniform(0.5, 1.5, size=4)
+    own = {"sizes": sizes, "baseline": baseline / baseline.sum(), "concentration": rng.uniform(5, 12)}
+    return (datasets.simulate_survey(rng, **own)["count"],)
 
 
 def _unequal_regions(rng):
     """Responses in six regions, one of them with 10 respondents and one with 500."""
+    own = {"concentration": rng.uniform(4, 12)} if rng else {}
     rng = rng or np.random.default_rng(seed("try-unequal-regions", ""))
-    return (datasets.simulate_survey(rng, sizes=(10, 120, 60, 80, 35, 500))["count"],)
+    return (datasets.simulate_survey(rng, sizes=(10, 120, 60, 80, 35, 500), **own)["count"],)
 
 
 _DRAW = {

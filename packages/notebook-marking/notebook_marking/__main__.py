@@ -207,10 +207,10 @@ def _path(text):
 
 def _fault(options):
     """Say what is wrong with the arguments and what to do; empty if nothing is."""
-    if not options.submissions.is_dir() and options.submissions.suffix.lower() != ".zip":
-        return f"SUBMISSIONS={options.submissions} is not a folder: give the one that holds the notebooks"
     if not options.submissions.exists():
         return f"SUBMISSIONS={options.submissions} is not there: give the folder or zip file of the notebooks"
+    if not options.submissions.is_dir() and options.submissions.suffix.lower() != ".zip":
+        return f"SUBMISSIONS={options.submissions} is no folder and no zip file: give one"
     for name in ("roster", "gradebook"):
         file = getattr(options, name)
         if file and not file.is_file():

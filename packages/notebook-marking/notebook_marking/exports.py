@@ -221,6 +221,9 @@ def _repositories(listed):
         if BRANCH.search(name) or any((folder / mark).is_dir() for mark in (".git", ".github")):
             found.add(name)
     found |= {one.place[0] for one in listed if len(one.place) == 3 and one.place[1] == "exercises"}
+    # A repository whose files say nothing is known by its neighbours.
+    if found and len({name.partition("-")[:2] for name in folders}) == 1:
+        found = set(folders)
     starts = [name[: i + 1] for name in found for i, sign in enumerate(name) if sign == "-"]
     common = [start for start in starts if len(found) > 1 and all(name.startswith(start) for name in found)]
     return found, max(common, key=len, default="")
@@ -288,8 +291,5 @@ def _gradescope(path):
         content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return (
-        {name: known for name, known in content.items() if isinstance(known, dict)}
-        if isinstance(content, dict)
-        else {}
-    )
+    entries = content.items() if isinstance(content, dict) else ()
+    return {name: known for name, known in entries if isinstance(known, dict)}

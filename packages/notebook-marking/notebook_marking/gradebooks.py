@@ -35,8 +35,6 @@ def fill(path, marked):
     table = list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
     header = [name.strip() for name in table[0]] if table else []
     lines = rosters.make([_known(header, row) | {"line": str(i)} for i, row in enumerate(table)][1:])
-    if not any(name.lower() in (*KNOWN_AS, *WHOLE_NAME) for name in header):
-        raise ValueError(f"{path}:1: no column says who is who: give the table that Canvas or Moodle exports")
     exercises = {one.submission.exercise for one in marked if one.marks}
     columns = {exercise: _column(header, exercise, exercises) for exercise in exercises}
     if None in columns.values():
@@ -60,10 +58,12 @@ def fill(path, marked):
 
 
 def with_times(path, submissions):
-    """Add when each was handed in, where only Moodle's grading worksheet says it."""
+    """Add when each was handed in, where only Moodle's worksheet says it; refuse what is no table."""
     content, delimiter = spreadsheet(path)
     reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, restval="")
-    if TIME not in (reader.fieldnames or ()):
+    if not any(name.strip().lower() in (*KNOWN_AS, *WHOLE_NAME) for name in reader.fieldnames or ()):
+        raise ValueError(f"{path}:1: no column says who is who: give the table that Canvas or Moodle exports")
+    if TIME not in reader.fieldnames:
         return list(submissions)
     lines = rosters.make([_known(list(row), row.values()) | {"time": row[TIME]} for row in reader])
     found = []
@@ -91,7 +91,5 @@ def _column(header, exercise, exercises):
     """Return the place of the column for an exercise; that of the only one may be called Grade."""
     number = re.compile(rf"(?<![\d.]){re.escape(exercise)}(?!\.?\d)")
     named = [place for place, name in enumerate(header) if number.search(name)]
-    plain = (
-        [place for place, name in enumerate(header) if name.lower() == GRADE] if len(exercises) == 1 else []
-    )
+    plain = [place for place, name in enumerate(header) if name.lower() == GRADE and len(exercises) == 1]
     return next(iter(named or plain), None)

@@ -220,7 +220,9 @@ def _why_lost(submission, run, marks):
     """Say what took points from a student who may have given no wrong answer."""
     if submission.problem or run is None or run.status not in ("finished", "no answers"):
         return ()  # the trouble is known
-    failed = next((remark for remark in run.remarks if remark.startswith("code cell")), "")
+    cells = [remark for remark in run.remarks if remark.startswith("code cell")]
+    # A cell that ran without a package may have done its work.
+    failed = min(cells, key=lambda remark: " ran without the package " in remark, default="")
     if run.status == "no answers":
         return (f"no answers were recorded: {failed or '; '.join(run.remarks) or 'yet no cell failed'}",)
     missing = dict.fromkeys(mark.label for mark in marks if mark.state == "missing")

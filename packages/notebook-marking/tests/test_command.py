@@ -69,7 +69,7 @@ def test_help_has_an_example_and_the_exit_statuses(capsys):
 
 def test_wrong_arguments_are_named_and_nothing_is_written(folders, capsys):
     submitted, out = folders
-    assert "SUBMISSIONS=nowhere is not a folder" in refused(capsys, "nowhere", out)
+    assert "SUBMISSIONS=nowhere is not there: give" in refused(capsys, "nowhere", out)
     for inside in (submitted, submitted / "marked", submitted / "x" / ".." / "marked"):
         assert "is in SUBMISSIONS: give a folder outside it" in refused(capsys, submitted, inside)
     (submitted.parent / "link").symlink_to(submitted)

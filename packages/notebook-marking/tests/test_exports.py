@@ -76,6 +76,7 @@ LAYOUTS = {
         "pooling-submissions/pooling-bo/nb.ipynb": BO,
         "pooling-submissions/pooling-bo/.git/HEAD": "",
     },
+    "github, bare": {"pooling-ada-b/exercises/nb.ipynb": ADA, "pooling-bo/nb.ipynb": BO},
     "github, branches": {"pooling-ada-b-main/nb.ipynb": ADA, "pooling-bo-master/exercises/nb.ipynb": BO},
     "nbgrader": {"course/submitted/student01/w/nb.ipynb": ADA, "course/submitted/student02/w/nb.ipynb": BO},
     "flat": {"student01_shrinkage-arithmetic.ipynb": ADA, "student02_5.8.1-1.ipynb": BO},

@@ -260,7 +260,10 @@ def marked_run(course, run, submission=ADA, **rules):
             Run(
                 "finished",
                 {"exercise": "1", "student": "ada", "parts": {"a": {"total": 16.0, "largest": "third"}}},
-                ("code cell 3: ZeroDivisionError: division by zero",),
+                (
+                    "code cell 3 ran without the package x, which the course does not have: do without it",
+                    "code cell 3: ZeroDivisionError: division by zero",
+                ),
             ),
             "not recorded: (b) twice, (b) explanation, (c) mean, (c) fit.mu; code cell 3: ZeroDivisionError",
         ),
