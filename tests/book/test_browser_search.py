@@ -9,6 +9,12 @@ from browsing import CHAPTERS, HTML
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
+# The search says last how many it found; by then each stands there.
+ALL_SHOWN = """() => {
+  const said = /found (\\d+) page/.exec(document.querySelector("#search-results").innerText);
+  return said && document.querySelectorAll("#search-results ul.search > li").length === Number(said[1]);
+}"""
+
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "from disk"])
 def test_the_search_finds_a_term_of_every_page(browser, site, served):
@@ -19,10 +25,7 @@ def test_the_search_finds_a_term_of_every_page(browser, site, served):
         title = re.search(r"<h1>(.*?)<", (HTML / name).read_text())[1]
         words = max(re.findall(r"[A-Za-z-]{4,}", title), key=len)
         page.goto(f"{folder}search.html?q={words}")
-        page.wait_for_selector("#search-results p.search-summary:not(:empty), #search-results li")
-        page.wait_for_function(
-            "!/Searching|Preparing/.test(document.querySelector('#search-results').innerText)"
-        )
+        page.wait_for_function(ALL_SHOWN)
         found = page.locator("#search-results li a").evaluate_all("links => links.map((a) => a.pathname)")
         if not any(path.endswith(name) for path in found):
             missing.append(f"{words}: {name}")
