@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 import websocket
-from browsing import serving
-from living import EIGHT_SCHOOLS, assemble
+from living import EIGHT_SCHOOLS
 
+pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 WAITS = 600  # seconds, of a busy machine
@@ -80,10 +80,8 @@ class Firefox:
 
 
 @pytest.fixture(params=[True, False], ids=["python waits", "python does not wait"])
-def firefox(request, tmp_path):
+def firefox(request, tmp_path, every_page):
     """Yield a Firefox that lets Python wait for promises, or does not, as those of old."""
-    if not request.config.option.every_page:
-        pytest.skip("make test-live runs it")
     if FIREFOX is None:
         pytest.skip("there is no Firefox (Debian and Ubuntu: apt install firefox-esr, or firefox)")
     begun = Firefox(tmp_path, {"javascript.options.wasm_js_promise_integration": request.param})
@@ -91,15 +89,12 @@ def firefox(request, tmp_path):
     begun.close()
 
 
-def test_a_reader_samples_in_firefox(firefox, tmp_path):
+def test_a_reader_samples_in_firefox(firefox, live):
     window, waits = firefox
-    if not assemble(tmp_path / "html"):
-        pytest.fail("what cells in the page need could not be fetched")
-    with serving(tmp_path / "html") as address:
-        window.open(f"{address}{EIGHT_SCHOOLS}")
-        assert window.evaluate("'Suspending' in WebAssembly") == waits
-        said, shown = window.run(".cell-9")
-        assert said.startswith("Finished. ")
-        assert "divergences" in shown
-        window.open(f"{address}chapters/recap.html")
-        assert window.run(".cell-6")[0] == "As stated. 2 cells above ran first."
+    window.open(f"{live}{EIGHT_SCHOOLS}")
+    assert window.evaluate("'Suspending' in WebAssembly") == waits
+    said, shown = window.run(".cell-9")
+    assert said.startswith("Finished. ")
+    assert "divergences" in shown
+    window.open(f"{live}chapters/recap.html")
+    assert window.run(".cell-6")[0] == "As stated. 2 cells above ran first."

@@ -15,9 +15,9 @@ import urllib.request
 import nbformat
 import pytest
 import reading
-from browsing import CHAPTERS, HTML, ROOT, serving
+from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
-from living import EIGHT_SCHOOLS, MOST_MILLISECONDS, assemble, change_the_prior, code, ended, run, write
+from living import EIGHT_SCHOOLS, MOST_MILLISECONDS, change_the_prior, code, ended, run, write
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -73,24 +73,6 @@ factor = 5**2 / (5**2 + tau_hat**2)
 meaning = "A precise school keeps more of its own result, for its factor is small."
 answers.record("d", factor=factor, meaning=meaning)""",
 }
-
-
-@pytest.fixture(scope="module")
-def live(browser, tmp_path_factory, request):
-    """Return the address of the built book with what its cells need, from a folder of its own."""
-    folder = tmp_path_factory.mktemp("live") / "html"
-    if not assemble(folder):
-        say = pytest.fail if request.config.option.every_page else pytest.skip
-        say("what cells in the page need could not be fetched")
-    with serving(folder) as address:
-        yield address
-
-
-@pytest.fixture
-def every_page(request):
-    """Leave a long test to ``make test-live``."""
-    if not request.config.option.every_page:
-        pytest.skip("make test-live runs it")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ OWN = {
 }
 PAGE = [HERE / name for name in ("page.js", "page.css", "worker.js", "chain.js", "inside/cells.py")]
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
-NEVER = {"tests", "__pycache__", "sample_data", "include", "doc", "docs"}
+NEVER = {"tests", "__pycache__", "sample_data", "include", "doc", "docs", "answers"}
 NOT_RUN = {".pyi", ".h", ".a", ".c", ".pyx", ".pxd", ".pyc", ".so", ".map", ".md", ".rst", ".f", ".cpp"}
 PYODIDE, PYTHON = "314.0.3", "3.14"
 EMPTY = "// Here no cells run in the page.\n"

@@ -32,8 +32,9 @@ async function start(folder) {
   const count = (bytes) => tell("Loading Python", (loaded += bytes), total);
   const ordinary = self.fetch;
   self.fetch = async (request, ...settings) => {
-    const packed = String(request.url ?? request).endsWith(".wasm");
-    const answer = counted(await ordinary(packed ? `${request.url ?? request}.gz` : request, ...settings), count);
+    const address = String(request.url ?? request);
+    const packed = address.endsWith(".wasm");
+    const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
     return packed && answer.ok ? unpacked(answer) : answer;
   };
   const [pyodide, ...contents] = await Promise.all([

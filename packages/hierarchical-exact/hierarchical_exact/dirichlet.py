@@ -316,9 +316,8 @@ class _Solution:
     def error(self):
         """Estimated error of the log evidence and of the moments of alpha."""
         x, moved = self.grid.points[self._name][:, None], 0.0
-        if np.isfinite(
-            self.grid.sd(self._name)
-        ):  # a moment that cannot be told is refused when it is asked for
+        # A moment that cannot be told is refused when it is asked for.
+        if np.isfinite(self.grid.sd(self._name)):
             rules = np.stack([self.grid.weights, self.grid.coarse])
             moved = _moved(*_moments(rules, x.T, np.zeros_like(x.T)))
         return max(self.likelihood.error, moved)
