@@ -84,10 +84,10 @@ def grade(options, course):
             "<student>/<assignment>/<notebook>.ipynb, <student>_<exercise>.ipynb, or what a system exports"
         )
     submissions = _asked_for(submissions, options.exercise, course.schemes)
+    exercises = {one.exercise for one in submissions} & set(course.schemes) | set(options.exercise or ())
     if options.gradebook:
-        submissions = gradebooks.with_times(options.gradebook, submissions)
-    exercises = {one.exercise for one in submissions} & set(course.schemes)
-    submissions += absent(submissions, roster, exercises | set(options.exercise or ()))
+        submissions = gradebooks.with_times(options.gradebook, submissions, exercises)
+    submissions += absent(submissions, roster, exercises)
     how = {"view": course.view, "trust": options.trust}
     if not options.dask:  # the workers of a cluster have sandboxes of their own
         sandbox.check(**how)

@@ -129,33 +129,31 @@ class Answers:
         ------
         ValueError
             If the part or a name is unknown, or an answer has not the form asked for. Other answers of
-            the same call are kept.
+            the same call are kept all the same.
         OSError
             If the folder of the notebook cannot be written.
         """
-        asked = self._asked(part, answers)
+        asked = self._asked(part)
         faults = []
         for name, value in answers.items():
-            if value is ...:
-                continue
-            try:
-                self._keep(part, name, plain(asked[name], value, of))
-            except ValueError as error:
-                faults.append(f"{name} ({asked[name]['is']}): {error}")
+            if name not in asked:
+                faults.append(f"this part asks for {', '.join(asked)}, not for {name}")
+            elif value is not ...:
+                try:
+                    form = plain(asked[name], value, of)
+                except Exception as error:  # of whatever library the value is from
+                    faults.append(f"{name} ({asked[name]['is']}): {error}")
+                else:
+                    self._keep(part, name, form)
         if faults:
             raise ValueError(f"({part}) not recorded: " + "; ".join(faults))
         print(self._state(part))
 
-    def _asked(self, part, answers):
+    def _asked(self, part):
         """Forms of the answers to a part."""
         if part not in self._forms:
             raise ValueError(
                 f"exercise {self.exercise} has no part {part!r}: give one of {', '.join(self._forms)}"
-            )
-        unknown = [name for name in answers if name not in self._forms[part]]
-        if unknown:
-            raise ValueError(
-                f"part ({part}) asks for {', '.join(self._forms[part])}, not for {', '.join(unknown)}"
             )
         return self._forms[part]
 
@@ -171,7 +169,7 @@ class Answers:
         if self._content["notes"]:
             file |= {"students": content["students"], "notes": content["notes"]}
         text = json.dumps(file, indent=1, allow_nan=False)
-        draft = self.path.with_suffix(".part")
+        draft = self.path.with_suffix(f".{os.getpid()}")  # two kernels may write the same file
         try:
             self.path.parent.mkdir(exist_ok=True)
             draft.write_text(text, encoding="utf-8")

@@ -41,7 +41,7 @@ class Answers(answers.Answers):
         ValueError
             If there is no such part.
         """
-        self._asked(part, ())
+        self._asked(part)
         course = _course(self._course)
         if course is None:
             print(NO_KEYS.format(part=part))

@@ -1,7 +1,5 @@
 """What a teacher decides: any mark, in ``OUT/overrides.csv``, and what being late takes away."""
 
-import csv
-import io
 import math
 import re
 from contextlib import suppress
@@ -82,8 +80,7 @@ def read(path, schemes):
     """Read the table of a teacher's own marks."""
     if not path.exists():
         return []
-    text, delimiter = spreadsheet(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    reader = spreadsheet(path)
     lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if lacking:
         raise ValueError(
@@ -143,7 +140,8 @@ def apply(marked, overrides, schemes):
     found, used = [], set()
     for one in marked:
         student = one.submission.student
-        key = next((key for name in (student, defuse(student)) if (key := _key(name, one)) in rows), None)
+        keys = [(plain_id(name), one.submission.exercise) for name in (student, defuse(student))]
+        key = next((key for key in keys if key in rows), None)
         used.add(key)
         found.append(_decided(one, rows[key], schemes[one.submission.exercise]) if key else one)
     strays = [one for one in overrides if (plain_id(one.student), one.exercise) not in used]
@@ -151,10 +149,6 @@ def apply(marked, overrides, schemes):
     return found, [
         f"overrides.csv:{one.line}: {nobody} {one_line(one.student)} for {one.exercise}" for one in strays
     ]
-
-
-def _key(student, one):
-    return plain_id(student), one.submission.exercise
 
 
 def _decided(one, rows, scheme):

@@ -1,6 +1,6 @@
 """The form of an answer: what `record` checks at once, without knowing what is right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
 
 import numpy as np
 
@@ -63,20 +63,34 @@ def _interval(form, value):
 
 def _array(form, value, shape):
     """Finite numbers in range, as an array."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"it cannot be read as numbers: {error}") from error
-    if array.dtype.kind not in "iuf":
+    value = _content(value)
+    array = np.real_if_close(np.asarray(value))
+    # Objects may be decimals or fractions, and ArviZ's tables hold numbers as text.
+    if array.dtype.kind not in "iufOU":
         raise ValueError(f"give {_count(shape)}, not {_describe(value)}")
-    array = array.astype(float)
-    if array.shape != shape:
+    try:
+        array = array.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(f"give {_count(shape)}, not {_describe(value)}") from None
+    if _without_ones(array.shape) != _without_ones(shape):
         got = f"an array of shape {array.shape}" if array.ndim else "a single number"
         raise ValueError(f"give {_count(shape)}, not {got}")
     if not np.isfinite(array).all():
-        raise ValueError("not every number is finite (nan or inf): look where it comes from")
+        raise ValueError("not every number is finite (nan, inf or None): look where it comes from")
     _check_range(form, array)
-    return array
+    return array.reshape(shape)
+
+
+def _content(value):
+    """Return what a dict, a dataset (of which a tree has several) or an iterator holds, as lists."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    return [_content(each) for each in value] if isinstance(value, (Iterator, ValuesView)) else value
+
+
+def _without_ones(shape):
+    """Return a shape without the dimensions that hold one number."""
+    return [size for size in shape if size != 1]
 
 
 def _check_range(form, array):
@@ -100,7 +114,7 @@ def _count(shape):
 
 def _choice(form, value):
     """One of the options."""
-    text = str(np.asarray(value)).strip().casefold()
+    text = str(np.asarray(value).squeeze()).strip().casefold()
     known = {option.casefold(): option for option in form["options"]}
     if text not in known:
         options = ", ".join(repr(option) for option in form["options"])

@@ -31,17 +31,11 @@ TIME = "Last modified (submission)"
 
 def fill(path, marked):
     """Fill in a table of grades; return it as text, with the students who are not in it."""
-    content, delimiter = spreadsheet(path)
-    table = list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
+    reader = spreadsheet(path).reader
+    table = list(reader)
     header = [name.strip() for name in table[0]] if table else []
     lines = rosters.make([_known(header, row) | {"line": str(i)} for i, row in enumerate(table)][1:])
-    exercises = {one.submission.exercise for one in marked if one.marks}
-    columns = {exercise: _column(header, exercise, exercises) for exercise in exercises}
-    if None in columns.values():
-        lacking = min(exercise for exercise, column in columns.items() if column is None)
-        raise ValueError(
-            f"{path}:1: no column is for exercise {lacking}: write {lacking} into the name of one"
-        )
+    columns = _columns(path, header, {one.submission.exercise for one in marked if one.marks})
     missing = []
     for one in marked:
         names = [one.submission.student, *(one.submission.ids or ())]
@@ -53,16 +47,17 @@ def fill(path, marked):
             cells += [""] * (len(header) - len(cells))
             cells[columns[one.submission.exercise]] = f"{one.score:g}"
     stream = io.StringIO(newline="")
-    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(table)
+    csv.writer(stream, delimiter=reader.dialect.delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), missing
 
 
-def with_times(path, submissions):
-    """Add when each was handed in, where only Moodle's worksheet says it; refuse what is no table."""
-    content, delimiter = spreadsheet(path)
-    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, restval="")
-    if not any(name.strip().lower() in (*KNOWN_AS, *WHOLE_NAME) for name in reader.fieldnames or ()):
+def with_times(path, submissions, exercises=()):
+    """Add when each was handed in, where only Moodle's worksheet says it; refuse what cannot be filled in."""
+    reader = spreadsheet(path)
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    if not any(name.lower() in (*KNOWN_AS, *WHOLE_NAME) for name in reader.fieldnames):
         raise ValueError(f"{path}:1: no column says who is who: give the table that Canvas or Moodle exports")
+    _columns(path, reader.fieldnames, exercises)
     if TIME not in reader.fieldnames:
         return list(submissions)
     lines = rosters.make([_known(list(row), row.values()) | {"time": row[TIME]} for row in reader])
@@ -87,9 +82,17 @@ def _known(header, row):
     return {"name": whole} | found if whole else found
 
 
-def _column(header, exercise, exercises):
-    """Return the place of the column for an exercise; that of the only one may be called Grade."""
-    number = re.compile(rf"(?<![\d.]){re.escape(exercise)}(?!\.?\d)")
-    named = [place for place, name in enumerate(header) if number.search(name)]
-    plain = [place for place, name in enumerate(header) if name.lower() == GRADE and len(exercises) == 1]
-    return next(iter(named or plain), None)
+def _columns(path, header, exercises):
+    """Return the place of the column for each exercise; that of the only one may be called Grade."""
+    columns = {}
+    for exercise in sorted(exercises):
+        number = re.compile(rf"(?<![\d.]){re.escape(exercise)}(?!\.?\d)")
+        found = [place for place, name in enumerate(header) if number.search(name)]
+        found += [place for place, name in enumerate(header) if name.lower() == GRADE and len(exercises) == 1]
+        if not found:
+            raise ValueError(
+                f"{path}:1: no column is for exercise {exercise}: write {exercise} into the name of one, or "
+                "choose exercises by --exercise"
+            )
+        columns[exercise] = found[0]
+    return columns

@@ -1,14 +1,12 @@
 """Whose marks have moved since an earlier run, and why."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from notebook_marking import plain
 from notebook_marking.decisions import LATE
-from notebook_marking.plain import defuse, one_line
 
 COLUMNS = ("time", "student", "exercise", "answer", "before", "now", "why")
 LONGEST = 160
@@ -42,11 +40,7 @@ def table(moved: Sequence[dict]) -> str:
     >>> table([]).strip()
     'time,student,exercise,answer,before,now,why'
     """
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: defuse(str(row[name])) for name in COLUMNS} for row in moved)
-    return stream.getvalue()
+    return plain.table(COLUMNS, ({name: plain.defuse(str(row[name])) for name in COLUMNS} for row in moved))
 
 
 def _read(path):
@@ -101,12 +95,15 @@ def _why(one, name, before, now, old, new, changed):
     """Say why a mark has moved."""
     if name == LATE:
         return one.late or "not late any more"
-    if "decided" in (before[name][2], now[name][2]):
-        return "overrides.csv"
+    said = next((mark.reason for mark in one.marks if f"{mark.part}.{mark.name}" == name), "")
+    if now[name][2] == "decided":
+        return f"overrides.csv: {said}"
+    if before[name][2] == "decided":
+        return "no longer in overrides.csv"
     if before[name][3] != now[name][3]:
         return "another answer was handed in"
     if now[name][2] in ("marked", "review"):
-        return "review/marks.csv"
+        return f"review/marks.csv: {said}".removesuffix(": ")
     entry = f"{one.submission.exercise} {'.'.join(name.split('.')[:2])}"
     was, is_now = old.get(entry, {}), new.get(entry, {})
     if was and was != is_now:
@@ -124,7 +121,7 @@ def words(moved):
         groups.setdefault((row["exercise"], row["answer"], row["why"]), []).append(row)
     lines = []
     for (exercise, answer, why), rows in groups.items():
-        names = ", ".join(f"{one_line(row['student'])} {row['before']} → {row['now']}" for row in rows[:5])
+        who = [f"{plain.one_line(row['student'])} {row['before']} → {row['now']}" for row in rows[:5]]
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        lines.append(f"  {exercise} {answer}: {names}{more} ({one_line(why)})")
+        lines.append(f"  {exercise} {answer}: {', '.join(who)}{more} ({plain.one_line(why)})")
     return ["", "Moved since the last run (all of them are in moved.csv):", *lines] if lines else []

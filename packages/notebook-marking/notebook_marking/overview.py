@@ -27,15 +27,12 @@ def page(marked, course):
     for exercise, scheme in course.schemes.items():
         theirs = [one for one in there if one.submission.exercise == exercise]
         if theirs:
-            questions = [_question(name, theirs, scheme) for name in _names(theirs)]
+            names = dict.fromkeys((mark.part, mark.name) for one in theirs for mark in one.marks)
+            questions = [_question(name, theirs, scheme) for name in names]
             title = reports.title(exercise, scheme)
             bins = _distribution(theirs, scheme.out_of)
             exercises.append({"title": title, "count": len(theirs), "bins": bins, "questions": questions})
     return reports.fill("class.html", exercises=exercises, kinds=KINDS, helped=_who_needs_help(marked))
-
-
-def _names(theirs):
-    return list(dict.fromkeys((mark.part, mark.name) for one in theirs for mark in one.marks))
 
 
 def _distribution(theirs, out_of):

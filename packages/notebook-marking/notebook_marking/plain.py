@@ -1,6 +1,8 @@
 """Text from strangers, made harmless wherever it is shown; files written whole or not at all."""
 
+import csv
 import hashlib
+import io
 import os
 import re
 import unicodedata
@@ -89,13 +91,23 @@ def file_name(text: str) -> str:
 
 
 def spreadsheet(path):
-    """Return the text of a table that a spreadsheet saved, and the sign between its columns."""
+    """Return a reader of a table that a spreadsheet saved, by the names of its columns."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
     # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
-    return text, max(",;\t", key=text.partition("\n")[0].count)
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+
+
+def table(columns, rows):
+    """Return the text of a table."""
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
 
 
 def moment(text: str) -> datetime | None:

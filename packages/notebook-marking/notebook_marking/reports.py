@@ -4,9 +4,7 @@ Every text of a student goes through `plain` and, into pages, through Jinja's es
 """
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import re
 import unicodedata
@@ -239,17 +237,19 @@ def _notes(one):
 
 def grades(marked, schemes, due=None):
     """Grades of all submissions as CSV, in the columns of nbgrader's export."""
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, GRADE_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for one in marked:
-        highest = out_of(one, schemes)
-        writer.writerow(
+        highest, name = out_of(one, schemes), one.submission.name
+        last, _, first = name.partition(",") if "," in name else name.rpartition(" ")[::-1]
+        rows.append(
             {
                 "assignment": plain.defuse(one.submission.exercise),
                 "duedate": one.submission.due or (f"{due:%Y-%m-%d %H:%M}" if due else ""),
                 "timestamp": plain.defuse(one.submission.time),
                 "student_id": plain.defuse(one.submission.student),
+                "last_name": plain.defuse(last),
+                "first_name": plain.defuse(first),
+                "email": plain.defuse(one.submission.email),
                 "raw_score": float(one.points),
                 "late_submission_penalty": float(one.penalty),
                 "score": float(one.score),
@@ -258,7 +258,7 @@ def grades(marked, schemes, due=None):
                 "note": plain.defuse(note(one)),
             }
         )
-    return stream.getvalue()
+    return plain.table(GRADE_COLUMNS, rows)
 
 
 def gradescope(one, schemes, *, hints=False):
@@ -310,7 +310,8 @@ def _exercise(one, schemes, *, hints):
     parts = []
     for letter, marks in groupby(one.marks, key=lambda mark: mark.part):
         rows = [_told(mark, scheme, hints=hints) for mark in marks]
-        parts.append({"letter": letter, "marks": rows, "points": _points_of(rows)})
+        got, most = (total(row[name] for row in rows) for name in ("points", "out_of"))
+        parts.append({"letter": letter, "marks": rows, "points": {"got": got, "out_of": most}})
     return {
         "title": title(one.submission.exercise, scheme),
         "file": one.submission.path.name,
@@ -344,13 +345,6 @@ def _told(mark, scheme, *, hints):
         "points": mark.points,
         "out_of": mark.out_of,
         "reason": _reason(mark, hints),
-    }
-
-
-def _points_of(rows):
-    return {
-        "got": total(row["points"] for row in rows),
-        "out_of": total(row["out_of"] for row in rows),
     }
 
 

@@ -5,8 +5,6 @@ an id or the number of an exercise into a number or a date. What a human has typ
 """
 
 import ast
-import csv
-import io
 import math
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +12,7 @@ from textwrap import dedent
 
 import jupytext
 
-from notebook_marking.plain import defuse, letters, spreadsheet
+from notebook_marking import plain
 
 # The human fills in `points` and `comment`. The student comes last, so that the column is easily hidden.
 COLUMNS = ("code", "exercise", "answer", "out of", "points", "comment", "text", "note", "student")
@@ -48,12 +46,12 @@ class Task:
     @property
     def code(self):
         """Name of the row, the same in every run."""
-        return letters(f"{self.student}\0{self.exercise}\0{self.answer}", 12)
+        return plain.letters(f"{self.student}\0{self.exercise}\0{self.answer}", 12)
 
     @property
     def version(self):
         """Name of the text, another one when the text has changed."""
-        return letters(self.text, 8)
+        return plain.letters(self.text, 8)
 
 
 def tasks(classes, schemes):
@@ -77,8 +75,7 @@ def read(path):
     """Read the table of marks: the number of the line and the cells of each row that is not empty."""
     if not path.exists():
         return []
-    text, delimiter = spreadsheet(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    reader = plain.spreadsheet(path)
     lacking = NEEDED - set(reader.fieldnames or ())
     if lacking:
         raise ValueError(
@@ -164,7 +161,7 @@ def _row(task, row):
         "comment": "",
         "text": task.version,
         "note": "",
-        "student": defuse(task.student),
+        "student": plain.defuse(task.student),
     }
     if row is None:
         return fresh
@@ -212,11 +209,7 @@ def table_text(table: list[dict]) -> str:
     'code,exercise,answer,out of,points,comment,text,note,student'
     """
     extra = dict.fromkeys(name for row in table for name in row if name not in COLUMNS)
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, [*COLUMNS, *extra], restval="")
-    writer.writeheader()
-    writer.writerows(table)
-    return stream.getvalue()
+    return plain.table([*COLUMNS, *extra], table)
 
 
 @cache

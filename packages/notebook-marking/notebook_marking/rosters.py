@@ -9,8 +9,6 @@ A roster is a CSV file with the columns ``id`` and, if need be, ``name`` and one
 ``id`` is what the student writes into the notebook; ``due``, as in ``2026-03-05 23:59``, a date of one's own.
 """
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -69,8 +67,7 @@ NOBODY = Roster()
 
 def read(path):
     """Read a roster."""
-    text, delimiter = spreadsheet(path)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    reader = spreadsheet(path)
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     if "id" not in reader.fieldnames:
         raise ValueError(f"{path}:1: there is no column id: give id, name, and one for each system")

@@ -109,18 +109,14 @@ def run_all(
             else:
                 failures.append(f"{todo[key].path}: {outcome}")
     if failures:
-        raise SandboxError(_failed(failures, len(todo)))
+        raise SandboxError(
+            f"{len(failures)} of {len(todo)} notebooks could not be run, through no fault of theirs; the "
+            f"others are stored, and the same command tries these again. First: {failures[0]}"
+        )
     return [
         runs[key] if key else Run("not run", {}, (submission.problem,))
         for key, submission in zip(keys, submissions, strict=True)
     ]
-
-
-def _failed(failures, total):
-    return (
-        f"{len(failures)} of {total} notebooks could not be run, through no fault of theirs; the others are "
-        f"stored, and the same command tries these again. First: {failures[0]}"
-    )
 
 
 @contextmanager

@@ -66,8 +66,8 @@ class Submission:
         Whether the system calls it late.
     others : tuple of str
         What else the student handed in for this exercise.
-    name : str
-        The student's name on the roster.
+    name, email : str
+        The student's name and address on the roster.
     ids : tuple of str or None
         What the student may give as id, in the form that counts; None where nobody has said what it is.
     stranger : bool
@@ -86,6 +86,7 @@ class Submission:
     late: bool = False
     others: tuple[str, ...] = ()
     name: str = ""
+    email: str = ""
     ids: tuple[str, ...] | None = ()
     stranger: bool = False
     due: str = ""
@@ -362,7 +363,8 @@ def _identified(submission, file, roster):
 def _known(row):
     """Return what a row of the roster says of a student."""
     ids = dict.fromkeys(row[name].strip().lower() for name in row if name != DUE and row[name])
-    return {"student": row["id"], "name": row.get("name", ""), "ids": tuple(ids), "due": row.get(DUE, "")}
+    facts = {name: row.get(name, "") for name in ("name", "email", DUE)}
+    return {"student": row["id"], "ids": tuple(ids), **facts}
 
 
 def absent(submissions, roster, exercises):

@@ -2,9 +2,12 @@
 
 import errno
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -76,23 +79,77 @@ class Equal:
         return 0.41
 
 
+TABLE = pd.DataFrame({"B": [0.25, 0.75]}, index=["A", "B"])
+INTERVAL = xr.Dataset({"tau": ("ci_bound", [0.25, 0.75])})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        TABLE,
+        TABLE["B"],
+        TABLE.T,
+        TABLE["B"].astype(object),
+        TABLE["B"].astype("Float64"),
+        TABLE["B"].astype(str),
+        pd.Index([0.25, 0.75]),
+        INTERVAL,
+        INTERVAL["tau"].expand_dims("chain"),
+        xr.DataTree.from_dict({"posterior": INTERVAL}),
+        xr.Dataset({"lower": 0.25, "upper": 0.75}),
+        {"A": 0.25, "B": 0.75},
+        {"A": 0.25, "B": 0.75}.values(),
+        (x / 4 for x in (1, 3)),
+        map(Fraction, ("1/4", "3/4")),
+        [Decimal("0.25"), Decimal("0.75")],
+        [np.array([0.25]), np.array([0.75])],
+        [xr.DataArray(0.25), xr.DataArray(0.75)],
+        np.array([0.25, 0.75 + 0j]),
+        np.matrix([0.25, 0.75]),
+        np.ma.array([0.25, 0.75]),
+        np.float32([0.25, 0.75]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_numbers_may_be_in_any_container(value):
+    assert plain({"kind": "interval"}, value) == [0.25, 0.75]
+
+
+@pytest.mark.parametrize(
+    "value", [Equal(), [0.41], "0.41", np.array([[0.41]]), pd.Series([0.41]), xr.Dataset({"B": 0.41})]
+)
+def test_one_number_may_be_in_any_container(value):
+    number = plain({"kind": "number"}, value)
+    assert (type(number), number) == (float, 0.41)
+
+
+@pytest.mark.parametrize("value", [["A"], pd.Series(["A"]), xr.DataArray(["a"]), np.array([["A"]])])
+def test_a_choice_may_be_in_any_container(value):
+    assert plain({"kind": "choice", "options": ["A", "B"]}, value) == "A"
+
+
 @pytest.mark.parametrize(
     ("form", "value", "message"),
     [
-        (number(), "0.5", "one number, not '0.5'"),
+        (number(), "0,5", "one number, not '0,5'"),
+        (number(), None, "not every number is finite"),
+        (number(), np.datetime64("2026-03-05"), "one number, not "),
+        (number(), {1.0}, "one number, not {1.0}"),
         (number(), True, "not True"),
         (number(), 1 + 2j, "one number"),
-        (number(), [1.0], "not an array of shape"),
-        (number(), Equal(), "one number, not "),
+        (number(), [1.0, 2.0], "not an array of shape"),
+        ({"kind": "numbers", "shape": [2]}, ["1", "two"], "two numbers, not "),
+        ({"kind": "numbers", "shape": [2]}, [..., ...], "two numbers, not "),
+        ({"kind": "numbers", "shape": [2, 3]}, np.ones((3, 2)), "2 x 3 numbers, not an array of shape"),
         (number(), float("nan"), "not every number is finite"),
         (number(range=[0, 1]), 86.2, "86.2 is outside the possible range, 0 to 1"),
         (number(range=[0, float("inf")], unit="points"), -1, "at least 0 points"),
         ({"kind": "numbers", "shape": [8]}, np.zeros(7), r"give 8 numbers, not an array of shape \(7,\)"),
         ({"kind": "numbers", "shape": [8]}, 3.0, "give 8 numbers, not a single number"),
-        ({"kind": "numbers", "shape": [2]}, [[1], [1, 2]], "cannot be read as numbers"),
+        ({"kind": "numbers", "shape": [2]}, [[1], [1, 2]], "inhomogeneous"),
         ({"kind": "interval"}, (2.0, 1.0), "lower end first"),
         ({"kind": "choice", "options": ["A", "B"]}, "C", "give one of 'A', 'B'"),
-        ({"kind": "choice", "options": ["A", "B"]}, ["A"], "not among the options"),
+        ({"kind": "choice", "options": ["A", "B"]}, ["A", "B"], "not among the options"),
         ({"kind": "text"}, 3, "text in quotes"),
         ({"kind": "text"}, "  ", "empty"),
         ({"kind": "text"}, "x" * 10_001, "at most 10000"),
@@ -211,6 +268,16 @@ def test_a_notebook_writes_one_file_of_answers(capsys):
     ]
 
 
+def test_an_answer_that_fails_in_a_way_of_its_own_does_not_cost_the_others():
+    class Tensor:
+        def __array__(self, *_, **__):
+            raise RuntimeError("use detach()")
+
+    with pytest.raises(ValueError, match=r"factors \(the factors\): use detach\(\)"):
+        Answers().record("a", factors=Tensor(), least="B")
+    assert kept()["parts"] == {"a": {"least": "B"}}
+
+
 def test_one_malformed_answer_does_not_cost_the_others():
     answers = Answers()
     with pytest.raises(ValueError, match=r"\(a\) not recorded: most .*'Z' is not among the options"):
@@ -266,7 +333,8 @@ def test_unknown_parts_and_names_are_named():
     answers = Answers()
     with pytest.raises(ValueError, match="no part 'e': give one of a, d"):
         answers.record("e", x=1)
-    with pytest.raises(ValueError, match=r"part \(a\) asks for factors, ranks, most, least, not for factor"):
-        answers.record("a", factor=1)
+    with pytest.raises(ValueError, match="this part asks for factors, ranks, most, least, not for factor"):
+        answers.record("a", factor=1, most="A")
+    assert kept()["parts"] == {"a": {"most": "A"}}  # a slip costs no other answer
     with pytest.raises(ValueError, match="part 'a' has no data of its own"):
         answers.data("a")

@@ -103,7 +103,12 @@ def test_a_teacher_s_mark_counts_everywhere_with_its_reason(tmp_path):
     assert "decided by a human" in page
     assert "Your drawing, on paper, is right. (it had 0 points)" in page
     assert "Oral. (a human had not marked it)" in page
-    assert "overrides.csv" in rows(tmp_path / "moved.csv")[0]["why"]
+    assert rows(tmp_path / "moved.csv")[0]["why"] == (
+        "overrides.csv: Your drawing, on paper, is right. (it had 0 points)"
+    )
+    overrides(tmp_path)
+    make(tmp_path, one)
+    assert rows(tmp_path / "moved.csv")[-1]["why"] == "no longer in overrides.csv"
 
 
 @pytest.mark.parametrize(

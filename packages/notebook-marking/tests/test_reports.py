@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 from bs4 import BeautifulSoup
 
-from notebook_marking import plain, reports, review
+from notebook_marking import plain, reports, review, rosters
 from notebook_marking.marking import Mark, Marked
 from notebook_marking.runs import Run
 from notebook_marking.scheme import Scheme
-from notebook_marking.submissions import Submission
+from notebook_marking.submissions import Submission, find
 
 NBGRADER = [
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -174,6 +174,19 @@ def test_every_submission_has_a_row_whatever_became_of_it(tmp_path):
     assert by_student["trent"]["max_score"] == ""
     assert len(list((tmp_path / "gradescope").glob("*/results.json"))) == len(classes)
     assert len(list((tmp_path / "feedback").glob("*.html"))) == 5
+
+
+@pytest.mark.parametrize("name", ["Last01 Two, Ada B", "Ada B Last01"])
+def test_grades_have_the_name_and_address_of_the_roster(tmp_path, name):
+    known = rosters.make([{"id": "ada", "name": name, "email": "ada@school.example", "due": ""}])
+    work = tmp_path / "sub" / "ada_5.8.1.md"
+    work.parent.mkdir()
+    work.write_text("```{code-cell}\n1\n```")
+    [submission] = find(work.parent, {"shrinkage-arithmetic": "5.8.1"}, known)
+    make(tmp_path, replace(marked("ada"), submission=submission))
+    [row] = rows(tmp_path / "grades.csv")
+    last = "Last01 Two" if "," in name else "Last01"
+    assert (row["last_name"], row["first_name"], row["email"]) == (last, "Ada B", "ada@school.example")
 
 
 def test_the_time_is_that_of_nbgrader(tmp_path):
