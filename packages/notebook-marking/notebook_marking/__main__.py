@@ -22,7 +22,7 @@ from notebook_marking.marking import Marked, mark, unmarked
 from notebook_marking.running import run_all
 from notebook_marking.runs import SandboxError
 from notebook_marking.sandbox import find_package
-from notebook_marking.submissions import absent, find
+from notebook_marking.submissions import NO_EXERCISE, absent, find
 
 # By these an OUT of an earlier run is known.
 OURS = ("runs", "review", "grades.csv")
@@ -59,7 +59,8 @@ def main(arguments=None):
     try:
         course = Course.read(options.course)
         _check_out(options, course)
-        with plain.locked(options.out / ".lock", lambda: _say_waiting(options.out)):
+        waiting = f"waiting for another run that writes to {options.out}"
+        with plain.locked(options.out / ".lock", lambda: print(waiting, file=sys.stderr, flush=True)):
             return grade(options, course)
     except (ValueError, OSError, SandboxError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -119,10 +120,6 @@ def grade(options, course):
     return NEEDS_HUMAN if report.needs_human else ALL_MARKED
 
 
-def _say_waiting(out):
-    print(f"waiting for another run that writes to {out}", file=sys.stderr, flush=True)
-
-
 def _asked_for(submissions, exercises, schemes):
     """Leave out what was handed in for known exercises that are not asked for, and say how much it was."""
     unknown = set(exercises or ()) - set(schemes)
@@ -132,7 +129,17 @@ def _asked_for(submissions, exercises, schemes):
     kept = [submission for submission in submissions if submission.exercise not in others]
     if len(kept) < len(submissions):
         print(f"Left out: {len(submissions) - len(kept)} notebooks of other exercises.")
-    return kept
+    known = set(exercises or ()) or {one.exercise for one in kept} & set(schemes)
+    if len(known) != 1:
+        return kept
+    # What names no exercise is for the only one, if its student handed in nothing else for that.
+    there = {one.student for one in kept if one.exercise in known}
+    return [one if one.student in there else _named(one, *known) for one in kept]
+
+
+def _named(one, exercise):
+    problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
+    return replace(one, exercise=exercise, problem=problem)
 
 
 def _mark(submission, run, course, **rules):

@@ -136,7 +136,7 @@ def read_cells(notebook, suffix):
     Raises ValueError, with words for the student, if it is not a notebook.
     """
     try:
-        text = notebook.decode("utf-8-sig")
+        text = notebook.decode("utf-16" if notebook[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError("the file is not text in UTF-8") from error
     return read_jupyter(text) if suffix == ".ipynb" else read_myst(text)

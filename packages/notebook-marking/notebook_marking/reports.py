@@ -40,6 +40,7 @@ STATES = {
     "decided": "decided by a human",
 }
 ABSENT = "nothing handed in"
+PASSED = ("failed", "passed")
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,8 @@ def gradescope(one, schemes, *, hints=False):
             "output": ": ".join(filter(None, (STATES[mark.state], plain.clean(_reason(mark, hints))))),
             "output_format": "text",
             "visibility": "after_published",
-            **_status(mark),
+            # What a human still marks is neither.
+            **({} if mark.points is None else {"status": PASSED[mark.points >= mark.out_of]}),
         }
         for mark in one.marks
     ]
@@ -286,13 +288,6 @@ def gradescope(one, schemes, *, hints=False):
         "tests": tests,
     }
     return json.dumps(result, indent=1) + "\n"
-
-
-def _status(mark):
-    """Passed or failed; what a human still marks is neither."""
-    if mark.points is None:
-        return {}
-    return {"status": "passed" if mark.points >= mark.out_of else "failed"}
 
 
 # Pages -------------------------------------------------------------------------------------
@@ -450,9 +445,11 @@ def summary(marked, schemes, out, gone=()):
         f"  {states.count('waits'):4} to be marked or looked at by a human",
         f"  {states.count('problem'):4} not run to the end",
     ]
-    for exercise, theirs in groupby(sorted(absent, key=_by_exercise), key=_by_exercise):
-        names = ", ".join(plain.one_line(one.submission.student) for one in theirs)
-        lines += ["", f"Nothing handed in for {exercise}: {names}"]
+    names = {}
+    for one in absent:
+        names.setdefault(one.submission.exercise, []).append(plain.one_line(one.submission.student))
+    for exercise in sorted(names):
+        lines += ["", f"Nothing handed in for {exercise}: {', '.join(names[exercise])}"]
     if any(map(concerns, marked)) or gone:
         lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
         lines += [f"  {plain.one_line(text)}" for text in gone]
@@ -467,10 +464,6 @@ def summary(marked, schemes, out, gone=()):
         lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
         lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
     return "\n".join([*lines, "", *_exercise_table(marked, schemes)])
-
-
-def _by_exercise(one):
-    return one.submission.exercise
 
 
 def _line(one):

@@ -317,6 +317,8 @@ def _of_student(theirs, names):
     first = theirs[0]
     student = first.names[-1][1]
     found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
+    if first.system == "github":  # a repository may hold notebooks that came with it
+        found = [each for each in found if each[1].problem != NO_EXERCISE] or found
     if found:
         return found
     if first.system == "folders":
@@ -344,7 +346,7 @@ def _in_file(file, student, names):
     named = names.number(name)
     known = named in names.numbers.values()
     prose = name.lower().endswith(".md") and not _content(file.path)[0]
-    if not numbers and not known and (prose or file.system == "github"):
+    if not numbers and not known and prose:
         return
     for number in numbers or [named]:
         yield Submission(student, number, file.path, "" if numbers or known else NO_EXERCISE)
@@ -402,7 +404,7 @@ def _problem(path):
     if not os.access(path, os.R_OK):
         return LOCKED
     most = Limits().notebook
-    return f"it is larger than {most:,} bytes" if status.st_size > most else ""
+    return f"it is larger than {most:,} bytes: clear its outputs" if status.st_size > most else ""
 
 
 # Repeats -------------------------------------------------------------------------------------

@@ -272,6 +272,25 @@ def test_a_folder_under_version_control_is_whose_name_it_has(tmp_path):
     assert [(one.student, one.others) for one in found] == [("ada-bo", ()), ("bo", ())]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"), [("{", "the file is not JSON"), (notebook("7"), "there is no exercise of this name")]
+)
+def test_a_repository_with_one_notebook_that_says_nothing_is_handed_in_all_the_same(
+    tmp_path, roster, text, problem
+):
+    write(tmp_path / "sub", LAYOUTS["github"] | {"pooling-submissions/pooling-bo/nb.ipynb": text})
+    [bo] = [one for one in find(tmp_path / "sub", EXERCISES, roster) if one.student == "student02"]
+    assert problem in bo.problem
+    assert bo.path.name == "nb.ipynb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_a_notebook_is_read_in_each_encoding_that_says_what_it_is(tmp_path, encoding):
+    (tmp_path / "student01_work.ipynb").write_bytes(ADA.encode(encoding))
+    [found] = find(tmp_path, EXERCISES)
+    assert (found.exercise, found.problem) == ("5.8.1", "")
+
+
 def test_who_handed_in_no_notebook_has_a_row(tmp_path, roster):
     write(tmp_path, {f"Ada O'Last01_301_{MARK}_/essay.pdf": "x", f"Ada O'Last01_301_{MARK}_/a.docx": "x"})
     (one,) = find(tmp_path, EXERCISES, roster)

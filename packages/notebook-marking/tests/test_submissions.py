@@ -110,7 +110,7 @@ def test_files_that_are_none(tmp_path):
     assert problems == {
         "gradebook/5.8.1.ipynb": "",
         "bob/week/5.8.1.ipynb": "",
-        "bob/week/5.8.3.ipynb": "it is larger than 20,000,000 bytes",
+        "bob/week/5.8.3.ipynb": "it is larger than 20,000,000 bytes: clear its outputs",
         "eve/week/5.8.1.ipynb": link,
         "eve/week/5.8.3.md": link,
         "eve/week/unequal-regions.md": "it is a folder",
