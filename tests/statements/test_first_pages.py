@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytest
 import yaml
-from scipy import integrate, stats
+from scipy import integrate, signal, stats
 from statements import ROOT, states
 
 import hierarchical_exact as exact
@@ -84,6 +84,13 @@ def test_each_answer_of_a_question_says_why():
 @states("intro.md", "You need Python 3.12 or later")
 def test_the_version_of_python():
     assert 'requires-python = ">=3.12' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+@states("chapters/routes.md", "Exercise 5.8.1 needs no sampler")
+def test_the_first_exercise_needs_no_sampler():
+    text = (ROOT / "exercises/shrinkage-arithmetic.md").read_text("utf-8")
+    assert "exact" in text
+    assert not re.search(r"pymc|sample\(|sampling", text)
 
 
 # -- the opening page ----------------------------------------------------------------------------------
@@ -287,6 +294,16 @@ def test_what_splitting_and_ranks_notice():
     wide = chains * np.array([[1], [1], [1], [3]])
     for faulty in (drift, wide):
         assert by_hand(faulty) < 1.01 < az.rhat(faulty)
+
+
+@states("chapters/recap.md", "Draws that resemble the ones before them tell less than independent ones")
+def test_draws_that_lean_the_other_way_tell_more():
+    """Chains in which each draw is rho times the one before it, and noise."""
+    rng = np.random.default_rng(58)
+    for rho, worth in ((0.6, 1 / 4), (-0.6, 4)):
+        noise = rng.normal(size=(4, 4000)) * np.sqrt(1 - rho**2)
+        chains = signal.lfilter([1], [1, -rho], noise, axis=1)
+        assert az.ess(chains, method="mean") / chains.size == pytest.approx(worth, rel=0.2)
 
 
 @states("chapters/recap.md", "four chains of 2000 draws after 1000 to tune")

@@ -152,6 +152,65 @@ def test_who_gains_and_who_pays(exam):
     assert abs(exam["complete"]["mu"].mean() - exam["truth"]).max() > 8
 
 
+@states("chapters/pooling-problem.md", "four of the five crosses for the true means lie outside them")
+@states(
+    "chapters/pooling-problem.md",
+    "from 56 for Instructor 3 to 72 for Instructor 2, the shortest for Instructor 1",
+)
+@states("chapters/pooling-problem.md", "with intervals of similar lengths; all crosses lie inside them")
+@states("chapters/pooling-problem.md", "the prior on $\\theta_i$ draws each of them a little toward 50")
+def test_the_picture_of_three_panels(exam):
+    def inside(marginals):
+        ends = np.array([np.ravel(one.quantile(TAILS)) for one in marginals])
+        return (ends[:, 0] < exam["truth"]) & (exam["truth"] < ends[:, 1])
+
+    complete, alone = exam["complete"]["mu"], exam["alone"]
+    theta = exam["partial"]["theta"]
+    partial = np.asarray(theta.quantile(TAILS))
+    assert round(complete.mean()) == 66
+    assert inside([complete] * 5).sum() == 1
+    means = np.array([one.mean() for one in alone])
+    assert [round(means[i]) for i in (means.argmin(), means.argmax())] == [56, 72]
+    assert [means.argmin(), means.argmax(), np.argmin([width(one) for one in alone])] == [2, 1, 0]
+    assert (np.argsort(theta.mean().values) == np.argsort(means)).all()
+    assert ((partial[:, 0] < exam["truth"]) & (exam["truth"] < partial[:, 1])).all()
+    assert width(theta).max() < 1.4 * width(theta).min()
+    moved = abs(exam["raw"] - 50) - abs(means - 50)
+    assert (moved > 0).all()
+    assert moved.max() < 0.5
+
+
+@states(
+    "chapters/pooling-problem.md",
+    "the more alike the sections are as a whole, the smaller $\\tau$ comes out, and the harder all of them are "
+    "pulled",
+)
+@states("chapters/pooling-problem.md", "from the data and from the prior of $\\tau$")
+@states(
+    "chapters/pooling-problem.md",
+    "How far an outlying section should move depends on $\\tau$ more than that of any other",
+)
+def test_what_decides_how_hard_sections_are_pulled(exam):
+    data = datasets.instructors()
+    score, instructor = data["score"], data["instructor"]
+    means = score.groupby(instructor).map(lambda one: one - one + one.mean())
+
+    def fit(nearer, tau):
+        moved = score - nearer * (means - exam["raw"].mean())
+        posterior = exact.normal_groups(moved, instructor, tau=tau, **EXAM)
+        raw = exam["raw"] - nearer * (exam["raw"] - exam["raw"].mean())
+        theta = posterior["theta"].mean().values
+        return posterior["tau"].mean(), theta, (theta - raw) / (posterior["mu"].mean() - raw)
+
+    prior = stats.halfnorm(scale=10)
+    (tau, _, share), (smaller, _, harder) = fit(0.0, prior), fit(0.5, prior)
+    assert smaller < tau / 2
+    assert (harder > share + 0.2).all()
+    assert (fit(0.0, stats.halfnorm(scale=2))[2] > share + 0.05).all()
+    theta = [fit(0.0, known)[1] for known in (4.0, 6.0)]
+    assert abs(theta[1] - theta[0]).argmax() == 2
+
+
 @states(
     "chapters/pooling-problem.md",
     "$\\sqrt{1 - B}$ times as wide as before, where $B = (\\sigma^2/n) / (\\sigma^2/n + \\tau^2)$",
@@ -220,6 +279,34 @@ def test_how_far_a_is_believed_about_h():
     pooled = [estimate(report, mu=MU_PRIOR, tau=0) for report in reports]
     assert np.ptp(np.diff(pooled) / np.diff(reports)) < 1e-6
     assert np.ptp([estimate(report, mu=8.0, tau=6.0) for report in reports]) < 1e-9
+
+
+@states("chapters/mathematical-structure.md", "Where $\\tau$ probably lies, all factors exceed one half.")
+@states(
+    "chapters/mathematical-structure.md",
+    "Partial pooling is steepest in the middle, runs just above complete pooling there, and flattens at both "
+    "ends, where it even turns back on the left.",
+)
+@states("chapters/mathematical-structure.md", "highest near 0 and nearly gone beyond 15")
+def test_the_pictures_of_factors_and_of_the_flow(posterior):
+    tau = posterior["tau"]
+    assert weight(ERROR, 9 - 1e-9).min() > 0.5
+    assert tau.cdf(9.0) > 0.85
+    assert tau.pdf(15.0) < 0.05 * tau.pdf(0.0)
+    reports = np.arange(-60, 121, 12)
+
+    def curve(prior):
+        changed = [np.append(report, EFFECT[1:]) for report in reports]
+        return np.array(
+            [exact.normal(y, ERROR, mu=MU_PRIOR, tau=prior)["theta"].mean().values[7] for y in changed]
+        )
+
+    partial, complete = curve(TAU_PRIOR), curve(0)
+    slope = np.diff(partial)
+    assert 0 < reports[slope.argmax()] < 60
+    assert slope[0] < 0 < slope[-1] < slope.max() / 4
+    middle = (reports >= 0) & (reports <= 48)
+    assert ((0 < partial - complete) & (partial - complete < 1)).all(where=middle)
 
 
 # -- the eight schools ---------------------------------------------------------------------------------
