@@ -399,6 +399,74 @@ def test_what_narrows_and_what_does_not():
     assert np.sqrt(weight(15, 1e-4)) == pytest.approx(1)
 
 
+@states("chapters/eight-schools.md", "Chains of 2000 draws are not there yet.")
+@states("chapters/eight-schools.md", "It mostly misses small $\\tau$, and then reports too large a $\\tau$")
+@states("chapters/eight-schools.md", "The non-centred form is always far ahead")
+@states("chapters/eight-schools.md", "at 0.99 a draw takes several times as many steps")
+@states("chapters/eight-schools.md", "even at 0.99 chains scatter far more around the dashed line")
+def test_what_recorded_runs_show_of_the_neck(posterior):
+    recorded = runs.recorded()
+    below, mean = posterior["tau"].cdf(1.0), posterior["tau"].mean()
+    misses = recorded["centred-0.90/tau_below_1"] < 0.8 * below
+    assert misses.mean() > 0.8
+    assert (recorded["centred-0.90/tau_mean"][misses] > mean).mean() > 0.9
+    ahead = recorded["non-centred/tau/ess_bulk"] / recorded["centred-0.90/tau/ess_bulk"]
+    assert ahead.min() > 4
+    steps = recorded["centred-0.99/steps_mean"] / recorded["centred-0.90/steps_mean"]
+    assert steps.median() > 3
+    scatter = recorded[["centred-0.99/tau_below_1", "non-centred/tau_below_1"]].std()
+    assert scatter.iloc[0] > 4 * scatter.iloc[1]
+
+
+@states("chapters/eight-schools.md", "Every posterior mean lies between the reported effect and the dashed line")
+@states(
+    "chapters/eight-schools.md",
+    "all of similar length and all reaching from zero or up to four points below to between 14 and 21",
+)
+@states("chapters/eight-schools.md", "lie close together between 5.5 and 10")
+@states("chapters/eight-schools.md", "the eight effects can move by seven to nine points")
+@states("chapters/eight-schools.md", "Eight wide intervals overlap.")
+@states("chapters/eight-schools.md", "The rule holds for a known $\\tau$.")
+@states("chapters/eight-schools.md", "and most of their probability is on the positive side")
+def test_the_forest(posterior):
+    theta, mu = posterior["theta"], posterior["mu"].mean()
+    mean, hdi = theta.mean().values, theta.hdi(0.89).values
+    assert (np.sign(mean - EFFECT) == np.sign(mu - mean)).all()
+    assert (-4 < hdi[:, 0]).all()
+    assert (hdi[:, 0] < 0).all()
+    assert (14 < hdi[:, 1]).all()
+    assert (hdi[:, 1] < 21).all()
+    assert np.ptp(hdi, axis=1).max() < 1.25 * np.ptp(hdi, axis=1).min()
+    assert hdi[:, 0].max() < hdi[:, 1].min()
+    assert 5.5 < mean.min() < mean.max() < 10
+    spread = ERROR * np.sqrt(1 - weight(ERROR, 10))
+    assert [round(spread.min()), round(spread.max())] == [7, 9]
+    known = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=5.0)["theta"].sd().values
+    assert (np.diff(known[np.argsort(ERROR, kind="stable")]) > -1e-6).all()
+    assert (theta.cdf(0.0).values[[2, 4]] < 0.25).all()
+
+
+@states(
+    "chapters/eight-schools.md",
+    "lie nearer to these than to what the standard deviations in its summary table would give",
+)
+@states("chapters/eight-schools.md", "Those of schools E and F look equal-tailed, that of G like a")
+def test_the_printed_intervals_and_replications(posterior):
+    """What the source prints: standard deviations of replications and of effects, and ends of intervals."""
+    replicated = np.array([16.2, 11.3, 17.4, 12.2, 10.4, 12.3, 11.5, 19.3])
+    table = np.hypot(ERROR, [8.41, 6.18, 7.61, 6.50, 6.20, 6.58, 6.78, 7.61])
+    assert (abs(replicated - posterior["y_rep"].sd().values) < abs(replicated - table)).all()
+    flat = exact.normal(EFFECT, ERROR, mu=None, tau=None)["theta"]
+    printed = {0: (-2.51, 24.90), 2: (-7.70, 17.71), 4: (-5.89, 14.44), 5: (-5.32, 16.22), 6: (-0.14, 21.23)}
+    off = {
+        school: [abs(np.asarray(ends)[school] - interval).max() for ends in (flat.hdi(0.89), flat.quantile(TAILS))]
+        for school, interval in printed.items()
+    }
+    assert all(off[school][1] < 0.3 < off[school][0] for school in (4, 5))
+    assert off[6][0] < 0.3 < off[6][1]
+    assert all(min(off[school]) > 0.5 for school in (0, 2))
+
+
 @states("chapters/eight-schools.md", "none is in a tail")
 @states("chapters/eight-schools.md", "They are larger in every school")
 def test_the_predictive_check(posterior):
