@@ -149,6 +149,31 @@ def test_a_likelihood_without_a_peak(likelihood, fits):
     assert peaks == pytest.approx([8, 25, 60, 100], rel=0.12)
 
 
+@states(
+    "solutions/alpha-prior.md",
+    "such counts can show that regions do not differ much, but not how little they differ",
+)
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "the likelihood of alpha rises from zero below 10 through one half near 100 toward a dashed line at 1",
+)
+@states("chapters/dirichlet-multinomial.md", "The curves hardly meet")
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "The baseline itself, the raw national shares and the values in the source's generating code are close",
+)
+def test_where_the_posterior_ends_and_the_likelihood_begins(likelihood, fits):
+    assert np.exp(likelihood(10)) < 1e-3
+    assert np.exp(likelihood(100)) == pytest.approx(0.5, abs=0.1)
+    assert abs(likelihood(500) - likelihood(1e6)) < 0.1
+    assert fits[1]["alpha"].cdf(15.0) > 0.98
+    assert np.exp(likelihood(15)) < 0.01
+    shares = np.array(
+        [fits[1]["pi0"].mean().values, COUNT.sum("region") / COUNT.sum(), [0.25, 0.35, 0.25, 0.15]]
+    )
+    assert np.ptp(shares, axis=0).max() < 0.05
+
+
 @states("chapters/dirichlet-multinomial.md", "It takes many more regions to overrule it.")
 @states("chapters/dirichlet-multinomial.md", "With six regions, $\\text{Exponential}(1)$ allows little")
 def test_many_regions_overrule_the_prior(fits):

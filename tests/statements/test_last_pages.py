@@ -275,6 +275,23 @@ def test_three_groups_are_too_few_for_the_average():
     assert gains[-1] > -0.02
 
 
+@states("chapters/bringing-together.md", "any other constant makes some configuration worse")
+@states("chapters/bringing-together.md", "no curve of James-Stein touches 8")
+@states("chapters/bringing-together.md", "The risks printed above are below 8 at all three truths.")
+def test_every_constant_is_worse_somewhere_for_three_groups():
+    """Without a positive part two directions gain c (2 (J - 3) - c) E[1 / S], which is negative for J = 3."""
+    for constant in (0.05, 0.3, 1, 2):
+        weight = np.minimum(1, constant / ROOTS**2)
+        assert max(risk(weight, 3, spread) for spread in (2, 3, 4)) > 3
+    for spread in np.linspace(0, 5, 11):
+        assert risk(5 / ROOTS**2, 8, spread) < 8
+        noncentrality = 8 * spread**2
+        inverse = integrate.quad(
+            lambda s, n=noncentrality: stats.ncx2(8, n + 1e-12).pdf(s) / s, 0, 600, limit=300
+        )[0]
+        assert 8 - 36 * inverse < 8
+
+
 @states(
     "chapters/bringing-together.md", "Five markets tell their scale less well than twelve products do theirs."
 )

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
+from tooling.audit import runs
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
@@ -79,6 +80,80 @@ def test_what_the_comparison_of_three_strategies_says():
     assert none.log_evidence == pytest.approx(elpd[2].sum())
 
 
+def scores(y, taus):
+    """Leave-one-out densities of data sets (set, school), by p(y | y without it) = p(y) / p(without)."""
+    log, density = 0.0, []
+    taus = np.atleast_1d(taus)
+    prior = TAU_PRIOR.logpdf(taus) if taus.size > 1 else np.zeros(1)
+
+    def marginal(values, error):
+        total = []
+        for tau in taus:
+            covariance = np.diag(error**2 + tau**2) + 400
+            total.append(np.atleast_1d(stats.multivariate_normal(cov=covariance).logpdf(values)))
+        return special.logsumexp(np.array(total) + prior[:, None], axis=0)
+
+    log = marginal(y, ERROR)
+    for i in range(8):
+        rest = np.arange(8) != i
+        density.append(log - marginal(y[:, rest], ERROR[rest]))
+    return np.array(density).T
+
+
+@states(
+    "chapters/loo-comparison.md",
+    "On average the usual standard error is below the true standard deviation of the difference, where "
+    "$\\tau$ is 15 or 20 by about two fifths.",
+)
+@states("chapters/loo-comparison.md", "Partial pooling seldom comes first")
+@states("chapters/loo-comparison.md", "computed from eight numbers is itself a poor estimate")
+@states(
+    "chapters/loo-comparison.md",
+    "complete pooling falls from about 0.8 at zero to about 0.1 at 20, no pooling rises from under 0.1 to "
+    "about 0.7, partial pooling stays between 0.1 and 0.25",
+)
+@states("chapters/loo-comparison.md", "the median is slightly negative at small tau and then rises")
+@states(
+    "solutions/leave-one-school-out.md", "A standard error from eight differences is too small to rely on."
+)
+def test_what_eight_points_can_tell():
+    rng = np.random.default_rng(58)
+    grid = 0.5 + np.arange(0, 60, 1.0)
+    exactly = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR).elpd_loo.values
+    assert scores(EFFECT[None], grid)[0] == pytest.approx(exactly, abs=1e-3)
+    wins = {}
+    for tau in (0, 10, 20):
+        y = rng.normal(rng.normal(8, tau, (2000, 8)), ERROR)
+        partial, complete = scores(y, grid), scores(y, 0.0)
+        none = stats.norm.logpdf(y, 0, np.hypot(20, ERROR))
+        gain = (partial - complete).sum(axis=1)
+        usual = np.sqrt(8) * (partial - complete).std(axis=1, ddof=1)
+        assert usual.mean() < 0.95 * gain.std()
+        assert usual.std() > 0.4 * usual.mean()
+        totals = [each.sum(axis=1) for each in (complete, partial, none)]
+        wins[tau] = np.bincount(np.argmax(totals, axis=0), minlength=3) / len(y)
+        assert 0.1 < wins[tau][1] < 0.25
+        if tau == 20:
+            assert usual.mean() / gain.std() == pytest.approx(0.6, abs=0.06)
+        assert (np.median(gain) < 0) == (tau == 0)
+    assert wins[0] == pytest.approx([0.82, 0.12, 0.06], abs=0.03)
+    assert wins[20] == pytest.approx([0.09, 0.20, 0.71], abs=0.04)
+
+
+@states("chapters/loo-comparison.md", "can do no better than its prior")
+@states("chapters/loo-comparison.md", "For no pooling, the estimate from draws is too high")
+@states("chapters/loo-comparison.md", "The order does not, nor do the weights to one decimal")
+def test_estimates_from_draws():
+    recorded = runs.recorded().filter(regex="^loo/").dropna()
+    none = exact.normal(EFFECT, ERROR, mu=0, tau=20)
+    assert none.elpd_loo.values == pytest.approx(stats.norm.logpdf(EFFECT, 0, np.hypot(20, ERROR)), abs=1e-6)
+    assert len(recorded) > 40
+    assert (recorded["loo/no pooling/elpd_loo"] > none.elpd_loo.values.sum() + 0.1).all()
+    names = ("complete pooling", "partial pooling", "no pooling")
+    assert (recorded[[f"loo/{name}/rank" for name in names]] == [0, 1, 2]).all(axis=None)
+    assert (recorded[[f"loo/{name}/weight" for name in names]].round(1) == [1, 0, 0]).all(axis=None)
+
+
 @states("chapters/loo-comparison.md", "A wider prior brings the estimates nearer to the raw effects")
 @states("chapters/loo-comparison.md", "A narrower one shrinks all schools toward zero, and makes it better.")
 def test_the_elpd_of_no_pooling_measures_its_prior():
@@ -125,6 +200,36 @@ def test_the_hierarchical_model_never_becomes_complete_pooling():
 
 @states(
     "chapters/when-hierarchical.md",
+    "Both gaps vanish in absolute terms as groups are added, but relative to complete pooling neither ever "
+    "closes.",
+)
+@states("chapters/when-hierarchical.md", "The ratio in Figure 5.51 never falls to 1.")
+@states("chapters/when-hierarchical.md", "stays more cautious")
+def test_the_price_of_not_knowing_that_tau_is_zero():
+    """Groups that are alike, with standard errors of 10 and a flat prior of mu: one integral over S."""
+    tau = np.concatenate([np.geomspace(1e-4, 0.5, 500), np.linspace(0.51, 60, 1500)])
+
+    def kept(groups, square):
+        variance = 1 + tau**2 / 100
+        log = -0.5 * (groups - 1) * np.log(variance) - 0.5 * square / variance + TAU_PRIOR.logpdf(tau)
+        density = np.exp(log - log.max())
+        return np.trapezoid(density * (1 - 1 / variance), tau) / np.trapezoid(density, tau)
+
+    def ratio(groups):
+        place, weight = np.polynomial.legendre.leggauss(30)
+        squares = stats.chi2(groups - 1).ppf((1 + place) / 2)
+        left = [kept(groups, square) ** 2 * square for square in squares]
+        return np.sqrt(1 + weight @ left / 2)
+
+    ratios = np.array([ratio(groups) for groups in (8, 100, 10_000)])
+    assert (np.diff(ratios) > 0).all()
+    assert ratios[0] == pytest.approx(1.25, abs=0.01)
+    assert ratios[-1] == pytest.approx(np.sqrt(2), abs=0.01)
+    assert (np.diff((ratios - 1) * 10 / np.sqrt([8, 100, 10_000])) < 0).all()
+
+
+@states(
+    "chapters/when-hierarchical.md",
     "The standard error that repeated sampling of people would show is $\\sqrt{8^2/12 + 4^2/72} =$",
 )
 @states("chapters/when-hierarchical.md", "it counts measurements as if they were people")
@@ -143,6 +248,14 @@ def test_measurements_are_not_people():
     "chapters/practical-considerations.md",
     "The lower end of school A's interval hardly moves, and the upper end moves a lot",
 )
+@states(
+    "chapters/practical-considerations.md",
+    "they share the lower end near zero, while the upper end grows from 14 to 26",
+)
+@states(
+    "chapters/practical-considerations.md", "half-Normal(1) is concentrated below 2, the others are highest"
+)
+@states("chapters/practical-considerations.md", "flat and uniform(0, 100) give the same posterior")
 @states("chapters/practical-considerations.md", "By less than two points.")
 @states("chapters/practical-considerations.md", "Between *tight* and vague priors it does.")
 @states(
@@ -157,8 +270,16 @@ def test_what_the_prior_of_tau_does_to_school_a():
     assert np.ptp(ends[:, 1]) > 10
     assert abs(vague[1] - flat[1]) < 2
     assert min(vague[1], flat[1]) - tight[1] > 10
+    assert tight[1] == pytest.approx(14, abs=0.5)
+    assert flat[1] == pytest.approx(26, abs=0.5)
+    assert abs(ends[:, 0]).max() < 1
+    assert schools(stats.halfnorm(scale=1))["tau"].cdf(2.0) > 0.95
+    grid = np.linspace(0.01, 12, 100)
+    for prior in (stats.halfnorm(scale=5), TAU_PRIOR, stats.halfcauchy(scale=25), None):
+        assert (np.diff(np.asarray(schools(prior)["tau"].pdf(grid))) < 0).all()
     uniform = np.array([school_a(stats.uniform(0, top)) for top in (50, 100, 200)])
     assert np.ptp(uniform, axis=0).max() < 0.05
+    assert uniform[1] == pytest.approx(flat, abs=0.005)
 
 
 @states("chapters/practical-considerations.md", "The likelihood is nearly flat below 5")

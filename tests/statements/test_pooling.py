@@ -182,8 +182,8 @@ def test_the_picture_of_three_panels(exam):
 
 @states(
     "chapters/pooling-problem.md",
-    "the more alike the sections are as a whole, the smaller $\\tau$ comes out, and the harder all of them are "
-    "pulled",
+    "the more alike the sections are as a whole, the smaller $\\tau$ comes out, and the harder all of them "
+    "are pulled",
 )
 @states("chapters/pooling-problem.md", "from the data and from the prior of $\\tau$")
 @states(
@@ -306,7 +306,7 @@ def test_the_pictures_of_factors_and_of_the_flow(posterior):
     assert 0 < reports[slope.argmax()] < 60
     assert slope[0] < 0 < slope[-1] < slope.max() / 4
     middle = (reports >= 0) & (reports <= 48)
-    assert ((0 < partial - complete) & (partial - complete < 1)).all(where=middle)
+    assert ((partial - complete > 0) & (partial - complete < 1)).all(where=middle)
 
 
 # -- the eight schools ---------------------------------------------------------------------------------
@@ -418,7 +418,9 @@ def test_what_recorded_runs_show_of_the_neck(posterior):
     assert scatter.iloc[0] > 4 * scatter.iloc[1]
 
 
-@states("chapters/eight-schools.md", "Every posterior mean lies between the reported effect and the dashed line")
+@states(
+    "chapters/eight-schools.md", "Every posterior mean lies between the reported effect and the dashed line"
+)
 @states(
     "chapters/eight-schools.md",
     "all of similar length and all reaching from zero or up to four points below to between 14 and 21",
@@ -432,9 +434,9 @@ def test_the_forest(posterior):
     theta, mu = posterior["theta"], posterior["mu"].mean()
     mean, hdi = theta.mean().values, theta.hdi(0.89).values
     assert (np.sign(mean - EFFECT) == np.sign(mu - mean)).all()
-    assert (-4 < hdi[:, 0]).all()
+    assert (hdi[:, 0] > -4).all()
     assert (hdi[:, 0] < 0).all()
-    assert (14 < hdi[:, 1]).all()
+    assert (hdi[:, 1] > 14).all()
     assert (hdi[:, 1] < 21).all()
     assert np.ptp(hdi, axis=1).max() < 1.25 * np.ptp(hdi, axis=1).min()
     assert hdi[:, 0].max() < hdi[:, 1].min()
@@ -459,7 +461,9 @@ def test_the_printed_intervals_and_replications(posterior):
     flat = exact.normal(EFFECT, ERROR, mu=None, tau=None)["theta"]
     printed = {0: (-2.51, 24.90), 2: (-7.70, 17.71), 4: (-5.89, 14.44), 5: (-5.32, 16.22), 6: (-0.14, 21.23)}
     off = {
-        school: [abs(np.asarray(ends)[school] - interval).max() for ends in (flat.hdi(0.89), flat.quantile(TAILS))]
+        school: [
+            abs(np.asarray(ends)[school] - interval).max() for ends in (flat.hdi(0.89), flat.quantile(TAILS))
+        ]
         for school, interval in printed.items()
     }
     assert all(off[school][1] < 0.3 < off[school][0] for school in (4, 5))

@@ -136,6 +136,33 @@ def test_flat_in_something():
     )
 
 
+@states(
+    "solutions/tau-prior.md",
+    "With 8 schools half-Normal(2) gives a high curve that ends near 5, the two wide priors low ones that "
+    "reach beyond 15. With 32 schools the wide priors agree and end near 8, and with 128 schools all three "
+    "end near 4",
+)
+@states("solutions/tau-prior.md", "With eight schools the prior decides, with 128 the data do.")
+@states("solutions/tau-prior.md", "it hardly falls over the first few points")
+@states("solutions/tau-prior.md", "limits of … and of infinity come down to … and …")
+def test_more_schools_settle_it():
+    priors = (stats.halfnorm(scale=2), TAU_PRIOR, stats.halfcauchy(scale=25))
+
+    def taus(copies):
+        y, error = np.tile(EFFECT, copies), np.tile(ERROR, copies)
+        return [exact.normal(y, error, mu=MU_PRIOR, tau=prior)["tau"] for prior in priors]
+
+    ends = {copies: [tau.quantile(0.99) for tau in taus(copies)] for copies in (1, 4, 16)}
+    assert ends[1][0] == pytest.approx(5, abs=0.3)
+    assert min(ends[1][1:]) > 15
+    assert ends[4][1:] == pytest.approx([8, 8], abs=0.5)
+    assert ends[16] == pytest.approx([4] * 3, abs=0.9)
+    few, many = ([tau.quantile(0.5) for tau in taus(copies)] for copies in (1, 16))
+    assert np.ptp(few) > 10 * np.ptp(many)
+    assert fit(3.0).log_evidence - fit(0.0).log_evidence > np.log(0.9)
+    assert fit(None)["tau"].quantile(0.95) < 18
+
+
 # -- a new school --------------------------------------------------------------------------------------
 
 
@@ -179,6 +206,32 @@ def test_what_no_number_of_private_schools_mends():
     assert spread > needed
 
 
+@states(
+    "solutions/new-group-prediction.md",
+    "trusts the private schools with high reports less, as these have large standard errors",
+)
+@states("solutions/new-group-prediction.md", "is closer to the centre of the prior than most")
+@states("solutions/new-group-prediction.md", "Another seed would have told another story.")
+def test_four_private_schools():
+    def study(seed):
+        data = datasets.simulate_schools_with_covariate(np.random.default_rng(seed))
+        return [data[name].values for name in ("effect", "standard_error", "private")]
+
+    effect, error, private = study(42)
+    order = np.argsort(effect[private == 1])
+    errors = error[private == 1][order]
+    assert errors[2:].min() > errors[:2].max()
+    assert 2 * stats.norm.sf(5, scale=10) > 0.5
+
+    def beta(seed):
+        y, sigma, kind = study(seed)
+        return exact.normal(y, sigma, mu=MU_PRIOR, tau=TAU_PRIOR, covariates=kind, beta=stats.norm(0, 10))[
+            "beta"
+        ].mean()
+
+    assert np.ptp([beta(seed) for seed in range(40, 50)]) > 5
+
+
 # -- hospitals --------------------------------------------------------------------------------------------
 
 
@@ -211,6 +264,27 @@ def test_who_gains_among_the_hospitals():
     log_gain = 1 - np.ptp(logs, axis=1) / np.log(alone.ppf(0.945) / alone.ppf(0.055))
     assert (log_gain > 0).all()
     assert log_gain.argmax() == 4
+
+
+@states(
+    "solutions/hierarchical-poisson.md",
+    "hospitals 3 and 4 lose: their raw rates are the highest, and pooling lowers them",
+)
+@states("solutions/hierarchical-poisson.md", "On the log scale hospital 5 again gains the most")
+@states("solutions/hierarchical-poisson.md", "Both lie well within their posteriors.")
+def test_hospitals_of_the_code():
+    data = datasets.simulate_hospitals(np.random.default_rng(42))
+    count, exposure = data["count"].values, data["exposure"].values
+    pooled = exact.poisson(count, exposure, mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1))
+    alone = stats.gamma(1 + count, scale=1 / (0.5 + exposure))
+    logs = np.log(pooled["lam"].quantile(TAILS).values)
+    gain = 1 - np.ptp(logs, axis=1) / np.log(alone.ppf(0.945) / alone.ppf(0.055))
+    assert np.flatnonzero(gain < 0).tolist() == [2, 3]
+    assert gain.argmax() == 4
+    assert sorted(np.argsort(count / exposure)[-2:]) == [2, 3]
+    assert (pooled["lam"].mean().values < alone.mean())[[2, 3]].all()
+    for name, value in (("mu_log", 0.5), ("sigma_log", 0.6)):
+        assert 0.1 < pooled[name].cdf(value) < 0.9
 
 
 def shortest(shape, rate):
