@@ -126,6 +126,24 @@ def enter(book=None):
         time.tzset()
 
 
+@contextlib.contextmanager
+def alone(root):
+    """Wait until no other process builds the book or writes into what it keeps."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    (root / "_build").mkdir(exist_ok=True)
+    with (root / "_build" / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another process builds this book: waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main():
     """Go on as Python with these arguments."""
     HOME.mkdir(exist_ok=True)

@@ -5,7 +5,9 @@ import json
 import platform
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +187,19 @@ def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match=r"^pyodide.mjs is not what Pyodide's lock says"):
         assemble.compiled()
     assert not list((tmp_path / "cache").rglob("*.mjs"))
+
+
+def test_of_two_commands_at_once_one_waits(tmp_path, monkeypatch):
+    def complete(folder, *, without):
+        folder.mkdir()  # or fails
+        time.sleep(0.1)
+        folder.rmdir()
+
+    monkeypatch.setattr(assemble, "ROOT", tmp_path)
+    monkeypatch.setattr(assemble, "complete", complete)
+    monkeypatch.setattr(sys, "argv", ["assemble.py", str(tmp_path)])
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: assemble.main(), range(3))) == [None] * 3
 
 
 def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Setting up the environment, with stand-ins for Python and uv that install nothing."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ FILES = [
     "tooling/scripts/setup.sh",
     "tooling/jupyter_server_config.json",
 ]
-COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "env", "grep", "mkdir", "pwd", "rm", "sed", "touch"]
+COMMANDS = ["sh", "cat", "cksum", "chmod", "dirname", "env", "grep"]
+COMMANDS += ["id", "mkdir", "pwd", "rm", "sed", "touch"]
 
 RECENT_PYTHON = "#!/bin/sh\nexit 0\n"
 OLD_PYTHON = "#!/bin/sh\nexit 1\n"
@@ -45,7 +47,8 @@ def machine(tmp_path):
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "bin").mkdir()
+    for name in ("bin", "support", "packages"):
+        (tmp_path / name).mkdir()
     for name in COMMANDS:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name))
     return tmp_path
@@ -57,15 +60,21 @@ def install(machine, name, script):
     path.chmod(0o755)
 
 
-def set_up(machine, fail="nothing", **variables):
-    return subprocess.run(
+def start(machine, fail="nothing", **variables):
+    return subprocess.Popen(
         ["sh", "tooling/scripts/setup.sh"],
         cwd=machine,
         env={"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": fail, **variables},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
+
+
+def set_up(machine, fail="nothing", **variables):
+    process = start(machine, fail, **variables)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def calls(machine):
@@ -169,6 +178,28 @@ def test_a_failure_leaves_no_half_environment(machine, step):
     assert not (machine / ".venv").exists()
     assert set_up(machine).returncode == 0
     assert (machine / ".venv/.setup-stamp").exists()
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="macOS has no `flock`")
+@pytest.mark.parametrize("does_it", [True, False])
+def test_of_two_commands_at_once_one_waits_and_does_what_the_other_has_not(machine, does_it):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    (machine / "bin/flock").symlink_to(shutil.which("flock"))
+    set_up(machine)
+    stamp, first = machine / ".venv/.setup-stamp", calls(machine)
+    done = stamp.read_text()
+    stamp.unlink()
+    with (machine / ".cache/setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = start(machine)
+        assert second.stderr.readline() == "setup: another command sets up this folder: waiting for it\n"
+        if does_it:
+            stamp.write_text(done)
+    second.communicate()
+    assert second.returncode == 0
+    assert (calls(machine) == first) == does_it
+    assert stamp.read_text() == done
 
 
 def test_a_failed_update_is_done_again(machine):
@@ -300,10 +331,14 @@ def test_what_is_set_up_can_be_read_by_the_sandboxs_user(machine):
     install(machine, "python3.13", RECENT_PYTHON)
     before = os.umask(0o077)
     try:
+        (machine / "support/data.csv").touch()
         assert set_up(machine).returncode == 0
     finally:
         os.umask(before)
-    closed = [path for path in (machine / ".venv").rglob("*") if path.stat().st_mode & 0o044 != 0o044]
+    made = [*(machine / ".venv").rglob("*")]
+    if os.geteuid() == 0:  # another one's sandboxes have the same user
+        made.append(machine / "support/data.csv")
+    closed = [path for path in made if path.stat().st_mode & 0o044 != 0o044]
     assert closed == []
 
 

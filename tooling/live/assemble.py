@@ -19,6 +19,8 @@ from email import message_from_bytes
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from tooling import environment
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CACHE = ROOT / ".cache" / "live"
@@ -61,8 +63,13 @@ def main():
     parser.add_argument("html", type=Path, help="folder of the built pages")
     parser.add_argument("--without", action="store_true", help="take out what an earlier run has put in")
     options = parser.parse_args()
-    folder = options.html / "live"
-    if options.without or not (CACHE / "stamp").exists():
+    with environment.alone(ROOT):
+        complete(options.html / "live", without=options.without)
+
+
+def complete(folder, *, without):
+    """Fill the folder of what cells need, or leave it as good as empty."""
+    if without or not (CACHE / "stamp").exists():
         leave_out(folder)
         return
     put(folder, [*compiled(), *installed(), own()])

@@ -67,7 +67,7 @@ def main():
     environment.enter(root)
     environment.end_when_interrupted(KEPT)
     try:
-        with alone(root):
+        with environment.alone(root):
             index = made(root, options)
     except PermissionError as error:
         sys.exit(f"{error.filename} belongs to another user: {MAKE_IT_YOURS}")
@@ -318,7 +318,7 @@ def keep(root: Path, path: Path, executed: NotebookNode) -> None:
     if missing_pictures(notebook):  # the build will say so
         return
     bundle = CacheBundleIn(notebook, str(path))
-    with alone(root):
+    with environment.alone(root):
         open_cache(prepare_cache(root)).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
@@ -330,24 +330,6 @@ def sources(notebook):
 def is_edited_since(root, moment):
     """Tell whether anything that pages import was written after a moment, in seconds of the clock."""
     return any(path.stat().st_mtime > moment for path in imported(root))
-
-
-@contextlib.contextmanager
-def alone(root):
-    """Wait until no other process builds the book or writes into its cache."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        yield
-        return
-    (root / "_build").mkdir(exist_ok=True)
-    with (root / "_build" / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Another process builds this book: waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def open_cache(path):

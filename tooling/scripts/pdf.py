@@ -12,11 +12,11 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import chromium
 import yaml
 from bs4 import BeautifulSoup
-from build import KEPT, alone, build, pages_in, prepare_cache, read_config
+from build import KEPT, build, pages_in, prepare_cache, read_config
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
-from tooling.environment import end_when_interrupted
+from tooling.environment import alone, end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLE = Path(__file__).with_suffix(".css")

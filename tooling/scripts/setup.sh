@@ -16,13 +16,15 @@ fail() {
 }
 
 # Another user may have made it, as by `sudo make`; what we make others may read: the sandbox's user must.
-for place in . $venv $venv/home _build; do
+for place in . $venv $venv/home .cache _build; do
     if [ -e $place ] && ! [ -w $place ]; then
         fail "$(pwd)/$place cannot be written by this user: work in a copy of the folder, or make it yours \
 (sudo chown -R \$(id -u) .) and run make again."
     fi
 done
 umask 022
+# So must root's sandboxes, each with a user of its own, what a clone under another umask holds.
+[ "$(id -u)" != 0 ] || chmod -R a+rX support packages
 
 # Of the settings of pip and uv only what says where packages come from, not where they go or which.
 for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p; s/^\(UV_[A-Z0-9_]*\)=.*/\1/p'); do
@@ -119,10 +121,26 @@ if [ "${1-}" = --lock ]; then
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml packages/*/pyproject.toml -o requirements.txt
 fi
 
+# Two commands in a fresh clone: the second waits, and finds all done. However the first ends, the system lets
+# go of its lock. On macOS, which has no `flock`, nobody waits.
+wait_for_others() {
+    command -v flock >/dev/null || return 0
+    mkdir -p .cache
+    exec 9>.cache/setup.lock
+    flock -n 9 || {
+        echo "setup: another command sets up this folder: waiting for it" >&2
+        flock 9
+    }
+}
+
+is_carried() {
+    [ -f $live/stamp ] && [ "$listed" = "$(cat $live/stamp)" ]
+}
+
 if [ "${1-}" = --carrier ]; then
     live=.cache/live
     listed=$(cat tooling/live/carrier.txt tooling/live/wheels.txt)
-    if [ -f $live/stamp ] && [ "$listed" = "$(cat $live/stamp)" ]; then
+    if is_carried || { wait_for_others && is_carried; }; then
         exit 0
     fi
     echo "live: fetching Python for browsers, 106 MB; this is done once, and takes half a minute on a fast line"
@@ -140,7 +158,11 @@ if [ "${1-}" = --carrier ]; then
     exit 0
 fi
 
-if [ -f "$stamp" ] && [ -d "$venv/home" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"; then
+is_set_up() {
+    [ -f "$stamp" ] && [ -d "$venv/home" ] && [ "$(wanted)" = "$(cat "$stamp")" ] && is_suitable "$venv/bin/python"
+}
+
+if is_set_up || { wait_for_others && is_set_up; }; then
     exit 0
 fi
 
