@@ -122,6 +122,9 @@ def test_every_answer_is_asked_for_and_worth_something(page):
     for name, answer in scheme.entries():
         assert f"- `{name.split('.')[1]}`: {answer.meaning} (" in exercise
         assert answer.out_of > 0
+        needs = getattr(answer, "needs", None)
+        if needs and needs.divergences_at_least is None:  # else marks would ask for what nobody was told
+            assert f"; at least {needs.ess:g} effective draws; " in exercise
     assert len(stubs(page)) == len(scheme.parts)
     assert exercise.count("The cells of a worked solution run in") == len(scheme.parts)
 

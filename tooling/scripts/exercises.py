@@ -252,6 +252,8 @@ def describe(answer):
         "posterior": "what `sample` returned, with " + ", ".join(f"`{v}`" for v in getattr(answer, "of", ())),
     }[answer.kind]
     unit = f", in {answer.unit}" if answer.unit else ""
+    if answer.kind == "posterior" and answer.needs.divergences_at_least is None:
+        unit = f"; at least {answer.needs.ess:g} effective draws"
     points = "1 point" if answer.out_of == 1 else f"{answer.out_of:g} points"
     return f"{answer.meaning} ({form}{unit}; {points})"
 
