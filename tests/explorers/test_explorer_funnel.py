@@ -27,7 +27,7 @@ def law(tau, form):
 def spec():
     rng = np.random.default_rng(58)
     effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
-    return explorers.funnel(effect, error, TAU, mu_sd=20, settings=SETTINGS, rng=rng).spec()
+    return explorers.funnel(effect, error, TAU, mu_sd=20, tau_sd=10, settings=SETTINGS, rng=rng).spec()
 
 
 @pytest.mark.parametrize("tau", [0.05, 1.0, 20.0])

@@ -42,6 +42,8 @@ class Explorer:
         of the views whose name begins with ``numbers``.
     link : bool
         Whether the page offers a link that carries the present settings.
+    model : dict, optional
+        What the explorer's own script computes with: ``tooling/extra/explorers/<name>.js``.
 
     Examples
     --------
@@ -58,12 +60,14 @@ class Explorer:
         description: str,
         numbers: dict[str, str],
         link: bool = False,
+        model: dict | None = None,
     ):
         self.chart = chart
         self.name = name
         self.description = " ".join(description.split())
         self.numbers = numbers
         self.link = link
+        self.model = model
 
     def __repr__(self):
         """Return what stands for the chart where only text can."""
@@ -81,6 +85,8 @@ class Explorer:
             spec = chart.to_dict()
         # Pairs, because a notebook may be kept with the keys of its objects sorted.
         explorer = {"name": self.name, "numbers": list(self.numbers.items()), "link": self.link}
+        if self.model:
+            explorer["model"] = self.model
         return {**spec, "$schema": SCHEMA, "config": CONFIG, "usermeta": {"explorer": explorer}}
 
     def _repr_mimebundle_(self, include=None, exclude=None):  # noqa: ARG002 (IPython passes them)

@@ -1,4 +1,7 @@
-"""One posterior in two coordinate systems: the funnel, and the step that fits each of its slices."""
+"""One posterior in two coordinate systems: the funnel, the step that fits each of its slices, and balls.
+
+The balls roll in the page, by ``tooling/extra/explorers/funnel.js``.
+"""
 
 from collections.abc import Sequence
 
@@ -17,6 +20,7 @@ DRAWS = 400
 LOWEST_TAU, HIGHEST_TAU = 0.01, 30.0
 WITHIN_89 = stats.norm.ppf(0.945)
 FORMS = ("centred", "non-centred")
+STEPS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1]  # of the balls
 
 DESCRIPTION = """
 A slider sets tau, the standard deviation between schools. Two panels show the same 400 draws from the
@@ -26,7 +30,10 @@ coordinates, this difference divided by tau: a band of nearly the same width at 
 of the posterior at each tau; on a dotted line at the chosen tau, a thick bar marks this interval. Below, over
 tau, the longest stable step of the leapfrog integrator, both on logarithmic axes: a solid curve for the
 centred form, which falls in proportion to tau once tau is small, and a dashed one for the non-centred form,
-which hardly changes. A line marks the chosen tau, and the two steps stand above in figures.
+which hardly changes. A line marks the chosen tau, and the two steps stand above in figures; a dotted level is
+the step of the balls, which another slider sets. In the page, buttons release one ball or a hundred at the
+chosen tau: one draws its path in both panels, with a cross where it diverges; of a hundred only the crosses
+are drawn, and a sentence counts them.
 """
 
 
@@ -36,10 +43,11 @@ def funnel(
     tau: Marginal,
     *,
     mu_sd: float,
+    tau_sd: float,
     settings: Sequence[float],
     rng: np.random.Generator,
 ) -> Explorer:
-    """Let a reader slide down the funnel, and see its slices in both forms, and the step that fits each.
+    """Let a reader slide down the funnel, see its slices and the step that fits each, and release balls.
 
     Parameters
     ----------
@@ -49,6 +57,8 @@ def funnel(
         Exact posterior of tau.
     mu_sd : float
         Standard deviation of the prior of mu, a Normal around 0 (SAT points).
+    tau_sd : float
+        Scale of the prior of tau, a half-Normal (SAT points).
     settings : sequence of float
         The settings of tau (SAT points), in rising order.
     rng : numpy.random.Generator
@@ -66,7 +76,7 @@ def funnel(
     >>> data = datasets.eight_schools()
     >>> effect, error = data["effect"], data["standard_error"]
     >>> tau, rng = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"], np.random.default_rng(1)
-    >>> funnel(effect, error, tau, mu_sd=20, settings=[0.1, 1, 10], rng=rng).name
+    >>> funnel(effect, error, tau, mu_sd=20, tau_sd=10, settings=[0.1, 1, 10], rng=rng).name
     'funnel'
     """
 
@@ -93,10 +103,15 @@ def funnel(
     panels = [_panel(form, titles[form], draws, curves) for form in FORMS]
     chart = alt.vconcat(
         alt.hconcat(*panels, spacing=8), _step(curves), spacing=8, data=_values(pd.concat(laws(settings)))
-    ).properties(title="dots: draws; curves and bar: 89% at a tau")
-    slider = steps("tau", settings, start=settings[len(settings) // 2], title="tau (SAT points) ")
+    ).properties(title="dots: draws; curves and bar: 89% at a tau; \N{MULTIPLICATION SIGN}: divergence")
+    sliders = [
+        *steps("tau", settings, start=settings[len(settings) // 2], title="tau (SAT points) "),
+        *steps("epsilon", STEPS, start=STEPS[3], title="step of the balls "),
+    ]
     numbers = {"form": "form", "lower": "89% from", "upper": "to", "step_text": "longest stable step"}
-    return Explorer(chart.add_params(*slider), name="funnel", description=DESCRIPTION, numbers=numbers)
+    model = rolling(effect.values, standard_error.values, tau, mu_sd=mu_sd, tau_sd=tau_sd)
+    chart = chart.add_params(*sliders)
+    return Explorer(chart, name="funnel", description=DESCRIPTION, numbers=numbers, model=model)
 
 
 def step_limits(
@@ -191,6 +206,44 @@ def given_tau(
     return np.linalg.solve(precision, linear[..., None])[..., 0], precision
 
 
+def rolling(
+    effect: np.ndarray, standard_error: np.ndarray, tau: Marginal, *, mu_sd: float, tau_sd: float
+) -> dict:
+    """Return what a ball needs in order to roll: the model, and the unit of each coordinate.
+
+    Parameters
+    ----------
+    effect, standard_error : (J,) array
+        Of the schools (SAT points).
+    tau : Marginal
+        Exact posterior of tau.
+    mu_sd, tau_sd : float
+        Scales of the priors, a Normal around 0 and a half-Normal (SAT points).
+
+    Returns
+    -------
+    dict
+        ``effect``, ``error``, ``mu_sd``, ``tau_sd``, and under ``unit`` for each form the posterior standard
+        deviations of mu, log tau and the schools' coordinates.
+
+    Examples
+    --------
+    >>> import hierarchical_exact as exact
+    >>> from support.conventions import MU_PRIOR, TAU_PRIOR
+    >>> effect, error = [28, 8, -3], [15, 10, 16]
+    >>> tau = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
+    >>> len(rolling(effect, error, tau, mu_sd=20, tau_sd=10)["unit"]["centred"])
+    5
+    """
+    values = _equally_probable(tau)
+    unit = {}
+    for form in FORMS:
+        spread = _spread(*given_tau(values, effect, standard_error, mu_sd=mu_sd, form=form))
+        unit[form] = [float(f"{one:.3g}") for one in np.insert(spread, 1, np.log(values).std())]
+    data = {"effect": np.asarray(effect, float).tolist(), "error": np.asarray(standard_error, float).tolist()}
+    return {**data, "mu_sd": mu_sd, "tau_sd": tau_sd, "unit": unit}
+
+
 def longest_step(precision: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Return the step below which the leapfrog integrator is stable in a Gaussian.
 
@@ -262,8 +315,21 @@ def _panel(form, title, draws, curves):
     level = chosen.mark_rule(color=BLACK, strokeDash=[2, 2]).encode(y="tau:Q")
     bar = chosen.mark_rule(color=BLACK, strokeWidth=5).encode(x="lower:Q", x2="upper:Q", y="tau:Q")
     heading = alt.Title(form, frame="group")
-    parts = alt.layer(cloud.encode(x=x, y=y), lines, level, bar)
+    parts = alt.layer(cloud.encode(x=x, y=y), lines, level, bar, *_balls(form, x, y))
     return parts.properties(width=PANEL, height=220, title=heading)
+
+
+def _balls(form, x, y):
+    """Draw what the page's script says of the balls: a path, a ball, and where one was lost."""
+
+    def of(kind):
+        balls = alt.Chart(alt.NamedData("balls"))
+        return balls.transform_filter(f"datum.form == '{form}' && datum.kind == '{kind}'")
+
+    path = of("path").mark_line(color=VERMILLION, strokeWidth=1.5, clip=True, point={"size": 12})
+    ball = of("ball").mark_point(size=110, color=VERMILLION, filled=True, opacity=1, clip=True)
+    lost = of("lost").mark_point(shape="cross", angle=45, size=70, color=BLACK, filled=True, clip=True)
+    return path.encode(x=x, y=y, order="place:Q"), ball.encode(x=x, y=y), lost.encode(x=x, y=y)
 
 
 def _step(curves):
@@ -291,4 +357,6 @@ def _step(curves):
     table = alt.Chart().transform_filter("datum.tau == tau")
     rule = table.mark_rule(color=BLACK).encode(x="tau:Q").properties(name="numbers")
     title = alt.Title(alt.ExprRef("'longest stable step at tau = ' + tau"))
-    return alt.layer(*parts, rule).properties(width=WIDTH, height=120, title=title)
+    balls = alt.Chart(alt.Data(values=[{}])).transform_calculate(step="epsilon")
+    level = balls.mark_rule(color=BLACK, strokeDash=[2, 2]).encode(y="step:Q")
+    return alt.layer(*parts, rule, level).properties(width=WIDTH, height=120, title=title)

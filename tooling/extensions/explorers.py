@@ -5,14 +5,19 @@ from pathlib import Path
 import vl_convert
 
 FOLDER = "explorers"
-SCRIPTS = ("vega.js", "explorers.js")
+# Some explorers have a script of their own, of the same name.
+OWN = sorted(path.name for path in (Path(__file__).parents[1] / "extra" / FOLDER).glob("*.js"))
+OWN.remove("explorers.js")
 
 
 def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx passes them)
     """Let a page with an explorer load the scripts."""
-    if 'class="explorer"' not in context.get("body", ""):
+    body = context.get("body", "")
+    if 'class="explorer"' not in body:
         return
-    for script in SCRIPTS:
+    own = [script for script in OWN if f'id="explorer-{script.removesuffix(".js")}"' in body]
+    # The last one starts the explorers, so the others must be there before.
+    for script in ("vega.js", *own, "explorers.js"):
         app.add_js_file(f"../{FOLDER}/{script}", loading_method="defer")
 
 

@@ -10,7 +10,7 @@ for (const explorer of document.querySelectorAll("div.explorer")) {
 
 async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
-  const { name, numbers, link } = spec.usermeta.explorer;
+  const { name, numbers, link, model } = spec.usermeta.explorer;
   const settings = spec.signals.filter((signal) => signal.bind).map((signal) => signal.name);
   const controls = explorer.querySelector(".explorer-controls");
   const options = { mode: "vega", renderer: "svg", actions: false, bind: controls };
@@ -25,6 +25,8 @@ async function start(explorer) {
   show();
   if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
   explorer.view = view; // for the tests, and for the curious
+  // For a script of the explorer's own.
+  explorer.dispatchEvent(new CustomEvent("explorer", { bubbles: true, detail: { view, model } }));
   explorer.dataset.ready = "true";
 }
 
@@ -84,4 +86,16 @@ function carry(link, view, name, settings) {
   for (const setting of settings) view.addSignalListener(setting, update);
   view.run();
   update();
+}
+
+// Standard Normal numbers that a seed repeats: mulberry32, by the method of Box and Muller.
+function normals(seed) {
+  let state = seed | 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
