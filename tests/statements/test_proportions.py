@@ -56,6 +56,34 @@ def test_a_known_population_counts_like_rats():
     assert CONCENTRATION.ppf([0.025, 0.975]).round().tolist() == [5, 111]
 
 
+@states("chapters/proportions.md", "95 of 100 or more would lie in the band.")
+@states("chapters/proportions.md", "four of them lie above the band")
+def test_what_one_rate_allows():
+    share = TUMOURS.sum() / RATS.sum()
+    low, high = stats.binom.ppf([[0.025], [0.975]], RATS, share)
+    inside = stats.binom.cdf(high, RATS, share) - stats.binom.cdf(low - 1, RATS, share)
+    assert inside.min() >= 0.95
+    assert (np.flatnonzero(high < TUMOURS) + 1).tolist() == [67, 68, 69, 70]
+    assert not (low > TUMOURS).any()
+
+
+@states(
+    "chapters/proportions.md",
+    "Experiments of one size lie on a straight line, the flatter the smaller they are, and each of these "
+    "lines crosses the dashed one near the mean of the population.",
+)
+def test_experiments_of_one_size_lie_on_a_line(posterior):
+    estimate, centre, slopes = posterior["theta"].mean().values, posterior["mean"].mean(), []
+    for size in np.unique(RATS):
+        x, y = RAW[size == RATS], estimate[size == RATS]
+        own = posterior["concentration"].expect(lambda k, n=size: n / (k + n))
+        intercept = y[0] - own * x[0]
+        np.testing.assert_allclose(y, intercept + own * x, atol=1e-5)
+        assert intercept / (1 - own) == pytest.approx(centre, abs=0.002)
+        slopes.append(own)
+    assert (np.diff(slopes) > 0).all()
+
+
 @states("chapters/proportions.md", "its estimate is that of experiment 68, to less than a thousandth.")
 @states(
     "chapters/proportions.md", "the population has more say than its own data, and its estimate is a fifth."
@@ -177,6 +205,10 @@ def test_experiments_without_a_tumour_and_the_last_one(posterior):
 
 @states(
     "chapters/proportions.md",
+    "The logit-Normal population expects still fewer experiments without a tumour, … of them",
+)
+@states(
+    "chapters/proportions.md",
     "A new rate below one in a hundred is several times as probable under the Beta population",
 )
 @states("chapters/proportions.md", "one above 0.4 half as probable.")
@@ -207,5 +239,11 @@ def test_two_populations(posterior):
     above = weight @ stats.norm.sf((np.log(0.4 / 0.6) - mu) / tau)
     assert 4 < new.cdf(0.01) / below < 10
     assert new.sf(0.4) / above == pytest.approx(0.5, abs=0.07)
+    # That of the Beta population, 8.2, is a sum over experiments of the same kind.
+    sizes, times = np.unique(RATS, return_counts=True)
+    none = sum(m * weight @ ((1 - rate) ** s @ rule) / rule.sum() for s, m in zip(sizes, times, strict=True))
+    beta = sum(m * new.expect(lambda theta, s=s: (1 - theta) ** s) for s, m in zip(sizes, times, strict=True))
+    assert round(none, 1) == 7.9
+    assert none < beta
     gain = posterior.elpd_loo.sum().item() + np.log(weight @ (1 / each)).sum()
     assert 0 < gain < 2
