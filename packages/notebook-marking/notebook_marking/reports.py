@@ -102,7 +102,9 @@ def report(
     gone = [row["note"] for row in table if row["note"].startswith(review.NO_SUBMISSION)]
     marked = [decisions.late(one, lateness, out_of(one, schemes) or 0) for one in marked]
     marked, strays = decisions.apply(marked, decisions.read(out / "overrides.csv", schemes), schemes)
-    marked = sorted(marked, key=_order)
+    marked = sorted(
+        marked, key=lambda one: (one.submission.student, one.submission.exercise, str(one.submission.path))
+    )
     kept, moved = history.update(out / "history.json", marked, schemes)
     files = {"grades.csv": grades(marked, schemes, lateness.due)}
     for student, theirs in groupby(marked, key=lambda one: one.submission.student):
@@ -111,7 +113,8 @@ def report(
         )
     for one in marked:
         if not one.submission.absent:
-            name = _unused(files, f"gradescope/{_name(one)}", "/results.json")
+            name = "_".join(map(plain.file_name, (one.submission.student, one.submission.exercise)))
+            name = _unused(files, f"gradescope/{name}", "/results.json")
             files[name] = gradescope(one, schemes, hints=hints)
     files |= review_pages(marked, course, table)
     # In Excel a table is UTF-8 only if it begins with this mark.
@@ -138,15 +141,6 @@ def leftovers(files, out):
     pages = [path for folder in ("feedback", "review") for path in (out / folder).glob("*.html")]
     pages += (out / "gradescope").glob("*/results.json")
     return sorted({str(path.relative_to(out)) for path in pages} - set(files))
-
-
-def _order(one):
-    return one.submission.student, one.submission.exercise, str(one.submission.path)
-
-
-def _name(one):
-    """Name for the files of one submission."""
-    return f"{plain.file_name(one.submission.student)}_{plain.file_name(one.submission.exercise)}"
 
 
 def _unused(taken, start, end):
@@ -451,7 +445,11 @@ def summary(marked, schemes, out, gone=()):
     for exercise in sorted(names):
         lines += ["", f"Nothing handed in for {exercise}: {', '.join(names[exercise])}"]
     if any(map(concerns, marked)) or gone:
-        lines += ["", "Look at:", *(f"  {_line(one)}" for one in marked if concerns(one))]
+        lines += [
+            "",
+            "Look at:",
+            *(f"  {_who(one)}: {'; '.join(concerns(one))}"[:300] for one in marked if concerns(one)),
+        ]
         lines += [f"  {plain.one_line(text)}" for text in gone]
     repeated = [one for one in marked if one.submission.others]
     if repeated:
@@ -464,11 +462,6 @@ def summary(marked, schemes, out, gone=()):
         lines += ["", f"{_count(prose, 'prose answer')} to mark: read {out / 'review'}/*.html,"]
         lines += [f"fill in {out / 'review' / 'marks.csv'}, and run the command again."]
     return "\n".join([*lines, "", *_exercise_table(marked, schemes)])
-
-
-def _line(one):
-    """What to look at in one submission."""
-    return f"{_who(one)}: {'; '.join(concerns(one))}"[:300]
 
 
 def _who(one):

@@ -17,6 +17,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
@@ -42,6 +43,7 @@ NO_EXERCISE = "there is no exercise of this name"
 COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
 AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
 NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
+HEADING = re.compile(rb"# Exercise ([\w.-]+):")
 NEARLY = 10  # seconds within which files are equally new
 
 
@@ -249,11 +251,9 @@ class _Names:
         return self.numbers[_plain(match["exercise"])] if match else stem
 
     def in_cells(self, path):
-        """Return the numbers of the exercises for which a notebook records answers, in its own order."""
-        named = NAMED.findall(_content(path)[0])
-        return list(
-            dict.fromkeys(self.numbers[_plain(name)] for name in named if _plain(name) in self.numbers)
-        )
+        """Return the numbers of the exercises for which a notebook records answers, or of its heading."""
+        named = NAMED.findall(_content(path)[0]) or _heading(path)
+        return list(dict.fromkeys(filter(None, (self.numbers.get(_plain(name)) for name in named))))
 
 
 def _plain(name):
@@ -277,6 +277,13 @@ def _content_at(path, *_):
     except (OSError, ValueError) as error:
         return "", str(error)
     return "\n".join(cell for cell in cells if cell and cell.strip()), ""
+
+
+def _heading(path):
+    """Return the exercise that a notebook's heading names, though it may be broken."""
+    with suppress(OSError):
+        return [name.decode() for name in HEADING.findall(read(Submission("", "", path)))[:1]]
+    return []
 
 
 # Students ------------------------------------------------------------------------------------
@@ -346,7 +353,7 @@ def _in_file(file, student, names):
     named = names.number(name)
     known = named in names.numbers.values()
     prose = name.lower().endswith(".md") and not _content(file.path)[0]
-    if not numbers and not known and prose:
+    if prose and not known:
         return
     for number in numbers or [named]:
         yield Submission(student, number, file.path, "" if numbers or known else NO_EXERCISE)

@@ -291,6 +291,17 @@ def test_a_notebook_is_read_in_each_encoding_that_says_what_it_is(tmp_path, enco
     assert (found.exercise, found.problem) == ("5.8.1", "")
 
 
+@pytest.mark.parametrize(
+    "more",
+    ['{"cells": [', '"kernelspec": {"language": "R"}', "\xff", "x" * 20_000_000, "EX = 1; Answers(EX)"],
+)
+def test_the_heading_names_the_exercise_of_a_notebook_that_is_broken(tmp_path, more):
+    text = json.dumps({"cells": [{"cell_type": "markdown", "source": ["# Exercise 5.8.5: Who?\n"]}]}) + more
+    write(tmp_path / "sub", {"student01/week/nb.ipynb": ADA})
+    (tmp_path / "sub/student01/week/other.ipynb").write_bytes(text.encode("latin-1"))
+    assert sorted(one.exercise for one in find(tmp_path / "sub", EXERCISES)) == ["5.8.1", "5.8.5"]
+
+
 def test_who_handed_in_no_notebook_has_a_row(tmp_path, roster):
     write(tmp_path, {f"Ada O'Last01_301_{MARK}_/essay.pdf": "x", f"Ada O'Last01_301_{MARK}_/a.docx": "x"})
     (one,) = find(tmp_path, EXERCISES, roster)
