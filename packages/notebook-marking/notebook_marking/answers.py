@@ -78,15 +78,10 @@ class Answers:
         self.student = student.strip()
         self._data = data
         self._forms = forms[exercise]["parts"]
-        self._path = Path(os.environ.get(PLACE) or Path.cwd()) / FOLDER / f"{exercise}.json"
-        self._content = _RECORDED.setdefault(self._path, {"parts": {}, "students": {}, "notes": []})
+        self.path = Path(os.environ.get(PLACE) or Path.cwd()) / FOLDER / f"{exercise}.json"
+        self._content = _RECORDED.setdefault(self.path, {"parts": {}, "students": {}, "notes": []})
         if self._content["parts"]:
             self._note(f"`Answers` was made again after ({', '.join(self._content['parts'])})")
-
-    @property
-    def path(self):
-        """File in which the answers are kept, in the folder of the notebook."""
-        return self._path
 
     def data(self, part: str = "") -> object:
         """Data of the exercise, or of a part that has data of its own.
@@ -140,7 +135,7 @@ class Answers:
                 faults.append(f"this part asks for {', '.join(asked)}, not for {name}")
             elif value is not ...:
                 try:
-                    form = plain(asked[name], value, of)
+                    form = plain(asked[name], self._in_order(value), of)
                 except Exception as error:  # of whatever library the value is from
                     faults.append(f"{name} ({asked[name]['is']}): {error}")
                 else:
@@ -156,6 +151,17 @@ class Answers:
                 f"exercise {self.exercise} has no part {part!r}: give one of {', '.join(self._forms)}"
             )
         return self._forms[part]
+
+    def _in_order(self, value):
+        """Put what has the labels of the data into their order, however it was sorted."""
+        data = [one for part in self._data(self.exercise, self.student).values() for one in part]
+        for labels in (each for one in data for each in getattr(one, "indexes", {}).values()):
+            if hasattr(value, "indexes"):  # xarray
+                for dim in [dim for dim, own in value.indexes.items() if set(own) == set(labels)]:
+                    value = value.sel({dim: labels})
+            elif hasattr(value, "loc") and set(value.index) == set(labels):  # pandas
+                value = value.loc[labels]
+        return value
 
     def _keep(self, part, name, value):
         """Write the file anew, with one answer more; a killed notebook leaves a whole file."""

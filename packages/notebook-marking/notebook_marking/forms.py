@@ -72,7 +72,7 @@ def _array(form, value, shape):
         array = array.astype(float)
     except (TypeError, ValueError):
         raise ValueError(f"give {_count(shape)}, not {_describe(value)}") from None
-    if _without_ones(array.shape) != _without_ones(shape):
+    if array.squeeze().shape != np.empty(shape).squeeze().shape:
         got = f"an array of shape {array.shape}" if array.ndim else "a single number"
         raise ValueError(f"give {_count(shape)}, not {got}")
     if not np.isfinite(array).all():
@@ -86,11 +86,6 @@ def _content(value):
     if isinstance(value, Mapping):
         value = value.values()
     return [_content(each) for each in value] if isinstance(value, (Iterator, ValuesView)) else value
-
-
-def _without_ones(shape):
-    """Return a shape without the dimensions that hold one number."""
-    return [size for size in shape if size != 1]
 
 
 def _check_range(form, array):

@@ -268,6 +268,19 @@ def test_a_notebook_writes_one_file_of_answers(capsys):
     ]
 
 
+@pytest.mark.parametrize("kind", ["xarray", "dataset", "series", "table", "another's labels", "list"])
+def test_what_has_the_labels_of_the_data_is_put_into_their_order(kind):
+    data = xr.DataArray([28.0, 8.0], coords={"school": ["A", "B"]})
+    answers = AnyAnswers("1", forms=FORMS, data=lambda *_: {"": (data,), "d": (3,)})
+    value = xr.DataArray([0.7, 0.4], coords={"school": ["B", "A"]}, name="factor")
+    series = value.to_series()
+    values = {"dataset": value.to_dataset(), "series": series, "table": series.to_frame()}
+    values |= {"another's labels": series.rename({"A": "C"}), "list": [0.7, 0.4], "xarray": value}
+    answers.record("a", factors=values[kind])
+    right = [0.7, 0.4] if kind in ("another's labels", "list") else [0.4, 0.7]
+    assert kept()["parts"]["a"]["factors"] == right
+
+
 def test_an_answer_that_fails_in_a_way_of_its_own_does_not_cost_the_others():
     class Tensor:
         def __array__(self, *_, **__):
