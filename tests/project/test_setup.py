@@ -30,7 +30,7 @@ PYTHON_312 = '#!/bin/sh\ncase "$3" in ""|3.12) exit 0;; esac\nexit 1\n'
 UV = """\
 #!/bin/sh
 echo "$@" >>calls
-env | grep -E '^(PIP|UV)_' >settings
+env | grep -E '^(PIP_|UV_|PYTHON)' >settings
 [ "$1 $2" != "$FAIL" ] || exit 2
 if [ "$1" = venv ]; then
     mkdir -p .venv/bin
@@ -308,6 +308,8 @@ def test_settings_say_where_packages_come_from_but_not_where_they_go(machine):
         "UV_PROJECT_ENVIRONMENT": "/elsewhere",
         "UV_NO_BINARY": "1",
         "UV_EXCLUDE_NEWER": "2020-01-01",
+        "PYTHONWARNINGS": "error",
+        "PYTHONPATH": "/elsewhere",
     }
     assert set_up(machine, **kept, **dropped).returncode == 0
     seen = settings(machine)

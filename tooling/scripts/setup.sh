@@ -26,8 +26,9 @@ umask 022
 # So must root's sandboxes, each with a user of its own, what a clone under another umask holds.
 [ "$(id -u)" != 0 ] || chmod -R a+rX support packages
 
-# Of the settings of pip and uv only what says where packages come from, not where they go or which.
-for name in $(env | sed -n 's/^\(PIP_[A-Z0-9_]*\)=.*/\1/p; s/^\(UV_[A-Z0-9_]*\)=.*/\1/p'); do
+# Of the settings of pip and uv only what says where packages come from, not where they go or which; of Python's
+# none, by which any warning, or another project's modules, would end pip.
+for name in $(env | sed -nE 's/^((PIP_|UV_|PYTHON)[A-Z0-9_]*)=.*/\1/p'); do
     case $name in
         *INDEX* | *FIND_LINKS | *CERT* | *TLS | *HOST | *PROXY | *KEYRING* | *TIMEOUT | *RETRIES) ;;
         *CACHE_DIR | *CONFIG_FILE | UV_LINK_MODE | UV_OFFLINE | UV_CONCURRENT_*) ;;

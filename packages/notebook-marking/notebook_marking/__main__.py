@@ -2,9 +2,13 @@
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from notebook_marking import (
     decisions,
@@ -60,14 +64,33 @@ def main(arguments=None):
         course = Course.read(options.course)
         _check_out(options, course)
         waiting = f"waiting for another run that writes to {options.out}"
-        with plain.locked(options.out / ".lock", lambda: print(waiting, file=sys.stderr, flush=True)):
+        lock = plain.locked(options.out / ".lock", lambda: print(waiting, file=sys.stderr, flush=True))
+        with _stopped_by_signals(), lock:
             return grade(options, course)
     except (ValueError, OSError, SandboxError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
+        for process in psutil.Process().children(recursive=True):  # else those without a sandbox would go on
+            with suppress(psutil.Error):
+                process.kill()
         print(f"\n{parser.prog}: stopped; the same command goes on from here", file=sys.stderr)
         return CANNOT_RUN
+
+
+@contextmanager
+def _stopped_by_signals():
+    """Let a terminal that closes, or whoever ends processes, stop this one as Ctrl-C does."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # Those that are ignored, as with nohup, stay so.
+    before = {one: signal.getsignal(one) for one in numbers if signal.getsignal(one) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def grade(options, course):

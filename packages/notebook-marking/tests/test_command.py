@@ -2,9 +2,14 @@
 
 import csv
 import fcntl
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from notebook_marking import __main__ as command
@@ -195,6 +200,32 @@ def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypat
     monkeypatch.setattr(command, "run_all", stopped)
     assert mark_class(folders) == command.CANNOT_RUN
     assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_whatever_stops_it_leaves_no_notebook_at_work_and_no_folder(folders, tmp_path, name):
+    submitted, out = folders
+    started = tmp_path / "started"
+    cell = f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(600)"
+    (submitted / "ada_1.md").write_text(f"```{{code-cell}}\n{cell}\n```\n")
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "notebook_marking", submitted, out, "--course", COURSE, "--trust"],
+        cwd=COURSE,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (started.exists() and started.read_text().endswith(".")):
+        time.sleep(0.05)
+    notebook = psutil.Process(int(started.read_text()[:-1]))
+    process.send_signal(getattr(signal, name))
+    assert "the same command goes on from here" in process.communicate(timeout=60)[1]
+    assert process.returncode == command.CANNOT_RUN
+    gone, _ = psutil.wait_procs([notebook], timeout=10)
+    assert gone
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 # Exit status -------------------------------------------------------------------------------
