@@ -209,10 +209,8 @@ def _draws(sampled, exact, quantities):
     for name in quantities:
         if name not in posterior:
             raise ValueError(f"quantities: {name!r} was not sampled; there are {', '.join(posterior)}")
-        if name not in exact.quantities:
-            raise ValueError(
-                f"quantities: no exact {name!r} is known; there are {', '.join(exact.quantities)}"
-            )
+        if name not in exact:
+            raise ValueError(f"quantities: no exact {name!r} is known; there are {', '.join(exact)}")
     return posterior[list(quantities)]
 
 

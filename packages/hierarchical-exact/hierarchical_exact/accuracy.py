@@ -44,7 +44,8 @@ def refine(
             return result, error
     raise ArithmeticError(
         f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}; "
-        "a prior may be too heavy-tailed for these data"
+        "a prior may be too heavy-tailed for these data, or numbers have too few digits for data so far from "
+        "zero (then subtract a number from them)"
     )
 
 

@@ -205,9 +205,10 @@ def frozen(name: str, prior: Any) -> Any:
         raise ValueError(
             f"{name} is {prior!r}: give a frozen scipy.stats distribution, such as stats.halfnorm(scale=10)"
         )
-    with np.errstate(invalid="ignore"):
-        known = [*prior.support(), *prior.ppf([0.25, 0.75])] if _is_single(prior) else [np.nan]
-    if not np.all(np.isfinite(known[2:])) or np.any(np.isnan(known)):
+    with np.errstate(all="ignore"):
+        known = [*prior.support(), *prior.ppf([0.01, 0.75])] if _is_single(prior) else [np.nan]
+    # The upper quartile of one such as invgamma(0.001) is beyond the largest number.
+    if np.any(np.isnan(known)) or not np.isfinite(known[2]):
         raise ValueError(f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters")
     return prior
 

@@ -37,6 +37,8 @@ _RIDGE = 20
 _SLOWEST, _LEAST = 0.06, 1e-300
 # Nodes of less weight do not move the law of a group mean.
 _LIGHT = 1e-15
+# Of so few groups an unknown sigma may leave the means without an sd.
+_FEW = 4
 
 
 class _Coefficients:
@@ -173,6 +175,7 @@ class _Hierarchy:
     def __init__(self, coefficients, grid, noise, solution):
         self.coefficients, self.grid = coefficients, grid
         self._noise = noise
+        self._few = len(coefficients.y) <= _FEW
         self._tau2 = grid.points["tau"] ** 2
         self.mean, self.root = solution
         self.use(grid.weights)
@@ -201,7 +204,7 @@ class _Hierarchy:
         """Take these weights for the laws of group means, and of the nodes only those that matter."""
         # A light node may have a large tau, and matter to an sd.
         size = 1 + self._tau2 / np.maximum(self._tau2[weights.argmax()], np.finfo(float).tiny)
-        self.nodes = np.flatnonzero(weights * size > _LIGHT * weights.max())
+        self.nodes = np.flatnonzero((weights * size > _LIGHT * weights.max()) | self._few)
         self._weights = weights[self.nodes]
 
     def settle(self, error):
@@ -211,8 +214,9 @@ class _Hierarchy:
 
     def theta_law(self, groups, weights=None):
         """Law of some group means, by other weights if given."""
+        expectation = self.grid.expectation if self._few and weights is not self.grid.coarse else None
         weights = self._weights if weights is None else weights[self.nodes]
-        return NormalMixture(weights, *self.theta(groups, self.nodes))
+        return NormalMixture(weights, *self.theta(groups, self.nodes), expectation=expectation)
 
     def theta_new(self, weights):
         """Law of a new group's mean, whose covariates are zero, by some weights of the nodes."""

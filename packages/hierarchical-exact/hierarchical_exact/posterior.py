@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from operator import attrgetter, getitem
 from typing import Any
@@ -106,7 +107,7 @@ class Marginal:
         ).sel(**labels)
         chosen = np.atleast_1d(positions.values).ravel()
         law = _subset(self._law, chosen)
-        origin = (_selected, (self, labels))
+        origin = (partial(self.sel, **labels), ())
         return Marginal(law, positions if positions.ndim else None, self._nodes, origin)
 
     def mean(self):
@@ -354,11 +355,6 @@ def marginal(distribution: Any) -> Marginal:
     return Marginal(lambda _: law, origin=(marginal, (distribution,)))
 
 
-def _selected(whole, labels):
-    """The groups of a marginal that these labels select."""
-    return whole.sel(**labels)
-
-
 def _shape(labels):
     """Dims and sizes of labels, as text."""
     return "(" + ", ".join(f"{dim}: {size}" for dim, size in labels.sizes.items()) + ")"
@@ -475,11 +471,6 @@ class Posterior(Mapping):
         if self._call is None:
             raise TypeError("this posterior cannot be pickled: it does not know the call that makes it")
         return self._call, ()
-
-    @property
-    def quantities(self):
-        """Names of the quantities."""
-        return list(self._marginals)
 
     def __getitem__(self, name):
         """Marginal of a quantity."""

@@ -121,7 +121,8 @@ def prior_axis(name: str, prior: Any, hints: Sequence[float] = ()) -> Axis:
     if prior is None:
         return Axis(name, hints, lower=0.0)
     lower, upper = (float(end) for end in prior.support())
-    quantiles = prior.ppf([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
+    with np.errstate(all="ignore"):
+        quantiles = prior.ppf([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
     jumps = getattr(getattr(prior, "dist", None), "_hbins", ())  # of a histogram
     return Axis(name, np.concatenate([hints, quantiles]), lower=lower, upper=upper, jumps=jumps)
 
@@ -326,7 +327,7 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
         panels = 6
         if len(axes) == 1 and tolerance < 1e-9 and axes[0].logarithmic:
             # What is asked at the nodes may bend within a unit of a log where the density does not.
-            panels = max(panels, int(np.ceil((b - a) / 3)))
+            panels = max(panels, int(np.ceil((b - a) / (3 if tolerance > 1e-12 else 1.5))))
         jumps = axis.to_z(np.asarray(axis.jumps, dtype=float))
         edges = np.union1d(np.linspace(a, b, panels + 1), jumps[(jumps > a) & (jumps < b)])
         intervals.append(list(pairwise(edges)))
@@ -488,7 +489,8 @@ def _assemble(intervals, cells):
 def _unconverged(intervals, cells, tolerance):
     """For each axis, the positions of the panels on which the two rules differ too much."""
     log_f = _assemble(intervals, cells)
-    density = np.exp(log_f - log_f.max())
+    peak = log_f.max()
+    density, tolerance = np.exp(log_f - peak), max(tolerance, 4 * np.spacing(abs(peak)))
     lines = [_line_weights(pairs, KRONROD) for pairs in intervals]
     total = density
     for line in reversed(lines):

@@ -1,8 +1,8 @@
 """Random and nasty problems against independent references: is any answer wrong without a word?
 
-``python fuzz.py --count 10000`` takes an hour or two of processor time and reports for each kind how many
-were right, refused (with an error that says why) and wrong, which is what must not be. A problem is its
-number: ``--only 123`` looks at one.
+``python fuzz.py --count 10000`` takes an hour of processor time and reports for each kind how many were
+right, refused (with an error that says why) and wrong, which is what must not be. Stopped early, it reports
+on those that are done. A problem is its number: ``--only 123`` looks at one.
 """
 
 import argparse
@@ -12,7 +12,8 @@ import signal
 import time
 import traceback
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import Pool
 
@@ -524,6 +525,9 @@ KINDS = {
 # How many of all problems are of each kind. Where the reference nests integrals, it takes seconds.
 SHARES = {"normal": 0.85, "groups": 0.06, "ridge": 0.01, "poisson": 0.04, "dirichlet": 0.04}
 
+# Processor seconds for an answer and for its reference: of nested integrals few take more.
+LONGEST_ANSWER, LONGEST_REFERENCE = 60, 60
+
 
 def _bad(kind, problem, posterior):
     """Errors above the tolerance that a reference with more nodes confirms."""
@@ -539,6 +543,22 @@ def _bad(kind, problem, posterior):
     return finer, bad
 
 
+@contextmanager
+def _at_most(seconds, error):
+    """Raise an error in what takes more processor time."""
+
+    def give_up(*_):
+        raise error
+
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def judge(task):
     """Outcome of one problem."""
     kind, seed = task
@@ -548,15 +568,17 @@ def judge(task):
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            posterior = call(problem)
-            errors, bad = _bad(kind, problem, posterior)
+            with _at_most(LONGEST_ANSWER, TimeoutError(f"no answer within {LONGEST_ANSWER} s")):
+                posterior = call(problem)
+            with _at_most(LONGEST_REFERENCE, Unresolved(f"no reference within {LONGEST_REFERENCE} s")):
+                errors, bad = _bad(kind, problem, posterior)
     except (ValueError, ArithmeticError) as error:
         # A refusal comes from the package's own lines, with words of its own.
         place = traceback.extract_tb(error.__traceback__)[-1].filename
         own = type(error) in (ValueError, ArithmeticError) and "hierarchical_exact" in place
         return Outcome(seed, "refused" if own else "crashed", str(error), text)
-    except Unresolved:
-        return Outcome(seed, "unresolved", "the reference did not converge", text)
+    except Unresolved as error:
+        return Outcome(seed, "unresolved", str(error) or "the reference did not converge", text)
     except Exception as error:
         return Outcome(seed, "crashed", repr(error), text)
     return Outcome(
@@ -570,13 +592,58 @@ def _show(value):
     return np.array2string(value, separator=",") if isinstance(value, np.ndarray) else repr(value)
 
 
-def run(kind, seeds, jobs):
-    """Outcomes of many problems, in any order."""
+def run(tasks, jobs):
+    """Outcomes of many problems, in any order, with their kinds."""
     if jobs == 1:
-        yield from (judge((kind, seed)) for seed in seeds)
+        yield from ((kind, judge((kind, seed))) for kind, seed in tasks)
         return
-    with Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # the parent ends all
-        yield from pool.imap_unordered(judge, [(kind, seed) for seed in seeds], chunksize=8)
+    with Pool(jobs, _leave_signals) as pool:
+        yield from pool.imap_unordered(_judged, tasks)
+
+
+def _leave_signals():
+    """The parent ends its workers, whoever else is told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _judged(task):
+    return task[0], judge(task)
+
+
+class Report:
+    """Counts what became of the problems, and shows what must not be."""
+
+    def __init__(self, *, in_full):
+        self._in_full, self._started = in_full, time.monotonic()
+        self.verdicts, self._reasons = defaultdict(Counter), defaultdict(lambda: defaultdict(list))
+
+    def add(self, kind, outcome):
+        """Count one, and print it if it is bad or everything is wanted."""
+        self.verdicts[kind][outcome.verdict] += 1
+        if outcome.verdict in ("wrong", "crashed") or self._in_full:
+            print(
+                f"{kind} {outcome.seed} {outcome.verdict}: {outcome.detail}\n    {outcome.problem}",
+                flush=True,
+            )
+        if outcome.verdict in ("refused", "unresolved"):
+            self._reasons[kind][outcome.verdict, outcome.detail.split(":")[0][:100]].append(outcome.seed)
+        if self._in_full:
+            print(outcome.worst)
+
+    def show(self):
+        """Print the counts, and for each reason of a refusal the first seeds."""
+        for kind, verdicts in self.verdicts.items():
+            print(f"{kind}: {dict(verdicts)}")
+            for (verdict, reason), seeds in self._reasons[kind].items():
+                print(f"    {verdict} {len(seeds):5d}  {reason} ({', '.join(map(str, sorted(seeds)[:5]))})")
+        done = sum(sum(verdicts.values()) for verdicts in self.verdicts.values())
+        print(f"{done} problems in {time.monotonic() - self._started:.0f} s", flush=True)
+
+    @property
+    def failed(self):
+        """Whether any answer was wrong."""
+        return any(verdicts["wrong"] + verdicts["crashed"] for verdicts in self.verdicts.values())
 
 
 def main():
@@ -587,32 +654,36 @@ def main():
     parser.add_argument("--kind", choices=[*KINDS, "all"], default="all")
     parser.add_argument("--only", type=int, help="one problem, shown in full")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=int, help="stop after this time, and report")
     options = parser.parse_args()
-    failed = False
-    for kind in KINDS if options.kind == "all" else [options.kind]:
-        count = round(options.count * (SHARES[kind] if options.kind == "all" else 1))
-        seeds = range(options.first, options.first + count) if options.only is None else [options.only]
-        started, verdicts, reasons = time.monotonic(), Counter(), Counter()
-        for outcome in run(kind, seeds, options.jobs if options.only is None else 1):
-            verdicts[outcome.verdict] += 1
-            if outcome.verdict in ("wrong", "crashed") or options.only is not None:
-                print(
-                    f"{kind} {outcome.seed} {outcome.verdict}: {outcome.detail}\n    {outcome.problem}",
-                    flush=True,
-                )
-            if outcome.verdict == "refused":
-                reasons[outcome.detail.split(":")[0][:100]] += 1
-            if options.only is not None:
-                print(outcome.worst)
-        print(f"{kind}: {dict(verdicts)} in {time.monotonic() - started:.0f} s")
-        for reason, count in reasons.most_common():
-            print(f"    refused {count:5d}  {reason}")
-        failed = failed or verdicts["wrong"] + verdicts["crashed"] > 0
-    raise SystemExit(failed)
+    counts = {kind: round(options.count * share) for kind, share in SHARES.items()}
+    if options.kind != "all":
+        counts = {options.kind: options.count}
+    # All kinds by turns, so that each has its share when it is cut off.
+    tasks = [
+        (place / count, kind, options.first + place)
+        for kind, count in counts.items()
+        for place in range(count)
+    ]
+    tasks = [(kind, seed) for _, kind, seed in sorted(tasks)]
+    if options.only is not None:
+        tasks, options.jobs = [(kind, options.only) for kind in counts], 1
+    report = Report(in_full=options.only is not None)
+    for stop in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(stop, _stop)
+    signal.alarm(options.seconds or 0)
+    try:
+        for kind, outcome in run(tasks, options.jobs):
+            report.add(kind, outcome)
+    except KeyboardInterrupt:
+        print(f"stopped early; --first {options.first} begins again, another number elsewhere")
+    report.show()
+    raise SystemExit(report.failed)
+
+
+def _stop(*_):
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        raise SystemExit("Interrupted. Nothing is kept; --first goes on from a number.") from None
+    main()

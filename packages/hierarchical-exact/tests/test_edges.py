@@ -75,6 +75,38 @@ def test_flat_priors_leave_three_groups_without_a_mean():
     assert np.isfinite(posterior["theta"].mean()).all()
 
 
+@pytest.mark.parametrize("y", [[5.0, 6.0], [5.0, 6.0, 7.0]])
+def test_the_sd_of_a_mean_exists_if_that_of_an_unknown_sigma_does(y):
+    # Under a flat mu its variance is the mean of sigma^2 / n, and sigma falls like sigma^-(n + 1).
+    n, squares = len(y), np.var(y) * len(y)
+    prior = stats.halfcauchy(scale=1)
+    groups = exact.normal_groups(y, np.zeros(n), mu=None, tau=0.0, sigma=prior)
+    sample = exact.normal_sample(y, mu=None, sigma=prior)
+
+    def density(s, power):
+        return s ** (power + 1 - n) * mpmath.exp(-squares / (2 * s**2)) / (1 + s**2)
+
+    cuts = [0, 0.3, 1, 3, 10, 100, mpmath.inf]
+    total = mpmath.quad(lambda s: density(s, 0), cuts)
+    sd = np.inf if n == 2 else float(mpmath.sqrt(mpmath.quad(lambda s: density(s, 2), cuts) / total / n))
+    for law in (groups["theta"].sel(group=0), sample["mu"]):
+        assert law.mean() == pytest.approx(np.mean(y), abs=1e-9)
+        assert law.sd() == pytest.approx(sd, rel=1e-6)
+        upper = mpmath.quad(
+            lambda s: density(s, 0) * mpmath.ncdf(-(6.5 - np.mean(y)) * n**0.5 / s) if s else 0, cuts
+        )
+        assert law.sf(6.5) == pytest.approx(float(upper / total), abs=1e-7)
+
+
+def test_a_prior_whose_upper_quartile_is_no_number():
+    # Up to the largest numbers next to all of the posterior is where 1 / tau, the prior, tells nothing.
+    y, sigma, prior = Y[:5], SIGMA[:5], stats.invgamma(0.001, scale=0.001)
+    truth, posterior = Normal(y, sigma, (0.0, 20.0), prior), exact.normal(y, sigma, mu=MU, tau=prior)
+    assert posterior.log_evidence == pytest.approx(truth.log_evidence, abs=1e-7)
+    mean, sd = truth.tau_moments()
+    assert posterior["tau"].mean() == pytest.approx(mean, abs=1e-6 * sd)
+
+
 @pytest.mark.parametrize("shape", [0.5, 0.98, 1.0, 1.02, 1.04, 1.5])
 def test_moments_of_tau_near_the_limit_of_their_existence(shape):
     # With one group the posterior of tau falls like tau to minus (shape + 2): an sd needs a shape above 1.

@@ -1,7 +1,10 @@
 """A fixed sample of the random and nasty problems that `make fuzz` takes ten thousand of."""
 
+import subprocess
+import sys
 from collections import Counter
 
+import fuzz
 import pytest
 from fuzz import judge, normal_call, normal_errors, normal_problem
 
@@ -10,7 +13,9 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
     ("kind", "seeds"),
     [
         ("normal", range(5)),
-        pytest.param("normal", [*range(5, 25), 101394, 801695], marks=pytest.mark.slow),
+        pytest.param(
+            "normal", [*range(5, 25), 101394, 801695, 800135, 800188, 900326], marks=pytest.mark.slow
+        ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
         pytest.param("groups", [1, 7], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
@@ -30,3 +35,17 @@ def test_the_reference_notices_an_answer_to_another_question():
     problem = normal_problem(3)
     posterior = normal_call(problem | {"y": problem["y"] + 1e-3 * problem["sigma"]})
     assert max(normal_errors(problem, posterior).values()) > 1e-5
+
+
+def test_a_reference_that_takes_too_long_settles_nothing(monkeypatch):
+    monkeypatch.setattr(fuzz, "LONGEST_REFERENCE", 0.001)
+    assert judge(("groups", 1)).verdict == "unresolved"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_prints_its_counts():
+    command = [sys.executable, fuzz.__file__, "--kind", "normal", "--jobs", "2", "--seconds", "20"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert run.stdout.startswith("stopped early")
+    assert "'right': " in run.stdout
+    assert run.stderr == ""

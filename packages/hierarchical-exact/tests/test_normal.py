@@ -290,7 +290,7 @@ def test_a_covariate_against_the_full_gaussian_posterior():
 def test_marginals_are_distributions():
     posterior = exact.normal(Y, SIGMA, mu=MU, tau=TAU)
     q = np.array([0.01, 0.055, 0.5, 0.945, 0.99])
-    for name in posterior.quantities:
+    for name in posterior:
         marginal = posterior[name]
         x = marginal.quantile(q)
         if marginal.size == 1:

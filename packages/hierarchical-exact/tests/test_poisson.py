@@ -508,7 +508,7 @@ def test_results_carry_the_labels_of_the_data():
         assert posterior["lam"].mean().dims == ("hospital",)
         assert posterior.elpd_loo.dims == ("hospital",)
         assert posterior["lam"].sel(hospital="hospital 5").mean() > 0
-    assert posterior.quantities == ["mu_log", "sigma_log", "lam", "lam_new", "y_rep"]
+    assert list(posterior) == ["mu_log", "sigma_log", "lam", "lam_new", "y_rep"]
     assert exact.poisson(y, e, mu_log=MU, sigma_log=SIGMA)["y_rep"].mean().dims == ("group",)
     with pytest.raises(ValueError, match=r"(?s)exposure is labelled .*: give exposure.reindex_like"):
         exact.poisson(counts, exposure[::-1], mu_log=MU, sigma_log=SIGMA)
