@@ -16,12 +16,27 @@ START = """\
 <div class="explorer" id="explorer-{name}">
 <div class="explorer-controls"></div>
 <div class="explorer-chart"></div>
-<details class="explorer-numbers"><summary>The numbers as a table</summary>
+{form}<details class="explorer-numbers"><summary>The numbers as a table</summary>
 <div class="explorer-scroll" tabindex="0" role="region" aria-label="{label}"><table>
 <thead><tr>{heads}</tr></thead><tbody></tbody></table></div></details>
-{link}<script type="application/json">{spec}</script>
+<p class="explorer-buttons"><button type="button" class="explorer-reset">Start again</button>
+<button type="button" class="explorer-copy">Copy the numbers</button>{link}</p>
+<p class="explorer-says" role="status"></p>
+<script type="application/json">{spec}</script>
 """
-LINK = '<p><a class="explorer-link" href="#explorer-{name}">Link to these numbers</a></p>\n'
+LINK = '\n<a class="explorer-link" href="#explorer-{name}">Link to these numbers</a>'
+FORM = """\
+<form class="explorer-form" autocomplete="off">
+<label>Groups, a line each: name, effect, standard error
+<textarea name="groups" rows="9" spellcheck="false" aria-describedby="explorer-{name}-fault">
+{groups}</textarea></label>
+<label>scale of the prior of μ
+<input type="number" name="scale_mu" value="{scale_mu}" min="0" step="any"></label>
+<label>scale of the prior of τ
+<input type="number" name="scale_tau" value="{scale_tau}" min="0" step="any"></label>
+<p class="explorer-fault" id="explorer-{name}-fault" role="status"></p>
+</form>
+"""
 
 
 class Renderer:
@@ -51,6 +66,9 @@ def _before(spec, explorer):
     heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for _, head in explorer["numbers"])
     # Nothing in it may end the script.
     text = json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c")
-    link = LINK.format(**explorer) if explorer["link"] else ""
+    link = form = ""
+    if fields := explorer["form"]:
+        link = LINK.format(**explorer)
+        form = FORM.format(name=explorer["name"], **{key: html.escape(str(fields[key])) for key in fields})
     label = f"The numbers of the explorer {explorer['name']}"
-    return START.format(name=explorer["name"], heads=heads, label=label, link=link, spec=text)
+    return START.format(name=explorer["name"], heads=heads, label=label, link=link, form=form, spec=text)

@@ -17,10 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "_build/pdf/book.html"
 MARGIN = 20  # mm, on every side of A4
-# What readers of paper do not get: controls, and the numbers of an explorer's chart.
-NOT_PRINTED = (
-    "script, button, summary, .headerlink, .audit-filter, .explorer-numbers, p:has(> .explorer-link)"
-)
+# What readers of paper do not get: controls, and all of an explorer but its picture.
+NOT_PRINTED = "script, button, summary, .headerlink, .audit-filter, .explorer > :not(.explorer-picture)"
 
 
 @pytest.fixture(scope="module")

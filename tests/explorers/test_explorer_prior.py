@@ -53,8 +53,8 @@ def test_numbers_are_those_of_the_exact_posterior(rows, family, scale):
     np.testing.assert_allclose(means, theta.mean(), atol=0.0051)
     np.testing.assert_allclose(row["lower"][:8], theta.quantile(0.055), atol=0.0051)
     np.testing.assert_allclose(row["upper"][:8], theta.quantile(0.945), atol=0.0051)
-    assert named["tau, 95% limit: prior"] == pytest.approx(prior.ppf(0.95), abs=0.0051)
-    assert named["tau, 95% limit: posterior"] == pytest.approx(tau.quantile(0.95), abs=0.0051)
+    assert named["τ, 95% limit: prior"] == pytest.approx(prior.ppf(0.95), abs=0.0051)
+    assert named["τ, 95% limit: posterior"] == pytest.approx(tau.quantile(0.95), abs=0.0051)
     for name, factor in (("half scale", 0.5), ("twice", 2)):
         other = fit(FAMILIES[family](factor * scale))["theta"].sel(school="A").mean()
         assert named[f"school A: {name}"] == pytest.approx(other, abs=0.0051)

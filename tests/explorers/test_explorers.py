@@ -1,4 +1,4 @@
-"""The explorers' frame, the dial for eight schools, and the posterior that the page itself works out."""
+"""The explorers' frame, and the dial for eight schools."""
 
 import json
 import re
@@ -10,7 +10,6 @@ import pytest
 import vl_convert
 import xarray as xr
 from browsing import open_explorer, settled
-from scipy import stats
 
 import hierarchical_exact as exact
 from support import datasets
@@ -81,11 +80,6 @@ def test_the_setting_that_the_dial_begins_with_is_one_of_its_rows():
     assert tau["value"] in settings
 
 
-def test_different_schools_are_refused():
-    with pytest.raises(ValueError, match="different schools"):
-        explorers.own(EFFECT, ERROR.assign_coords(school=list("HGFEDCBA")))
-
-
 # How it is shown -------------------------------------------------------------------------------
 
 
@@ -107,8 +101,8 @@ def test_the_book_shows_a_picture_with_a_description_and_keeps_the_chart(explore
     assert written.content.startswith(b"<svg")
     spec = re.search(r'<script type="application/json">(.*)</script>', before.astext())[1]
     compiled = json.loads(spec)
-    controls = {one["name"] for one in explorer.spec()["params"] if "bind" in one}
-    assert {signal["name"] for signal in compiled["signals"] if "bind" in signal} == controls
+    controls = {one["name"] for one in explorer.spec().get("params", ()) if "bind" in one}
+    assert {signal["name"] for signal in compiled.get("signals", ()) if "bind" in signal} == controls
     rows = [one["values"] for one in compiled["data"] if "values" in one]
     assert all(values in rows for values in values_in(explorer.spec()))
     html = before.astext() + after.astext()
@@ -152,7 +146,7 @@ def rows_of(explorer):
 @pytest.mark.slow
 def test_the_slider_moves_by_keyboard_and_the_table_follows(site, page):
     explorer = open_explorer(page, site + "chapters/hierarchical-models.html", "shrinkage")
-    slider = explorer.get_by_role("slider")
+    slider = explorer.locator("input")
     slider.focus()
     page.keyboard.press("Home")
     common = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0)["mu"].mean()
@@ -169,104 +163,82 @@ def test_the_slider_moves_by_keyboard_and_the_table_follows(site, page):
         assert float(factor) == pytest.approx(sigma**2 / (sigma**2 + 36), abs=0.006)
 
 
-def exact_own(effect, error, scale_mu=20.0, scale_tau=10.0):
-    priors = {"mu": stats.norm(0, scale_mu), "tau": stats.halfnorm(scale=scale_tau)}
-    return exact.normal(effect, error, **priors)
-
-
-CASES = {
-    "the book's": (EFFECT.values, ERROR.values, 20.0, 10.0),
-    # The smallest standard error that the page takes, beside large ones, and a prior of another size.
-    "uneven": ([60, 8, -3, 7, -1, 1, 18, 12.5], [0.5, 10, 16, 3, 0.75, 11, 40, 18], 20.0, 10.0),
-    "wide prior": ([200, 8, -150, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18], 100.0, 100.0),
-    "an outlier": ([200, 8, -3, 7, -1, 1, 18, 12], ERROR.values, 20.0, 10.0),
-    "equal": ([5] * 8, [2] * 8, 20.0, 1.0),
-}
-
-
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_the_page_s_own_integral_is_exact_and_the_link_carries_the_data(site, page, case):
-    effect, error, scale_mu, scale_tau = CASES[case]
-    settings = {f"effect_{school}": y for school, y in zip("ABCDEFGH", effect, strict=True)}
-    settings |= {f"error_{school}": s for school, s in zip("ABCDEFGH", error, strict=True)}
-    settings |= {"scale_mu": scale_mu, "scale_tau": scale_tau}
-    explorer = open_explorer(page, site + "chapters/eight-schools.html", "own")
-    for name, value in settings.items():
-        explorer.locator(f"input[name={name}]").fill(str(value))
-    posterior = exact_own(effect, error, scale_mu, scale_tau)
+def test_the_dial_is_turned_in_the_chart_by_keys_and_the_mouse(site, page):
+    explorer = open_explorer(page, site + "chapters/hierarchical-models.html", "shrinkage")
+    knob, slider = explorer.get_by_role("slider", name="τ", exact=True), explorer.locator("input")
+    for key, tau in {"End": 50, "PageDown": 45, "Home": 0, "ArrowUp": 0.5, "ArrowLeft": 0}.items():
+        knob.press(key)
+        settled(explorer)
+        assert float(slider.input_value()) == tau
+        assert knob.get_attribute("aria-valuetext") == f"τ = {tau}"
+    knob.scroll_into_view_if_needed()
+    axis = explorer.locator(".explorer-chart svg").bounding_box()
+    box = knob.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + axis["width"] / 8, y)
+    page.mouse.move(x + axis["width"] / 4, y)
+    tau = float(slider.input_value())
+    assert 10 < tau < 20
+    page.mouse.move(axis["x"] - 9, y)
     settled(explorer)
-    found = page.evaluate("""() => {
-        const view = document.querySelector("#explorer-own").view;
-        const names = Object.keys(view._runtime.data);
-        const rows = names.flatMap((name) => { try { return view.data(name); } catch { return []; } });
-        return rows.filter((row) => row.sd !== undefined).map((row) => [row.name, row.mean, row.sd]);
-    }""")
-    moments = {name: (mean, sd) for name, mean, sd in found}
-    means, sds = posterior["theta"].mean().values, posterior["theta"].sd().values
-    wanted = {school: (means[i], sds[i]) for i, school in enumerate("ABCDEFGH")}
-    wanted |= {name: (posterior[name].mean(), posterior[name].sd()) for name in ("mu", "tau")}
-    assert set(moments) == set(wanted)
-    for name, pair in wanted.items():
-        assert moments[name] == pytest.approx(pair, rel=2e-5, abs=2e-5), name
-    table = rows_of(explorer)
-    address = explorer.locator(".explorer-link").get_attribute("href")
-    again = open_explorer(page, address, "own")
-    assert rows_of(again) == table
+    assert float(slider.input_value()) == 0  # no further than the axis
+    page.mouse.move(x + axis["width"] / 4, y)
+    page.mouse.up()
+    assert float(slider.input_value()) == tau
+    estimates = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=tau)["theta"].mean()
+    for school, (_, estimate, _) in rows_of(explorer).items():
+        assert float(estimate) == pytest.approx(float(estimates.sel(school=school)), abs=0.006)
+    low, high = estimates.min(), estimates.max()
+    words = f"τ = {tau:g}: estimates from {low:.1f} to {high:.1f}".replace("-", "\N{MINUS SIGN}")
+    explorer.locator(".explorer-says", has_text=words).wait_for(state="attached")
+    explorer.get_by_role("button", name="Start again").click()
+    settled(explorer)
+    assert float(slider.input_value()) == 5
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_school_without_usable_numbers_is_left_out_and_named(site, page):
-    explorer = open_explorer(page, site + "chapters/eight-schools.html", "own")
-    explorer.locator("input[name=effect_C]").fill("")
-    explorer.locator("input[name=error_H]").fill("0")
-    kept = [school for school in "ABCDEFGH" if school not in "CH"]
-    at = {"school": kept}
-    posterior = exact_own(EFFECT.sel(at), ERROR.sel(at))
-    rows = rows_of(explorer)
-    assert set(rows) == {*kept, "mu", "tau"}
-    for i, school in enumerate(kept):
-        assert rows[school][2] == f"{posterior['theta'].mean().values[i]:.2f}"
-    assert "left out, effect missing or error below 0.5: C H" in explorer.locator("svg").text_content()
-    explorer.locator("input[name=scale_tau]").fill("0")
-    assert "the scales must be above 0" in settled(explorer).locator("svg").text_content()
-    explorer.locator("input[name=scale_tau]").fill("10")
-    assert rows_of(explorer) == rows
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_effects_too_far_apart_for_the_prior_get_no_answer(site, page):
-    explorer = open_explorer(page, site + "chapters/eight-schools.html", "own")
-    rows = rows_of(explorer)
-    # Under the half-Normal(10), tau would be near 96: beyond the end of the page's integral, which is 70.
-    assert exact_own(EFFECT.where(EFFECT["school"] != "A", 1000), ERROR)["tau"].mean() > 90
-    explorer.locator("input[name=effect_A]").fill("1000")
-    assert rows_of(explorer) == {}
-    assert "no answer: too far apart" in explorer.locator("svg").text_content()
-    explorer.locator("input[name=effect_A]").fill("28")
-    assert rows_of(explorer) == rows
-    assert "no answer" not in explorer.locator("svg").text_content()
+def test_a_finger_turns_the_dial(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    explorer = open_explorer(page, site + "chapters/hierarchical-models.html", "shrinkage")
+    knob = explorer.get_by_role("slider", name="τ", exact=True)
+    knob.scroll_into_view_if_needed()
+    box, touch = knob.bounding_box(), context.new_cdp_session(page)
+    for kind, way in (("touchStart", 0), *(("touchMove", 10 * step) for step in range(1, 9))):
+        point = {"x": box["x"] + box["width"] / 2 + way, "y": box["y"] + box["height"] / 2}
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    settled(explorer)
+    assert 12 < float(knob.get_attribute("aria-valuenow")) < 25
+    context.close()
 
 
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("scripts", [True, False])
-def test_there_is_a_picture_on_paper_and_without_scripts(site, browser, scripts):
+def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_paper(site, browser, scripts):
     context = browser.new_context(java_script_enabled=scripts)
     page = context.new_page()
     page.goto(site + "chapters/hierarchical-models.html")
     picture = page.locator("#explorer-shrinkage .explorer-picture")
     if scripts:
         page.locator("#explorer-shrinkage[data-ready]").wait_for(state="attached")
-        assert not picture.is_visible()
+        page.locator("#explorer-shrinkage input").press("End")
         page.emulate_media(media="print")
-        assert not page.locator("#explorer-shrinkage .explorer-chart").is_visible()
+        assert not picture.is_visible()
         assert not page.locator("#explorer-shrinkage .explorer-controls").is_visible()
-    assert picture.is_visible()
-    assert picture.evaluate("image => image.naturalWidth") > 300
+        chart = page.locator("#explorer-shrinkage .explorer-chart svg")
+        assert chart.is_visible()
+        assert "τ = 50, and its posterior" in chart.text_content()
+    else:
+        assert picture.is_visible()
+        assert picture.evaluate("image => image.naturalWidth") > 300
+        assert not page.locator(".explorer button, .explorer form").first.is_visible()
     context.close()
 
 

@@ -40,10 +40,16 @@ class Explorer:
     numbers : dict
         Columns of the table that shows the chart's numbers as text: field to heading. Its rows are those
         of the views whose name begins with ``numbers``.
-    link : bool
-        Whether the page offers a link that carries the present settings.
     model : dict, optional
         What the explorer's own script computes with: ``tooling/extra/explorers/<name>.js``.
+    form : dict, optional
+        The fields of groups that a reader may enter, to begin with: ``groups`` as lines of text,
+        ``scale_mu`` and ``scale_tau``. The page then also offers a link that carries them.
+
+    Notes
+    -----
+    The marks of a view named ``grip`` can be moved in the built book, by mouse, touch and arrow keys: with a
+    form, each changes the report of its group; otherwise, the parameter named like the field of their x.
 
     Examples
     --------
@@ -59,15 +65,15 @@ class Explorer:
         name: str,
         description: str,
         numbers: dict[str, str],
-        link: bool = False,
         model: dict | None = None,
+        form: dict | None = None,
     ):
         self.chart = chart
         self.name = name
         self.description = " ".join(description.split())
         self.numbers = numbers
-        self.link = link
         self.model = model
+        self.form = form
 
     def __repr__(self):
         """Return what stands for the chart where only text can."""
@@ -84,7 +90,7 @@ class Explorer:
         with alt.data_transformers.enable("default", consolidate_datasets=False):
             spec = chart.to_dict()
         # Pairs, because a notebook may be kept with the keys of its objects sorted.
-        explorer = {"name": self.name, "numbers": list(self.numbers.items()), "link": self.link}
+        explorer = {"name": self.name, "numbers": list(self.numbers.items()), "form": self.form}
         if self.model:
             explorer["model"] = self.model
         return {**spec, "$schema": SCHEMA, "config": CONFIG, "usermeta": {"explorer": explorer}}

@@ -132,8 +132,8 @@ def _quantities(prior, fits, effect):
     ends = theta.quantile(TAILS).transpose("quantile", ...)
     names = {
         "overlap, %": 100 * overlap(prior, posterior),
-        "tau, 95% limit: prior": prior.ppf(0.95),
-        "tau, 95% limit: posterior": posterior["tau"].quantile(0.95),
+        "τ, 95% limit: prior": prior.ppf(0.95),
+        "τ, 95% limit: posterior": posterior["tau"].quantile(0.95),
         f"school {largest}: half scale": half["theta"].sel(school=largest).mean(),
         f"school {largest}: twice": twice["theta"].sel(school=largest).mean(),
     }
@@ -155,7 +155,7 @@ def _densities(tau):
         .transform_calculate(tau=str(_short(tau)))
         .transform_flatten(["tau", "prior", "posterior"])
         .transform_calculate(both="min(datum.prior, datum.posterior)")
-        .encode(x=alt.X("tau:Q", title="tau (SAT points)"))
+        .encode(x=alt.X("tau:Q", title="τ (SAT points)"))
     )
     area = base.mark_area(color=BLUE, opacity=0.25).encode(y=alt.Y("both:Q", axis=None))
     before = base.mark_line(color=VERMILLION, strokeDash=[6, 3]).encode(y="prior:Q")
@@ -177,7 +177,7 @@ def _verdict(effect):
     rescaled = f"' (half the scale: ' + {number(last + 3)} + ', twice: ' + {number(last + 4)} + ')'"
     lines = [
         f"{number(last)} + '% of the posterior was in the prior already'",
-        f"'95% limit of tau: ' + {limits}",
+        f"'95% limit of τ: ' + {limits}",
         f"'School {largest}: ' + {number(effect.values.argmax())} + {rescaled}",
     ]
     base = alt.Chart().transform_filter(CHOSEN)

@@ -9,10 +9,11 @@ from tooling.explorers.explorer import Explorer
 WIDTH = 330
 
 DESCRIPTION = """
-A slider sets tau, the standard deviation between schools. Above, each school has its raw effect, an open
-circle, and its estimate for this tau, a filled one, joined by a line; beside it stands B, the weight of the
-common mean, which is a dashed vertical line. At tau = 0 all estimates lie on that line; at the largest tau
-each lies close to its raw effect. Below, the posterior density of tau, with the chosen value marked.
+A slider sets τ, the standard deviation between schools, and so does a knob in the chart. Above, each school
+has its raw effect, an open circle, and its estimate for this τ, a filled one, joined by a line; beside it
+stands B, the weight of the common mean, which is a dashed vertical line. At τ = 0 all estimates lie on that
+line; at the largest τ each lies close to its raw effect. Below, the posterior density of τ, with the knob at
+the chosen value.
 """
 
 
@@ -53,7 +54,7 @@ def shrinkage(
     """
     tau = estimates["tau"].values
     slider = alt.binding_range(
-        min=float(tau[0]), max=float(tau[-1]), step=float(tau[1] - tau[0]), name="tau (SAT points) "
+        min=float(tau[0]), max=float(tau[-1]), step=float(tau[1] - tau[0]), name="τ (SAT points) "
     )
     chosen = alt.param(name="tau", value=5, bind=slider)
     parts = {"raw": effect, "estimate": estimates, "B": factors, "centre": centre, "density": density}
@@ -75,15 +76,22 @@ def _schools(rows, effect):
     base = (
         alt.Chart(data)
         .transform_filter("abs(datum.tau - tau) < 0.001")
-        .transform_calculate(weight="'B = ' + format(datum.B, '.2f')")
-        .encode(y=alt.Y("school:N", sort=order, title="school"))
+        .transform_joinaggregate(least="min(estimate)", greatest="max(estimate)")
+        .transform_calculate(
+            weight="'B = ' + format(datum.B, '.2f')",
+            words="datum.school + ': ' + datum.raw + ', estimate ' + format(datum.estimate, '.2f')"
+            " + ', ' + datum.weight",
+            says=f"datum.school == '{order[0]}' ? 'τ = ' + tau + ': estimates from '"
+            " + format(datum.least, '.1f') + ' to ' + format(datum.greatest, '.1f') : null",
+        )
+        .encode(y=alt.Y("school:N", sort=order, title="school"), tooltip="words:N")
     )
     shift = base.mark_rule(color=GREY).encode(x=x, x2="estimate:Q")
     raw = base.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x=x)
     estimate = base.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
     factor = base.mark_text(align="right", x=WIDTH).encode(text="weight:N").properties(name="numbers")
     line = base.mark_rule(color=VERMILLION, strokeDash=[6, 3], strokeWidth=2).encode(
-        x="mean(centre):Q", y=alt.value(0), y2=alt.value("height")
+        x="mean(centre):Q", y=alt.value(0), y2=alt.value("height"), tooltip=alt.Undefined
     )
     # The title is the legend, and heads the column of factors.
     title = alt.Title("open: raw effect, filled: estimate, dashed: mean")
@@ -93,9 +101,14 @@ def _schools(rows, effect):
 def _posterior(rows):
     """Draw the posterior of tau, with the chosen value."""
     base = alt.Chart(alt.Data(values=rows.round(5).to_dict("records")))
-    x = alt.X("tau:Q", title="tau (SAT points)")
+    x = alt.X("tau:Q", title="τ (SAT points)")
     area = base.mark_area(color=BLUE, opacity=0.3, line={"color": BLUE}).encode(
         x=x, y=alt.Y("density:Q", title="posterior", axis=None)
     )
-    mark = base.transform_filter("abs(datum.tau - tau) < 0.001").mark_rule(color=BLACK, strokeWidth=2)
-    return alt.layer(area, mark.encode(x=x)).properties(width=WIDTH, height=90)
+    chosen = base.transform_filter("abs(datum.tau - tau) < 0.001").encode(x=x)
+    chosen = chosen.transform_calculate(name="'τ'", words="'τ = ' + datum.tau")
+    rule = chosen.mark_rule(color=BLACK, strokeWidth=2)
+    knob = chosen.mark_point(size=220, filled=True, color=BLACK, opacity=1).encode(y=alt.value(45))
+    title = alt.Title(alt.expr("'τ = ' + tau + ', and its posterior'"))
+    parts = alt.layer(area, rule, knob.properties(name="grip"))
+    return parts.properties(width=WIDTH, height=90, title=title)

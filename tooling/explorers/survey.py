@@ -67,7 +67,7 @@ def survey(
     settings = list(known)
     choose = alt.binding_select(options=responses, name="answer ")
     response = alt.param(name="response", value=responses[0], bind=choose)
-    slider = steps("alpha", settings, start=settings[len(settings) // 3], title="alpha ")
+    slider = steps("alpha", settings, start=settings[len(settings) // 3], title="α ")
     chart = alt.vconcat(_regions(count), _curves(curves), spacing=8, data=alt.Data(values=rows))
     return Explorer(
         chart.add_params(*slider, response), name="survey", description=DESCRIPTION, numbers=HEADS
@@ -141,7 +141,7 @@ def _curves(curves):
     data = alt.Data(values=scaled[["alpha", "likelihood", "posterior"]].to_dict("records"))
     base = alt.Chart(data)
     axis = alt.Axis(values=[1, 10, 100, 1000], format="d")
-    x = alt.X("alpha:Q", title="alpha (respondents)", axis=axis).scale(type="log", nice=False)
+    x = alt.X("alpha:Q", title="α (respondents)", axis=axis).scale(type="log", nice=False)
     likelihood = base.mark_line(color=BLUE, strokeWidth=2.5, interpolate="monotone").encode(
         x=x, y=alt.Y("likelihood:Q", axis=None)
     )
@@ -151,5 +151,5 @@ def _curves(curves):
     chosen = (
         alt.Chart().transform_filter(CHOSEN).mark_rule(color=BLACK, strokeWidth=2).encode(x=alt.X("alpha:Q"))
     )
-    title = alt.Title(alt.ExprRef("'alpha = ' + alpha + '; solid: likelihood, dashed: posterior'"))
+    title = alt.Title(alt.ExprRef("'α = ' + alpha + '; solid: likelihood, dashed: posterior'"))
     return alt.layer(likelihood, posterior, chosen).properties(width=WIDTH + MARGIN, height=90, title=title)

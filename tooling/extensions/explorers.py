@@ -5,9 +5,9 @@ from pathlib import Path
 import vl_convert
 
 FOLDER = "explorers"
+SHARED = ("grips.js", "explorers.js")
 # Some explorers have a script of their own, of the same name.
-OWN = sorted(path.name for path in (Path(__file__).parents[1] / "extra" / FOLDER).glob("*.js"))
-OWN.remove("explorers.js")
+OWN = sorted({path.name for path in (Path(__file__).parents[1] / "extra" / FOLDER).glob("*.js")} - {*SHARED})
 
 
 def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx passes them)
@@ -17,12 +17,12 @@ def add_scripts(app, page, template, context, tree):  # noqa: ARG001 (Sphinx pas
         return
     own = [script for script in OWN if f'id="explorer-{script.removesuffix(".js")}"' in body]
     # The last one starts the explorers, so the others must be there before.
-    for script in ("vega.js", *own, "explorers.js"):
+    for script in ("vega.js", *own, *SHARED):
         app.add_js_file(f"../{FOLDER}/{script}", loading_method="defer")
 
 
 def write_vega(app, error):
-    """Write Vega and Vega-Embed as one script; the other is in ``tooling/extra/``."""
+    """Write Vega and Vega-Embed as one script; the others are in ``tooling/extra/``."""
     folder = Path(app.outdir, FOLDER)
     # Seconds' work, for nothing where no page has an explorer.
     if error is None and any(Path(app.outdir, "_images").glob("explorer-*.svg")):

@@ -63,7 +63,7 @@
     const input = element.querySelector(".cell_input");
     const details = input.closest("details");
     if (details) details.open = true;
-    let editor = input.querySelector("textarea");
+    let editor = input.querySelector(".live-editor");
     if (!editor) {
       const printed = input.querySelector("pre");
       editor = make("textarea", "live-editor");
@@ -99,7 +99,7 @@
   }
 
   function changed(id) {
-    fit(elements.get(id).querySelector("textarea"));
+    fit(elements.get(id).querySelector(".live-editor"));
     if (!keep()) say(id, "This browser keeps nothing: what you write here is lost when you leave.", "problem");
   }
 
@@ -109,7 +109,7 @@
 
   function reset(id) {
     const element = elements.get(id);
-    element.querySelector("textarea")?.remove();
+    element.querySelector(".live-editor")?.remove();
     element.querySelector(".cell_input").classList.remove("live-edited");
     clear(id);
     say(id, "");
@@ -123,7 +123,7 @@
   function keep() {
     const written = {};
     for (const [id, element] of elements) {
-      const editor = element.querySelector("textarea");
+      const editor = element.querySelector(".live-editor");
       if (editor && editor.value !== editor.dataset.printed) {
         written[id] = { printed: editor.dataset.printed, text: editor.value };
       }
@@ -259,7 +259,7 @@
 
   // The code of a cell as the reader has it.
   function source(cell) {
-    return elements.get(cell.id)?.querySelector("textarea")?.value ?? cell.source;
+    return elements.get(cell.id)?.querySelector(".live-editor")?.value ?? cell.source;
   }
 
   function say(id, text, kind = "") {
@@ -350,7 +350,7 @@
     // Say what became of the cell.
     end(outcome) {
       if (!this.element) return;
-      const own = this.element.querySelector("textarea");
+      const own = this.element.querySelector(".live-editor");
       const edited = own && own.value !== own.dataset.printed;
       const other = edited ? "Your own result." : outcome === "different" ? "This differs from the printed output." : "Finished.";
       this.cell.verdict = outcome === "stated" ? "As stated." : other;

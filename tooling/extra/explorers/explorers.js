@@ -10,23 +10,41 @@ for (const explorer of document.querySelectorAll("div.explorer")) {
 
 async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
-  const { name, numbers, link, model } = spec.usermeta.explorer;
-  const settings = spec.signals.filter((signal) => signal.bind).map((signal) => signal.name);
+  const { numbers, model } = spec.usermeta.explorer;
+  const bound = spec.signals?.filter((signal) => signal.bind) ?? [];
   const controls = explorer.querySelector(".explorer-controls");
   const options = { mode: "vega", renderer: "svg", actions: false, bind: controls };
   const { view } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
-  for (const setting of settings) if (setting.endsWith("_step")) say(controls, view, setting);
-  const table = explorer.querySelector("tbody");
-  const sources = behind(spec.marks);
+  for (const { name } of bound) if (name.endsWith("_step")) say(controls, view, name);
+  const table = explorer.querySelector("table");
+  const sources = [...new Set(marksNamed(spec.marks, "numbers").map((mark) => mark.from.data))];
   const rows = () => sources.flatMap((source) => view.data(source));
-  const show = () => fill(table, rows(), numbers.map(([field]) => field));
-  for (const source of sources) view.addDataListener(source, show);
+  const tell = announcer(explorer.querySelector(".explorer-says"));
+  const show = () => fill(table.tBodies[0], rows(), numbers.map(([field]) => field));
+  for (const source of sources) {
+    view.addDataListener(source, show);
+    view.addDataListener(source, () => tell(() => rows().flatMap(({ says }) => says ?? []).join("; ")));
+  }
   show();
-  if (link) carry(explorer.querySelector(".explorer-link"), view, name, settings);
+  explorer.querySelector(".explorer-reset").addEventListener("click", () => {
+    for (const { name, value } of bound) view.signal(name, value);
+    view.runAsync();
+    explorer.querySelector("form")?.reset();
+  });
+  explorer.querySelector(".explorer-copy").addEventListener("click", async () => {
+    await copy(table);
+    tell(() => "Copied: the numbers, for a spreadsheet.", 0);
+  });
   explorer.view = view; // for the tests, and for the curious
-  // For a script of the explorer's own.
+  // For a script of the explorer's own, which may set what `move` does.
   explorer.dispatchEvent(new CustomEvent("explorer", { bubbles: true, detail: { view, model } }));
+  const [grip] = marksNamed(spec.marks, "grip");
+  if (grip) {
+    const setting = bound.find(({ name }) => name === grip.encode.update.x.field);
+    const set = (_, value) => view.signal(setting.name, value).runAsync();
+    layGrips(explorer, view, grip, explorer.move ?? set, setting?.bind);
+  }
   explorer.dataset.ready = "true";
 }
 
@@ -44,11 +62,13 @@ function say(controls, view, setting) {
   update(name, view.signal(name));
 }
 
-// The data behind the marks of views whose name begins with "numbers".
-function behind(marks) {
-  return marks.flatMap((mark) =>
-    /^numbers(_\w+)?_marks$/.test(mark.name) ? [mark.from.data] : behind(mark.marks ?? []),
-  );
+// What says a text to those who do not see the chart, once nothing has changed for a moment.
+function announcer(place) {
+  let waiting;
+  return (text, pause = 700) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => (place.textContent = text()), pause);
+  };
 }
 
 // One row for each entry, the first cell its name.
@@ -68,34 +88,14 @@ function fill(table, rows, fields) {
   );
 }
 
-// The address in the link sets what it names; the link names what is set.
-function carry(link, view, name, settings) {
-  const given = new URLSearchParams(location.search);
-  for (const setting of settings) {
-    const text = given.get(setting);
-    if (text === null) continue;
-    const number = Number(text);
-    view.signal(setting, text.trim() === "" || Number.isNaN(number) ? null : number);
-  }
-  const update = () => {
-    const address = new URL(location.href);
-    for (const setting of settings) address.searchParams.set(setting, view.signal(setting) ?? "");
-    address.hash = `explorer-${name}`;
-    link.href = address.href;
-  };
-  for (const setting of settings) view.addSignalListener(setting, update);
-  view.run();
-  update();
-}
-
-// Standard Normal numbers that a seed repeats: mulberry32, by the method of Box and Muller.
-function normals(seed) {
-  let state = seed | 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+// Put a table into the clipboard, as spreadsheets take it.
+async function copy(table) {
+  const cells = [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent.replace("−", "-")));
+  const text = cells.map((row) => row.join("\t")).join("\n");
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Browsers keep the clipboard from pages that came unencrypted, but for this old way.
+  const area = table.parentNode.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+  area.select();
+  document.execCommand("copy");
+  area.remove();
 }
