@@ -196,9 +196,9 @@ def needs_human(one):
 
 def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
-    stranger = "not on the roster" if one.submission.stranger else ""
-    flags = map(plain.one_line, (*one.flags, *one.private))
-    return [text for text in (trouble(one), stranger, *flags) if text]
+    why = remarks(one)[-1:] if trouble(one) else ()
+    words = (trouble(one), *why, "not on the roster" * one.submission.stranger, *one.flags, *one.private)
+    return [plain.one_line(text) for text in words if text]
 
 
 def note(one):

@@ -242,10 +242,10 @@ def test_the_exit_status_says_whether_anything_needs_a_human(folders, class_of, 
     assert "1 submission of 1 student" in capsys.readouterr().out
 
     for status in ("out of time", "not a notebook", "stopped", "invalid answers"):
-        class_of({"ada": Run("no answers", {}), "eve": Run(status, {})})
+        class_of({"ada": Run("no answers", {}), "eve": Run(status, {}, ("an error", "and this was why"))})
         assert mark_class(folders) == command.NEEDS_HUMAN
         assert grades(folders[1])["eve"]["state"] == "problem"
-        assert f"eve, 1: {status}" in capsys.readouterr().out
+        assert f"eve, 1: {status}; and this was why" in capsys.readouterr().out
 
 
 def test_prose_waits_for_a_human_until_it_is_marked(folders, class_of, capsys):
