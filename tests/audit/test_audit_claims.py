@@ -88,6 +88,30 @@ EXPECTED = {
     "decades-before": "does not hold",
     "moments-make-normal": "holds with a condition",
     "minus-8-to-23": "does not hold",
+    "more-students-less-pull": "holds with a condition",
+    "no-reason": "holds with a condition",
+    "urn": "holds",
+    "both-more-moderate": "holds with a condition",
+    "mu-prior-wide": "holds",
+    "divergences-reported": "holds",
+    "same-distribution": "holds",
+    "a-c-h-shrunk-more": "a matter of convention",
+    "ppc-compatible": "holds",
+    "log-posterior-terms": "holds with a condition",
+    "dirichlet-around-mean": "holds with a condition",
+    "common-regionally": "holds with a condition",
+    "alpha-moderate-agreement": "does not hold",
+    "all-similar": "holds with a condition",
+    "small-but-consistent": "holds with a condition",
+    "partial-closer": "holds with a condition",
+    "partial-bias-small": "holds with a condition",
+    "helps-smallest-most": "holds with a condition",
+    "non-centred-default": "holds with a condition",
+    "plug-in-understates": "holds with a condition",
+    "28-mostly-noise": "holds",
+    "harmless-gradient": "does not hold",
+    "poisson-funnel-pair": "does not hold",
+    "more-private-sharpen": "holds with a condition",
 }
 
 
@@ -229,6 +253,8 @@ def recorded_runs(**columns):
         ("ess-sixfold", {"non-centred/tau/ess_bulk": 1800}, "holds"),
         ("ess-sixfold", {"non-centred/tau/ess_bulk": [1200, 4800] * 20}, "holds with a condition"),
         ("ess-sixfold", {"non-centred/tau/ess_bulk": 4800}, "does not hold"),
+        ("divergences-reported", {}, "holds"),
+        ("divergences-reported", {"centred-0.90/divergences": [0, 60] * 20}, "does not hold"),
         ("nuts-cost", {}, "holds with a condition"),
         ("nuts-cost", {"centred-0.95/steps_5_to_20": 0.9, "centred-0.99/steps_5_to_20": 0.9}, "holds"),
         ("nuts-cost", {"non-centred/steps_5_to_20": 0.2}, "does not hold"),
@@ -255,6 +281,20 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
     }
     monkeypatch.setattr(claims, "strategies", lambda: spread)
     assert claims._CHECKS["none-over-complete"]().verdict == "holds"
+    assert claims._CHECKS["all-similar"]().verdict == "does not hold"
+    assert claims._CHECKS["small-but-consistent"]().verdict == "does not hold"
+    precise = exact.normal(claims._schools()[0], 1.0, mu=MU_PRIOR, tau=TAU_PRIOR)
+    monkeypatch.setattr(claims, "schools_posterior", lambda: precise)
+    assert claims._CHECKS["28-mostly-noise"]().verdict == "does not hold"
+    monkeypatch.setattr(claims, "MU_PRIOR", stats.norm(0, 2))
+    assert claims._CHECKS["mu-prior-wide"]().verdict == "does not hold"
+
+
+def test_many_regions_that_differ_agree_moderately(monkeypatch):
+    apart = datasets.survey()
+    apart["count"][:] = np.tile([[30, 5, 5, 5], [5, 30, 5, 5], [5, 5, 30, 5]], (2, 1))
+    monkeypatch.setattr(datasets, "survey", lambda: apart)
+    assert claims._CHECKS["alpha-moderate-agreement"]().verdict == "holds"
 
 
 def test_instructors_far_apart_are_predicted_no_worse_by_the_prior(monkeypatch):

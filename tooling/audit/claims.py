@@ -1411,3 +1411,369 @@ def _minus_8_to_23():
         f"and 23, not 11%. That the effect is likely positive holds: {1 - new.cdf(0.0):.0%}.",
         plainly=round(low) == -8 and round(high) == 23,
     )
+
+
+# -- found by reading the source once more ------------------------------------------------------
+
+
+@_judges("more-students-less-pull")
+def _more_students_less_pull():
+    data = datasets.instructors()
+    score, instructor = data["score"], data["instructor"]
+    partial = exact.normal_groups(score, instructor, tau=_EXAM_TAU, **_EXAM)
+    theta = partial["theta"].mean()
+    raw, size = score.groupby(instructor).mean(), score.groupby(instructor).count()
+    share = ((theta - raw) / (partial["mu"].mean() - raw)).sel(instructor=theta["instructor"])
+    by_size = share.sortby(size)
+    points = abs(theta - raw)
+    return _judged(
+        f"From {size.min().item()} students to {size.max().item()}, the share of its way to the grand mean "
+        f"that a section goes falls from {by_size[0].item():.0%} to {by_size[-1].item():.0%}. In points "
+        f"{points.idxmax('instructor').item()} moves most, {points.max().item():.1f}, as it lies farthest "
+        "out.",
+        plainly=bool((np.diff(points.sortby(size)) < 0).all()),
+        conditionally=bool((np.diff(by_size) < 0).all()),
+        condition="pull is the share of the way",
+    )
+
+
+@_judges("no-reason")
+def _no_reason():
+    line = 0.9 ** abs(np.subtract.outer(np.arange(3), np.arange(3)))
+    swapped = line[np.ix_([1, 0, 2], [1, 0, 2])]
+    return _judged(
+        "Three parameters in a row, with equal means and sds, of which neighbours are correlated by "
+        f"{line[0, 1]:.1f}: none stands out, and yet swapping the first two changes the correlation of the "
+        f"first and the third from {line[0, 2]:.2f} to {swapped[0, 2]:.2f}.",
+        plainly=np.allclose(line, swapped),
+        conditionally=np.allclose(np.diag(line), np.diag(swapped)),
+        condition="nothing else tells the groups apart either, as who is whose neighbour",
+    )
+
+
+@_judges("urn")
+def _urn():
+    def red(draws):
+        """Probability of red draws only, for a share of red that is uniform."""
+        return stats.uniform().expect(lambda share: share**draws)
+
+    return _judged(
+        f"With a share of red about which nothing is known, every draw is red with probability {red(1):.2f}, "
+        f"and the second with {red(2) / red(1):.2f} once the first was.",
+        plainly=red(2) / red(1) > red(1) + 0.01,
+    )
+
+
+@_judges("both-more-moderate")
+def _both_more_moderate():
+    raw = np.array([-1.0, 12.0])
+    estimate = raw - _factor(np.array([9.0, 18.0]), 6.0) * (raw - 8)
+    return _judged(
+        f"E and H come nearer to the grand mean, from {raw[0]:.0f} and {raw[1]:.0f} to {estimate[0]:.1f} and "
+        f"{estimate[1]:.1f}. But the effect of E is larger than it was: {estimate[0]:.1f} is farther from "
+        f"zero than {raw[0]:.0f}.",
+        plainly=(abs(estimate) < abs(raw)).all(),
+        conditionally=(abs(estimate - 8) < abs(raw - 8)).all(),
+        condition="moderate means near the grand mean, not near zero",
+    )
+
+
+@_judges("mu-prior-wide")
+def _mu_prior_wide():
+    flat = exact.normal(*_schools(), mu=None, tau=TAU_PRIOR)["mu"]
+    mu, reach = schools_posterior()["mu"], 2 * MU_PRIOR.std()
+    beyond = flat.cdf(-reach) + 1 - flat.cdf(reach)
+    return _judged(
+        f"Without this prior the schools give {flat.mean():.1f} ± {flat.sd():.1f} for mu, and less than "
+        f"{max(beyond, 1e-4):.2%} of it beyond ±{reach:.0f}; with it {mu.mean():.1f} ± {mu.sd():.1f}.",
+        plainly=beyond < 0.01,
+    )
+
+
+@_judges("divergences-reported")
+def _divergences_reported():
+    found = _recorded("centred-0.90/divergences")
+    return _judged(
+        f"{_in_runs('centred-0.90/divergences')} each had divergences, {found.min():.0f} to "
+        f"{found.max():.0f} of them. They are counted with the draws; nutpie, the default today, prints no "
+        "warning.",
+        plainly=found.min() > 0,
+    )
+
+
+@_judges("same-distribution")
+def _same_distribution():
+    mu, tau, q = 3.0, 1.7, np.linspace(0.01, 0.99, 99)
+    apart = abs(mu + tau * stats.norm.ppf(q) - stats.norm(mu, tau).ppf(q)).max()
+    return _judged(
+        f"For mu = {mu:.0f} and tau = {tau}, no percentile of mu + tau theta-tilde is off that of Normal(mu, "
+        f"tau) by more than {max(apart, 1e-9):.0e}.",
+        plainly=apart < 1e-9,
+    )
+
+
+@_judges("a-c-h-shrunk-more")
+def _a_c_h_shrunk_more():
+    effect, error = _schools()
+    mean = schools_posterior()["theta"].mean()
+    factor, points = _average_factor(error, schools_posterior()["tau"]), abs(effect - mean)
+    noisy = ["A", "C", "H"]
+    more = [bool(m.sel(school=noisy).min() > m.drop_sel(school=noisy).max()) for m in (factor, points)]
+    evidence = (
+        f"Their average factors are {factor.sel(school=noisy).min().item():.2f} and more, the others' "
+        f"{factor.drop_sel(school=noisy).max().item():.2f} and less. In points H moves "
+        f"{_at(points, 'H'):.1f}, less than G ({_at(points, 'G'):.1f}) and E ({_at(points, 'E'):.1f})."
+    )
+    if len(set(more)) > 1:
+        return Finding(CONVENTION, f"It depends on the measure. {evidence}")
+    return _judged(evidence, plainly=more[0])
+
+
+@_judges("ppc-compatible")
+def _ppc_compatible():
+    effect, _ = _schools()
+    place = np.array([schools_posterior()["y_rep"].cdf(y).values[i] for i, y in enumerate(effect.values)])
+    return _judged(
+        f"The eight reports lie at {place.min():.0%} to {place.max():.0%} of their predictive distributions. "
+        "The check is lenient, as each report has helped to estimate its own effect.",
+        plainly=TAILS[0] < place.min() and place.max() < TAILS[1],
+    )
+
+
+@_judges("log-posterior-terms")
+def _log_posterior_terms():
+    # What the sum without the term gives to each tenfold of log tau near zero, and what the prior has there.
+    without = [TAU_PRIOR.expect(lambda tau: 1 / tau, lb=10.0**k, ub=10.0 ** (k + 1)) for k in (-6, -3)]
+    below = TAU_PRIOR.cdf(1e-3)
+    return _judged(
+        "NUTS moves in the logarithm of tau, whose density has the term log tau on top. Without it each "
+        f"tenfold of tau toward zero would weigh as much as the one before ({without[0]:.2f} and "
+        f"{without[1]:.2f}), so that all of the posterior were at zero; the prior has {below:.4f} below "
+        "0.001.",
+        plainly=without[0] < 0.01 * without[1],
+        conditionally=below < 1e-3,
+        condition="the sampler moves in tau itself",
+    )
+
+
+@_judges("dirichlet-around-mean")
+def _dirichlet_around_mean():
+    flat, above = stats.dirichlet(np.ones(4)), stats.dirichlet([1.1, 1.1, 1.1, 1.1])
+    large = stats.dirichlet(20 * np.ones(4))
+    skewed = np.array([1.1, 2.0, 5.0])
+    peak, mean = (skewed - 1) / (skewed.sum() - 3), skewed / skewed.sum()
+    sds = [np.sqrt(law.var()[0]) for law in (flat, above, large)]
+    return _judged(
+        f"With four concentrations of 1.1 a share scatters by {sds[1]:.2f}, hardly less than under the "
+        f"uniform ({sds[0]:.2f}); with four of 20 by {sds[2]:.2f}. And the peak is not at the mean: for 1.1, "
+        f"2 and 5 the first share has its peak at {peak[0]:.2f} and the mean {mean[0]:.2f}.",
+        plainly=sds[1] < sds[0] / 2,
+        conditionally=sds[2] < sds[0] / 2,
+        condition="the concentrations are large, not merely above 1",
+    )
+
+
+@_judges("common-regionally")
+def _common_regionally():
+    rng, baseline = np.random.default_rng(58), np.array([0.25, 0.35, 0.25, 0.15])
+    first = {a: (rng.dirichlet(a * baseline, 20_000).argmax(axis=1) == 1).mean() for a in (1, 8, 1000)}
+    return _judged(
+        "The answer that is most common nationally, with a share of 0.35, is so in a region with probability "
+        f"{first[1]:.0%} at alpha = 1, {first[8]:.0%} at 8 and {first[1000]:.0%} at 1000 (simulated, ± "
+        "0.4%).",
+        plainly=min(first.values()) > 0.9,
+        conditionally=first[1000] > 0.9 and first[1] < first[8],
+        condition="alpha is large, or it is meant on average over regions",
+    )
+
+
+@_judges("alpha-moderate-agreement")
+def _alpha_moderate_agreement():
+    def log_likelihood(alpha):
+        count = datasets.survey()["count"]
+        return exact.dirichlet_multinomial(count, alpha=alpha, baseline=np.ones(4)).log_evidence
+
+    alike = log_likelihood(1e8) - log_likelihood(10.0)
+    return _judged(
+        "The counts would be as likely with regions that are all the same as with any other agreement, and "
+        f"{np.exp(alike):,.0f} times as likely as with alpha = 10. The moderate agreement is that of the "
+        "prior.",
+        plainly=alike < 0,
+    )
+
+
+@_judges("all-similar")
+def _all_similar():
+    elpd = {name: fit.elpd_loo.values for name, fit in strategies().items()}
+    gap = {name: (elpd["complete"] - elpd[name]).sum() for name in ("partial", "none")}
+    error = np.sqrt(8) * (elpd["complete"] - elpd["none"]).std(ddof=1)
+    return _judged(
+        f"Partial pooling lies {gap['partial']:.1f} behind complete pooling, but no pooling "
+        f"{gap['none']:.1f}, which is {gap['none'] / error:.0f} of its standard errors.",
+        plainly=max(abs(one) for one in gap.values()) < 1,
+        conditionally=abs(gap["partial"]) < 1,
+        condition="complete and partial pooling only",
+    )
+
+
+@_judges("small-but-consistent")
+def _small_but_consistent():
+    each = strategies()["partial"].elpd_loo - strategies()["none"].elpd_loo
+    better = (each > 0).sum().item()
+    return _judged(
+        f"Partial pooling predicts {better} of 8 schools better than no pooling, and gains "
+        f"{each.sum().item():.1f} in all, where the source has 0.6.",
+        plainly=better == 8 and each.sum() < 1,
+        conditionally=better == 8,
+        condition="consistent, but not small",
+    )
+
+
+@_judges("partial-closer")
+def _partial_closer():
+    _, error = _schools()
+    sigma = error.values
+    noisy = sigma >= 15
+
+    def errors(tau):
+        """Root mean square errors for the noisy schools: partial and no pooling."""
+        rng = np.random.default_rng(58)
+        theta = rng.normal(8, tau, (60, 8))
+        y = rng.normal(theta, sigma)
+        partial = np.array(
+            [exact.normal(row, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean() for row in y]
+        )
+        none = y * (1 - _factor(sigma, 20.0))
+        return [_root_mean_square((one - theta)[:, noisy]) for one in (partial, none)]
+
+    near, far = errors(5), errors(20)
+    return _judged(
+        f"For schools A, C and H, in sixty data sets with tau = 5, the error is {near[0]:.1f} points with "
+        f"partial pooling and {near[1]:.1f} without; with tau = 20, which the prior without pooling assumes, "
+        f"{far[0]:.1f} and {far[1]:.1f}.",
+        plainly=near[0] < near[1] and far[0] < far[1],
+        conditionally=near[0] < near[1],
+        condition="schools differ less than the prior without pooling says",
+    )
+
+
+@_judges("partial-bias-small")
+def _partial_bias_small():
+    _, error = _schools()
+    factor = _factor(_at(error, "H"), 5.0)
+    bias, spread = factor * 2 * 5.0, np.sqrt(1 - factor) * _at(error, "H")
+    return _judged(
+        f"With mu and tau = 5 known, the bias of H is {factor:.0%} of its distance from mu: {bias:.1f} "
+        f"points for a school two sds out, twice the posterior sd of {spread:.1f}. Over all schools of the "
+        "population it averages to zero.",
+        plainly=bias < spread / 2,
+        conditionally=factor > 0,
+        condition="on average over groups, not for a noisy group that lies far out",
+    )
+
+
+@_judges("helps-smallest-most")
+def _helps_smallest_most():
+    size = np.array([2, 8, 32, 256])
+    gain = 1 - np.sqrt(1 - _factor(20 / np.sqrt(size), 8.0))
+    hospitals = datasets.hospitals()
+    shape, rate = 1 + hospitals["count"].values, 0.5 + hospitals["exposure"].values
+    alone = [_width(exact.marginal(stats.gamma(a, scale=1 / b))) for a, b in zip(shape, rate, strict=True)]
+    counts = 1 - _width(hospitals_posterior()["lam"]).values / alone
+    return _judged(
+        f"With sigma = 20 and tau = 8 known, the interval of a group of 2 gets {gain[0]:.0%} narrower and "
+        f"that of 256 {gain[-1]:.1%}. Among the hospitals, where spread grows with the rate, number "
+        f"{counts.argmax() + 1} gains most and the smallest is number {rate.argmin() + 1}.",
+        plainly=(np.diff(gain) < 0).all() and counts.argmax() == rate.argmin(),
+        conditionally=(np.diff(gain) < 0).all(),
+        condition="Normal groups with one sigma",
+    )
+
+
+@_judges("non-centred-default")
+def _non_centred_default():
+    (poor_centred, poor), (rich_centred, rich) = _condition_numbers(1), _condition_numbers(256)
+    return _judged(
+        f"The condition number is {poor:.1f} in the non-centred form and {poor_centred:.1f} in the centred "
+        f"one for the Eight Schools as they are, but {rich:.1f} and {rich_centred:.1f} with 256 times the "
+        "data.",
+        plainly=poor < poor_centred and rich < rich_centred,
+        conditionally=poor < poor_centred,
+        condition="little data per group, or a small tau",
+    )
+
+
+@_judges("plug-in-understates")
+def _plug_in_understates():
+    _, _, few = _plug_in(*(values.values for values in _schools()))
+    y, sigma = _fifty_schools()
+    many = _plug_in(y, sigma)[2] / exact.normal(y, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].sd().values
+    ratio = few / schools_posterior()["theta"].sd().values
+    return _judged(
+        f"On the Eight Schools the plugged-in sds are {ratio.min():.2f} to {ratio.max():.2f} of the "
+        f"posterior's. For fifty simulated schools with tau = 10 it is {many.min():.2f} to {many.max():.2f}, "
+        "as REML's tau is above the posterior's.",
+        plainly=ratio.max() < 1 and many.max() < 1,
+        conditionally=ratio.max() < 1,
+        condition="few groups, or a REML estimate near zero",
+    )
+
+
+@_judges("28-mostly-noise")
+def _28_mostly_noise():
+    theta = schools_posterior()["theta"]
+    above = 1 - theta.cdf(28.0).sel(school="A").item()
+    luck = 28 - _at(theta.mean(), "A")
+    return _judged(
+        f"A true effect of 28 or more has probability {above:.2f}; of the 28, {luck:.0f} points are noise on "
+        "average.",
+        plainly=above < 0.5 and luck > 14,
+    )
+
+
+@_judges("harmless-gradient")
+def _harmless_gradient():
+    mu, tau, raw, y, sigma, step = 8.0, 5.0, 0.4, 28.0, 15.0, 1e-5
+
+    def log_likelihood(mu, tau):
+        return stats.norm.logpdf(y, mu + tau * raw, sigma)
+
+    by_tau = (log_likelihood(mu, tau + step) - log_likelihood(mu, tau - step)) / (2 * step)
+    by_mu = (log_likelihood(mu + step, tau) - log_likelihood(mu - step, tau)) / (2 * step)
+    return _judged(
+        "The gradient goes through theta = mu + tau theta-tilde in every coordinate: for A at mu = "
+        f"{mu:.0f}, tau = {tau:.0f} and theta-tilde = {raw}, the log likelihood has the derivative "
+        f"{by_mu:.3f} by mu and {by_tau:.3f} by tau. What helps is that the density has no narrow place in "
+        "these coordinates.",
+        plainly=bool(np.isclose(by_mu, 0) and np.isclose(by_tau, 0)),
+    )
+
+
+@_judges("poisson-funnel-pair")
+def _poisson_funnel_pair():
+    # Before the data: sds of the log rate and of its standardised form at two scales.
+    narrow, wide = 0.05, 1.0
+    log_rate, standardised = (narrow, wide), (narrow / narrow, wide / wide)
+    return _judged(
+        f"Around mu_log the log rate scatters by {log_rate[0]} at sigma_log = {narrow} and by "
+        f"{log_rate[1]:.0f} at {wide:.0f}, which is the funnel. Its standardised form scatters by "
+        f"{standardised[0]:.0f} at both.",
+        plainly=standardised[0] < standardised[1],
+    )
+
+
+@_judges("more-private-sharpen")
+def _more_private_sharpen():
+    # With tau = 4 known, standard errors spread evenly over the code's 8 to 16, and a flat prior of mu.
+    def sd(public, private):
+        known = [((np.linspace(8, 16, n) ** 2 + 4.0**2) ** -1).sum() for n in (public, private)]
+        return (1 / 10**2 + 1 / (1 / known[0] + 1 / known[1])) ** -0.5
+
+    four, many, both = sd(8, 4), sd(8, 10_000), sd(100, 100)
+    return _judged(
+        f"With tau = 4 known, the sd of beta falls from {four:.1f} with 4 private schools to {many:.1f} with "
+        f"10,000, since the eight public ones stay as they are; with a hundred of each it is {both:.1f}.",
+        plainly=many < 0.5,
+        conditionally=many < four,
+        condition="up to what eight public schools allow",
+    )
