@@ -599,7 +599,7 @@ def _why_poor(needs, summary, statistics):
     if statistics["r_hat"].max() > needs.r_hat:
         return f"R-hat is {statistics['r_hat'].max():.3f}, above {needs.r_hat:g}: the chains do not agree"
     ess = min(statistics["ess_bulk"].min(), statistics["ess_tail"].min())
-    if ess < needs.ess:
+    if ess < 0.75 * needs.ess:  # an estimate, of which students are told the whole
         return f"too few effective draws: {ess:.0f}, where {needs.ess:g} are needed"
     return ""
 

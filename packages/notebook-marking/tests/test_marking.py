@@ -162,7 +162,7 @@ NO_SAMPLE = "these numbers are not the summary of a sample"
         (fit(mcse_mean=0.005), NO_SAMPLE),
         (fit(divergences=3), "3 transitions diverged: such a sample cannot be trusted"),
         (fit(r_hat=1.011), "R-hat is 1.011, above 1.01"),
-        (fit(ess_tail=399.0), "too few effective draws: 399, where 400 are needed"),
+        (fit(ess_tail=299.0), "too few effective draws: 299, where 400 are needed"),
         (fit(mean=0.07), "its mean is 0.07, and 0 is right: 4 Monte Carlo errors apart; this is so close"),
         # Errors that fit the standard deviation, and would excuse anything.
         (fit(mean=100.0, sd=1e6, mcse_mean=16e3, mcse_sd=1e6), "its mean is 100, and 0 is right"),
@@ -182,6 +182,7 @@ def test_a_poor_sample_or_none_gets_nothing(marks, summary, reason):
         fit(chains=2, draws=2000),
         fit(ess_bulk=16_000.0, mcse_mean=0.0079),
         fit(divergences=2),
+        fit(ess_tail=301.0),
         fit(r_hat=1.01),
     ],
 )
