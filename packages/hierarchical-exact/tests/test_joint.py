@@ -39,6 +39,9 @@ BUILD = {
     "dirichlet_multinomial": lambda: exact.dirichlet_multinomial(
         TABLE, alpha=stats.expon(scale=5), baseline=[0.5, 1, 1]
     ),
+    "beta_binomial": lambda: exact.beta_binomial(
+        [3, 0, 9], [10, 4, 12], mean=stats.beta(1, 2), concentration=stats.expon(scale=5)
+    ),
 }
 MODELS = {name: cache(build) for name, build in BUILD.items()}
 N = 4000
@@ -232,6 +235,60 @@ def _moments(marginal, position):
     return marginal.mean()[position], marginal.sd()[position]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_whatever_is_asked_of_a_quantity_hangs_together(name):
+    posterior = MODELS[name]()
+    table, draws = posterior.summary(0.5), posterior.sample(3, np.random.default_rng(1))
+    tree = posterior.to_datatree(chains=2, draws=2, rng=np.random.default_rng(1))
+    assert len(table) == sum(one.size for one in posterior.values())
+    assert list(posterior) == list(posterior.keys())
+    for quantity, whole in posterior.items():
+        assert f" {quantity}" in repr(posterior)
+        mean = whole.mean()
+        dims = getattr(mean, "dims", ())
+        assert draws[quantity].dims == ("sample", *dims)
+        assert (quantity in tree["posterior"]) == (quantity != "y_rep")
+        first = {dim: mean[dim].values[0] for dim in dims}
+        one = whole.sel(**first) if dims else whole
+        assert one.mean() == pytest.approx(float(mean.sel(first) if dims else mean), rel=1e-12)
+        assert pickle.loads(pickle.dumps(one)).sd() == one.sd()
+        label = f"{quantity}[{', '.join(map(str, first.values()))}]" if dims else quantity
+        intervals = one.hdi([0.5, 0.89])
+        row = table.loc[label].values.astype(float)
+        np.testing.assert_allclose(row, [one.mean(), one.sd(), *intervals[0]], atol=1e-6 * one.sd())
+        assert intervals[1, 0] <= intervals[0, 0] < intervals[0, 1] <= intervals[1, 1]
+        q = np.array([0.2, 0.4, 0.7])
+        x = one.quantile(q).values
+        np.testing.assert_allclose(one.sf(x), 1 - one.cdf(x))
+        assert np.all(np.diff(x) >= 0)
+        _check_law(one, q, x, intervals.values)
+
+
+def _check_law(one, q, x, intervals):
+    """Distribution function, density, quantiles, intervals and expectations of a scalar."""
+    counts = np.all(x == np.floor(x))
+
+    def cdf(x):
+        return one.cdf(x).values
+
+    low, high = intervals.T
+    if counts:
+        np.testing.assert_allclose(one.pdf(x), cdf(x) - cdf(x - 1), rtol=1e-9)
+        assert np.all((cdf(x) >= q) & (cdf(x - 1) < q))
+        assert np.all(cdf(high) - cdf(low - 1) >= [0.5 - 1e-9, 0.89 - 1e-9])
+        k = np.arange(0.0, one.quantile(1 - 1e-13) + 1)
+        middle = 0.5 + 0.5 * float((one.pdf(k) ** 2).sum())
+    else:
+        step = 1e-4 * (x[2] - x[0])
+        np.testing.assert_allclose(one.pdf(x), (cdf(x + step) - cdf(x - step)) / (2 * step), rtol=1e-4)
+        np.testing.assert_allclose(cdf(x), q, atol=1e-9)
+        # A share may be zero, as numbers go, with a probability of its own.
+        np.testing.assert_allclose(cdf(high) - cdf(np.nextafter(low, -1)), [0.5, 0.89], atol=1e-6)
+        middle = 0.5
+    assert one.expect(lambda x: cdf(x.values)) == pytest.approx(middle, abs=1e-6)
+
+
 def test_upper_tails_and_several_intervals():
     tau = MODELS["normal"]()["tau"]
     assert tau.sf(5.0) == 1 - tau.cdf(5.0)
@@ -308,6 +365,25 @@ def test_scipy_s_new_distributions_are_priors():
     standard = exact.marginal(stats.Normal())
     assert standard.quantile(0.975) == pytest.approx(1.959964, abs=1e-6)
     assert exact.marginal(stats.Uniform(a=0, b=2)).mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda prior: exact.normal_groups(SCORES, list("aaabbbcc"), mu=MU, tau=10.0, sigma=prior),
+        lambda prior: exact.normal_sample(SCORES, mu=MU, sigma=prior),
+        lambda prior: exact.poisson([5, 0, 40], [2.0, 1.5, 3.0], mu_log=1.0, sigma_log=prior),
+        lambda prior: exact.dirichlet_multinomial(TABLE[:, :2], alpha=prior, baseline=[0.5, 1]),
+        lambda prior: exact.beta_binomial([3, 0], [10, 4], mean=stats.beta(1, 2), concentration=prior),
+    ],
+    ids=["normal_groups", "normal_sample", "poisson", "dirichlet_multinomial", "beta_binomial"],
+)
+def test_every_scale_takes_a_histogram_and_a_new_distribution(build):
+    """A histogram is a mixture of uniform priors, and its evidence that of theirs."""
+    histogram = stats.rv_histogram((np.array([3, 1]), np.array([2.0, 5, 13])), density=False)
+    parts = [build(stats.Uniform(a=2, b=5)), build(stats.uniform(5, 8))]
+    expected = np.logaddexp(np.log(3 / 4) + parts[0].log_evidence, np.log(1 / 4) + parts[1].log_evidence)
+    assert build(histogram).log_evidence == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_histogram_is_a_prior():
