@@ -56,7 +56,7 @@ def unequal():
 @states(
     "chapters/dirichlet-multinomial.md", "All $\\alpha_k = 1$ is the uniform distribution over all vectors of"
 )
-@states("chapters/dirichlet-multinomial.md", "the larger the sum $\\alpha_0$, the closer draws stay to it.")
+@states("chapters/dirichlet-multinomial.md", "the larger the sum $\\alpha_0$, the closer draws stay to it")
 @states(
     "chapters/dirichlet-multinomial.md",
     "A large $\\alpha$ makes all regions alike, a small one leaves each to itself",

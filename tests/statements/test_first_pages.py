@@ -218,6 +218,8 @@ def test_one_school_from_prior_to_posterior():
     "chapters/recap.md",
     "The HDI is the shortest interval that holds 89%. For a symmetric posterior with one peak",
 )
+@states("glossary.md", "can begin exactly at zero for a scale such as $\\tau$")
+@states("glossary.md", "It differs from the highest-density interval when a distribution is skewed")
 @states("chapters/recap.md", "Every single value of $\\tau$ has probability zero.")
 def test_two_kinds_of_interval(posterior):
     tau = posterior["tau"]

@@ -54,7 +54,7 @@ def test_complete_pooling_and_the_mean_of_all_schools():
 @states("chapters/when-hierarchical.md", "partial pooling and none differ only in what else they tell you")
 @states(
     "chapters/when-hierarchical.md",
-    "Partial pooling helps a group the more, the less the group knows by itself.",
+    "Partial pooling helps a group the more, the less the group knows by itself",
 )
 def test_large_groups_and_small_ones():
     means = 8 * stats.norm.ppf((np.arange(8) + 0.5) / 8)
@@ -259,6 +259,10 @@ def test_risks_of_the_hierarchical_model(weights):
 
 
 @states(
+    "glossary.md",
+    "It needs at least three means to shrink toward a fixed point, and four to shrink toward their average",
+)
+@states(
     "chapters/bringing-together.md",
     "shrinking toward the average crosses above zero beyond a spread of about 1.3",
 )
@@ -271,6 +275,9 @@ def test_three_groups_are_too_few_for_the_average():
 
     assert excess(3, 1, 1.2) < 0 < excess(3, 1, 1.4)
     gains = [excess(4, 1, spread) for spread in (0, 1, 2, 3, 5)]
+    for spread in (0, 1, 5):  # toward a fixed point, three: J - (J - 2)^2 E[1 / S]
+        poisson = stats.poisson(3 * spread**2 / 2).pmf(np.arange(400))
+        assert 0 < (poisson / (1 + 2 * np.arange(400))).sum() <= 1
     assert max(gains) < 0
     assert gains[-1] > -0.02
 

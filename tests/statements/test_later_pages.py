@@ -167,6 +167,31 @@ def test_the_elpd_of_no_pooling_measures_its_prior():
 # -- when to use ---------------------------------------------------------------------------------------
 
 
+@states(
+    "chapters/when-hierarchical.md",
+    "With 2 and 4 groups and noisy data the posterior of tau lies almost on the dashed half-Normal prior; "
+    "with 30 groups it is a hump around 8, tall and narrow when the groups are measured precisely",
+)
+@states(
+    "chapters/when-hierarchical.md", "Line with markers rising from about 0.5 for groups of two observations"
+)
+def test_pictures_of_few_groups_and_of_small_ones():
+    grid = np.linspace(0.01, 40, 800)
+
+    def density(groups, error):
+        y = stats.norm.ppf((np.arange(groups) + 0.5) / groups)
+        y = 8 + y / y.std(ddof=1) * np.hypot(8, error)
+        return np.asarray(schools(TAU_PRIOR, np.full(groups, float(error)), y)["tau"].pdf(grid))
+
+    for groups in (2, 4):
+        assert np.trapezoid(np.minimum(density(groups, 10), TAU_PRIOR.pdf(grid)), grid) > 0.93
+    noisy, precise = density(30, 10), density(30, 2)
+    assert [grid[one.argmax()] for one in (noisy, precise)] == pytest.approx([8, 8], abs=0.7)
+    assert precise.max() > 2 * noisy.max()
+    left = np.sqrt(1 - factor(20 / np.sqrt(np.array([2, 256])), 8))
+    assert left == pytest.approx([0.5, 1], abs=0.02)
+
+
 @states("chapters/when-hierarchical.md", "Complete pooling is right only when $\\tau = 0$.")
 @states("chapters/when-hierarchical.md", "So it is where $\\tau$ is about 5.")
 @states("chapters/when-hierarchical.md", "Less than half of the time.")

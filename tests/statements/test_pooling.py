@@ -426,6 +426,11 @@ def test_what_recorded_runs_show_of_the_neck(posterior):
     "all of similar length and all reaching from zero or up to four points below to between 14 and 21",
 )
 @states("chapters/eight-schools.md", "lie close together between 5.5 and 10")
+@states(
+    "chapters/todays-code.md",
+    "The dots lie between 5 and 10, the outer intervals reach from about minus 4 to 20, and all of "
+    "them overlap.",
+)
 @states("chapters/eight-schools.md", "the eight effects can move by seven to nine points")
 @states("chapters/eight-schools.md", "Eight wide intervals overlap.")
 @states("chapters/eight-schools.md", "The rule holds for a known $\\tau$.")
@@ -440,6 +445,7 @@ def test_the_forest(posterior):
     assert (hdi[:, 1] < 21).all()
     assert np.ptp(hdi, axis=1).max() < 1.25 * np.ptp(hdi, axis=1).min()
     assert hdi[:, 0].max() < hdi[:, 1].min()
+    assert [hdi.min(), hdi.max()] == pytest.approx([-4, 20], abs=0.5)
     assert 5.5 < mean.min() < mean.max() < 10
     spread = ERROR * np.sqrt(1 - weight(ERROR, 10))
     assert [round(spread.min()), round(spread.max())] == [7, 9]
