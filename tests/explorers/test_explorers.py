@@ -242,7 +242,7 @@ def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_pape
     context.close()
 
 
-@pytest.mark.parametrize("name", ["shrinkage", "own", "prior", "survey", "funnel"])
+@pytest.mark.parametrize("name", ["shrinkage", "own", "prior", "survey", "funnel", "game"])
 def test_a_heading_before_each_explorer_says_what_to_try(name):
     pages = [page.read_text(encoding="utf8") for page in (ROOT / "chapters").glob("*.md")]
     (text,) = [text for text in pages if f"explorers.{name}(" in text]
