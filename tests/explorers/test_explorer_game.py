@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "tooling" / "extra" / "explorers
 SIGMA = np.array([3.0, 6.0, 9.0, 12.0, 15.0])
 MU, TAU = 8, 6
 B = SIGMA**2 / (SIGMA**2 + TAU**2)
-MODEL = {"schools": list("ABCDE"), "error": SIGMA.tolist(), "mu": MU, "tau": TAU}
+MODEL = {"error": SIGMA.tolist(), "mu": MU, "tau": TAU}
 PAGE = "chapters/mathematical-structure.html"
 ROUNDS = 20_000
 
@@ -28,21 +28,16 @@ def spec():
     return explorers.game(error, mu=MU, tau=TAU, rng=np.random.default_rng(58)).spec()
 
 
-def test_a_slider_for_each_school_begins_at_its_raw_effect(spec):
-    (rows,) = [
-        layer["data"]["values"] for layer in spec["layer"] if layer.get("data", {}).get("name") == "game"
-    ][:1]
-    sliders = {one["name"]: one for one in spec["params"]}
-    assert set(sliders) == {f"guess_{row['place']}" for row in rows}
-    for row in rows:
-        slider = sliders[f"guess_{row['place']}"]
-        assert slider["bind"]["name"].strip() == row["school"]
-        assert abs(slider["value"] - row["raw"]) <= 0.5
-        # Beyond the ends lies less than one report in two thousand.
-        sd = np.hypot(TAU, row["error"])
-        assert 2 * stats.norm.sf(slider["bind"]["max"] - MU, scale=sd) < 1 / 2000
-        assert slider["bind"]["max"] - MU == MU - slider["bind"]["min"]
-    for word in ("slider", "diamond", "open circle", "filled circles", "dashed", "upright strokes"):
+def test_a_round_to_begin_with_lies_within_the_axis(spec):
+    model = spec["usermeta"]["explorer"]["model"]
+    low, high = model["ends"]
+    assert high - MU == MU - low
+    # Beyond the ends lies less than one report in two thousand.
+    assert 2 * stats.norm.sf(high - MU, scale=np.hypot(TAU, SIGMA).max()) < 1 / 2000
+    for row, sd in zip(model["rows"], SIGMA, strict=True):
+        assert row["error"] == sd
+        assert low < row["raw"] == row["guess"] < high
+    for word in ("diamond", "moved", "open circle", "filled circles", "dashed", "upright strokes"):
         assert word in spec["description"]
 
 
@@ -143,20 +138,26 @@ def test_two_rounds_by_keyboard_and_the_tally_is_kept(page, site):
     game = open_explorer(page, site + PAGE, "game")
     assert words(game).startswith("Round 1:")
     assert table(game).shape == (5, 2)  # neither model nor truth
-    sliders = game.get_by_role("slider")
-    before = float(sliders.nth(4).input_value())
-    sliders.nth(4).focus()
-    page.keyboard.press("ArrowLeft")
+    diamond = game.get_by_role("slider").nth(4)
+    before = table(game)[4, 1]
+    diamond.press("ArrowLeft")
     assert table(game)[4, 1] == before - 1
-    for _ in range(1):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # show the truth
+    diamond.press("PageDown")
+    assert table(game)[4, 1] == before - 11
+    assert diamond.get_attribute("aria-valuenow") == f"{before - 11:g}"
+    assert diamond.get_attribute("aria-valuetext") == f"E ± 15: guess {before - 11:g}".replace(
+        "-", "\N{MINUS SIGN}"
+    )
+    game.get_by_role("button", name="Show the truth").focus()
+    page.keyboard.press("Enter")
     totals = np.zeros(3)
     for played in (1, 2):
         raw, guess, model, truth = table(game).T
         losses = [((estimate - truth) ** 2).sum() for estimate in (guess, raw, model)]
         totals += losses
-        assert sliders.nth(0).is_disabled()
+        diamond.press("ArrowRight")
+        assert table(game)[4, 1] == guess[4]  # what was guessed is guessed
+        game.get_by_role("button", name=re.compile("Next")).focus()
         found = [int(number) for number in re.findall(r"(?:you|effects|model) (\d+)", words(game))]
         # The table has two decimals.
         np.testing.assert_allclose(found[:3], losses, atol=1)
@@ -168,7 +169,7 @@ def test_two_rounds_by_keyboard_and_the_tally_is_kept(page, site):
             page.keyboard.press("Enter")
     game = open_explorer(page, site + PAGE, "game")
     assert words(game).startswith("Round 3:")
-    game.get_by_role("button", name="Forget the tally").click()
+    game.get_by_role("button", name="Start again").click()
     assert words(game).startswith("Round 1:")
 
 
@@ -178,8 +179,20 @@ def test_a_hundred_rounds_by_mouse_at_the_mean(page, site):
     game = open_explorer(page, site + PAGE, "game")
     many = game.get_by_role("button", name="A hundred rounds")
     assert many.is_disabled()
-    for slider in game.get_by_role("slider").all():
-        slider.fill(str(MU))
+    chart = game.locator(
+        ".explorer-chart svg .mark-rect path"
+    ).first.bounding_box()  # mu and one tau to each side
+    middle = chart["x"] + chart["width"] / 2
+    for diamond in game.get_by_role("slider").all():
+        box = diamond.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(middle, box["y"], steps=5)
+        page.mouse.up()
+    assert table(game)[:, 1] == pytest.approx(MU, abs=1)
+    for diamond, guess in zip(game.get_by_role("slider").all(), table(game)[:, 1], strict=True):
+        for _ in range(int(abs(guess - MU))):
+            diamond.press("ArrowRight" if guess < MU else "ArrowLeft")
     game.get_by_role("button", name="Show the truth").click()
     many.click()
     assert words(game).startswith("You moved 100% of the way to 8.")
@@ -197,11 +210,16 @@ def test_a_guess_by_touch_on_a_phone(browser, site):
     context = browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
     page = context.new_page()
     game = open_explorer(page, site + PAGE, "game")
-    slider = game.get_by_role("slider").first
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
-    assert table(game)[0, 1] > 40
+    diamond = game.get_by_role("slider").first
+    diamond.scroll_into_view_if_needed()
+    box, before = diamond.bounding_box(), table(game)[0, 1]
+    assert min(box["width"], box["height"]) >= 24
+    at = {"x": box["x"] + 12, "y": box["y"] + 12}
+    touch = page.context.new_cdp_session(page)
+    for kind, shift in (("touchStart", 0), ("touchMove", 15), ("touchMove", 40), ("touchEnd", None)):
+        points = [] if shift is None else [{"x": at["x"] + shift, "y": at["y"]}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert table(game)[0, 1] > before + 5
     game.get_by_role("button", name="Show the truth").tap()
     assert words(game).startswith("Squared errors: you")
     assert game.locator(".explorer-words").get_attribute("role") == "status"

@@ -60,7 +60,7 @@ def test_survey(page, site):
 
 def test_funnel(page, site):
     funnel = open_explorer(page, site + "chapters/eight-schools.html", "funnel")
-    slider = funnel.locator("input[type=range]")
+    slider = funnel.locator("input[name=tau_step]")
     slider.press("End")
     settled(funnel)
     assert slider.get_attribute("aria-valuetext") == "20"

@@ -32,8 +32,8 @@ tau, the longest stable step of the leapfrog integrator, both on logarithmic axe
 centred form, which falls in proportion to tau once tau is small, and a dashed one for the non-centred form,
 which hardly changes. A line marks the chosen tau, and the two steps stand above in figures; a dotted level is
 the step of the balls, which another slider sets. In the page, buttons release one ball or a hundred at the
-chosen tau: one draws its path in both panels, with a cross where it diverges; of a hundred only the crosses
-are drawn, and a sentence counts them.
+chosen tau: one draws its path in both panels; if it diverges, a cross marks where its energy was last right.
+Of a hundred only the crosses are drawn, and a sentence counts them.
 """
 
 
@@ -326,7 +326,9 @@ def _balls(form, x, y):
         balls = alt.Chart(alt.NamedData("balls"))
         return balls.transform_filter(f"datum.form == '{form}' && datum.kind == '{kind}'")
 
-    path = of("path").mark_line(color=VERMILLION, strokeWidth=1.5, clip=True, point={"size": 12})
+    path = of("path").mark_line(
+        color=VERMILLION, strokeWidth=1.5, clip=True, point={"size": 12, "color": VERMILLION}
+    )
     ball = of("ball").mark_point(size=110, color=VERMILLION, filled=True, opacity=1, clip=True)
     lost = of("lost").mark_point(shape="cross", angle=45, size=70, color=BLACK, filled=True, clip=True)
     return path.encode(x=x, y=y, order="place:Q"), ball.encode(x=x, y=y), lost.encode(x=x, y=y)

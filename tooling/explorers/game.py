@@ -15,7 +15,7 @@ REACH = 3.6  # standard deviations of the least precise report: how far the axis
 
 DESCRIPTION = """
 Each school has its raw effect, an open circle, with a thin bar of one standard error to each side, and below
-it the reader's guess, a diamond that a slider moves. A dashed vertical line marks the mean of the population,
+it the reader's guess, a diamond that can be moved. A dashed vertical line marks the mean of the population,
 with a band of one standard deviation to each side. In the page a button shows the true effects, upright
 strokes, and the model's estimates, filled circles; a sentence has the sums of squared errors of the reader,
 the raw effects and the model, in this round and on average over all rounds played.
@@ -47,33 +47,27 @@ def game(standard_error: xr.DataArray, *, mu: float, tau: float, rng: np.random.
     error = standard_error.values
     names, raw = standard_error["school"].values, rng.normal(mu, np.hypot(tau, error)).round(1)
     rows = [
-        {"place": place, "school": f"{name} ± {sd:g}", "error": float(sd), "raw": float(y)}
-        for place, (name, sd, y) in enumerate(zip(names, error, raw, strict=True))
+        {"name": f"{name} ± {sd:g}", "error": float(sd), "raw": float(y), "guess": float(y)}
+        for name, sd, y in zip(names, error, raw, strict=True)
     ]
     reach = np.ceil(REACH * np.hypot(tau, error.max()))
-    ends = mu - reach, mu + reach
-    sliders = [_slider(row, *ends) for row in rows]
-    guesses = ", ".join(slider.name for slider in sliders)
+    ends = float(mu - reach), float(mu + reach)
     base = alt.Chart(alt.Data(values=rows, name="game")).transform_calculate(
-        guess=f"[{guesses}][datum.place]", low="datum.raw - datum.error", high="datum.raw + datum.error"
+        low="datum.raw - datum.error",
+        high="datum.raw + datum.error",
+        words="datum.name + ': guess ' + format(datum.guess, '.1~f')",
     )
-    base = base.encode(y=alt.Y("school:N", title="school, and standard error"))
+    base = base.encode(y=alt.Y("name:N", title="school, and standard error"))
     known = f"dashed: mean {mu}, stroke: truth, filled: model"
     title = alt.Title(["open: raw effect ± error, diamond: your guess", known])
-    chart = alt.layer(*_population(mu, tau, ends), *_marks(base)).add_params(*sliders)
+    chart = alt.layer(*_population(mu, tau, ends), *_marks(base))
     return Explorer(
         chart.properties(width=WIDTH, height=250, title=title),
         name="game",
         description=DESCRIPTION,
-        numbers={name: name for name in ("school", "raw", "guess", "model", "truth")},
-        model={"schools": [row["school"] for row in rows], "error": error.tolist(), "mu": mu, "tau": tau},
+        numbers={"name": "school", "raw": "raw effect", "guess": "guess", "model": "model", "truth": "truth"},
+        model={"rows": rows, "error": error.tolist(), "mu": mu, "tau": tau, "ends": ends},
     )
-
-
-def _slider(row, low, high):
-    """Return the parameter that holds the guess of a school."""
-    bind = alt.binding_range(min=low, max=high, step=1, name=f"{row['school']} ")
-    return alt.param(name=f"guess_{row['place']}", value=round(row["raw"]), bind=bind)
 
 
 def _population(mu, tau, ends):
@@ -92,8 +86,10 @@ def _marks(base):
     guess = base.mark_point(shape="diamond", size=130, fill=PURPLE, stroke=BLACK, opacity=1)
     return (
         raw.mark_rule(color=GREY).encode(x="low:Q", x2="high:Q"),
-        raw.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x="raw:Q"),
+        raw.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2)
+        .encode(x="raw:Q")
+        .properties(name="numbers"),
         shown.mark_tick(size=38, thickness=3, color=BLACK).encode(x="truth:Q"),
         model.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="model:Q"),
-        guess.encode(x="guess:Q").properties(name="numbers"),
+        guess.encode(x="guess:Q").properties(name="grip"),
     )

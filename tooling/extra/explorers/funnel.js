@@ -78,6 +78,7 @@ document.addEventListener("explorer", ({ target, detail }) => {
 function funnelBalls(explorer, view, model) {
   const { FORMS, TIME, DIVERGED, release } = balls;
   const SPEED = 2; // units of a ball's time in a second
+  const RIGHT = 1; // energy to within which a ball is where it should be
   const tools = document.createElement("div");
   tools.className = "explorer-tools";
   const button = (label, action) => {
@@ -94,6 +95,8 @@ function funnelBalls(explorer, view, model) {
   let frame = 0;
 
   const draw = (rows) => view.data("balls", rows).runAsync();
+  // A ball that diverged is marked where its energy was last right.
+  const left = ({ path }) => path.findLastIndex(({ error }) => Math.abs(error) < RIGHT);
   const row = (kind, { form, path }, place) => {
     const [mu, logTau, first] = path[place].position;
     const value = form === "centred" ? first - mu : first;
@@ -107,10 +110,10 @@ function funnelBalls(explorer, view, model) {
     const upTo = (time) =>
       rolls.flatMap((roll) => {
         const last = Math.min(Math.round(time / step), roll.path.length - 1);
-        const over = last === roll.path.length - 1 && roll.diverged;
+        const lost = last === roll.path.length - 1 && roll.diverged;
         return [
           ...roll.path.slice(0, last + 1).map((_, place) => row("path", roll, place)),
-          row(over ? "lost" : "ball", roll, over ? last - 1 : last),
+          row(lost ? "lost" : "ball", roll, lost ? left(roll) : last),
         ];
       });
     const tell = () => (words.textContent = rolls.map(fate).join(" "));
@@ -143,7 +146,7 @@ function funnelBalls(explorer, view, model) {
       .filter((roll) => roll.diverged);
     const count = (form) => lost.filter((roll) => roll.form === form).length;
     cancelAnimationFrame(frame);
-    draw(lost.map((roll) => row("lost", roll, roll.path.length - 2)));
+    draw(lost.map((roll) => row("lost", roll, left(roll))));
     const counts = FORMS.map((form) => `${count(form)} in the ${form} form`).join(" and ");
     words.textContent = `Of 100 balls from tau = ${tau} with steps of ${step}, ${counts} diverged.`;
   }
@@ -157,4 +160,5 @@ function funnelBalls(explorer, view, model) {
   button("Release a ball", one);
   button("Release a hundred", hundred);
   for (const setting of ["tau", "epsilon"]) view.addSignalListener(setting, clear);
+  explorer.querySelector(".explorer-reset").addEventListener("click", clear);
 }

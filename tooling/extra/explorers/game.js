@@ -47,7 +47,6 @@ function playGuessing(explorer, view, model) {
   const KEY = "guessing"; // of what the device remembers
   const MANY = 1_000_000; // seeds from here on are for rounds that nobody sees
   const NONE = { rounds: 0, you: 0, raw: 0, model: 0 };
-  const sliders = [...explorer.querySelectorAll(".explorer-controls input")];
   const tools = document.createElement("div");
   tools.className = "explorer-tools";
   const words = document.createElement("p");
@@ -61,7 +60,7 @@ function playGuessing(explorer, view, model) {
     made.addEventListener("click", action);
     return made;
   };
-  let [tally, round, shown] = [remembered(), null, false];
+  let [tally, round, guess, shown] = [remembered(), null, null, false];
 
   function remembered() {
     try {
@@ -77,27 +76,35 @@ function playGuessing(explorer, view, model) {
     } catch {} // without storage nothing is remembered, and nothing else is lost
   }
 
-  const guesses = () => sliders.map((_, i) => view.signal(`guess_${i}`));
-  const losses = ({ you, raw, model }, share = 1) =>
-    `you ${Math.round(you * share)}, the raw effects ${Math.round(raw * share)}, the model ${Math.round(model * share)}`;
+  function losses({ you, raw, model: own }, rounds = 1) {
+    const mean = (sum) => Math.round(sum / rounds);
+    return `you ${mean(you)}, the raw effects ${mean(raw)}, the model ${mean(own)}`;
+  }
 
   function draw() {
     const { truth, raw } = round;
-    const model_ = estimates(raw, model);
-    const rows = model.schools.map((school, place) => ({
-      place, school, error: model.error[place], raw: raw[place],
-      ...(shown && { truth: truth[place], model: model_[place] }),
+    const best = estimates(raw, model);
+    const rows = model.rows.map(({ name, error }, i) => ({
+      name, error, raw: raw[i], guess: guess[i], ...(shown && { truth: truth[i], model: best[i] }),
     }));
-    for (const slider of sliders) slider.disabled = shown;
     next.textContent = shown ? "Next round" : "Show the truth";
     many.disabled = !shown;
     view.data("game", rows).runAsync();
   }
 
+  const within = (value) => Math.min(Math.max(Math.round(value), model.ends[0]), model.ends[1]);
+
+  // What the handles of the diamonds do.
+  explorer.move = ({ name }, value) => {
+    if (shown) return;
+    guess[model.rows.findIndex((row) => row.name === name)] = within(value);
+    draw();
+  };
+
   function begin() {
     shown = false;
     round = deal(tally.rounds + 1, model);
-    for (const [i, y] of round.raw.entries()) view.signal(`guess_${i}`, Math.min(Math.max(Math.round(y), sliders[i].min), sliders[i].max));
+    guess = round.raw.map(within);
     draw();
     words.textContent = `Round ${tally.rounds + 1}: where do the true effects lie?`;
   }
@@ -105,23 +112,25 @@ function playGuessing(explorer, view, model) {
   function show() {
     shown = true;
     const { truth, raw } = round;
-    const now = { you: loss(guesses(), truth), raw: loss(raw, truth), model: loss(estimates(raw, model), truth) };
+    const now = { you: loss(guess, truth), raw: loss(raw, truth), model: loss(estimates(raw, model), truth) };
     const sums = Object.entries(now).map(([who, value]) => [who, tally[who] + value]);
     tally = { rounds: tally.rounds + 1, ...Object.fromEntries(sums) };
     remember();
     draw();
-    words.textContent = `Squared errors: ${losses(now)}. On average over ${tally.rounds} round${tally.rounds > 1 ? "s" : ""}: ${losses(tally, 1 / tally.rounds)}.`;
+    const over = `On average over ${tally.rounds} ${tally.rounds > 1 ? "rounds" : "round"}`;
+    words.textContent = `Squared errors: ${losses(now)}. ${over}: ${losses(tally, tally.rounds)}.`;
   }
 
   function playMany() {
-    const share = pull(guesses(), round.raw, model);
+    const share = pull(guess, round.raw, model);
     const sums = repeat(MANY + 100 * tally.rounds, 100, share, model);
-    words.textContent = `You moved ${Math.round(100 * share)}% of the way to ${model.mu}. On average over a hundred new rounds, with this share for all schools: ${losses(sums)}.`;
+    const moved = `You moved ${Math.round(100 * share)}% of the way to ${model.mu}.`;
+    words.textContent = `${moved} A hundred new rounds, with this share for all schools, cost on average: ${losses(sums)}.`;
   }
 
   const next = button("Show the truth", () => (shown ? begin() : show()));
   const many = button("A hundred rounds like this", playMany);
-  button("Forget the tally", () => {
+  explorer.querySelector(".explorer-reset").addEventListener("click", () => {
     tally = NONE;
     remember();
     begin();
