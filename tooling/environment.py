@@ -6,7 +6,9 @@ home folder need not be writable, and its settings for Matplotlib, IPython, Jupy
 """
 
 import contextlib
+import hashlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -72,6 +74,22 @@ def drop_damaged():
                 continue
         path.unlink(missing_ok=True)
         print(f"{path} is damaged; it is dropped and made again", file=sys.stderr)
+
+
+def drop_old_byte_code(root):
+    """Drop the byte code of our own modules whenever one of them has another content.
+
+    Python knows it by time and size only, which may be the same, as after the clock was set back.
+    """
+    folders = (root / name for name in ("support", "packages", "tooling"))
+    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    known = HOME / "sources"
+    if known.exists() and known.read_text() == digest:
+        return
+    for folder in {path.parent for path in sources}:
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+    known.write_text(digest)
 
 
 def to_stderr(words):
@@ -148,6 +166,7 @@ def main():
     """Go on as Python with these arguments."""
     HOME.mkdir(exist_ok=True)
     drop_damaged()
+    drop_old_byte_code(Path(__file__).resolve().parents[1])
     arguments = sys.argv[1:]
     wanted = own(os.environ)
     if arguments[0] == "--lab":

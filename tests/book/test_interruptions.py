@@ -228,6 +228,24 @@ def test_damaged_machine_code_is_dropped_and_named(tmp_path, monkeypatch, capsys
     assert f"{folder / 'b.nbi'} is damaged" in said
 
 
+def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch):
+    """As after the clock was set back, or a file came with its time from elsewhere."""
+    monkeypatch.setattr(environment, "HOME", tmp_path)
+    module = tmp_path / "support/one.py"
+    module.parent.mkdir()
+    seen = []
+    for value in (6, 7):
+        module.write_text(f"value = {value}\n")
+        os.utime(module, (1e9, 1e9))
+        environment.drop_old_byte_code(tmp_path)
+        program = [sys.executable, "-c", "import one; print(one.value)"]
+        seen += [subprocess.check_output(program, cwd=module.parent, text=True)]
+    assert seen == ["6\n", "7\n"]
+    kept = list(module.parent.glob("__pycache__/*"))
+    environment.drop_old_byte_code(tmp_path)
+    assert kept == list(module.parent.glob("__pycache__/*")) != []
+
+
 @pytest.mark.slow
 def test_the_surroundings_do_not_reach_the_pages(book, tmp_path):
     home = tmp_path / "home"

@@ -152,8 +152,14 @@ def write(path, text):
     """Write a file whole, or leave the old one: a draft in the same folder takes its place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # of a full disk, which Python leaves without a name
+        draft.unlink(missing_ok=True)
+        raise OSError(
+            error.errno, f"{error.strerror}: make room, and run the command again", str(path)
+        ) from None
     os.replace(draft, path)

@@ -1,6 +1,7 @@
 """What a class and its teacher get: complete, adding up, harmless whatever strangers write, never lost."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -547,6 +548,19 @@ def test_a_killed_write_leaves_the_old_file_and_the_next_run_mends_it(tmp_path, 
     make(tmp_path, marked(text=""))
     assert not list(tmp_path.rglob("*.part"))
     assert rows(tmp_path / "grades.csv")[0]["state"] == "marked"
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_files(tmp_path, monkeypatch):
+    make(tmp_path, marked())
+    before = everything(tmp_path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"No space left on device: make room.*'{tmp_path}/"):
+        make(tmp_path, marked(text=""))
+    assert everything(tmp_path) == before
 
 
 def test_pages_of_an_earlier_run_are_named(tmp_path):
