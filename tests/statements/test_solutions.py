@@ -8,6 +8,7 @@ from statements import states
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAILS, TAU_PRIOR
+from tooling.audit import runs
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
@@ -285,6 +286,30 @@ def test_hospitals_of_the_code():
     assert (pooled["lam"].mean().values < alone.mean())[[2, 3]].all()
     for name, value in (("mu_log", 0.5), ("sigma_log", 0.6)):
         assert 0.1 < pooled[name].cdf(value) < 0.9
+
+
+@states("solutions/hierarchical-poisson.md", "a transition or two may diverge")
+@states("solutions/hierarchical-poisson.md", "The narrow place is where $\\sigma_{\\log}$ is *large*")
+@states("solutions/hierarchical-poisson.md", "So little of the posterior lies there")
+def test_where_the_standardised_rates_get_narrow():
+    data = datasets.hospitals()
+    count, exposure = data["count"].values, data["exposure"].values
+    z = np.linspace(-8, 8, 4001)
+
+    def narrowest(sigma):
+        log = stats.norm.logpdf(z) + stats.poisson.logpmf(
+            count[:, None], exposure[:, None] * np.exp(0.5 + sigma * z)
+        )
+        mass = np.exp(log - log.max(axis=1, keepdims=True))
+        mass /= mass.sum(axis=1, keepdims=True)
+        return np.sqrt(mass @ z**2 - (mass @ z) ** 2).min()
+
+    assert narrowest(0.05) > 0.95
+    assert narrowest(1.5) < 0.25
+    pooled = exact.poisson(count, exposure, mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1))
+    assert pooled["sigma_log"].cdf(1.0) > 0.98
+    diverging = runs.recorded()["hospitals/divergences"].dropna()
+    assert 0 < diverging.max() <= 2
 
 
 def shortest(shape, rate):
