@@ -69,9 +69,10 @@ def with_times(path, submissions, exercises=()):
 
 
 def waits(one):
-    """Tell whether there are no points yet: a human must give them, or nothing was handed in."""
+    """Tell whether there are no points yet: a human must give them, or nothing came that could have any."""
     decided = any(mark.state == "decided" for mark in one.marks)
-    return any(mark.points is None for mark in one.marks) or (one.submission.absent and not decided)
+    nothing = one.submission.problem or (one.run and one.run.status in ("no answers", "not a notebook"))
+    return any(mark.points is None for mark in one.marks) or bool(nothing and not decided)
 
 
 def _known(header, row):
@@ -91,8 +92,7 @@ def _columns(path, header, exercises):
         found += [place for place, name in enumerate(header) if name.lower() == GRADE and len(exercises) == 1]
         if not found:
             raise ValueError(
-                f"{path}:1: no column is for exercise {exercise}: write {exercise} into the name of one, or "
-                "choose exercises by --exercise"
+                f"{path}:1: no column is for exercise {exercise}: name one so, or use --exercise"
             )
         columns[exercise] = found[0]
     return columns

@@ -188,7 +188,7 @@ def test_a_gradebook_without_a_column_for_the_exercise_is_known_before_anything_
     monkeypatch.setattr(command, "run_all", lambda *_, **__: pytest.fail("it ran"))
     (tmp_path / "book.csv").write_text("Student,ID,Exercise 2\nAda,1,\n")
     assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.CANNOT_RUN
-    assert "book.csv:1: no column is for exercise 1: write 1 into the name" in capsys.readouterr().err
+    assert "book.csv:1: no column is for exercise 1: name one so" in capsys.readouterr().err
 
 
 def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypatch):
