@@ -47,6 +47,17 @@ class Joint:
         return xr.DataTree.from_dict(groups | {"observed_data": self.observed.to_dataset()})
 
 
+def compare(draws):
+    """Shares of the draws in which a group is above each other one, and above all, with standard errors."""
+    dim, n = draws.dims[1], len(draws)
+    others, top = draws.rename({dim: "other"}), draws == draws.max(dim)
+    above = [(one > others).mean("sample") for one in draws.transpose(dim, ...)]
+    found = xr.Dataset({"greater": xr.concat(above, dim), "best": (top / top.sum(dim)).mean("sample")})
+    # Nothing seen in n draws may well be one in n.
+    error = np.maximum(np.sqrt(found * (1 - found) / n), 1 / n)
+    return found.merge(error.rename({name: f"{name}_error" for name in found}))
+
+
 def _checked(n, rng):
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng is {rng!r}: give np.random.default_rng(seed)")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 from scipy.optimize import elementwise
 
-from hierarchical_exact import arguments
+from hierarchical_exact import arguments, joint
 from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
 from hierarchical_exact.quadrature import SLICE, Grid, PointGrid, told
 
@@ -541,6 +541,45 @@ class Posterior(Mapping):
         """
         return self._joint().sample(n, rng, self._labels())
 
+    def compare(self, name: str, n: int, rng: np.random.Generator) -> xr.Dataset:
+        """Estimate from joint draws how the groups stand to each other, in any model.
+
+        Parameters
+        ----------
+        name : str
+            A quantity with groups, such as ``lam``.
+        n : int
+            Number of draws.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        xarray.Dataset
+            ``greater``, the probability that a group exceeds each ``other``; ``best``, that it exceeds all;
+            ``greater_error`` and ``best_error``, their Monte Carlo standard errors.
+
+        Raises
+        ------
+        ValueError
+            If the quantity has no groups, or as `sample`.
+
+        See Also
+        --------
+        hierarchical_exact.groups.Groups : The same of Normal models, exactly.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> from scipy import stats
+        >>> priors = {"mean": stats.beta(1, 1), "concentration": stats.expon(scale=20)}
+        >>> posterior = exact.beta_binomial([9, 1], [20, 20], **priors)
+        >>> bool(posterior.compare("theta", 4000, np.random.default_rng(1))["best"][0] > 0.9)
+        True
+        """
+        if self[name]._labels is None:
+            raise ValueError(f"name is {name!r}, which has no groups: give a quantity that has")
+        return joint.compare(self.sample(n, rng)[name])
+
     def to_datatree(
         self, *, chains: int = 4, draws: int = 1000, rng: np.random.Generator | None = None
     ) -> xr.DataTree:
@@ -578,7 +617,7 @@ class Posterior(Mapping):
         """
         if self._groups is None:
             raise ValueError(
-                "groups are compared exactly in `normal` and `normal_groups`: take `sample` here"
+                "groups are compared exactly in `normal` and `normal_groups`: take `compare` or `sample` here"
             )
         return self._groups
 

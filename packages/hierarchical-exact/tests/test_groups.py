@@ -128,3 +128,53 @@ def test_bad_comparisons_are_refused(posterior):
     counts = exact.poisson([3, 5], 1.0, mu_log=0.0, sigma_log=0.5)
     with pytest.raises(ValueError, match="groups are compared exactly in"):
         _ = counts.groups
+
+
+# -- by draws, in any model ---------------------------------------------------------------------------
+
+
+def test_comparisons_by_draws_agree_with_the_exact_ones(posterior):
+    found = posterior.compare("theta", 20_000, np.random.default_rng(3))
+    for name, expected in (("greater", posterior.groups.greater()), ("best", posterior.groups.best())):
+        assert found[name].dims == expected.dims
+        z = (found[name] - expected) / found[f"{name}_error"]
+        assert float(abs(z).max()) < 4
+        assert float(found[f"{name}_error"].max()) < 0.5 / np.sqrt(20_000)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "one"),
+    [
+        (lambda: exact.poisson([3, 5, 0], 1.0, mu_log=0.0, sigma_log=0.5), "lam", {}),
+        (
+            lambda: exact.beta_binomial([3, 1], [5, 9], mean=stats.beta(1e9, 1e9), concentration=4.0),
+            "theta",
+            {},
+        ),
+        (
+            lambda: exact.dirichlet_multinomial([[3, 2, 0], [1, 8, 4]], alpha=4.0, baseline=[1e9] * 3),
+            "pi",
+            {"category": 1},
+        ),
+    ],
+    ids=["poisson", "beta_binomial", "dirichlet_multinomial"],
+)
+def test_groups_that_tell_nothing_of_each_other_compare_by_an_integral(call, name, one):
+    """Under a known population they are independent."""
+    posterior = call()
+    found = posterior.compare(name, 20_000, np.random.default_rng(4)).sel(one)
+    first, second = (posterior[name].sel(group=j, **one) for j in (0, 1))
+    expected = first.expect(lambda x: second.cdf(x.values).values)
+    assert abs(float(found["greater"][0, 1]) - expected) < 4 * found["greater_error"][0, 1]
+    assert float(found["best"].sum("group")) == pytest.approx(1)
+    np.testing.assert_array_equal(np.diagonal(found["greater"].transpose("group", "other")), 0)
+
+
+def test_what_has_no_groups_is_not_compared():
+    rates = exact.poisson([3, 5], 1.0, mu_log=0.0, sigma_log=0.0)
+    with pytest.raises(ValueError, match="name is 'lam_new', which has no groups"):
+        rates.compare("lam_new", 10, np.random.default_rng(1))
+    # All rates are one: none is greater, and each is the best as often as not.
+    found = rates.compare("lam", 10, np.random.default_rng(1))
+    assert not found["greater"].any()
+    np.testing.assert_array_equal(found["best"], [0.5, 0.5])
