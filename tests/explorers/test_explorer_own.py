@@ -421,5 +421,5 @@ def test_paper_has_the_chart_as_it_was_left(own, page):
     assert own.locator("svg").is_visible()
     assert own.locator("svg").text_content() == left
     assert not own.locator(".explorer-picture").is_visible()
-    for part in ("form", "table", "button", ".explorer-link"):
+    for part in ("form", "table", "button", ".explorer-link", ".explorer-grip"):
         assert not own.locator(part).first.is_visible()
