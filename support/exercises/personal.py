@@ -144,11 +144,28 @@ def _unequal_regions(rng):
     return (datasets.simulate_survey(rng, sizes=(10, 120, 60, 80, 35, 500), **own)["count"],)
 
 
+def _twelve_experiments(rng):
+    """Tumours and rats of twelve experiments, one of which has no tumour among 20 rats."""
+    some = datasets.rat_tumours().sel(experiment=[1, 15, 24, 32, 36, 37, 43, 44, 56, 58, 61, 70])
+    tumours, rats = some["tumours"], some["rats"]
+    if rng is None:
+        return tumours, rats
+    others = rng.permutation(rats[1:]) * rng.uniform(0.75, 1.3, size=11)
+    rats = rats.copy(data=np.append(rats[0], others.round().astype(int)))
+    mean, concentration = rng.uniform(0.1, 0.25), rng.uniform(6, 30)
+    counts = np.ones(12, dtype=int)
+    while counts[0] > 0 or counts[1:].min() == 0:
+        rates = rng.beta(mean * concentration, (1 - mean) * concentration, size=12)
+        counts = rng.binomial(rats, rates)
+    return tumours.copy(data=counts), rats
+
+
 _DRAW = {
     "schools": _schools,
     "schools-of-two-kinds": _new_group,
     "hospitals": _hospitals,
     "survey": _survey,
     "unequal-survey": _unequal_regions,
+    "twelve-experiments": _twelve_experiments,
 }
 NAMES = tuple(_DRAW)

@@ -20,6 +20,7 @@ PAGES = {
     "5.8.5": "tau-prior",
     "5.8.6": "leave-one-school-out",
     "5.8.7": "alpha-prior",
+    "5.8.8": "twelve-experiments",
     "try-unequal-regions": "unequal-regions",
 }
 
@@ -379,6 +380,51 @@ def test_what_an_alpha_claims(student):
     smallest = int(count.sum("response").min())
     expected = (alpha / (alpha + smallest)).mean()
     assert value("5.8.7", student, "a.weight") == pytest.approx(expected, rel=5e-3)
+
+
+# Twelve experiments: a grid over the Beta population's own parameters, and draws given these ------------
+
+
+class Twelve:
+    """Draws of all rates, by weights on a grid of log a and log b."""
+
+    def __init__(self, student, log_prior):
+        y, n = (np.asarray(values, float) for values in personal.data("5.8.8", student)[""])
+        u, v = np.meshgrid(np.linspace(-3, 5, 161), np.linspace(-2, 7.5, 191), indexing="ij")
+        a, b = np.exp(u).ravel(), np.exp(v).ravel()
+        mean, self.kappa = a / (a + b), a + b
+        # a and b have the Jacobian a b, from mean and concentration it is 1 / (a + b).
+        log_weight = log_prior(self.kappa) + np.log(a * b / self.kappa)
+        for one, size in zip(y, n, strict=True):
+            log_weight += gammaln(a + one) + gammaln(b + size - one) - gammaln(a + b + size)
+            log_weight -= gammaln(a) + gammaln(b) - gammaln(a + b)
+        self.weight = np.exp(log_weight - logsumexp(log_weight))
+        rng = np.random.default_rng(588)
+        chosen = rng.choice(a.size, size=200_000, p=self.weight)
+        self.theta = rng.beta(a[chosen, None] + y, b[chosen, None] + n - y)
+        self.new = rng.beta(a[chosen], b[chosen])
+        self.y, self.n, self.mean = y, n, mean
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", STUDENTS)
+def test_twelve_experiments(student):
+    found = Twelve(student, stats.gamma(2, scale=20).logpdf)
+    empty, first = int(found.y.argmin()), int((found.y / found.n).argmax())
+    assert (found.y[empty], found.n[empty], (found.y == 0).sum()) == (0, 20, 1)
+    second = max((j for j in range(12) if j != first), key=lambda j: found.n[j])
+    theta, near = found.theta, 4 * 0.5 / np.sqrt(200_000)
+    own = theta[:, empty]
+    assert value("5.8.8", student, "b.estimate") == pytest.approx([own.mean(), own.std()], abs=1e-3)
+    weight = found.weight @ (found.kappa / (found.kappa + 20))
+    assert value("5.8.8", student, "b.weight") == pytest.approx(weight, abs=1e-3)
+    higher = (theta[:, first] > theta[:, second]).mean()
+    assert value("5.8.8", student, "c.higher") == pytest.approx(higher, abs=near)
+    highest = (theta.argmax(axis=1) == first).mean()
+    assert value("5.8.8", student, "c.highest") == pytest.approx(highest, abs=near)
+    assert value("5.8.8", student, "d.none") == pytest.approx(((1 - found.new) ** 20).mean(), abs=2e-3)
+    others = [Twelve(student, stats.expon(scale=s).logpdf).theta[:, empty].mean() for s in (5, 100)]
+    assert value("5.8.8", student, "b.priors") == pytest.approx(others, abs=1e-3)
 
 
 # Unequal regions: joint draws, independent of the exact marginals ----------------------------------

@@ -247,3 +247,26 @@ def test_two_populations(posterior):
     assert none < beta
     gain = posterior.elpd_loo.sum().item() + np.log(weight @ (1 / each)).sum()
     assert 0 < gain < 2
+
+
+@states("solutions/twelve-experiments.md", "The prior of the concentration has the mean 40 and the sd 28")
+@states("solutions/twelve-experiments.md", "twelve experiments hardly tell how much they differ.")
+@states("solutions/twelve-experiments.md", "and leaves the estimate nearer to zero.")
+@states("solutions/twelve-experiments.md", "twelve do not overrule the prior so well.")
+@states(
+    "solutions/twelve-experiments.md", "the average over them is three times what the average rate gives."
+)
+def test_twelve_of_them():
+    some = DATA.isel(experiment=np.array([1, 15, 24, 32, 36, 37, 43, 44, 56, 58, 61, 70]) - 1)
+    found = [
+        exact.beta_binomial(some["tumours"], some["rats"], mean=stats.beta(1, 1), concentration=prior)
+        for prior in (CONCENTRATION, stats.expon(scale=5), stats.expon(scale=100))
+    ]
+    kappa = found[0]["concentration"]
+    assert (kappa.mean(), kappa.sd()) == pytest.approx((40, 28), rel=0.12)
+    assert round(CONCENTRATION.std()) == 28
+    middle, low, high = (float(each["theta"].mean()[0]) for each in found)
+    assert low < middle - 0.01 < middle + 0.01 < high
+    new = found[0]["theta_new"]
+    ratio = new.expect(lambda theta: (1 - theta) ** 20) / (1 - new.mean()) ** 20
+    assert round(ratio) == 3

@@ -7,10 +7,12 @@ import jupytext
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from pytensor.compile.mode import Mode
 
 from support import datasets, models
+from support.exercises import personal
 
 ROOT = Path(__file__).parents[2]
 PAGES = {path.stem: path for folder in ("chapters", "solutions") for path in (ROOT / folder).glob("*.md")}
@@ -18,6 +20,8 @@ SCHOOLS, INSTRUCTORS, SURVEY = datasets.eight_schools(), datasets.instructors(),
 HOSPITALS = datasets.hospitals()
 KINDS = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 UNCOMPILED = Mode(linker="py", optimizer="fast_compile")
+
+TWELVE = xr.Dataset(dict(zip(("tumours", "rats"), personal.data("5.8.8")[""], strict=True)))
 
 SHOWN = [
     ("pooling-problem", "complete_pooling", models.instructors_complete, INSTRUCTORS),
@@ -38,6 +42,7 @@ SHOWN = [
     ("hierarchical-poisson", "no_pooling", models.hospitals_none, HOSPITALS),
     ("new-group-prediction", "covariate", models.schools_covariate, KINDS),
     ("proportions", "beta_population", models.rats_hierarchical, datasets.rat_tumours()),
+    ("twelve-experiments", "beta_population", models.rats_hierarchical, TWELVE),
 ]
 
 
