@@ -321,16 +321,17 @@ def _panel(form, title, draws, curves):
 
 def _balls(form, x, y):
     """Draw what the page's script says of the balls: a path, a ball, and where one was lost."""
+    # None at first: what has no marks has no name, and so no aria.
+    look = {"clip": True, "aria": False}
 
     def of(kind):
         balls = alt.Chart(alt.NamedData("balls"))
         return balls.transform_filter(f"datum.form == '{form}' && datum.kind == '{kind}'")
 
-    path = of("path").mark_line(
-        color=VERMILLION, strokeWidth=1.5, clip=True, point={"size": 12, "color": VERMILLION}
-    )
-    ball = of("ball").mark_point(size=110, color=VERMILLION, filled=True, opacity=1, clip=True)
-    lost = of("lost").mark_point(shape="cross", angle=45, size=70, color=BLACK, filled=True, clip=True)
+    dots = {"size": 12, "color": VERMILLION, "aria": False}
+    path = of("path").mark_line(color=VERMILLION, strokeWidth=1.5, point=dots, **look)
+    ball = of("ball").mark_point(size=110, color=VERMILLION, filled=True, opacity=1, **look)
+    lost = of("lost").mark_point(shape="cross", angle=45, size=70, color=BLACK, filled=True, **look)
     return path.encode(x=x, y=y, order="place:Q"), ball.encode(x=x, y=y), lost.encode(x=x, y=y)
 
 

@@ -82,14 +82,14 @@ def _population(mu, tau, ends):
 def _marks(base):
     """Draw raw effects and guesses; truths and the model's estimates once there are any."""
     raw, shown = base.encode(yOffset=alt.value(12)), base.transform_filter("isValid(datum.truth)")
-    model = shown.encode(yOffset=alt.value(38))
+    model = shown.encode(yOffset=alt.value(38))  # what may have no marks has no name, and so no aria
     guess = base.mark_point(shape="diamond", size=130, fill=PURPLE, stroke=BLACK, opacity=1)
     return (
         raw.mark_rule(color=GREY).encode(x="low:Q", x2="high:Q"),
         raw.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2)
         .encode(x="raw:Q")
         .properties(name="numbers"),
-        shown.mark_tick(size=38, thickness=3, color=BLACK).encode(x="truth:Q"),
-        model.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="model:Q"),
+        shown.mark_tick(size=38, thickness=3, color=BLACK, aria=False).encode(x="truth:Q"),
+        model.mark_point(size=110, color=BLUE, filled=True, opacity=1, aria=False).encode(x="model:Q"),
         guess.encode(x="guess:Q").properties(name="grip"),
     )
