@@ -377,7 +377,8 @@ def _bracket(log_f, axes):
         old = np.subtract(high, low)
         low, high = (list(end) for end in zip(*ends, strict=True))
         new = np.subtract(high, low)
-        settled = np.all((new > 0.6 * old) & (new <= old))
+        # The mode on a plateau moves with the lines, and the end of a tail with it, for ever.
+        settled = attempt > _ROUNDS // 2 or np.all((new > 0.6 * old) & (new <= old))
         if settled and (sharpen or len(axes) == 1):
             _require_digits(max(profile.max() for profile in profiles))
             _require_decay(axes, lines, profiles)

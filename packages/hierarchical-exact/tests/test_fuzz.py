@@ -17,7 +17,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
             "normal", [*range(5, 25), 101394, 801695, 800135, 800188, 900326], marks=pytest.mark.slow
         ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
-        pytest.param("groups", [1, 7], marks=pytest.mark.slow),
+        pytest.param("groups", [1, 7, 900017], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11], marks=pytest.mark.slow),
         pytest.param("dirichlet", [0, 4, 800180], marks=pytest.mark.slow),
