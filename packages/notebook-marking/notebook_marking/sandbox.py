@@ -30,6 +30,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Collection
 from contextlib import contextmanager, suppress
@@ -174,7 +175,9 @@ def check(*, view: View = NO_COURSE, trust: bool = False) -> None:
     except SandboxError as error:
         fault = str(error)
     if fault and foreign:  # to look through all of Python takes a second or two
-        _check_readable([Path(sys.base_prefix), Path(sys.prefix)], foreign=foreign)
+        # Python's own folders only: below /usr there is what nobody else should read.
+        folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+        _check_readable([Path(sys.executable).resolve(), *map(Path, sorted(folders))], foreign=foreign)
     if fault:
         raise SandboxError(f"a notebook that imports {names} does not run: {fault}")
 

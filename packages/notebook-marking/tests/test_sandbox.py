@@ -370,6 +370,18 @@ def test_a_part_of_a_cache_that_cannot_be_read_is_not_there(bubblewrap, tmp_path
     assert run(cells, ".md", "5.8.1", limits=LIMITS).answers == {"seen": ["open"]}
 
 
+def test_a_fault_of_another_kind_asks_for_no_access_to_the_systems_folders(monkeypatch):
+    """Below /usr, where the system's Python is, there are private keys."""
+    looked = []
+    monkeypatch.setattr(sandbox, "_check_readable", lambda places, **_: looked.extend(places))
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda *_: ["/bin/false"])
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(SandboxError, match="does not run: the sandbox did not start"):
+        sandbox.check()
+    assert Path(os.__file__).parent in looked
+    assert not {Path("/"), Path(sys.base_prefix)} & set(looked)
+
+
 def test_python_in_the_folder_of_the_course_itself_is_refused(bubblewrap):
     with pytest.raises(SandboxError, match="which is the whole course: move"):
         run(b"", ".md", "5.8.1", view=View(hidden=str(Path(sys.prefix).resolve())))
