@@ -507,7 +507,7 @@ def _compare(answer, given, right):
     tolerance = np.ravel(_tolerance(answer, value, right.error))
     repeats = (abs(np.subtract.outer(value.ravel(), value.ravel())) <= tolerance).sum(axis=0).max()
     guessed = _says_nothing(given, right) or (given.size >= FEWEST and (~outside).sum() <= repeats)
-    return (1 - outside.mean() if answer.kind == "numbers" and not guessed else 0.0), Why(text, hint)
+    return (1 - float(outside.mean()) if answer.kind == "numbers" and not guessed else 0.0), Why(text, hint)
 
 
 CLOSE = "; this is so close that a human should look at it"

@@ -267,7 +267,7 @@ def gradescope(one, schemes, *, hints=False):
             "output_format": "text",
             "visibility": "after_published",
             # What a human still marks is neither.
-            **({} if mark.points is None else {"status": PASSED[mark.points >= mark.out_of]}),
+            **({} if mark.points is None else {"status": PASSED[bool(mark.points >= mark.out_of)]}),
         }
         for mark in one.marks
     ]

@@ -340,6 +340,7 @@ def invented(given, *, key=VALUES, mistakes=None):
 def test_arrays_give_points_for_each_number():
     found = invented({"list": [*VALUES[:7], 0.0], "fact": 0.41})
     assert (found["list"].state, found["list"].points) == ("partly", 2 * 7 / 8)
+    assert type(found["list"].points) is float  # as reports and JSON need it
     assert found["list"].reason.startswith("1 of 8 numbers are wrong, number 8")
     assert found["fact"].points == 1
 

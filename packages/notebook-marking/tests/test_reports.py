@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
@@ -225,6 +226,17 @@ def test_totals_are_the_sums_of_points_everywhere(tmp_path):
     total = soup(tmp_path / "feedback/bob.html").select_one(".total").get_text(" ", strip=True)
     assert "2 of 5.5 points" in total
     assert "2.5 more" in total
+
+
+@pytest.mark.parametrize(("points", "status"), [(0.75, "failed"), (2.0, "passed"), (None, None)])
+def test_gradescope_takes_points_of_any_kind_of_number(points, status):
+    one = Marked(
+        Submission("ada", "5.8.1", Path("x.md")),
+        None,
+        (Mark("a", "factors", points and np.float64(points), 2, "partly"),),
+    )
+    [test] = json.loads(reports.gradescope(one, {"5.8.1": SCHEME}))["tests"]
+    assert test.get("status") == status
 
 
 def test_gradescope_gets_only_the_fields_that_it_knows(tmp_path):
