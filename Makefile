@@ -20,7 +20,7 @@ book: setup  ## execute every notebook and build the HTML; any fault fails it (C
 	@$(if $(filter 0,$(LIVE))$(CLASS),,sh tooling/scripts/setup.sh --carrier && )\
 		$(PYTHON) tooling/live/assemble.py $(if $(CLASS),_build/class/html,_build/html) $(if $(filter 0,$(LIVE))$(CLASS),--without)
 
-pdf: setup  ## make one PDF of the whole book (needs Chromium)
+pdf: setup  ## make one PDF of the whole book, and a handout of each chapter and of the exercises (needs Chromium)
 	@$(PYTHON) tooling/scripts/pdf.py
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md

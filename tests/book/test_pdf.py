@@ -1,4 +1,4 @@
-"""The book as one PDF: all of it is there, nothing is cut off, and its links and bookmarks lead somewhere."""
+"""The book as one PDF, and its handouts: all of it is there, nothing is cut off, links and page numbers lead somewhere."""
 
 import os
 import re
@@ -17,8 +17,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "_build/pdf/book.html"
 MARGIN = 20  # mm, on every side of A4
-# What readers of paper do not get: controls, and all of an explorer but its picture.
-NOT_PRINTED = "script, button, summary, .headerlink, .audit-filter, .explorer > :not(.explorer-picture)"
+HANDOUTS = HTML / "handouts"
+# What readers of paper do not get: controls, folded code, and all of an explorer but its picture.
+NOT_PRINTED = (
+    "script, button, a.button, .headerlink, .audit-filter, details.hide, #how-far-you-are, .handout, "
+    ".explorer > :not(.explorer-picture)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,12 @@ def pdf(browser):
     assert result.returncode == 0, result.stdout + result.stderr
     path = re.search(r"\d+ pages\. Open (.+\.pdf)$", result.stdout, re.MULTILINE)[1]
     return PdfReader(path)
+
+
+@pytest.fixture(scope="module")
+def starts(pdf):
+    """Return the number of the page on which each page of the book begins."""
+    return [pdf.get_destination_page_number(item) + 1 for item in places(pdf.outline)]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +64,8 @@ def articles():
             tag.decompose()
         for tag in article.select(".math"):
             tag.string = "\0"
+        for summary in article.select("summary:not(.sd-summary-title)"):
+            summary.decompose()
     return found
 
 
@@ -64,7 +76,7 @@ def squeeze(text):
 
 def beginnings(article):
     """Return how headings, paragraphs and cells of tables begin, up to the first formula."""
-    for tag in article.select("h1, h2, h3, h4, p, figcaption, td, th, dt"):
+    for tag in article.select("h1, h2, h3, h4, p, figcaption, td, th, dt, .sd-summary-text"):
         if beginning := squeeze(tag.get_text().partition("\0")[0])[:30]:
             yield beginning
 
@@ -93,18 +105,86 @@ def places(outline):
     return [item for item in outline if not isinstance(item, list)]
 
 
-def test_bookmarks_and_contents_lead_to_every_page(pdf, texts, articles):
-    titles = [" ".join(article.h1.get_text().split()) for article in articles.values()]
-    bookmarks = places(pdf.outline)
-    assert [item.title for item in bookmarks] == titles
-    numbers = [pdf.get_destination_page_number(item) + 1 for item in bookmarks]
-    assert numbers == sorted(set(numbers))
+def titles_of(articles):
+    """Return the titles of the pages of the book."""
+    return [" ".join(article.h1.get_text().split()) for article in articles.values()]
+
+
+def test_bookmarks_and_contents_lead_to_every_page(pdf, texts, articles, starts):
+    titles = titles_of(articles)
+    assert [item.title for item in places(pdf.outline)] == titles
+    assert starts == sorted(set(starts))
     listed = squeeze(texts[1])
-    for title, number in zip(titles, numbers, strict=True):
+    for title, number in zip(titles, starts, strict=True):
         assert squeeze(title)[:20] in squeeze(texts[number - 1])
         assert f"{squeeze(title)}{number}" in listed
-        assert texts[number - 1].split()[-1] == str(number), "the number at its foot"
     assert sum(isinstance(item, list) for item in pdf.outline) > 20, "bookmarks of sections"
+
+
+def test_each_page_has_its_chapter_at_the_head_and_its_number_at_the_foot(texts, articles, starts):
+    ends = [*starts[1:], len(texts) + 1]
+    for title, start, end in zip(titles_of(articles), starts, ends, strict=True):
+        for number in range(start, end):
+            said = squeeze(texts[number - 1])
+            assert squeeze(title) in said, number
+            assert re.search(rf"(^|\D){number}(\D|$)", texts[number - 1]), number
+
+
+def test_references_to_other_pages_say_where_these_are(pdf):
+    numbers = {name.removeprefix("/"): pdf.get_destination_page_number(place) + 1
+               for name, place in pdf.named_destinations.items()}  # fmt: skip
+    said = BeautifulSoup(DOCUMENT.read_text(), "html.parser").select("a > .pdf-number")
+    assert len(said) > 100
+    for number in said:
+        target = number.parent["href"].removeprefix("#")
+        assert number.get_text() == f"p. {numbers[target]}", target
+
+
+def test_no_page_is_left_half_empty_before_the_end_of_its_chapter(pdf, starts):
+    height = float(pdf.pages[0].mediabox.height)
+    middle = height / 2
+    sparse = [
+        number
+        for number, page in enumerate(pdf.pages, start=1)
+        if number > 2 and number + 1 not in starts and number < len(pdf.pages) and lowest(page) > middle
+    ]
+    assert sparse == []
+
+
+def lowest(page):
+    """Return how far above the foot of a page its last line of text stands, in points; its own number aside."""
+    found = []
+
+    def look(text, outer, inner, *_):
+        height = inner[4] * outer[1] + inner[5] * outer[3] + outer[5]
+        if text.strip() and height > MARGIN / 25.4 * 72:
+            found.append(height)
+
+    page.extract_text(visitor_text=look)
+    return min(found, default=float("inf"))
+
+
+def test_the_file_is_small(pdf):
+    assert Path(pdf.stream.name).stat().st_size < 8e6
+
+
+def test_each_chapter_and_the_exercises_have_a_handout_that_asks_and_does_not_answer(pdf, articles):
+    chapters = [name for name in articles if name.startswith("chapters/")]
+    assert len(list(HANDOUTS.glob("*.pdf"))) == len(chapters) + 1
+    for name in chapters:
+        handout = squeeze("".join(page.extract_text() for page in PdfReader(HANDOUTS / f"{Path(name).stem}.pdf").pages))
+        assert squeeze(titles_of(articles)[list(articles).index(name)]) in handout
+        for choice in articles[name].select(".question details"):
+            question = squeeze(choice.select_one(".sd-summary-text").get_text().partition("\0")[0])
+            reason = squeeze(choice.select_one(".sd-card-body").get_text().partition("\0")[0])
+            assert question in handout, name
+            assert len(reason) < 25 or reason[:60] not in handout, name
+        assert f'href="../handouts/{Path(name).stem}.pdf"' in (HTML / name).read_text()
+    together = squeeze("".join(page.extract_text() for page in PdfReader(HANDOUTS / "exercises.pdf").pages))
+    for name, article in articles.items():
+        if name.startswith("exercises/"):
+            assert squeeze(article.h1.get_text()) in together
+            assert 'href="../handouts/exercises.pdf"' in (HTML / name).read_text()
 
 
 def test_its_links_lead_to_places_within_or_to_public_addresses(pdf, articles):

@@ -1,30 +1,36 @@
-"""Print the built book as one PDF with Chromium: title page, contents, every page, working links.
+"""Print the built book as one PDF with Chromium, and a handout for each chapter and for the exercises.
 
 The pages of ``_build/html`` are put one after the other into one document. So the PDF says what the pages
 say, and nothing is executed, or read by Sphinx, a second time.
+
+Why Chromium: it sets the mathematics and the style of the pages as they are, tags what it prints, and knows running
+heads. It cannot write the page number of a reference, so these come from the document printed before.
 """
 
 import html
+import json
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import chromium
+import pikepdf
 import yaml
 from bs4 import BeautifulSoup
-from build import KEPT, build, pages_in, prepare_cache, read_config
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import NameObject, TextStringObject
+from build import KEPT, build, pages_in, prepare_cache, read_config, replace
 
 from tooling.environment import alone, end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLE = Path(__file__).with_suffix(".css")
-# What only makes sense on a screen; of an explorer, all but its picture.
-ON_SCREEN = "script, .headerlink, button, summary, .audit-filter, .explorer > :not(.explorer-picture)"
-FOOTER = """\
-<div style="font: 8pt Arial, 'Liberation Sans', sans-serif; width: 100%; text-align: center">
-<span class="pageNumber"></span></div>"""
+# What only makes sense on a screen: folded code too; of an explorer, all but its picture.
+ON_SCREEN = (
+    "script, .headerlink, button, a.button, details.hide, summary, .audit-filter, .handout, #how-far-you-are, "
+    ".explorer > :not(.explorer-picture)"
+)
+# Who looks a word, a work or a verdict up there finds it by its name.
+IN_ORDER = ("glossary.html", "references.html", "chapters/audit.html")
+UNKNOWN = 100  # a page number, until the first document is printed
 
 
 def main():
@@ -36,76 +42,177 @@ def main():
         )
     end_when_interrupted(KEPT)
     folder = ROOT / "_build" / "pdf"
-    document, output = folder / "book.html", folder / "partial-pooling.pdf"
+    output = folder / "partial-pooling.pdf"
     with alone(ROOT):
         built = build(ROOT, prepare_cache(ROOT)).parent
         folder.mkdir(exist_ok=True)
-        pages = print_book(built, document, output)
+        with chromium.opened() as browser:
+            pages = print_book(browser, built, folder / "book.html", output)
+            handouts = print_handouts(browser, built, folder)
+    print(f"{handouts} handouts, linked from their pages, in {built / 'handouts'}")
     print(f"{pages} pages. Open {output}")
 
 
-def print_book(built, document, output):
+def print_book(browser, built, document, output):
     """Print the pages of a built book; return their number."""
     draft = output.with_suffix(".part")
-    numbers = {}
-    # The page numbers in the contents are known once everything is printed.
-    for _ in range(2):
-        document.write_text(assemble(ROOT, built, numbers), encoding="utf8")
-        print_pdf(document, draft)
-        numbers = page_numbers(draft)
-    name_bookmarks(draft, document)
+    expected, numbers = None, {}
+    # Where everything stands is known once it is printed, and a longer number may move what follows.
+    while expected != numbers:
+        document.write_text(book(ROOT, built, numbers), encoding="utf8")
+        print_pdf(browser, document, draft)
+        expected, numbers = numbers, page_numbers(draft)
+    finish(draft, document)
     draft.replace(output)
-    return len(PdfReader(output).pages)
+    with pikepdf.open(output) as pdf:
+        return len(pdf.pages)
 
 
-def assemble(root, built, numbers):
+def print_handouts(browser, built, folder):
+    """Print each chapter with questions but no answers, and all exercises; link pages to them; return their number."""
+    names = [page.with_suffix(".html").as_posix() for page in pages_in(ROOT / "_toc.yml")]
+    sets = {Path(name).stem: [name] for name in names if name.startswith("chapters/")}
+    sets["exercises"] = [name for name in names if name.startswith("exercises/")]
+    place = built / "handouts"
+    place.mkdir(exist_ok=True)
+    for title, pages in sets.items():
+        document = folder / "handout.html"
+        document.write_text(handout(ROOT, built, pages), encoding="utf8")
+        print_pdf(browser, document, place / f"{title}.pdf")
+        finish(place / f"{title}.pdf", document)
+        for name in pages:
+            link_handout(built / name, f"../handouts/{title}.pdf")
+    return len(sets)
+
+
+def link_handout(page, address):
+    """Put a link to its handout at the end of a page, unless there is one."""
+    text = page.read_text(encoding="utf8")
+    link = f'<p class="handout"><a href="{address}">Handout for paper (PDF)</a></p>'
+    if link not in text:
+        replace(page, text.replace("</article>", f"{link}\n</article>", 1))
+
+
+def book(root, built, numbers):
     """Return all pages of a built book as one HTML document.
 
     Links between pages become links within it, and every id carries the name of its page. ``numbers`` are
-    the page numbers of the titles in the contents.
+    the page numbers of what is linked to.
     """
     names = [page.with_suffix(".html").as_posix() for page in pages_in(root / "_toc.yml")]
-    pages = {name: BeautifulSoup((built / name).read_text("utf8"), "html.parser") for name in names}
-    first = next(iter(pages.values()))
-    mathematics = first.find("script", string=lambda text: text and "window.MathJax" in text)
-    articles = {name: soup.select_one("article.bd-article") for name, soup in pages.items()}
-    ids = {name: {tag["id"] for tag in article.select("[id]")} for name, article in articles.items()}
-    for name, article in articles.items():
-        prepare(article, name, ids, built)
-    head = [*first.select("head link[rel=stylesheet]"), *first.select("head style")]
-    for link in head:
-        if link.has_attr("href"):
-            link["href"] = (built / urlsplit(link["href"]).path).as_uri()
+    articles = read_articles(built, names)
+    ids = ids_of(articles)
+    first = BeautifulSoup((built / names[0]).read_text("utf8"), "html.parser")
     config = read_config(root)
-    parts = [
-        f'<section class="pdf-page" id="{html.escape(name)}">{article.decode()}</section>'
-        for name, article in articles.items()
-    ]
-    return f"""\
-<!DOCTYPE html>
-<html lang="{config["sphinx"]["config"]["language"]}" data-theme="light" data-mode="light">
-<head>
-<meta charset="utf-8">
-<title>{html.escape(config["title"])}</title>
-{"".join(map(str, head))}
-<link rel="stylesheet" href="{STYLE.as_uri()}">
-{mathematics}
-<script defer src="{(built / "mathjax" / "tex-mml-chtml.js").as_uri()}"></script>
-</head>
-<body>
+    for name, article in articles.items():
+        print_answers(article, set_choices(article))
+        prepare(article, name, ids, built)
+        number_references(article, name, numbers)
+    titles = {name: title_of(article) for name, article in articles.items()}
+    cover = f"""\
 <header class="pdf-cover">
 <p class="pdf-title">{html.escape(config["title"])}</p>
 <p>{html.escape(config["author"])}</p>
 <p>{first.select_one(".extra_footer").get_text(" ", strip=True)}</p>
 <p>{config["repository"]["url"]}</p>
 </header>
-{contents(root, articles, numbers)}
+{contents(root, titles, numbers)}"""
+    return assemble(root, built, articles, cover)
+
+
+def handout(root, built, names):
+    """Return pages as an HTML document for a class: what they ask stands there, and no answer."""
+    articles = read_articles(built, names)
+    ids = ids_of(articles)
+    for name, article in articles.items():
+        set_choices(article)
+        for tag in article.select(".correction"):
+            tag.decompose()
+        prepare(article, name, ids, built)
+    return assemble(root, built, articles)
+
+
+def read_articles(built, names):
+    """Return the articles of built pages, by name."""
+    pages = {name: BeautifulSoup((built / name).read_text("utf8"), "html.parser") for name in names}
+    return {name: soup.select_one("article.bd-article") for name, soup in pages.items()}
+
+
+def title_of(article):
+    """Return the title of a prepared article, on one line."""
+    return " ".join(article.h1.get_text().split())
+
+
+def ids_of(articles):
+    """Return the ids in each article, by its name."""
+    return {name: {tag["id"] for tag in article.select("[id]")} for name, article in articles.items()}
+
+
+def assemble(root, built, articles, cover=""):
+    """Return prepared articles as one HTML document, each below its title as a running head."""
+    soup = BeautifulSoup((built / next(iter(articles))).read_text("utf8"), "html.parser")
+    mathematics = soup.find("script", string=lambda text: text and "window.MathJax" in text)
+    styles = [*soup.select("head link[rel=stylesheet]"), *soup.select("head style")]
+    for link in styles:
+        if link.has_attr("href"):
+            link["href"] = (built / next(iter(articles))).parent.joinpath(urlsplit(link["href"]).path).as_uri()
+    config = read_config(root)
+    heads, parts = [], []
+    for number, (name, article) in enumerate(articles.items()):
+        title = json.dumps(title_of(article), ensure_ascii=False)
+        heads.append(f"@page part-{number} {{ @top-left {{ content: {title} }} }}")
+        parts.append(
+            f'<section class="pdf-page" id="{html.escape(name)}" style="page: part-{number}">{article.decode()}</section>'
+        )
+    book_title = json.dumps(config["title"], ensure_ascii=False)
+    return f"""\
+<!DOCTYPE html>
+<html lang="{config["sphinx"]["config"]["language"]}" data-theme="light" data-mode="light">
+<head>
+<meta charset="utf-8">
+<title>{html.escape(config["title"])}</title>
+{"".join(map(str, styles))}
+<link rel="stylesheet" href="{STYLE.as_uri()}">
+<style>@page {{ @top-right {{ content: {book_title} }} }}
+@page cover {{ @top-right {{ content: none }} }}
+{"".join(heads)}</style>
+{mathematics}
+<script defer src="{(built / "mathjax" / "tex-mml-chtml.js").as_uri()}"></script>
+</head>
+<body>
+{cover}
 <main class="bd-content">
 {"".join(parts)}
 </main>
 </body>
 </html>
 """
+
+
+def set_choices(article):
+    """Number the questions of a page and list the choices of each; return what is said of these."""
+    answers = []
+    for number, question in enumerate(article.select(".question"), start=1):
+        question.select_one(".admonition-title").append(f" ({number})")
+        choices = BeautifulSoup('<ol class="pdf-choices" type="a"></ol>', "html.parser").ol
+        folded = question.select("details")
+        folded[0].insert_before(choices)
+        for letter, choice in zip("abcdefgh", folded, strict=False):
+            line = BeautifulSoup("<li></li>", "html.parser").li
+            line.extend(choice.select_one(".sd-summary-text").contents)
+            choices.append(line)
+            verdict = "right" if "right" in choice["class"] else "wrong"
+            answers.append((f"{number} ({letter}), {verdict}:", choice.extract().select_one(".sd-card-body")))
+    return answers
+
+
+def print_answers(article, answers):
+    """Put what is said of the choices at the end of a page."""
+    for label, body in answers:
+        body["class"] = "pdf-answer"
+        first = body.find("p")
+        first.insert(0, f"{label} ")
+        article.append(body)
 
 
 def prepare(article, name, ids, built):
@@ -118,84 +225,86 @@ def prepare(article, name, ids, built):
         tag["src"] = (built / unquote(urljoin(name, tag["src"]))).as_uri()
         tag.attrs.pop("loading", None)
     for tag in article.select("a[href]"):
-        tag["href"] = link_within(tag["href"], name, ids)
+        if address := link_within(tag["href"], name, ids):
+            tag["href"] = address
+        else:
+            tag.unwrap()
     for tag in article.select("[id]"):
         tag["id"] = f"{name}:{tag['id']}"
 
 
 def link_within(address, name, ids):
-    """Return where a link on a page leads to in the whole document."""
+    """Return where a link on a page leads to from the whole document; None for what is not in it."""
     if urlsplit(address).scheme:
         return address
     page, label = urldefrag(urljoin(name, address))
     if page not in ids or (label and unquote(label) not in ids[page]):
-        sys.exit(f"{name} links to {address}, which is no part of the book: mend the link.")
+        return None
     return f"#{page}:{unquote(label)}" if label else f"#{page}"
 
 
-def contents(root, articles, numbers):
+def number_references(article, name, numbers):
+    """Put its page number behind each reference that leads to another page of the book."""
+    for tag in article.select("a.internal[href^='#']"):
+        target = tag["href"].removeprefix("#")
+        if not target.startswith((name, *IN_ORDER)):
+            tag.append(number_of(target, numbers))
+
+
+def number_of(target, numbers):
+    """Return the page number of what is linked to, as part of the link."""
+    return BeautifulSoup(f' <span class="pdf-number">p. {numbers.get(target, UNKNOWN)}</span>', "html.parser")
+
+
+def contents(root, titles, numbers):
     """Return the table of contents, by the parts of ``_toc.yml``, with page numbers as far as known."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf8"))
-    lines = [entry(toc["root"], articles, numbers)]
+    lines = [entry(toc["root"], titles, numbers)]
     for part in toc["parts"]:
         lines.append(f'<p class="pdf-part">{html.escape(part["caption"])}</p>')
-        lines += [entry(chapter["file"], articles, numbers) for chapter in part["chapters"]]
+        lines += [entry(chapter["file"], titles, numbers) for chapter in part["chapters"]]
     return f'<nav class="pdf-contents"><p class="pdf-title">Contents</p>{"".join(lines)}</nav>'
 
 
-def entry(file, articles, numbers):
+def entry(file, titles, numbers):
     """Return one line of the contents."""
     name = f"{file}.html"
-    title = articles[name].select_one("h1").get_text().strip()
     return (
-        f'<p class="pdf-entry"><a href="#{name}"><span>{html.escape(title)}</span>'
-        f"<span>{numbers.get(name, '')}</span></a></p>"
+        f'<p class="pdf-entry"><a href="#{name}"><span>{html.escape(titles[name])}</span>'
+        f"<span>{numbers.get(name, UNKNOWN)}</span></a></p>"
     )
 
 
-def print_pdf(document, output):
-    """Let Chromium print a document, once its mathematics is set."""
-    with chromium.opened() as browser:
-        page = browser.new_page()
-        page.goto(document.as_uri(), wait_until="load", timeout=300_000)
-        page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
-        page.pdf(
-            path=output,
-            format="A4",
-            margin={"top": "20mm", "bottom": "20mm", "left": "20mm", "right": "20mm"},
-            print_background=True,
-            outline=True,
-            tagged=True,
-            display_header_footer=True,
-            header_template="<span></span>",
-            footer_template=FOOTER,
-        )
+def print_pdf(browser, document, output):
+    """Let Chromium print a document, once its mathematics is set; its style has the size of the paper."""
+    page = browser.new_page()
+    page.goto(document.as_uri(), wait_until="load", timeout=300_000)
+    page.evaluate("MathJax.startup.promise.then(() => document.fonts.ready).then(() => null)")
+    page.pdf(path=output, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+    page.close()
 
 
 def page_numbers(path):
-    """Return the pages, counted from 1, on which the pages of the book begin, by their names."""
-    reader = PdfReader(path)
-    return {
-        name.removeprefix("/"): reader.get_destination_page_number(place) + 1
-        for name, place in reader.named_destinations.items()
-    }
+    """Return the pages, counted from 1, on which what is linked to stands, by its name in the document."""
+    with pikepdf.open(path) as pdf:
+        numbers = {page.objgen: number for number, page in enumerate(pdf.pages, start=1)}
+        return {name.removeprefix("/"): numbers[place[0].objgen] for name, place in pdf.Root.Dests.items()}
 
 
-def name_bookmarks(path, document):
-    """Give each bookmark the title of its heading; Chromium writes parts of it twice."""
+def finish(path, document):
+    """Give each bookmark the title of its heading (Chromium writes parts of it twice), and pack the file."""
     soup = BeautifulSoup(document.read_text(encoding="utf8"), "html.parser")
     headings = soup.select("h1, h2, h3, h4, h5, h6")
-    writer = PdfWriter(clone_from=path)
-    bookmarks = flatten(writer.outline)
-    for bookmark, heading in zip(bookmarks, headings, strict=True):
-        title = " ".join(heading.get_text().split())
-        bookmark.node[NameObject("/Title")] = TextStringObject(title)
-    writer.write(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        with pdf.open_outline() as outline:
+            for bookmark, heading in zip(flatten(outline.root), headings, strict=True):
+                bookmark.title = " ".join(heading.get_text().split())
+        pdf.save(path, object_stream_mode=pikepdf.ObjectStreamMode.generate)
 
 
-def flatten(outline):
-    """Return the bookmarks of a nested outline in their order."""
-    return [one for item in outline for one in (flatten(item) if isinstance(item, list) else [item])]
+def flatten(bookmarks):
+    """Return nested bookmarks in their order."""
+    return [one for bookmark in bookmarks for one in (bookmark, *flatten(bookmark.children))]
 
 
 if __name__ == "__main__":
