@@ -3,8 +3,8 @@
 The pages of ``_build/html`` are put one after the other into one document. So the PDF says what the pages
 say, and nothing is executed, or read by Sphinx, a second time.
 
-Why Chromium: it sets the mathematics and the style of the pages as they are, tags what it prints, and knows running
-heads. It cannot write the page number of a reference, so these come from the document printed before.
+Why Chromium: it sets the mathematics and the style of the pages as they are, tags what it prints, and knows
+running heads. It cannot write the page number of a reference, so these come from the document printed before.
 """
 
 import html
@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STYLE = Path(__file__).with_suffix(".css")
 # What only makes sense on a screen: folded code too; of an explorer, all but its picture.
 ON_SCREEN = (
-    "script, .headerlink, button, a.button, details.hide, summary, .audit-filter, .handout, #how-far-you-are, "
-    ".explorer > :not(.explorer-picture)"
+    "script, .headerlink, button, a.button, details.hide, summary, .audit-filter, .handout, "
+    "#how-far-you-are, .explorer > :not(.explorer-picture)"
 )
 # Who looks a word, a work or a verdict up there finds it by its name.
 IN_ORDER = ("glossary.html", "references.html", "chapters/audit.html")
@@ -69,7 +69,7 @@ def print_book(browser, built, document, output):
 
 
 def print_handouts(browser, built, folder):
-    """Print each chapter with questions but no answers, and all exercises; link pages to them; return their number."""
+    """Print each chapter and all exercises for a class, link the pages to these; return their number."""
     names = [page.with_suffix(".html").as_posix() for page in pages_in(ROOT / "_toc.yml")]
     sets = {Path(name).stem: [name] for name in names if name.startswith("chapters/")}
     sets["exercises"] = [name for name in names if name.startswith("exercises/")]
@@ -155,15 +155,16 @@ def assemble(root, built, articles, cover=""):
     styles = [*soup.select("head link[rel=stylesheet]"), *soup.select("head style")]
     for link in styles:
         if link.has_attr("href"):
-            link["href"] = (built / next(iter(articles))).parent.joinpath(urlsplit(link["href"]).path).as_uri()
+            link["href"] = (
+                (built / next(iter(articles))).parent.joinpath(urlsplit(link["href"]).path).as_uri()
+            )
     config = read_config(root)
     heads, parts = [], []
     for number, (name, article) in enumerate(articles.items()):
         title = json.dumps(title_of(article), ensure_ascii=False)
         heads.append(f"@page part-{number} {{ @top-left {{ content: {title} }} }}")
-        parts.append(
-            f'<section class="pdf-page" id="{html.escape(name)}" style="page: part-{number}">{article.decode()}</section>'
-        )
+        start = f'<section class="pdf-page" id="{html.escape(name)}" style="page: part-{number}">'
+        parts.append(f"{start}{article.decode()}</section>")
     book_title = json.dumps(config["title"], ensure_ascii=False)
     return f"""\
 <!DOCTYPE html>
