@@ -8,6 +8,7 @@ home folder need not be writable, and its settings for Matplotlib, IPython, Jupy
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -38,7 +39,8 @@ def folders():
         "JUPYTER_DATA_DIR": str(HOME / ".local/share/jupyter"),
         "JUPYTER_RUNTIME_DIR": str(HOME / ".local/share/jupyter/runtime"),
         "MPLCONFIGDIR": str(HOME / ".config/matplotlib"),
-        "PYTENSOR_FLAGS": f"base_compiledir={HOME / '.pytensor'}",
+        # PyTensor reads it as a shell would: a folder's name may have an apostrophe.
+        "PYTENSOR_FLAGS": f"base_compiledir={shlex.quote(str(HOME / '.pytensor'))}",
         "PYTENSORRC": str(HOME / ".pytensorrc"),
     }
 

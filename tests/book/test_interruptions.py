@@ -15,7 +15,9 @@ import pytest
 import yaml
 from front_matter import NOTEBOOK
 from jupyter_cache.base import CacheBundleIn
+from pytensor.configparser import parse_config_string
 
+from notebook_marking import sandbox
 from tooling import environment
 from tooling.scripts import build as scripts_build
 
@@ -244,6 +246,15 @@ def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch):
     kept = list(module.parent.glob("__pycache__/*"))
     environment.drop_old_byte_code(tmp_path)
     assert kept == list(module.parent.glob("__pycache__/*")) != []
+
+
+def test_a_folders_name_may_have_blanks_and_an_apostrophe(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "HOME", tmp_path / "it's, a book")
+    place = environment.HOME / ".pytensor"
+    place.mkdir(parents=True)
+    monkeypatch.setenv("PYTENSOR_FLAGS", environment.folders()["PYTENSOR_FLAGS"])
+    assert parse_config_string(os.environ["PYTENSOR_FLAGS"]) == {"base_compiledir": str(place)}
+    assert sandbox._caches()["pytensor"] == place
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -370,7 +371,9 @@ def _packages(view):
 
 def _caches():
     """Return the folders of compiled code and of lists of fonts, by the library that uses them."""
-    flags = dict(flag.partition("=")[::2] for flag in os.environ.get("PYTENSOR_FLAGS", "").split(","))
+    given = shlex.shlex(os.environ.get("PYTENSOR_FLAGS", ""), posix=True)  # as PyTensor reads it
+    given.whitespace, given.whitespace_split = ",", True
+    flags = dict(flag.partition("=")[::2] for flag in given)
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     places = {
         "pytensor": Path(flags.get("base_compiledir") or Path.home() / ".pytensor"),
