@@ -243,7 +243,7 @@ def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch
     assemble.main()
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["page.js"]
     assert (tmp_path / "live" / "page.js").read_text() == assemble.EMPTY
-    assert capsys.readouterr().out == "Cells do not run in the page\n"
+    assert capsys.readouterr().out.endswith("Cells do not run in the page\n")  # it may wait for a build
 
 
 def test_the_stand_in_for_watermark_gives_the_versions_of_what_is_imported():

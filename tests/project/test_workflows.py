@@ -129,6 +129,7 @@ def test_a_job_of_the_matrix_tests_on_its_own_version():
         "make setup",
         "make test",
         "make book",
+        "make pdf",
     ]
     (check,) = (command for command in commands(job) if "BOOK_PYTHON" in command)
     *_, own = (line for line in check.splitlines() if "grep" in line)

@@ -67,7 +67,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
     Examples
     --------
     >>> tumours, rats = [0, 0, 2, 5, 9, 4], [20, 20, 20, 20, 48, 14]
-    >>> priors = {"mean": stats.beta(1, 1), "concentration": stats.expon(scale=20)}
+    >>> priors = {"concentration": stats.expon(scale=20), "mean": stats.beta(1, 1)}
     >>> posterior = beta_binomial(tumours, rats, **priors)
     >>> bool(4 / 14 > posterior["theta"].mean().sel(group=5) > posterior["theta_new"].mean())
     True

@@ -216,6 +216,8 @@ def test_whatever_stops_it_leaves_no_notebook_at_work_and_no_folder(folders, tmp
         env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
         stderr=subprocess.PIPE,
         text=True,
+        # Below nohup it is ignored from the start, and stays so.
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
     )
     while process.poll() is None and not (started.exists() and started.read_text().endswith(".")):
         time.sleep(0.05)
