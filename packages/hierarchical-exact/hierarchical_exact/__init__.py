@@ -9,6 +9,7 @@ from hierarchical_exact.dirichlet import dirichlet_multinomial
 from hierarchical_exact.normal import normal, normal_groups, normal_sample
 from hierarchical_exact.poisson import poisson
 from hierarchical_exact.posterior import Marginal, Posterior, marginal
+from hierarchical_exact.student import student_t
 
 __all__ = [
     "Marginal",
@@ -20,4 +21,5 @@ __all__ = [
     "normal_groups",
     "normal_sample",
     "poisson",
+    "student_t",
 ]
