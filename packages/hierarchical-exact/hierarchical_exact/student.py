@@ -81,7 +81,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
 
     See Also
     --------
-    hierarchical_exact.normal : A Normal population, the limit of large nu; with covariates and flat priors too.
+    hierarchical_exact.normal : A Normal population, the limit of large nu; also with covariates.
 
     Notes
     -----
