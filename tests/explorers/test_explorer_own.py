@@ -24,21 +24,11 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
 def exact_moments(effect, error, scale_mu=20.0, scale_tau=10.0):
-    """Means and standard deviations of the effects, mu and tau; what the engine does not tell is NaN."""
+    """Means and standard deviations of the effects, mu and tau."""
     priors = {"mu": stats.norm(0, scale_mu), "tau": stats.halfnorm(scale=scale_tau)}
-    try:
-        posterior = exact.normal(effect, error, **priors)
-    except ArithmeticError:  # it refuses one in a thousand of the random inputs below
-        return np.full((2, len(effect) + 2), np.nan)
-    found = []
-    for name in ("theta", "mu", "tau"):
-        try:
-            found.append(
-                np.stack([np.atleast_1d(posterior[name].mean()), np.atleast_1d(posterior[name].sd())])
-            )
-        except ArithmeticError:  # a tail that it takes for too heavy
-            found.append(np.full((2, len(effect) if name == "theta" else 1), np.nan))
-    return np.concatenate(found, axis=1)
+    posterior = exact.normal(effect, error, **priors)
+    found = [posterior[name] for name in ("theta", "mu", "tau")]
+    return np.concatenate([[np.atleast_1d(one.mean()), np.atleast_1d(one.sd())] for one in found], axis=1)
 
 
 # What the chart begins with ---------------------------------------------------------------------
@@ -90,11 +80,9 @@ def page_moments(script, cases):
 
 
 def agree(found, right):
-    """Hold all to four digits of the posterior standard deviation, where the engine tells it."""
+    """Hold all to four digits of the posterior standard deviation."""
     assert found.shape == right.shape
-    assert np.isfinite(found).all()
-    told = np.isfinite(right[1])
-    assert (np.abs(found - right)[:, told] < 5e-5 * right[1, told]).all()
+    assert (np.abs(found - right) < 5e-5 * right[1]).all()
 
 
 def random_case(rng):
@@ -114,7 +102,6 @@ def test_the_page_s_own_integral_is_exact_for_a_thousand_random_groups(script):
     right = [exact_moments(*case) for case in cases]
     for found, known in zip(page_moments(script, cases), right, strict=True):
         agree(found, known)
-    assert sum(np.isnan(known).any() for known in right) < 10
 
 
 CASES = {

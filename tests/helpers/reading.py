@@ -56,13 +56,16 @@ WHEN_READY = """async () => {
   return [painted().startTime / 1000, ready / 1000];
 }"""
 # Until what is put off for a moment is done, as long as the page is busy: the theme looks 300 ms after a
-# change of size for what scrolls. In a page, what falls due first is done first.
+# change of size for what scrolls. In a page, what falls due first is done first. A browser may draw no frame
+# of what it thinks that nobody sees, and nothing ends a wait for it but this.
 SETTLED = """async () => {
-  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const pause = (time) => new Promise((done) => setTimeout(done, time));
+  const frame = () => Promise.race([new Promise((done) => requestAnimationFrame(done)), pause(5000)]);
   await frame();
   await frame();
-  await new Promise((done) => setTimeout(done, 400));
-  await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+  await pause(400);
+  const ended = document.getAnimations().map((one) => one.finished.catch(() => null));
+  await Promise.race([Promise.all(ended), pause(5000)]);
 }"""
 FETCH = """async (url) => {
   const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
