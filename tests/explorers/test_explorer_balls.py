@@ -1,11 +1,9 @@
 """The balls of the funnel: what rolls in the page is what the leapfrog integrator in NumPy rolls."""
 
-from pathlib import Path
-
 import leapfrog
 import numpy as np
 import pytest
-from browsing import open_explorer, settled
+from browsing import open_explorer, page_with, settled
 from scipy import optimize, stats
 
 import hierarchical_exact as exact
@@ -14,7 +12,6 @@ from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.explorers.funnel import FORMS, STEPS, rolling
 
 pytest_plugins = ["browsing"]
-SCRIPTS = Path(__file__).resolve().parents[2] / "tooling" / "extra" / "explorers"
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
 POSTERIOR = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
@@ -104,11 +101,8 @@ def test_leapfrog_is_reversible_and_its_error_goes_with_the_square_of_the_step(f
 @pytest.fixture(scope="module")
 def engine(browser):
     """Return an empty page with the scripts."""
-    page = browser.new_page()
-    for script in ("funnel.js", "explorers.js"):
-        page.add_script_tag(path=SCRIPTS / script)
-    yield page
-    page.close()
+    with page_with(browser, "funnel.js", "explorers.js") as page:
+        yield page
 
 
 # Of each ball its ends, its number of steps, and whether it stayed on course before the last of them.

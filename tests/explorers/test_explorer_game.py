@@ -1,19 +1,17 @@
 """The game of guesses: rounds are dealt from the population, and losses are those of the closed form."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from browsing import open_explorer, settled
+from browsing import open_explorer, page_with, settled
 from scipy import stats
 
 import hierarchical_exact as exact
 from tooling import explorers
 
 pytest_plugins = ["browsing"]
-SCRIPTS = Path(__file__).resolve().parents[2] / "tooling" / "extra" / "explorers"
 SIGMA = np.array([3.0, 6.0, 9.0, 12.0, 15.0])
 MU, TAU = 8, 6
 B = SIGMA**2 / (SIGMA**2 + TAU**2)
@@ -47,11 +45,8 @@ def test_a_round_to_begin_with_lies_within_the_axis(spec):
 @pytest.fixture(scope="module")
 def engine(browser):
     """Return an empty page with the scripts."""
-    page = browser.new_page()
-    for script in ("game.js", "explorers.js"):
-        page.add_script_tag(path=SCRIPTS / script)
-    yield page
-    page.close()
+    with page_with(browser, "game.js", "explorers.js") as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reading
-from browsing import open_explorer, settled
+from browsing import open_explorer, page_with, settled
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -18,7 +17,6 @@ pytest_plugins = ["browsing"]
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"], SCHOOLS["standard_error"]
-SCRIPT = Path(__file__).resolve().parents[2] / "tooling/extra/explorers/own.js"
 PAGE = "chapters/eight-schools.html"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -58,11 +56,8 @@ def test_the_chart_begins_with_the_exact_posterior_and_the_form_with_the_reports
 
 @pytest.fixture(scope="module")
 def script(browser):
-    page = browser.new_page()
-    page.set_content("<p></p>")
-    page.add_script_tag(path=SCRIPT)
-    yield page
-    page.close()
+    with page_with(browser, "own.js") as page:
+        yield page
 
 
 def page_moments(script, cases):

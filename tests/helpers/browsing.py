@@ -117,6 +117,16 @@ def page(browser):
     assert errors == []
 
 
+@contextmanager
+def page_with(browser, *scripts):
+    """Give an empty page with these scripts of explorers."""
+    page = browser.new_page()
+    for script in scripts:
+        page.add_script_tag(path=ROOT / "tooling/extra/explorers" / script)
+    yield page
+    page.close()
+
+
 def open_explorer(page, address, name):
     """Return an explorer of a page that can be used, with its table of numbers open."""
     page.goto(address)

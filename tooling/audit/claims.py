@@ -117,6 +117,12 @@ def _judged(evidence, *, plainly, conditionally=False, condition=""):
     return Finding(DOES_NOT_HOLD, evidence)
 
 
+def _by_measure(evidence, holds):
+    """Judge a claim by whether it is true by each of several measures."""
+    depends = Finding(CONVENTION, f"It depends on the measure. {evidence}")
+    return depends if len(set(holds)) > 1 else _judged(evidence, plainly=holds[0])
+
+
 @cache
 def _finding(claim):
     """Judge a claim once."""
@@ -466,9 +472,7 @@ def _school_b_less():
         f"points, {_at(share, 'B'):.1%} of its way to the grand mean, and the noisier D "
         f"{_at(points, 'D'):.2f} points, {_at(share, 'D'):.1%}."
     )
-    if len(set(less)) > 1:
-        return Finding(CONVENTION, f"It depends on the measure. {evidence}")
-    return _judged(evidence, plainly=less[0])
+    return _by_measure(evidence, less)
 
 
 @_judges("ppc-sd")
@@ -1524,9 +1528,7 @@ def _a_c_h_shrunk_more():
         f"{factor.drop_sel(school=noisy).max().item():.2f} and less. In points H moves "
         f"{_at(points, 'H'):.1f}, less than G ({_at(points, 'G'):.1f}) and E ({_at(points, 'E'):.1f})."
     )
-    if len(set(more)) > 1:
-        return Finding(CONVENTION, f"It depends on the measure. {evidence}")
-    return _judged(evidence, plainly=more[0])
+    return _by_measure(evidence, more)
 
 
 @_judges("ppc-compatible")

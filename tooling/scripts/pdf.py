@@ -70,7 +70,7 @@ def print_book(browser, built, document, output):
 
 def print_handouts(browser, built, folder):
     """Print each chapter and all exercises for a class, link the pages to these; return their number."""
-    names = [page.with_suffix(".html").as_posix() for page in pages_in(ROOT / "_toc.yml")]
+    names = names_in(ROOT)
     sets = {Path(name).stem: [name] for name in names if name.startswith("chapters/")}
     sets["exercises"] = [name for name in names if name.startswith("exercises/")]
     place = built / "handouts"
@@ -99,10 +99,9 @@ def book(root, built, numbers):
     Links between pages become links within it, and every id carries the name of its page. ``numbers`` are
     the page numbers of what is linked to.
     """
-    names = [page.with_suffix(".html").as_posix() for page in pages_in(root / "_toc.yml")]
-    articles = read_articles(built, names)
+    articles = read_articles(built, names_in(root))
     ids = ids_of(articles)
-    first = BeautifulSoup((built / names[0]).read_text("utf8"), "html.parser")
+    first = read(built / next(iter(articles)))
     config = read_config(root)
     for name, article in articles.items():
         print_answers(article, set_choices(article))
@@ -128,14 +127,26 @@ def handout(root, built, names):
         set_choices(article)
         for tag in article.select(".correction"):
             tag.decompose()
+        for tag in article.select("a[href]"):
+            if not urlsplit(tag["href"]).scheme and urldefrag(urljoin(name, tag["href"])).url not in articles:
+                tag.unwrap()  # it leads to what is not in the hand
         prepare(article, name, ids, built)
     return assemble(root, built, articles)
 
 
 def read_articles(built, names):
     """Return the articles of built pages, by name."""
-    pages = {name: BeautifulSoup((built / name).read_text("utf8"), "html.parser") for name in names}
-    return {name: soup.select_one("article.bd-article") for name, soup in pages.items()}
+    return {name: read(built / name).select_one("article.bd-article") for name in names}
+
+
+def read(path):
+    """Return a document of HTML."""
+    return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+
+
+def names_in(root):
+    """Return the names of the built pages of the book, in reading order."""
+    return [page.with_suffix(".html").as_posix() for page in pages_in(root / "_toc.yml")]
 
 
 def title_of(article):
@@ -150,14 +161,12 @@ def ids_of(articles):
 
 def assemble(root, built, articles, cover=""):
     """Return prepared articles as one HTML document, each below its title as a running head."""
-    soup = BeautifulSoup((built / next(iter(articles))).read_text("utf8"), "html.parser")
+    first = built / next(iter(articles))
+    soup = read(first)
     mathematics = soup.find("script", string=lambda text: text and "window.MathJax" in text)
-    styles = [*soup.select("head link[rel=stylesheet]"), *soup.select("head style")]
-    for link in styles:
-        if link.has_attr("href"):
-            link["href"] = (
-                (built / next(iter(articles))).parent.joinpath(urlsplit(link["href"]).path).as_uri()
-            )
+    links = soup.select("head link[rel=stylesheet]")
+    for link in links:
+        link["href"] = (first.parent / urlsplit(link["href"]).path).as_uri()
     config = read_config(root)
     heads, parts = [], []
     for number, (name, article) in enumerate(articles.items()):
@@ -165,16 +174,15 @@ def assemble(root, built, articles, cover=""):
         heads.append(f"@page part-{number} {{ @top-left {{ content: {title} }} }}")
         start = f'<section class="pdf-page" id="{html.escape(name)}" style="page: part-{number}">'
         parts.append(f"{start}{article.decode()}</section>")
-    book_title = json.dumps(config["title"], ensure_ascii=False)
     return f"""\
 <!DOCTYPE html>
 <html lang="{config["sphinx"]["config"]["language"]}" data-theme="light" data-mode="light">
 <head>
 <meta charset="utf-8">
 <title>{html.escape(config["title"])}</title>
-{"".join(map(str, styles))}
+{"".join(map(str, [*links, *soup.select("head style")]))}
 <link rel="stylesheet" href="{STYLE.as_uri()}">
-<style>@page {{ @top-right {{ content: {book_title} }} }}
+<style>@page {{ @top-right {{ content: {json.dumps(config["title"], ensure_ascii=False)} }} }}
 @page cover {{ @top-right {{ content: none }} }}
 {"".join(heads)}</style>
 {mathematics}
@@ -211,8 +219,7 @@ def print_answers(article, answers):
     """Put what is said of the choices at the end of a page."""
     for label, body in answers:
         body["class"] = "pdf-answer"
-        first = body.find("p")
-        first.insert(0, f"{label} ")
+        body.p.insert(0, f"{label} ")
         article.append(body)
 
 
@@ -226,21 +233,18 @@ def prepare(article, name, ids, built):
         tag["src"] = (built / unquote(urljoin(name, tag["src"]))).as_uri()
         tag.attrs.pop("loading", None)
     for tag in article.select("a[href]"):
-        if address := link_within(tag["href"], name, ids):
-            tag["href"] = address
-        else:
-            tag.unwrap()
+        tag["href"] = link_within(tag["href"], name, ids)
     for tag in article.select("[id]"):
         tag["id"] = f"{name}:{tag['id']}"
 
 
 def link_within(address, name, ids):
-    """Return where a link on a page leads to from the whole document; None for what is not in it."""
+    """Return where a link on a page leads to in the whole document."""
     if urlsplit(address).scheme:
         return address
     page, label = urldefrag(urljoin(name, address))
     if page not in ids or (label and unquote(label) not in ids[page]):
-        return None
+        sys.exit(f"{name} links to {address}, which is no part of the book: mend the link.")
     return f"#{page}:{unquote(label)}" if label else f"#{page}"
 
 
@@ -249,12 +253,8 @@ def number_references(article, name, numbers):
     for tag in article.select("a.internal[href^='#']"):
         target = tag["href"].removeprefix("#")
         if not target.startswith((name, *IN_ORDER)):
-            tag.append(number_of(target, numbers))
-
-
-def number_of(target, numbers):
-    """Return the page number of what is linked to, as part of the link."""
-    return BeautifulSoup(f' <span class="pdf-number">p. {numbers.get(target, UNKNOWN)}</span>', "html.parser")
+            number = f' <span class="pdf-number">p. {numbers.get(target, UNKNOWN)}</span>'
+            tag.append(BeautifulSoup(number, "html.parser"))
 
 
 def contents(root, titles, numbers):
@@ -294,8 +294,7 @@ def page_numbers(path):
 
 def finish(path, document):
     """Give each bookmark the title of its heading (Chromium writes parts of it twice), and pack the file."""
-    soup = BeautifulSoup(document.read_text(encoding="utf8"), "html.parser")
-    headings = soup.select("h1, h2, h3, h4, h5, h6")
+    headings = read(document).select("h1, h2, h3, h4, h5, h6")
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         with pdf.open_outline() as outline:
             for bookmark, heading in zip(flatten(outline.root), headings, strict=True):
