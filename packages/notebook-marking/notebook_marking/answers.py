@@ -4,7 +4,8 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from notebook_marking.forms import plain
@@ -152,15 +153,22 @@ class Answers:
             )
         return self._forms[part]
 
+    @cached_property
+    def _labels(self):
+        """Labels of the data, read once: to draw the data takes longer than to record an answer."""
+        data = [one for part in self._data(self.exercise, self.student).values() for one in part]
+        return [each for one in data for each in getattr(one, "indexes", {}).values()]
+
     def _in_order(self, value):
         """Put what has the labels of the data into their order, however it was sorted."""
-        data = [one for part in self._data(self.exercise, self.student).values() for one in part]
-        for labels in (each for one in data for each in getattr(one, "indexes", {}).values()):
+        for labels in self._labels:
             if hasattr(value, "indexes"):  # xarray
                 for dim in [dim for dim, own in value.indexes.items() if set(own) == set(labels)]:
                     value = value.sel({dim: labels})
             elif hasattr(value, "loc") and set(value.index) == set(labels):  # pandas
                 value = value.loc[labels]
+            elif isinstance(value, Mapping) and set(value) == set(labels):
+                value = [value[label] for label in labels]
         return value
 
     def _keep(self, part, name, value):

@@ -32,7 +32,8 @@ BLACKBOARD = re.compile(
 )
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
-LARGEST_ZIP = 2_000_000_000
+# What all zip files together may hold, and one that lies deeper than the class's.
+LARGEST_ZIP, LARGEST_INNER = 2_000_000_000, 200_000_000
 MOST_ENTRIES = 100_000
 DEEPEST_ZIP = 3
 
@@ -73,10 +74,11 @@ class Found:
 
 def files(top, scratch, student_of):
     """Find all files of a class, with what their places say."""
-    folder = top if top.is_dir() else _unpacked(top, scratch)
+    unpack = _Unpacking(scratch)
+    folder = top if top.is_dir() else unpack(top, LARGEST_ZIP)
     if folder is None:
         raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
-    listed = list(_listed(folder, (), scratch))
+    listed = list(_listed(folder, (), unpack))
     while outer := _zips_of_classes(listed, student_of) or _wrapper(listed, student_of):
         listed = [replace(one, place=one.place[one.place[0] in outer :]) for one in listed]
     metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
@@ -90,7 +92,7 @@ def files(top, scratch, student_of):
 # Files ---------------------------------------------------------------------------------------
 
 
-def _listed(folder, place, scratch, depth=0):
+def _listed(folder, place, unpack, depth=0):
     """Yield files below a folder, sorted, without hidden ones and litter."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -104,37 +106,51 @@ def _listed(folder, place, scratch, depth=0):
         empty = False
         path, inner = Path(entry.path), (*place, os.fsencode(entry.name).decode(errors="backslashreplace"))
         if entry.is_dir(follow_symlinks=False):
-            yield from _listed(path, inner, scratch, depth)
+            yield from _listed(path, inner, unpack, depth)
         elif entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(".zip"):
-            unpacked = _unpacked(path, scratch) if depth < DEEPEST_ZIP else None
+            most = LARGEST_INNER if place else LARGEST_ZIP
+            unpacked = unpack(path, most) if depth < DEEPEST_ZIP else None
             if unpacked is None:
                 yield Found(inner, path)
             else:
-                yield from _listed(unpacked, inner, scratch, depth + 1)
+                yield from _listed(unpacked, inner, unpack, depth + 1)
         else:
             yield Found(inner, path)
     if empty and place:
         yield Found(place, folder)
 
 
-def _unpacked(path, scratch):
-    """Unpack a zip file, each file with its own time, into a new folder; None if that cannot be done."""
-    folder = scratch / str(len(list(scratch.iterdir())))
-    folder.mkdir()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > LARGEST_ZIP:
-                return None
-            for entry in entries:
-                entry.filename = _written(entry)
-                target = Path(archive.extract(entry, folder))
-                with suppress(ValueError, OverflowError, OSError):
-                    seconds = time.mktime((*entry.date_time, 0, 0, -1))
-                    os.utime(target, (seconds, seconds))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, OSError):
-        return None  # broken, encrypted, or of a kind of its own
-    return folder
+class _Unpacking:
+    """Unpacks zip files into new folders, until all together would hold too much."""
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.bytes, self.entries = LARGEST_ZIP, MOST_ENTRIES
+
+    def __call__(self, path, most):
+        """Unpack a zip file, each file with its own time; None if that cannot be done."""
+        folder = self.scratch / str(len(list(self.scratch.iterdir())))
+        folder.mkdir()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = archive.infolist()
+                size = sum(entry.file_size for entry in entries)
+                if len(entries) > self.entries or size > min(most, self.bytes):
+                    return None
+                self.bytes, self.entries = self.bytes - size, self.entries - len(entries)
+                for entry in entries:
+                    _extract(archive, entry, folder)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, OSError):
+            return None  # broken, encrypted, or of a kind of its own
+        return folder
+
+
+def _extract(archive, entry, folder):
+    entry.filename = _written(entry)
+    target = Path(archive.extract(entry, folder))
+    with suppress(ValueError, OverflowError, OSError):
+        seconds = time.mktime((*entry.date_time, 0, 0, -1))
+        os.utime(target, (seconds, seconds))
 
 
 def _written(entry):

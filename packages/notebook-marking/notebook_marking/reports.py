@@ -441,7 +441,8 @@ def summary(marked, schemes, out, gone=()):
     ]
     names = {}
     for one in absent:
-        names.setdefault(one.submission.exercise, []).append(plain.one_line(one.submission.student))
+        but = f" (but {', '.join(one.submission.others)})" if one.submission.others else ""
+        names.setdefault(one.submission.exercise, []).append(plain.one_line(one.submission.student + but))
     for exercise in sorted(names):
         lines += ["", f"Nothing handed in for {exercise}: {', '.join(names[exercise])}"]
     if any(map(concerns, marked)) or gone:

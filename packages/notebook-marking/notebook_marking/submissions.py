@@ -38,6 +38,7 @@ KINDS = {
 # What nbgrader keeps in the folder of a course.
 COURSE = {"source", "release", "submitted", "autograded", "feedback", "exchange"}
 LOCKED = "it cannot be read: you have no permission"
+ZIPPED = "it cannot be unpacked: it is broken, encrypted, too large or too deep in other zip files"
 NO_EXERCISE = "there is no exercise of this name"
 # What copies are called, and how systems number what is handed in again.
 COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
@@ -347,6 +348,8 @@ def _in_file(file, student, names):
     if file.path.is_symlink():
         yield Submission(student, names.number(name), file.path)
         return
+    if name.lower().endswith(".zip") and file.path.is_file():
+        yield Submission(student, "", file.path, ZIPPED)
     if not SUFFIX.search(name):
         return
     numbers = names.in_cells(file.path)
@@ -377,11 +380,23 @@ def _known(row):
 
 
 def absent(submissions, roster, exercises):
-    """Return an empty submission for each student on the roster who handed in nothing for an exercise."""
+    """Return an empty submission for each student on the roster who handed in nothing for an exercise.
+
+    What the student handed in that is for no exercise at all is named: it may have been meant for this one.
+    """
     there = {(one.student, one.exercise) for one in submissions}
+    strays = {}
+    for one in submissions:
+        if one.problem and one.exercise not in exercises:
+            strays.setdefault(one.student, []).append(one.path.name)
     return [
         Submission(
-            exercise=exercise, path=Path(), problem="nothing was handed in", absent=True, **_known(row)
+            exercise=exercise,
+            path=Path(),
+            problem="nothing was handed in",
+            absent=True,
+            others=tuple(strays.get(row["id"], ())),
+            **_known(row),
         )
         for exercise in sorted(exercises)
         for row in roster.rows

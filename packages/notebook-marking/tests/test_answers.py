@@ -79,6 +79,15 @@ class Equal:
         return 0.41
 
 
+def test_the_data_are_drawn_once_however_many_answers_are_recorded(capsys):
+    drawn = []
+    answers = AnyAnswers("1", forms=FORMS, data=lambda *asked: drawn.append(asked) or {"": ([1, 2],)})
+    for factors in ([0.25, 0.75], [0.5, 0.5]):
+        answers.record("a", factors=factors, ranks=[1, 2])
+    assert len(drawn) == 1
+    assert capsys.readouterr().out
+
+
 TABLE = pd.DataFrame({"B": [0.25, 0.75]}, index=["A", "B"])
 INTERVAL = xr.Dataset({"tau": ("ci_bound", [0.25, 0.75])})
 
@@ -268,13 +277,14 @@ def test_a_notebook_writes_one_file_of_answers(capsys):
     ]
 
 
-@pytest.mark.parametrize("kind", ["xarray", "dataset", "series", "table", "another's labels", "list"])
+@pytest.mark.parametrize("kind", ["xarray", "dataset", "series", "table", "dict", "another's labels", "list"])
 def test_what_has_the_labels_of_the_data_is_put_into_their_order(kind):
     data = xr.DataArray([28.0, 8.0], coords={"school": ["A", "B"]})
     answers = AnyAnswers("1", forms=FORMS, data=lambda *_: {"": (data,), "d": (3,)})
     value = xr.DataArray([0.7, 0.4], coords={"school": ["B", "A"]}, name="factor")
     series = value.to_series()
     values = {"dataset": value.to_dataset(), "series": series, "table": series.to_frame()}
+    values |= {"dict": series.to_dict()}
     values |= {"another's labels": series.rename({"A": "C"}), "list": [0.7, 0.4], "xarray": value}
     answers.record("a", factors=values[kind])
     right = [0.7, 0.4] if kind in ("another's labels", "list") else [0.4, 0.7]

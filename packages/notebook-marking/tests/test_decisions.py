@@ -254,6 +254,9 @@ def test_moodle_s_worksheet_says_when(tmp_path):
 def test_who_handed_in_nothing_has_a_row_and_no_zero_in_a_gradebook(tmp_path):
     roster = rosters.make([{"id": "ada", "name": "Ada"}, {"id": "bob", "name": "Bob"}])
     [none] = absent([marked("ada").submission], roster, {"5.8.1"})
+    stray = Submission("bob", "", Path("essay.ipynb"), "there is no exercise of this name")
+    [but] = absent([marked("ada").submission, stray], roster, {"5.8.1"})
+    assert "for 5.8.1: bob (but essay.ipynb)" in make(tmp_path / "but", Marked(but, None, ())).summary
     lost = Mark("a", "most", 0, 1, "missing", "not marked: nothing was handed in")
     nothing = Marked(none, Run("not run", {}, ()), (lost,))
     report = make(tmp_path, marked(text=""), nothing)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notebook_marking import exports, rosters
-from notebook_marking.submissions import find, read
+from notebook_marking import exports, rosters, submissions
+from notebook_marking.submissions import ZIPPED, find, read
 
 EXERCISES = {"shrinkage-arithmetic": "5.8.1", "tau-prior": "5.8.5"}
 ROSTER = """\
@@ -215,7 +215,7 @@ def lay(files, folder):
         else:
             lay(content, folder / f"{name}, unpacked")
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(folder / name, "w") as archive:
+            with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
                 for path in sorted((folder / f"{name}, unpacked").rglob("*")):
                     archive.write(path, path.relative_to(folder / f"{name}, unpacked"))
             shutil.rmtree(folder / f"{name}, unpacked")
@@ -353,7 +353,35 @@ def test_a_zip_file_that_means_harm_does_none(tmp_path, content, monkeypatch):
     if content == "climbing":
         assert [one.exercise for one in found] == ["5.8.1"]
     else:
-        assert [one.problem for one in found] == ["no notebook was handed in, but nb.zip"]
+        assert [(one.student, one.problem) for one in found] == [("A B", ZIPPED)]
+
+
+def test_zip_files_together_hold_no_more_than_one_may(tmp_path, monkeypatch):
+    """One in another counts with it, and what a student packs is a tenth of what a class may have."""
+    monkeypatch.setattr(exports, "LARGEST_ZIP", 10_000)
+    monkeypatch.setattr(exports, "LARGEST_INNER", 4_000)
+    inner = {f"{number}.zip": {"x.csv": "x" * 3000} for number in range(5)}
+    lay(
+        {f"B_2_{MARK}_/nb.ipynb": BO, f"A_1_{MARK}_/all.zip": inner, f"C_3_{MARK}_/x.zip": {"x": "x" * 4001}},
+        tmp_path / "s",
+    )
+    found = find(tmp_path / "s", EXERCISES)
+    assert {one.path.name: one.problem for one in found if one.student in "BC"} == {
+        "nb.ipynb": "",
+        "x.zip": ZIPPED,
+    }
+    refused = {one.path.name for one in found if one.student == "A"}
+    assert 2 <= len(refused) < 5
+    files = [path for path in Path(submissions._scratch().name).rglob("*.csv") if path.stat().st_size == 3000]
+    assert len(refused) + len(files) == 5
+
+
+def test_a_zip_file_beside_work_is_named_if_it_cannot_be_unpacked(tmp_path):
+    write(tmp_path, {f"A_1_{MARK}_/nb.ipynb": ADA, f"A_1_{MARK}_/newer.zip": "no zip"})
+    assert {one.path.name: one.problem for one in find(tmp_path, EXERCISES)} == {
+        "nb.ipynb": "",
+        "newer.zip": ZIPPED,
+    }
 
 
 @pytest.mark.parametrize(

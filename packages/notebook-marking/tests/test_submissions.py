@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notebook_marking.submissions import find, read
+from notebook_marking.submissions import ZIPPED, find, read
 
 EXERCISES = {"shrinkage-arithmetic": "5.8.1", "hierarchical-poisson": "5.8.3", "unequal-regions": "5.8.T"}
 NOTEBOOK = "shrinkage-arithmetic.ipynb"
@@ -83,7 +83,7 @@ def test_what_cannot_be_run_is_found_with_its_problem(tmp_path):
         "bob/week/essay.ipynb": ("bob", "essay", broken),
         "bob/shrinkage-arithmetic.md": ("bob", "5.8.1", ""),
         "bob/week/sub/hierarchical-poisson.md": ("bob", "5.8.3", ""),
-        "eve/week": ("eve", "week", "the folder holds no notebook"),
+        "eve/week/answers.zip": ("eve", "", ZIPPED),
         "zoe/week": ("zoe", "week", "the folder holds no notebook"),
     }
     other = {"metadata": {"language_info": {"name": "R"}}, "cells": []}
