@@ -34,10 +34,10 @@ ALL_MARKED, CANNOT_RUN, NEEDS_HUMAN = 0, 2, 3
 
 EXAMPLE = """\
 A course is a folder whose pyproject.toml has a section [tool.notebook-marking]: see the package's README.
-SUBMISSIONS is what Canvas, Moodle, Blackboard, Gradescope, GitHub Classroom or nbgrader export, a folder or a
-zip file, or one folder of <student>_<exercise>.ipynb. Notebooks (.ipynb or .md) run in a sandbox. OUT gets
-grades.csv, feedback/, gradescope/ and review/. What has been run already is not run again, so that a killed
-run goes on where it stopped.
+SUBMISSIONS is what Canvas, Moodle, Blackboard, Brightspace, Gradescope, GitHub Classroom or nbgrader export,
+a folder or a zip file, or one folder of <student>_<exercise>.ipynb. Notebooks (.ipynb or .md) run in a
+sandbox. OUT gets grades.csv, feedback/, gradescope/ and review/. What has been run already is not run again,
+so that a killed run goes on where it stopped.
 
 example:
   notebook-marking ~/course/submitted ~/course/marked --course ~/course/book --jobs 4

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from notebook_marking.answers import plain_id
 from notebook_marking.marking import Mark, together
-from notebook_marking.plain import defuse, moment, one_line, spreadsheet
+from notebook_marking.plain import MORE_CELLS, defuse, moment, one_line, spreadsheet
 from notebook_marking.review import number
 from notebook_marking.scheme import Posterior
 
@@ -16,8 +16,9 @@ COLUMNS = ("student", "exercise", "answer", "points", "reason")
 HEADER = ",".join(COLUMNS) + "\n"
 LATE = "late"  # stands for an answer: the points that being late takes away
 DAY = timedelta(days=1)
-# How Moodle writes a time, on a clock of twelve hours or of twenty-four.
+# How Moodle writes a time, on a clock of twelve hours or of twenty-four, and how Brightspace does.
 WRITTEN = tuple(f"{day}%d %B %Y, {clock}" for day in ("%A, ", "") for clock in ("%I:%M %p", "%H:%M"))
+WRITTEN += ("%b %d, %Y, %I:%M %p",)
 HOW_LATE = (
     "late, says the system, but not by how much: write what it takes away into overrides.csv, under `late`"
 )
@@ -102,9 +103,7 @@ def read(path, schemes):
 def _override(line, row, schemes, where):
     """Return one row, checked."""
     if row.get(None):
-        raise ValueError(
-            f"{where}: there are more cells than columns: put quotes around a cell that has commas"
-        )
+        raise ValueError(f"{where}: {MORE_CELLS}")
     student, exercise, answer, points, reason = (row[name].strip() for name in COLUMNS)
     if not student:
         raise ValueError(f"{where}: student is empty: give the id that grades.csv has")
@@ -196,8 +195,8 @@ def handed_in(text: str) -> datetime | None:
     --------
     >>> handed_in("2026-11-22 10:11:12.13 UTC").timestamp()
     1795342272.13
-    >>> handed_in("Thursday, 5 March 2026, 2:22 PM").hour
-    14
+    >>> [handed_in(text).hour for text in ("Thursday, 5 March 2026, 2:22 PM", "Mar 5, 2026, 2:22 PM")]
+    [14, 14]
     """
     text = re.sub(r" ?(?:UTC|Z)$", "+00:00", text.strip())
     text = re.sub(r" (?=[+-]\d\d:?\d\d$)", "", text)

@@ -5,11 +5,13 @@ Known by their names are the exports of
 - Canvas, ``<name>[_LATE]_<user>_<submission>_<file>``;
 - Moodle, ``<First Last>_<number>_assignsubmission_file_`` as a folder or before a file's name;
 - Blackboard, ``<assignment>_<user>_attempt_<time>_<file>``;
+- Brightspace, ``<user>-<number> - <First Last> - <Mar 5, 2026 222 PM>`` as a folder or before a file's name;
 - Gradescope, folders ``submission_<number>`` beside a ``submission_metadata.yml``;
 - GitHub Classroom, a repository for each student, ``<assignment>-<user>``;
 - nbgrader, ``submitted/<student>/<assignment>/<notebook>``;
 
-and files of one folder, ``<student>_<exercise>``. Zip files are looked into wherever they lie.
+and files of one folder, ``<student>_<exercise>``. In all others a student of the roster is known by a name in
+that of the folder or file, as in ``Last, First(user)`` of Sakai. Zip files are looked into wherever they lie.
 """
 
 import os
@@ -29,6 +31,10 @@ CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<number>\d+
 MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?")
 BLACKBOARD = re.compile(
     r"(?P<task>.+)_(?P<user>.+?)_attempt_(?P<time>[\d-]{10,19})(?:_(?P<file>.+))?(?:\.txt)?"
+)
+BRIGHTSPACE = re.compile(
+    r"(?P<user>\d+)-\d+ ?- ?(?P<name>.+?) ?- ?(?P<day>\w+ \d+, \d{4}) (?P<hour>\d{1,2})(?P<minute>\d\d)"
+    r" (?P<half>[AP]M)(?: ?- ?(?P<file>.+))?"
 )
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
@@ -72,21 +78,21 @@ class Found:
     number: str = ""
 
 
-def files(top, scratch, student_of):
+def files(top, scratch, students):
     """Find all files of a class, with what their places say."""
     unpack = _Unpacking(scratch)
     folder = top if top.is_dir() else unpack(top, LARGEST_ZIP)
     if folder is None:
         raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
     listed = list(_listed(folder, (), unpack))
-    while outer := _zips_of_classes(listed, student_of) or _wrapper(listed, student_of):
+    while outer := _zips_of_classes(listed, students) or _wrapper(listed, students):
         listed = [replace(one, place=one.place[one.place[0] in outer :]) for one in listed]
     metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
     repositories = _repositories(listed)
     others = [found for found in listed if found.place[-1] != METADATA]
     # What a student's own folder holds may look like an export; where all lie in exports, these are exports.
     deep = all(any(map(_is_exported, found.place)) for found in others if len(found.place) > 1)
-    return [one for found in others for one in _recognised(found, metadata, repositories, student_of, deep)]
+    return [one for found in others for one in _recognised(found, metadata, repositories, students, deep)]
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -165,32 +171,32 @@ def _written(entry):
 # Places --------------------------------------------------------------------------------------
 
 
-def _zips_of_classes(listed, student_of):
+def _zips_of_classes(listed, students):
     """Return the zip files at the top that hold a class, not what one student handed in."""
-    zips = {found.place[0] for found in listed if _zipped(found.place, student_of)}
-    return {name for name in zips if len(zips) == 1 or not _of_one(name, listed, student_of)}
+    zips = {found.place[0] for found in listed if _zipped(found.place, students)}
+    return {name for name in zips if len(zips) == 1 or not _of_one(name, listed, students)}
 
 
-def _zipped(place, student_of):
+def _zipped(place, students):
     """Tell whether a file lies in a zip file whose name is no student's."""
     first = place[0]
-    return len(place) > 1 and first.lower().endswith(".zip") and not (_whose(first) or student_of(first))
+    return len(place) > 1 and first.lower().endswith(".zip") and not (_whose(first) or students.named(first))
 
 
-def _of_one(name, listed, student_of):
+def _of_one(name, listed, students):
     """Tell whether a zip file among others holds the work of one student: nothing in it says whose it is."""
     inner = [found.place[1:] for found in listed if found.place[0] == name]
     while len({place[0] for place in inner}) == 1 and all(len(place) > 1 for place in inner):
-        if _is_named(inner[0][0], student_of):
+        if _is_named(inner[0][0], students):
             return False
         inner = [place[1:] for place in inner]
     loose = [place[0] for place in inner if len(place) == 1]
-    return bool(loose) and not any(_is_named(name, student_of) for name in {place[0] for place in inner})
+    return bool(loose) and not any(_is_named(name, students) for name in {place[0] for place in inner})
 
 
-def _is_named(name, student_of):
+def _is_named(name, students):
     """Tell whether a system, or a class's rule, has named a file or folder."""
-    return name == METADATA or bool(BRANCH.search(name) or student_of(name) or _is_exported(name))
+    return name == METADATA or bool(BRANCH.search(name) or students.named(name) or _is_exported(name))
 
 
 def _is_exported(name):
@@ -200,27 +206,30 @@ def _is_exported(name):
 
 def _whose(name):
     """Match the name that a system gives to what a student handed in."""
-    return next((match for form in (MOODLE, BLACKBOARD, CANVAS) if (match := form.fullmatch(name))), None)
+    return next(
+        (match for form in (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS) if (match := form.fullmatch(name))), None
+    )
 
 
-def _wrapper(listed, student_of):
+def _wrapper(listed, students):
     """Return the one folder in which all lies, as a set, if it is a class's and not a student's."""
     first = {found.place[0] for found in listed}
     inner = [found.place[1:] for found in listed]
     if len(first) != 1 or not all(inner):
         return set()
     (outer,) = first
-    inner = [place[_zipped(place, student_of) :] for place in inner]
-    if _is_exported(outer):
+    inner = [place[_zipped(place, students) :] for place in inner]
+    if _is_exported(outer) or students.on_roster(outer):
         return set()
     deep = any(len(place) > 2 for place in inner)
     if outer == "submitted":
         return first if deep else set()
     known = any(place[0] == METADATA or _whose(place[0]) for place in inner)
-    flat = all(len(place) == 1 and student_of(place[0]) for place in inner)
+    flat = all(len(place) == 1 and students.named(place[0]) for place in inner)
     folders = {place[0] for place in inner if len(place) > 1}
     several = len(folders) > 1 and (deep or all(name.startswith(_slug(outer)) for name in folders))
-    return first if known or flat or several or folders == {"submitted"} else set()
+    listed = any(students.on_roster(name) for name in folders)
+    return first if known or flat or several or listed or folders == {"submitted"} else set()
 
 
 def _slug(outer):
@@ -245,7 +254,7 @@ def _repositories(listed):
     return found, max(common, key=len, default="")
 
 
-def _recognised(found, metadata, repositories, student_of, deep):
+def _recognised(found, metadata, repositories, students, deep):
     """Yield a file once for each student whose it is."""
     place = found.place
     for i, name in enumerate(place if deep else place[:1]):
@@ -269,6 +278,14 @@ def _recognised(found, metadata, repositories, student_of, deep):
             when, whole = f"{day} {clock}".strip(), names[0][1]
             yield replace(found, system="blackboard", names=names, file=file, time=when, number=whole)
             return
+        if match := BRIGHTSPACE.fullmatch(name):
+            names = (("brightspace", match["user"]), ("brightspace", match["name"]), ("name", match["name"]))
+            when = f"{match['day']}, {match['hour']}:{match['minute']} {match['half']}"
+            file = rest or match["file"] or ""
+            yield replace(
+                found, system="brightspace", names=names, file=file, time=when, number=match["user"]
+            )
+            return
         if i == 0 and (match := CANVAS.fullmatch(name)):
             names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
             file = rest or match["file"]
@@ -281,8 +298,9 @@ def _recognised(found, metadata, repositories, student_of, deep):
         yield replace(found, system="github", names=names, file="/".join(place[1:]))
     elif len(place) > 1 or found.path.is_dir():
         zipped = place[0].lower().endswith(".zip")
-        student = (student_of(place[0]) or place[0][:-4]) if zipped else place[0]
-        yield replace(found, system="folders", names=(("id", student), ("", student)), file=place[-1])
+        student = (students.named(place[0]) or place[0][:-4]) if zipped else place[0]
+        names = (("id", student), ("", student), ("id", students.on_roster(student)), ("id", student))
+        yield replace(found, system="folders", names=names, file=place[-1])
     else:
         yield replace(found, file=place[0])
 

@@ -31,8 +31,8 @@ TIME = "Last modified (submission)"
 
 def fill(path, marked):
     """Fill in a table of grades; return it as text, with the students who are not in it."""
-    reader = spreadsheet(path).reader
-    table = list(reader)
+    reader = spreadsheet(path)
+    table = [reader.fieldnames, *reader.reader] if reader.fieldnames else []
     header = [name.strip() for name in table[0]] if table else []
     lines = rosters.make([_known(header, row) | {"line": str(i)} for i, row in enumerate(table)][1:])
     columns = _columns(path, header, {one.submission.exercise for one in marked if one.marks})
@@ -47,7 +47,7 @@ def fill(path, marked):
             cells += [""] * (len(header) - len(cells))
             cells[columns[one.submission.exercise]] = f"{one.score:g}"
     stream = io.StringIO(newline="")
-    csv.writer(stream, delimiter=reader.dialect.delimiter, lineterminator="\n").writerows(table)
+    csv.writer(stream, delimiter=reader.reader.dialect.delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), missing
 
 

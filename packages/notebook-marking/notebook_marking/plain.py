@@ -11,6 +11,8 @@ from datetime import datetime
 
 FORMULA = tuple("=+-@＝＋－＠")
 AFTER_SEMICOLON = re.compile(f"(;\\s*)([{re.escape(''.join(FORMULA))}])")
+MORE_CELLS = "there are more cells than columns: put quotes around a cell that has commas"
+SEPARATOR = "sep="  # how Excel may begin a table
 PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,59}")
 
 
@@ -92,13 +94,18 @@ def file_name(text: str) -> str:
 
 def spreadsheet(path):
     """Return a reader of a table that a spreadsheet saved, by the names of its columns."""
+    content = path.read_bytes()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8: save it as `CSV UTF-8` in your spreadsheet") from None
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith(SEPARATOR))
     # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    delimiter = max(",;\t", key=next(lines, "").count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    rows = (row for row in reader.reader if any(row) and not row[0].startswith(SEPARATOR))
+    reader.fieldnames = next(rows, [])
+    return reader
 
 
 def table(columns, rows):

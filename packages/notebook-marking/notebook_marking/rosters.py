@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from notebook_marking.answers import STUDENT_ID, plain_id
-from notebook_marking.plain import moment, spreadsheet
+from notebook_marking.plain import MORE_CELLS, moment, spreadsheet
 
 DUE = "due"
 
@@ -68,11 +68,14 @@ NOBODY = Roster()
 def read(path):
     """Read a roster."""
     reader = spreadsheet(path)
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    named = (name.strip().lower() for name in reader.fieldnames)
+    reader.fieldnames = ["email" if name in ("e-mail", "mail", "email address") else name for name in named]
     if "id" not in reader.fieldnames:
         raise ValueError(f"{path}:1: there is no column id: give id, name, and one for each system")
     rows, seen = [], {}
     for cells in reader:
+        if any(cells.get(None, ())):
+            raise ValueError(f"{path}:{reader.line_num}: {MORE_CELLS}")
         row = {name: value.strip() for name, value in cells.items() if name and value}
         if not row:
             continue

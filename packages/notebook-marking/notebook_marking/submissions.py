@@ -42,6 +42,7 @@ ZIPPED = "it cannot be unpacked: it is broken, encrypted, too large or too deep 
 NO_EXERCISE = "there is no exercise of this name"
 # What copies are called, and how systems number what is handed in again.
 COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
+PIECES = re.compile(r"[_()\[\]]|\s-+\s|-+\s|\s-+")
 AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
 NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
 HEADING = re.compile(rb"# Exercise ([\w.-]+):")
@@ -143,9 +144,9 @@ def find(
     root = Path(folder)
     if not root.exists():
         raise ValueError(f"folder is {str(folder)!r}: give the folder that holds the submissions")
-    names = _Names(exercises)
+    names = _Names(exercises, roster)
     top, collected = _of_course(root) if root.is_dir() else (root, False)
-    listed = exports.files(top, Path(_scratch().name), names.student)
+    listed = exports.files(top, Path(_scratch().name), names)
     others = [file for file in listed if file.system != "flat"]
     exported = any(file.system != "folders" for file in others)
     flat = [file for file in listed if file.system == "flat"]
@@ -230,9 +231,10 @@ def read(submission: Submission) -> bytes:
 
 
 class _Names:
-    """The names of exercises, as students write them."""
+    """The names of exercises and of students, as they are written into names of files."""
 
-    def __init__(self, exercises):
+    def __init__(self, exercises, roster=NOBODY):
+        self.roster = roster
         self.numbers = {_plain(name): number for name, number in exercises.items()}
         self.numbers |= {_plain(number): number for number in exercises.values()}
         spelt = sorted(map(re.escape, self.numbers), key=len, reverse=True)
@@ -240,10 +242,21 @@ class _Names:
         self.whole = re.compile(rf"(?P<exercise>{known}){AGAIN}", re.IGNORECASE)
         self.end = re.compile(rf"(?P<student>.+)_(?P<exercise>{known}){AGAIN}", re.IGNORECASE | re.DOTALL)
 
-    def student(self, name):
-        """Return whose a file is if its name says so, as <student>_<exercise>; nothing if it does not."""
-        match = self.end.fullmatch(COPY.sub("", re.sub(r"\.zip$", "", _stem(name), flags=re.IGNORECASE)))
-        return match["student"] if match else ""
+    def named(self, name):
+        """Return whose a file is if its name says so, as <student>_<exercise> or by a name on the roster."""
+        stem = COPY.sub("", re.sub(r"\.zip$", "", _stem(name), flags=re.IGNORECASE))
+        match = self.end.fullmatch(stem)
+        return match["student"] if match else self.on_roster(stem)
+
+    def on_roster(self, name):
+        """Return the id of the one student whom a name names, between hyphens, underscores or brackets."""
+        found = {row["id"] for piece in PIECES.split(name) if (row := self._row(piece))}
+        return found.pop() if len(found) == 1 else ""
+
+    def _row(self, piece):
+        # A number may be that of an exercise or a week: it must be an id.
+        anywhere = any(letter.isalpha() for letter in piece)
+        return self.roster.find([("", piece)]) if anywhere else self.roster.known.get((plain_id, "id", piece))
 
     def number(self, name):
         """Return the number of the exercise that a file's name names, or what stands in its place."""
@@ -304,6 +317,8 @@ def _flat(file, names):
     student, _, exercise = stem.rpartition("_")
     if match:
         student, exercise = match["student"], names.numbers[_plain(match["exercise"])]
+    elif listed := names.on_roster(stem):
+        student, exercise = listed, exercise if student else stem
     problem = ""
     if not student:
         student, exercise, problem = exercise, "", "its name is not <student>_<exercise>"

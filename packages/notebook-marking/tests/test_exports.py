@@ -78,6 +78,31 @@ LAYOUTS = {
     },
     "github, bare": {"pooling-ada-b/exercises/nb.ipynb": ADA, "pooling-bo/nb.ipynb": BO},
     "github, branches": {"pooling-ada-b-main/nb.ipynb": ADA, "pooling-bo-master/exercises/nb.ipynb": BO},
+    "brightspace": {
+        "1234-5678 - Ada O'Last01- Mar 5, 2026 222 PM - my work.ipynb": ADA,
+        "1235-5678 - Bo Jörg Last02 - Mar 6, 2026 1100 AM - nb.ipynb": BO,
+        "index.html": "x",
+    },
+    "brightspace, folders": {
+        "1234-5678 - Ada O'Last01- Mar 5, 2026 222 PM/my work.ipynb": ADA,
+        "1235-5678 - Bo Jörg Last02 - Mar 6, 2026 1100 AM/nb.ipynb": BO,
+    },
+    "sakai": {
+        "Week 8/O'Last01, Ada(ada)/Submission attachment(s)/nb.ipynb": ADA,
+        "Week 8/Last02, Bo Jörg(student02)/Submission attachment(s)/nb.ipynb": BO,
+    },
+    "teams": {
+        "Submitted files/Ada O'Last01/Week 8/Version 1/nb.ipynb": ADA,
+        "Submitted files/Bo Jörg Last02/Week 8/Version 1/nb.ipynb": BO,
+    },
+    "google": {
+        "Week 8/Ada O'Last01 - Copy of nb.ipynb": ADA,
+        "Week 8/Bo Jörg Last02 - nb.ipynb": BO,
+    },
+    "names and emoji": {
+        "O'Last01, Ada_📈 nb 🎉.ipynb": ADA,
+        "BO@school.example_nb.ipynb": BO,
+    },
     "nbgrader": {"course/submitted/student01/w/nb.ipynb": ADA, "course/submitted/student02/w/nb.ipynb": BO},
     "flat": {"student01_shrinkage-arithmetic.ipynb": ADA, "student02_5.8.1-1.ipynb": BO},
 }
@@ -140,7 +165,9 @@ def test_every_layout_is_read(tmp_path, roster, layout, how):
 
 def test_the_time_is_that_of_the_system_and_never_a_file_of_the_students(tmp_path, roster):
     times = {}
-    for number, layout in enumerate(("blackboard", "gradescope", "moodle, folders", "nbgrader", "canvas")):
+    for number, layout in enumerate(
+        ("blackboard", "brightspace, folders", "gradescope", "moodle, folders", "nbgrader", "canvas")
+    ):
         folder = tmp_path / str(number)
         write(folder, LAYOUTS[layout])
         for path in list(folder.rglob("*.ipynb")):
@@ -149,6 +176,7 @@ def test_the_time_is_that_of_the_system_and_never_a_file_of_the_students(tmp_pat
         times[layout] = ada.time[:19], ada.late
     assert times == {
         "blackboard": ("2026-03-05 14:22:33", False),
+        "brightspace, folders": ("Mar 5, 2026, 2:22 P", False),
         "gradescope": ("2026-03-05 14:22:33", False),
         "moodle, folders": ("", False),
         "nbgrader": ("", False),
@@ -166,6 +194,7 @@ def test_without_a_roster_the_systems_name_is_taken(tmp_path):
         "canvas": {"olast01ada", "last02bojorg"},
         "moodle": {"Ada O'Last01", "BO JÖRG LAST02"},
         "blackboard": {"b", "bo"},
+        "brightspace": {"Ada O'Last01", "Bo Jörg Last02"},
         "gradescope": {"9001", "bo@school.example"},
         "github": {"ada-b", "bo"},
     }
@@ -391,6 +420,7 @@ def test_a_zip_file_beside_work_is_named_if_it_cannot_be_unpacked(tmp_path):
         ("id,name\nada,A\nAda,B\n", ":3: id 'Ada' stands here a second time"),
         ("id,name\n,A\n", ":2: id is ''"),
         ("id\na b\n", ":2: id is 'a b'"),
+        ("\nsep=,\nid,name\n007,King, Ada\n", ":4: there are more cells than columns"),
     ],
 )
 def test_a_roster_that_cannot_be_is_refused(tmp_path, text, fault):
@@ -398,6 +428,31 @@ def test_a_roster_that_cannot_be_is_refused(tmp_path, text, fault):
     path.write_text(text)
     with pytest.raises(ValueError, match=fault):
         rosters.read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("begin", ["", "sep={0}\r\n", "\n\n"])
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_a_roster_is_read_as_a_spreadsheet_writes_it(tmp_path, encoding, begin, sign):
+    path = tmp_path / "roster.csv"
+    rows = (["ID", "Name", "E-Mail", "more"], ["007", f'"King{sign} ""A"" Ada"', "ADA@school.example", ""])
+    lines = "\r\n".join(sign.join(row) for row in rows)
+    path.write_bytes((begin.format(sign) + lines + "\r\n").encode(encoding))
+    [row] = rosters.read(path).rows
+    assert (row["id"], row["name"], row["email"]) == ("007", f'King{sign} "A" Ada', "ADA@school.example")
+    assert rosters.read(path).find([("", "ada@SCHOOL.example")]) == row
+
+
+def test_a_name_in_a_file_counts_where_it_is_one_students_and_a_number_where_it_is_an_id(tmp_path):
+    rows = ({"id": "8", "canvas": "581"}, {"id": "b1", "name": "Bo B"}, {"id": "b2", "name": "Bo B"})
+    names = ("8 - nb.ipynb", "581 - nb.ipynb", "Bo B - nb.ipynb", "b1 - b2 - nb.ipynb", "zoe_b2_nb.ipynb")
+    write(tmp_path, dict.fromkeys(names, ADA))
+    found = {
+        one.path.name: one.student
+        for one in find(tmp_path, EXERCISES, rosters.make(rows))
+        if not one.stranger
+    }
+    assert found == {"8 - nb.ipynb": "8", "zoe_b2_nb.ipynb": "b2"}
 
 
 def test_ids_that_differ_in_a_sign_are_two():
