@@ -18,6 +18,14 @@ ERROR = datasets.eight_schools()["standard_error"].values
     "So if someone hands us a posterior, the true value must lie in it like a draw from it",
 )
 @states("chapters/calibration.md", "A sampler returns the prior for every data set, whatever the data are.")
+@states(
+    "chapters/calibration.md",
+    "The true value is a draw from the prior, so that its place in the prior is uniform.",
+)
+@states("chapters/calibration.md", "Uniform places are necessary and not sufficient.")
+@states("chapters/calibration.md", "So their places in right posteriors are uniform")
+@states("chapters/calibration.md", "the posterior probability below the true value is uniform over data sets")
+@states("chapters/calibration.md", "The test passes a sampler that returns the prior")
 def test_right_posteriors_and_the_prior_both_pass():
     """One group, where everything is closed: theta Normal(0, 1), y Normal(theta, 1)."""
     rng = np.random.default_rng(1)
@@ -33,6 +41,13 @@ def test_right_posteriors_and_the_prior_both_pass():
     "To find a shift of a given size, ranks need about ESS times as many data sets.",
 )
 @states("chapters/calibration.md", "It is half of the shift only for $S = 4/\\text{shift}^2$.")
+@states(
+    "chapters/calibration.md", "Against an exact posterior it takes about that number divided by the ESS."
+)
+@states(
+    "chapters/calibration.md",
+    "posterior standard deviations takes more than $4/\\delta^2$ data sets to see by ranks.",
+)
 def test_what_a_shift_takes():
     """A z-test on as many true values as there are draws in all fits sees as much as one on their means."""
     shift, ess = 0.1, 400

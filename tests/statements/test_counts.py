@@ -86,6 +86,10 @@ def test_the_dirichlet_distribution():
 @states(
     "chapters/dirichlet-multinomial.md", "A region is half way where $\\alpha = n_r$, the smaller the sooner"
 )
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "So $\\alpha_k$ acts like a number of earlier respondents who gave answer $k$.",
+)
 def test_a_known_baseline_counts_like_respondents():
     base = np.array([0.25, 0.35, 0.25, 0.15])
     for alpha in (4.0, 35.0, 120.0):
@@ -133,6 +137,9 @@ def test_intervals_of_the_survey(fits):
     "Each row is a compromise between a prior that falls and a likelihood that rises",
 )
 @states("solutions/alpha-prior.md", "it moves with the prior")
+@states("chapters/dirichlet-multinomial.md", "The likelihood has no peak that deserves the name.")
+@states("chapters/dirichlet-multinomial.md", "The 8 is the prior's doing.")
+@states("solutions/alpha-prior.md", "A posterior with a peak does not mean that the data have one.")
 def test_a_likelihood_without_a_peak(likelihood, fits):
     alphas = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
     curve = np.array([likelihood(alpha) for alpha in alphas])
@@ -259,11 +266,18 @@ def test_what_the_prior_does_to_a_seventh_region(fits):
 @states(
     "solutions/unequal-regions.md", "its interval is shorter than that of region 5 with its 35 respondents"
 )
+@states(
+    "solutions/unequal-regions.md", "fifty times the respondents do not make an interval fifty times as short"
+)
+@states(
+    "solutions/unequal-regions.md", "It would be $\\sqrt{50} \\approx 7$ if the small region were on its own."
+)
 def test_two_regions_of_very_different_size(unequal):
     count, posterior = unequal
     found = widths(posterior["pi"])
     small, large = (int(count.sum("response").values.argmin()), int(count.sum("response").values.argmax()))
     assert found[small].mean() / found[large].mean() == pytest.approx(5.3, abs=0.1)
+    assert np.sqrt(500 / 10) == pytest.approx(7, abs=0.1)
     alpha = posterior["alpha"].mean()
     assert np.sqrt((10 + alpha + 1) / 11) > 1.15
     assert np.sqrt((500 + alpha + 1) / 501) < 1.01
@@ -276,6 +290,8 @@ def test_two_regions_of_very_different_size(unequal):
 @states("solutions/unequal-regions.md", "Five hundred respondents leave the baseline")
 @states("solutions/unequal-regions.md", "Only the small one. What is assumed about all regions matters most")
 @states("solutions/unequal-regions.md", "their estimates are the raw shares")
+@states("solutions/unequal-regions.md", "The prior of $\\alpha$ is felt where there are few data.")
+@states("solutions/unequal-regions.md", "With 10 respondents it is a good part, with 500 next to nothing.")
 def test_which_region_notices_the_prior(unequal):
     count, posterior = unequal
     wide = solve(stats.expon(scale=20), count)
@@ -292,6 +308,8 @@ def test_which_region_notices_the_prior(unequal):
 @states("solutions/unequal-regions.md", "the second term is the larger one as soon as $n$ exceeds a handful")
 @states("solutions/unequal-regions.md", "To learn about the country, ask in more regions.")
 @states("solutions/unequal-regions.md", "A huge region does not take it over.")
+@states("solutions/unequal-regions.md", "The baseline averages over regions, not over respondents.")
+@states("solutions/unequal-regions.md", "The baseline is not the answer of the respondents.")
 def test_who_decides_the_baseline(unequal):
     count, posterior = unequal
     baseline = posterior["pi0"].mean().values

@@ -83,6 +83,10 @@ def test_many_groups_gain_more_than_few():
 @states(
     "chapters/loo-comparison.md", "Each report is predicted by a distribution seven to nine times as wide."
 )
+@states(
+    "chapters/loo-comparison.md", "The estimates would hardly suffer: they come nearer to the raw reports."
+)
+@states("chapters/loo-comparison.md", "a school that was left out there are no data to speak.")
 def test_a_prior_ten_times_as_wide():
     ratio = np.hypot(200, ERROR) / np.hypot(20, ERROR)
     assert (ratio.min().round(), ratio.max().round()) == (7, 9)
@@ -216,6 +220,12 @@ def weights():
     "chapters/bringing-together.md",
     "From Stein's theorem to the paper of Lindley and Smith it was sixteen years.",
 )
+@states(
+    "chapters/bringing-together.md",
+    "It costs one dimension: the average is estimated without shrinkage (risk 1)",
+)
+@states("chapters/bringing-together.md", "With all means equal to the fixed point the risk is")
+@states("chapters/bringing-together.md", "The average has to be estimated, which uses up one dimension.")
 def test_risks_of_james_stein():
     for groups in (3, 8, 50):
         inverse = stats.chi2(groups).expect(lambda s: 1 / s) if groups > 3 else 1.0  # 1 / (J - 2)
@@ -269,6 +279,11 @@ def test_risks_of_the_hierarchical_model(weights):
 @states(
     "chapters/bringing-together.md", "From four groups on it does, though the gain at large spreads is small."
 )
+@states(
+    "chapters/bringing-together.md",
+    "Stein's theorem needs three means, and nothing about how they are related.",
+)
+@states("chapters/bringing-together.md", "That is for a point fixed beforehand.")
 def test_three_groups_are_too_few_for_the_average():
     def excess(groups, constant, spread):
         return risk(np.minimum(1, constant / ROOTS**2), groups, spread) - groups
@@ -428,6 +443,10 @@ def test_what_sample_does_unless_told_otherwise():
 @states(
     "solutions/noncentred-reparameterisation.md",
     "$\\tilde\\theta_i$ becomes standard Normal again, also given the data.",
+)
+@states("solutions/noncentred-reparameterisation.md", "the mean goes to 0 and the standard deviation to 1")
+@states(
+    "solutions/noncentred-reparameterisation.md", "For larger $\\tau$ the data narrow $\\tilde\\theta_i$."
 )
 def test_effects_in_units_of_tau(posterior):
     """By sums over mu and tau of the conditional moments."""

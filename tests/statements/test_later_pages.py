@@ -156,6 +156,10 @@ def test_estimates_from_draws():
 
 @states("chapters/loo-comparison.md", "A wider prior brings the estimates nearer to the raw effects")
 @states("chapters/loo-comparison.md", "A narrower one shrinks all schools toward zero, and makes it better.")
+@states("chapters/loo-comparison.md", "so the score measures how well the prior's 20 was chosen.")
+@states(
+    "chapters/loo-comparison.md", "So the elpd of no pooling does not measure how well it estimates schools."
+)
 def test_the_elpd_of_no_pooling_measures_its_prior():
     fits = [exact.normal(EFFECT, ERROR, mu=0, tau=sd) for sd in (2, 5, 10, 20, 50, 100)]
     assert (np.diff([fit.elpd_loo.sum() for fit in fits]) < 0).all()
@@ -175,6 +179,7 @@ def test_the_elpd_of_no_pooling_measures_its_prior():
 @states(
     "chapters/when-hierarchical.md", "Line with markers rising from about 0.5 for groups of two observations"
 )
+@states("chapters/when-hierarchical.md", "the group with two observations gains most")
 def test_pictures_of_few_groups_and_of_small_ones():
     grid = np.linspace(0.01, 40, 800)
 
@@ -195,6 +200,9 @@ def test_pictures_of_few_groups_and_of_small_ones():
 @states("chapters/when-hierarchical.md", "Complete pooling is right only when $\\tau = 0$.")
 @states("chapters/when-hierarchical.md", "So it is where $\\tau$ is about 5.")
 @states("chapters/when-hierarchical.md", "Less than half of the time.")
+@states("chapters/when-hierarchical.md", "It does not know that schools differ from the mean.")
+@states("chapters/when-hierarchical.md", "For complete pooling the answer has a closed form.")
+@states("chapters/when-hierarchical.md", "is Normal with variance $\\tau^2 + \\mathrm{Var}(\\hat\\mu)$")
 def test_complete_pooling_of_a_new_school():
     weights = ERROR**-2 / (ERROR**-2).sum()
     half = stats.norm.ppf(0.945) / np.sqrt((ERROR**-2).sum())
@@ -230,6 +238,9 @@ def test_the_hierarchical_model_never_becomes_complete_pooling():
 )
 @states("chapters/when-hierarchical.md", "The ratio in Figure 5.51 never falls to 1.")
 @states("chapters/when-hierarchical.md", "stays more cautious")
+@states("chapters/when-hierarchical.md", "The difference vanishes in points, but not in proportion.")
+@states("chapters/when-hierarchical.md", "Compared with how well the grand mean is known, it is not.")
+@states("chapters/when-hierarchical.md", "Complete pooling is the right model here, and it assumes more.")
 def test_the_price_of_not_knowing_that_tau_is_zero():
     """Groups that are alike, with standard errors of 10 and a flat prior of mu: one integral over S."""
     tau = np.concatenate([np.geomspace(1e-4, 0.5, 500), np.linspace(0.51, 60, 1500)])
@@ -287,6 +298,10 @@ def test_measurements_are_not_people():
     "chapters/practical-considerations.md",
     "Between uniform priors up to 50, 100 or 200 school A sees no difference",
 )
+@states("chapters/practical-considerations.md", "Among vague priors the differences are small.")
+@states("chapters/practical-considerations.md", "Among vague priors the data decide.")
+@states("chapters/practical-considerations.md", "and the vague ones that the upper end moves")
+@states("chapters/practical-considerations.md", "decides the matter by itself: it leaves $\\tau$ below")
 def test_what_the_prior_of_tau_does_to_school_a():
     tight, book = school_a(stats.halfnorm(scale=1)), school_a(TAU_PRIOR)
     vague, flat = school_a(stats.halfcauchy(scale=25)), school_a(None)
@@ -339,6 +354,7 @@ def test_the_likelihood_of_tau():
     "hold the truth.",
 )
 @states("chapters/practical-considerations.md", "hurts minorities at worst")
+@states("chapters/practical-considerations.md", "What they borrow is a wrong mean.")
 @pytest.mark.slow  # 120 data sets, each with its exact posterior
 def test_a_noisy_minority_is_hurt():
     rng = np.random.default_rng(58)
@@ -393,6 +409,8 @@ def test_where_the_lead_changes():
 @states("chapters/dirichlet-multinomial.md", "Region 5 has the widest interval for every answer")
 @states("chapters/dirichlet-multinomial.md", "8 of 43, about 19 percent.")
 @states("chapters/dirichlet-multinomial.md", "All four are indeed within")
+@states("chapters/dirichlet-multinomial.md", "region 5 lies close to the baseline already.")
+@states("chapters/dirichlet-multinomial.md", "is largest in the smallest region.")
 def test_what_the_survey_says():
     count = datasets.survey()["count"]
 
@@ -415,6 +433,8 @@ def test_what_the_survey_says():
     assert str(moved.idxmax("region").item()) == "region 3"
     away = abs(raw - fit["pi0"].mean()).sum("response")
     assert str(away.idxmax("region").item()) == "region 3"
+    assert away.sel(region="region 5") < away.median()
+    assert str(count.sum("response").idxmin("region").item()) == "region 5"
     low, high = (fit["pi"].quantile(HIGH).isel(quantile=i) for i in (0, 1))
     assert set((high - low).idxmax("region").values.tolist()) == {"region 5"}
     assert round(100 * 8 / 43) == 19

@@ -146,6 +146,10 @@ def test_flat_in_something():
 @states("solutions/tau-prior.md", "With eight schools the prior decides, with 128 the data do.")
 @states("solutions/tau-prior.md", "it hardly falls over the first few points")
 @states("solutions/tau-prior.md", "limits of … and of infinity come down to … and …")
+@states(
+    "solutions/tau-prior.md",
+    "With 128 such schools a sceptic and an enthusiast would give nearly the same account.",
+)
 def test_more_schools_settle_it():
     priors = (stats.halfnorm(scale=2), TAU_PRIOR, stats.halfcauchy(scale=25))
 

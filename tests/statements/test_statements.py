@@ -66,6 +66,14 @@ def test_with_large_equal_groups_two_strategies_agree_and_the_third_is_off():
     "move the posterior of $\\tau$ as far from its prior (overlap …) as these thirty noisy ones, though they "
     "leave it wider",
 )
+@states("chapters/when-hierarchical.md", "The thirty give the lower upper limit.")
+@states("chapters/when-hierarchical.md", "The upper limit of $\\tau$ stays wider.")
+@states("chapters/when-hierarchical.md", "Each of them is worth a lot, but they are four.")
+@states("chapters/when-hierarchical.md", "five groups is no magic number.")
+@states("chapters/when-hierarchical.md", 'So "at least five groups" is no law.')
+@states(
+    "chapters/when-hierarchical.md", "each of them says little: its noise is larger than what is to be seen."
+)
 def test_four_precise_groups_are_no_thirty_noisy_ones():
     def typical(groups, error):
         y = 8 + np.hypot(8, error) * stats.norm.ppf((np.arange(groups) + 0.5) / groups)
@@ -83,6 +91,10 @@ def test_four_precise_groups_are_no_thirty_noisy_ones():
     "chapters/when-hierarchical.md",
     "the usual test of equal effects at the 5% level rejects in 10% of data sets when $\\tau$ is 5, in 32% "
     "when it is 10, and in 82% when it is 20",
+)
+@states(
+    "chapters/loo-comparison.md",
+    "With noise of 9 to 18 points a difference of 5 is hard to see in eight reports.",
 )
 @pytest.mark.parametrize(("tau", "power"), [(5, 0.10), (10, 0.32), (20, 0.82)])
 def test_the_power_of_the_test_of_equal_effects(tau, power):
@@ -164,6 +176,10 @@ def test_which_intervals_hold_zero(posterior):
 @states(
     "solutions/shrinkage-arithmetic.md",
     "the estimate for A is … below its posterior mean, and that for C … above",
+)
+@states("chapters/mathematical-structure.md", "is a good approximation, not the same thing.")
+@states(
+    "solutions/shrinkage-arithmetic.md", "so the factor at the mean of $\\tau$ is not the mean of the factor."
 )
 def test_plugging_in_moves_a_and_c(posterior):
     mu, tau = posterior["mu"].mean(), posterior["tau"].mean()
