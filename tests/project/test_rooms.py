@@ -19,7 +19,7 @@ ROOMS = {
     "hierarchical_exact": (
         "packages/hierarchical-exact/hierarchical_exact",
         (),
-        """arguments quadrature laws joint posterior accuracy groups normal poisson convolution shares
+        """arguments quadrature scales laws joint posterior accuracy groups normal poisson convolution shares
         dirichlet binomial [a-z]* __init__""",
     ),
     "notebook_marking": (

@@ -1,0 +1,370 @@
+"""Posterior of up to four scales and correlations, on a lattice that grows from where the mass is.
+
+The trapezoidal rule converges exponentially for smooth densities that decay in all directions (Trefethen and
+Weideman, 2014). Each parameter is mapped to the whole line so that its density decays at both ends like
+the exponential of an exponential (Takahasi and Mori, 1974), which keeps the lattice small. It is made of two,
+each in the middles of the other's cells: how far the two differ says how exact they are together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy import optimize, special
+from scipy.interpolate import make_interp_spline
+
+from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid
+
+# Nodes whose density is below exp(-_NEGLIGIBLE) of the peak end the lattice.
+_NEGLIGIBLE = 22.0
+# Ends of the variables of integration: nothing may be left there. Moments are followed less far.
+_LOWEST, _HIGHEST, _SIDE, _MOMENTS = -3.8, 40.0, 3.9, 12.0
+_MOST_NODES = 1_500_000
+# Points of each axis at which the search starts.
+_TRIED = 13
+# What nodes at the rim may add to a moment, relative to its terms, and how far the lattices may differ on it.
+_RIM, _MOVED = 1e-6, 2e-3
+# Densities below this part of their peak are not drawn as curves, whose integral may miss so much.
+_FAINT, _MISSING = 1e-7, 1e-5
+# Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
+_KERNEL, _RAISED = 0.35, 1.1
+_SLICE = 2**22
+
+
+@dataclass(frozen=True)
+class Line:
+    """One parameter, mapped to the whole line.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Ends of its support, the first finite.
+    unit : float
+        Distance from `lower` near which the posterior lies, for an infinite `upper`.
+    """
+
+    lower: float
+    upper: float
+    unit: float = 1.0
+
+    @property
+    def logarithmic(self):
+        """Whether there is no upper end: a density at the lower one is that next to it."""
+        return not np.isfinite(self.upper)
+
+    @property
+    def limits(self):
+        """Ends of the variable of integration."""
+        return (_LOWEST, _HIGHEST) if self.logarithmic else (-_SIDE, _SIDE)
+
+    def to_x(self, z):
+        """Value of the parameter."""
+        z = np.asarray(z, dtype=float)
+        with np.errstate(over="ignore", under="ignore"):
+            if self.logarithmic:
+                return self.lower + self.unit * np.exp(z - np.exp(-z))
+            return self.lower + (self.upper - self.lower) * special.expit(np.pi * np.sinh(z))
+
+    def to_z(self, x):
+        """Variable of integration; infinite at the ends of the support."""
+        above = np.maximum(np.asarray(x, dtype=float) - self.lower, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.logarithmic:
+                log = np.log(above / self.unit)
+                return np.where(above > 0, log + special.wrightomega(-log), -np.inf)
+            return np.arcsinh(special.logit(np.minimum(above / (self.upper - self.lower), 1.0)) / np.pi)
+
+    def log_jacobian(self, z):
+        """Log of dx/dz."""
+        with np.errstate(over="ignore", under="ignore"):
+            if self.logarithmic:
+                return np.log(self.unit) + z - np.exp(-z) + np.log1p(np.exp(-z))
+            odds = np.pi * np.sinh(z)
+            log_slope = special.log_expit(odds) + special.log_expit(-odds)
+            return np.log(np.pi * (self.upper - self.lower) * np.cosh(z)) + log_slope
+
+
+class Lattice:
+    """Posterior of the parameters as nodes and weights (see `hierarchical_exact.quadrature.Grid`).
+
+    Attributes
+    ----------
+    points : dict of str to (K,) array
+        Value of each parameter at the nodes, known ones too.
+    weights, coarse : (K,) arrays
+        Posterior probabilities of the nodes by both lattices, and by one of them.
+    at_edge : (K,) array of bool
+        Nodes at the rim.
+    log_evidence : float
+        Log of the integral of the density.
+    """
+
+    def __init__(self, log_f, lines, known, places, values, live, origin, step, light):
+        self._log_f, self._lines, self._known, self._step = log_f, lines, known, step
+        peak = values.max()
+        density = np.exp(values - peak)
+        even = places[:, 0] % 2 == 0
+        self.log_evidence = float(peak + np.log(density.sum() * step.prod() / 2))
+        self._sums = {}
+        for i, name in enumerate(lines):
+            where, row = np.unique(places[:, i], return_inverse=True)
+            # On this line each of the two lattices has every other point.
+            height = np.bincount(row, density) * np.delete(step, i).prod()
+            self._sums[name] = origin[i] + 0.5 * step[i] * where, height / (density.sum() * step.prod() / 2)
+        # A light node may have a large scale, and matter to an sd.
+        far = 0.5 * step * places * [line.logarithmic for line in lines.values()]
+        matters = density * np.exp(2 * np.clip(far, 0, _MOMENTS)).max(axis=1)
+        order = np.argsort(matters)
+        kept = np.sort(order[np.cumsum(matters[order]) > light * matters.sum()])
+        self._z = origin + 0.5 * step * places[kept]
+        self.weights = density[kept] / density[kept].sum()
+        coarse = density[kept] * even[kept]
+        self.coarse = coarse / coarse.sum()
+        self.at_edge = ~live[kept]
+        self.points = self._points(self._z)
+
+    def _points(self, z):
+        points = {name: line.to_x(z[:, i]) for i, (name, line) in enumerate(self._lines.items())}
+        return points | {name: np.full(len(z), value) for name, value in self._known.items()}
+
+    def expectation(self, values):
+        """Posterior mean of values at the nodes, (K,) or (K, J); NaN where it hangs on the rim."""
+        values = np.asarray(values)
+        total, size = self.weights @ values, self.weights @ np.abs(values)
+        rim = self.weights[self.at_edge] @ np.abs(values[self.at_edge])
+        moved = np.abs((self.weights - self.coarse) @ values)
+        return np.where((rim > _RIM * size) | (moved > _MOVED * size), np.nan, total)[()]
+
+    def sd(self, name):
+        """Posterior sd of a parameter; NaN as its `expectation`."""
+        x = self.points[name]
+        return np.sqrt(self.expectation((x - self.weights @ x) ** 2))
+
+    def curve(self, name):
+        """Density of one parameter on panels (see `Grid.curve`).
+
+        What the nodes of one place add up to is the density there; its log is interpolated.
+        """
+        z, height = self._sums[name]
+        bright = np.flatnonzero(height > _FAINT * height.max())
+        bright = np.arange(bright[0], bright[-1] + 1)
+        log_height = make_interp_spline(z[bright], np.log(height[bright]), k=min(7, len(bright) - 1))
+        edges = np.linspace(z[bright[0]], z[bright[-1]], 2 + len(bright) // 4)
+        pairs = np.stack([edges[:-1], edges[1:]], axis=1)
+        half, middle = 0.5 * np.diff(pairs, axis=1), pairs.mean(axis=1)[:, None]
+        density = np.exp(log_height(middle + half * NODES))
+        missing = abs((half * KRONROD * density).sum() - 1)
+        if not missing < _MISSING:
+            raise ArithmeticError(
+                f"the density of {name} integrates to one but for {missing:.1e}: is its prior smooth?"
+            )
+        return self._lines[name], pairs, density
+
+    def sample(self, n, rng):
+        """Draws of the parameters, (n,) each, by name: kernels about the nodes, rejected where too dense."""
+        kernel, chosen = _KERNEL * self._step, self.weights > _FAINT * self.weights.max()
+        centres, weights = self._z[chosen], self.weights[chosen] / self.weights[chosen].sum()
+        scale = np.sqrt(2 * np.pi) ** len(kernel) * kernel.prod()
+
+        def log_ratio(z):
+            """Log of the density over that of the proposals."""
+            ratio = np.empty(len(z))
+            step = max(1, _SLICE // len(centres))
+            for some in (slice(start, start + step) for start in range(0, len(z), step)):
+                apart = sum(
+                    np.subtract.outer(z[some, i], centres[:, i]) ** 2 / kernel[i] ** 2
+                    for i in range(len(kernel))
+                )
+                ratio[some] = -np.log(np.exp(-0.5 * apart) @ weights / scale)
+            return ratio + self._log_f(z) - self.log_evidence
+
+        def propose(size):
+            z = centres[rng.choice(len(centres), size, p=weights)]
+            return z + kernel * rng.standard_normal(z.shape)
+
+        heavy = np.argsort(weights)[-1000:]
+        bound = log_ratio(np.concatenate([centres[heavy], propose(1000)])).max() + np.log(_RAISED)
+        kept = np.empty((0, len(kernel)))
+        while len(kept) < n:
+            z = propose(int(1.5 * (n - len(kept))) + 10)
+            ratio = log_ratio(z)
+            if ratio.max() > bound:  # then all that was kept was kept too often
+                bound, kept = ratio.max() + np.log(_RAISED), kept[:0]
+                continue
+            kept = np.concatenate([kept, z[np.log(rng.uniform(size=len(z))) < ratio - bound]])
+        return self._points(kept[:n])
+
+
+def lattice_grid(
+    log_likelihood: Callable, priors: dict, hints: dict, *, step: float, light: float
+) -> Lattice | PointGrid:
+    """Posterior of up to four parameters, some of which may be known.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        Takes a dict of (n,) arrays by name, gives (n,) log likelihoods.
+    priors : dict of str to frozen distribution or float
+        With a finite lower end; a float is a known value.
+    hints : dict of str to array
+        Plausible values, for the search.
+    step : float
+        Distance of the nodes, in sds of each parameter given the others.
+    light : float
+        Nodes that weigh no more than this together are left out.
+
+    Returns
+    -------
+    Lattice or PointGrid
+
+    Raises
+    ------
+    ArithmeticError
+        If the density does not decay, or the lattice would be too large.
+    """
+    known = {name: prior for name, prior in priors.items() if isinstance(prior, float)}
+    unknown = {name: prior for name, prior in priors.items() if name not in known}
+    if not unknown:
+        points = {name: np.array([value]) for name, value in known.items()}
+        return PointGrid(points, log_likelihood(points)[0])
+    tried = {}
+    for name, prior in unknown.items():
+        lower, upper = (float(end) for end in prior.support())
+        near = np.concatenate([hints[name], prior.ppf([0.01, 0.25, 0.5, 0.75, 0.99])])
+        near = near[(near > lower) & (near < upper) & np.isfinite(near)]
+        tried[name] = Line(lower, upper, np.median(near) - lower), near
+
+    def density(lines):
+        def log_f(z):
+            values = {name: line.to_x(z[:, i]) for i, (name, line) in enumerate(lines.items())}
+            with np.errstate(all="ignore"):
+                found = sum(
+                    unknown[name].logpdf(x) + lines[name].log_jacobian(z[:, i])
+                    for i, (name, x) in enumerate(values.items())
+                )
+                inside = np.flatnonzero(found > -np.inf)
+                every = {
+                    name: values[name][inside] if name in values else np.full(len(inside), known[name])
+                    for name in priors
+                }
+                if len(inside):
+                    found[inside] += log_likelihood(every)
+            if np.isnan(found).any() or (found == np.inf).any():
+                raise ArithmeticError(f"the posterior density of {', '.join(lines)} is not finite everywhere")
+            return found
+
+        return log_f
+
+    lines = {name: line for name, (line, _) in tried.items()}
+    axes = [_spread(line.to_z(near), line.limits) for line, near in tried.values()]
+    mesh = np.array(list(product(*axes)))
+    values = density(lines)(mesh)
+    if not np.isfinite(values.max()):
+        raise ArithmeticError("the posterior density vanishes wherever it was tried")
+    mode = _climb(density(lines), mesh[values.argmax()])
+    # The same with units near the mode, where the map is gentle.
+    units = {name: line.to_x(mode[i]) - line.lower for i, (name, line) in enumerate(lines.items())}
+    moved = {name: Line(line.lower, line.upper, units[name]) for name, line in lines.items()}
+
+    def moved_z(z):
+        pairs = zip(lines.values(), moved.values(), strict=True)
+        return np.stack([new.to_z(old.to_x(z[:, i])) for i, (old, new) in enumerate(pairs)], axis=1)
+
+    log_f = density(moved)
+    mode = _climb(log_f, moved_z(mode[None])[0])
+    peak = log_f(mode[None])[0]
+    if peak > LARGEST_LOG:
+        raise ArithmeticError("the data leave sigma next to nothing: give it a prior bounded away from zero")
+    steps = step * _widths(log_f, mode, peak)
+    others = moved_z(mesh[values > values.max() - _NEGLIGIBLE])
+    seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])
+    grown = _grow(log_f, list(moved.items()), mode, steps, np.round((seeds - mode) / steps).astype(int) * 2)
+    return Lattice(log_f, moved, known, *grown, mode, steps, light)
+
+
+def _spread(z, limits):
+    """Places along a line at which the search starts."""
+    low, high = np.clip([z.min() - 1, z.max() + 1], limits[0] + 1, min(limits[1] - 1, 12))
+    return np.linspace(low, high, _TRIED)
+
+
+def _climb(log_f, z):
+    """Mode of a density, from a place near it."""
+    found = optimize.minimize(
+        lambda z: -log_f(z[None])[0], z, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3}
+    )
+    return found.x
+
+
+def _widths(log_f, mode, peak):
+    """Distances along each axis at which the density falls by half a unit of its log, both sides' mean."""
+    distances = np.geomspace(1e-5, 4, 140)
+    widths = np.empty(len(mode))
+    for i in range(len(mode)):
+        sides = []
+        for sign in (-1, 1):
+            z = np.repeat(mode[None], len(distances), axis=0)
+            z[:, i] += sign * distances
+            below = log_f(z) < peak - 0.5
+            sides.append(distances[below.argmax()] if below.any() else distances[-1])
+        widths[i] = np.mean(sides)
+    return widths
+
+
+def _grow(log_f, lines, origin, step, seeds):
+    """Nodes of both lattices, as places in half steps, their log densities, and which are not at the rim."""
+    d = len(origin)
+    base = 2**14
+    power = base ** np.arange(d)
+    moves = np.concatenate([2 * np.eye(d, dtype=int), -2 * np.eye(d, dtype=int)])
+
+    def keys(places):
+        if (np.abs(places) > base // 2 - 4).any():
+            raise ArithmeticError(_refusal(lines))
+        return (places + base // 2) @ power
+
+    def places_of(keys):
+        return keys[:, None] // power % base - base // 2
+
+    limits = np.array([line.limits for _, line in lines]).T
+    half_lines = np.array([line.logarithmic for _, line in lines])
+    frontier = np.unique(keys(np.concatenate([seeds, seeds + 1])))
+    seen, found, peak = np.empty(0, dtype=int), [], -np.inf
+    while len(frontier):
+        places = places_of(frontier)
+        z = origin + 0.5 * step * places
+        value = np.full(len(z), -np.inf)
+        inside = ((z > limits[0]) & (z < limits[1])).all(axis=1)
+        value[inside] = log_f(z[inside])
+        peak = max(peak, value.max())
+        # Second moments must have decayed too.
+        moment = 2 * np.clip(z - origin, 0, None) @ half_lines
+        live = value > peak - _NEGLIGIBLE
+        near = (z < _MOMENTS).all(axis=1)
+        beyond = [name for i, (name, _) in enumerate(lines) if _outside(z[live], step, limits, i)]
+        if beyond:
+            raise ArithmeticError(
+                f"the posterior of {', '.join(beyond)} does not decay towards an end of its support: is it "
+                "improper? Give a prior that keeps the parameter from there"
+            )
+        live |= (value + moment > peak - _NEGLIGIBLE) & near
+        found.append((places, value, live))
+        seen = np.union1d(seen, frontier)
+        if len(seen) > _MOST_NODES:
+            raise ArithmeticError(_refusal(lines))
+        neighbours = (places[live][:, None] + moves).reshape(-1, d)
+        frontier = np.setdiff1d(keys(neighbours), seen)
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+
+
+def _outside(z, step, limits, i):
+    """Whether some nodes are next to a limit of one axis."""
+    return bool(((z[:, i] - step[i] <= limits[0, i]) | (z[:, i] + step[i] >= limits[1, i])).any())
+
+
+def _refusal(lines):
+    return (
+        f"the posterior of {', '.join(name for name, _ in lines)} needs more than {_MOST_NODES} nodes: the "
+        "data may tell little of one of them; give one as a number, or narrower priors"
+    )
