@@ -29,6 +29,8 @@ _STEPS = (1.1, 0.9, 0.7, 0.5, 0.35)
 # Two interleaved lattices that differ by d are together about d^2 off, and surely less than this power of it.
 _GAIN = 1.5
 _MOST_UNKNOWN = 4
+# Sums that were not checked may be less exact.
+_PREDICTED = 10
 # Rules that differ by less tell a leave-one-out density to 1e-5.
 _AGREEMENT = 1e-3
 _LEAST_COMPLEMENT = 1e-5
@@ -217,7 +219,7 @@ class Mixed(Posterior):
         ValueError
             If an argument is not as described, or a label is not in the data.
         ArithmeticError
-            If the accuracy is not reached.
+            If ten times the error of `mixed` is exceeded.
 
         Examples
         --------
@@ -248,8 +250,11 @@ class Mixed(Posterior):
             return fitted.sums(design[chosen], [(code[chosen], slope[chosen]) for code, slope in rows])
 
         error = accuracy.error(fitted.law(sums, noise=noise), len(design), fitted.grid) ** _GAIN
-        if not error <= fitted.tolerance:
-            raise ArithmeticError(f"the estimated error {error:.1e} stays above {fitted.tolerance:g}")
+        if not error <= _PREDICTED * fitted.tolerance:
+            raise ArithmeticError(
+                f"the estimated error {error:.1e} stays above {_PREDICTED * fitted.tolerance:g}: are the "
+                "predictors far from all in the data?"
+            )
         found = fitted.marginal(sums, labels, noise=noise)
         found._origin = partial(self.predict, X, groups, noise=noise), ()
         return found
@@ -710,6 +715,7 @@ class _Fitted:
             for factor in self.factors
             for k in range(len(factor.effects))
         ]
+        checks.append((self.newcomers, min(len(self.design), accuracy.FEWEST_CHECKED)))
         moved = [accuracy.error(self.law(sums), size, grid) for sums, size in checks]
         for x in grid.points.values():
             if np.ptp(x) > 0:
@@ -821,6 +827,16 @@ class _Fitted:
             for f in self.factors
         ]
         return self.sums(self.design[chosen], rows)
+
+    def newcomers(self, chosen):
+        """Sums that are the means of observations, would their groups be new."""
+        rows = [
+            (np.full(len(self.design), -1), np.zeros(len(self.design)) if f.slope is None else f.slope)
+            for f in self.factors
+        ]
+        spread = np.linspace(0, len(self.design) - 1, min(len(self.design), accuracy.FEWEST_CHECKED))
+        at = spread.astype(int)[chosen]
+        return self.sums(self.design[at], [(code[at], slope[at]) for code, slope in rows])
 
     def draw(self, n, rng):
         """Joint draws of scales, coefficients and effects, (n, ...) each by name."""
