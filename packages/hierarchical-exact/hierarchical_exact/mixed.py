@@ -90,7 +90,7 @@ def mixed(
     See Also
     --------
     hierarchical_exact.normal_groups : One term without predictors, faster.
-    hierarchical_exact.mixed.Mixed : What it returns.
+    Mixed : What it returns, with two more methods than any posterior.
 
     Notes
     -----
