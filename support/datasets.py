@@ -177,6 +177,44 @@ def rat_tumours() -> xr.Dataset:
     return _dataset(columns, {"experiment": table["experiment"].to_numpy(np.int64)}, attrs, units)
 
 
+def bcg_trials() -> xr.Dataset:
+    """Trials of the BCG vaccine against tuberculosis (Colditz et al., 1994; Beyond 5.8).
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``trial``, from 1 to 13: the counts ``vaccinated_cases`` of ``vaccinated`` and
+        ``control_cases`` of ``control``; ``year`` of publication; ``latitude``, in degrees from the equator;
+        ``effect``, the log of the risk ratio, and its ``standard_error``; and ``author``, a label.
+
+    See Also
+    --------
+    support.models.trials_student, support.models.trials_latitude : Models of these data.
+    hierarchical_exact.student_t, hierarchical_exact.normal : Their exact posteriors.
+
+    References
+    ----------
+    .. [1] Colditz, G. A. et al. (1994). Efficacy of BCG vaccine in the prevention of tuberculosis. Journal of
+       the American Medical Association 271, 698-702.
+
+    Examples
+    --------
+    >>> madras = bcg_trials().sel(trial=8)
+    >>> np.exp(madras["effect"]).round(2).item(), madras["standard_error"].round(3).item()
+    (1.01, 0.063)
+    """
+    table, attrs, units = _read("bcg_trials")
+    columns = {name: ("trial", table[name].to_numpy(np.int64)) for name in units}
+    columns["author"] = "trial", table["author"].to_list()
+    data = _dataset(columns, {"trial": table["trial"].to_numpy(np.int64)}, attrs, units)
+    a, n, c, m = (data[name] for name in ("vaccinated_cases", "vaccinated", "control_cases", "control"))
+    data = data.assign(effect=np.log(a / n) - np.log(c / m))
+    data = data.assign(standard_error=np.sqrt(1 / a - 1 / n + 1 / c - 1 / m))
+    for name in ("effect", "standard_error"):
+        data[name].attrs["units"] = "log risk ratio"
+    return data
+
+
 def simulate_survey(
     rng: np.random.Generator,
     *,

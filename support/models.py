@@ -172,7 +172,7 @@ def schools_centred(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in schools_centred(datasets.eight_schools()).free_RVs]
     ['mu', 'tau', 'theta']
     """
-    effect, standard_error, coords = _schools(data)
+    effect, standard_error, coords = _effects(data, "school")
     with pm.Model(coords=coords) as model:
         mu = pm.Normal("mu", mu=0, sigma=20)
         tau = pm.HalfNormal("tau", sigma=10)
@@ -217,7 +217,7 @@ def schools_noncentred(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in schools_noncentred(datasets.eight_schools()).free_RVs]
     ['mu', 'tau', 'theta_raw']
     """
-    effect, standard_error, coords = _schools(data)
+    effect, standard_error, coords = _effects(data, "school")
     with pm.Model(coords=coords) as model:
         mu = pm.Normal("mu", mu=0, sigma=20)
         tau = pm.HalfNormal("tau", sigma=10)
@@ -256,7 +256,7 @@ def schools_complete(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in schools_complete(datasets.eight_schools()).free_RVs]
     ['mu']
     """
-    effect, standard_error, coords = _schools(data)
+    effect, standard_error, coords = _effects(data, "school")
     with pm.Model(coords=coords) as model:
         mu = pm.Normal("mu", mu=0, sigma=20)
         pm.Normal("y", mu=mu, sigma=standard_error, observed=effect, dims="school")
@@ -292,7 +292,7 @@ def schools_none(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in schools_none(datasets.eight_schools()).free_RVs]
     ['theta']
     """
-    effect, standard_error, coords = _schools(data)
+    effect, standard_error, coords = _effects(data, "school")
     with pm.Model(coords=coords) as model:
         theta = pm.Normal("theta", mu=0, sigma=20, dims="school")
         pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="school")
@@ -330,7 +330,7 @@ def schools_covariate(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in schools_covariate(data).free_RVs]
     ['mu', 'beta', 'tau', 'theta_raw']
     """
-    effect, standard_error, coords = _schools(data)
+    effect, standard_error, coords = _effects(data, "school")
     private = _values(data, "private", ("school",))
     with pm.Model(coords=coords) as model:
         mu = pm.Normal("mu", mu=0, sigma=20)
@@ -504,6 +504,86 @@ def rats_hierarchical(data: xr.Dataset) -> pm.Model:
     return model
 
 
+def trials_student(data: xr.Dataset) -> pm.Model:
+    """Student-t population of effects with 4 degrees of freedom, centred (Beyond 5.8, odd groups).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect`` and ``standard_error`` over ``trial`` (log risk ratios).
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``tau`` (scalars), ``theta`` and ``y`` (trial), all log risk ratios.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    See Also
+    --------
+    support.datasets.bcg_trials : The data.
+    hierarchical_exact.student_t : The exact posterior, with ``nu=4``.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in trials_student(datasets.bcg_trials()).free_RVs]
+    ['mu', 'tau', 'theta']
+    """
+    effect, standard_error, coords = _effects(data, "trial")
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=1)
+        tau = pm.HalfNormal("tau", sigma=1)
+        theta = pm.StudentT("theta", nu=4, mu=mu, sigma=tau, dims="trial")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="trial")
+    return model
+
+
+def trials_latitude(data: xr.Dataset) -> pm.Model:
+    """Normal population whose mean depends on latitude, non-centred (Beyond 5.8, odd groups).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``effect``, ``standard_error`` (log risk ratios) and ``latitude`` (degrees) over ``trial``.
+
+    Returns
+    -------
+    pymc.Model
+        ``mu`` (the mean at 33 degrees), ``beta`` (per ten degrees), ``tau`` (scalars), ``theta_raw``,
+        ``theta`` and ``y`` (trial); all but ``theta_raw`` log risk ratios.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, not finite, or a standard error is not positive.
+
+    See Also
+    --------
+    support.datasets.bcg_trials : The data.
+    hierarchical_exact.normal : The exact posterior, with `covariates`.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in trials_latitude(datasets.bcg_trials()).free_RVs]
+    ['mu', 'beta', 'tau', 'theta_raw']
+    """
+    effect, standard_error, coords = _effects(data, "trial")
+    tens = (_values(data, "latitude", ("trial",)) - 33) / 10
+    with pm.Model(coords=coords) as model:
+        mu = pm.Normal("mu", mu=0, sigma=1)
+        beta = pm.Normal("beta", mu=0, sigma=0.5)
+        tau = pm.HalfNormal("tau", sigma=1)
+        theta_raw = pm.Normal("theta_raw", mu=0, sigma=1, dims="trial")
+        theta = pm.Deterministic("theta", mu + beta * tens + tau * theta_raw, dims="trial")
+        pm.Normal("y", mu=theta, sigma=standard_error, observed=effect, dims="trial")
+    return model
+
+
 def _multinomial(count, pi):
     respondents = count.sum(axis=1)
     pm.Multinomial("counts", n=respondents, p=pi, observed=count, dims=("region", "response"))
@@ -523,10 +603,10 @@ def _instructors(data):
     return score, np.argsort(order)[group], coords
 
 
-def _schools(data):
-    effect = _values(data, "effect", ("school",))
-    standard_error = _values(data, "standard_error", ("school",), positive=True)
-    return effect, standard_error, {"school": data["school"].values}
+def _effects(data, dim):
+    effect = _values(data, "effect", (dim,))
+    standard_error = _values(data, "standard_error", (dim,), positive=True)
+    return effect, standard_error, {dim: data[dim].values}
 
 
 def _survey(data):

@@ -19,6 +19,7 @@ from support.figures.mathematical_structure import (
     shrinkage_factors,
 )
 from support.figures.new_group_prediction import covariate_precision
+from support.figures.odd_group import latitudes, moved, risks, trials
 from support.figures.pooling_problem import pooling_comparison
 from support.figures.practical_considerations import (
     parameterisations,

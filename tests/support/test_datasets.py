@@ -7,7 +7,9 @@ from importlib import resources
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import optimize, stats
 
+import hierarchical_exact as exact
 from support import datasets
 
 STORED = [
@@ -16,6 +18,7 @@ STORED = [
     datasets.hospitals,
     datasets.instructors,
     datasets.rat_tumours,
+    datasets.bcg_trials,
 ]
 SIMULATORS = [
     datasets.simulate_survey,
@@ -125,6 +128,60 @@ def test_tumours_of_rats_have_the_published_totals():
     total = mean * (1 - mean) / sd**2 - 1
     assert (round(mean, 3), round(sd, 3)) == (0.136, 0.103)
     assert (round(mean * total, 1), round((1 - mean) * total, 1)) == (1.4, 8.6)
+
+
+def restricted_likelihood(design, y, variance):
+    """Variance between groups, coefficients and their standard errors by REML, written out."""
+
+    def regression(tau2):
+        weight = 1 / (variance + tau2)
+        information = (design.T * weight) @ design
+        coefficients = np.linalg.solve(information, design.T @ (weight * y))
+        return weight, information, coefficients
+
+    def loss(tau2):
+        weight, information, coefficients = regression(tau2)
+        left = y - design @ coefficients
+        return np.linalg.slogdet(information)[1] - np.log(weight).sum() + weight @ left**2
+
+    tau2 = optimize.minimize_scalar(loss, bounds=(0, 2), method="bounded", options={"xatol": 1e-9}).x
+    _, information, coefficients = regression(tau2)
+    return tau2, coefficients, np.sqrt(np.diag(np.linalg.inv(information)))
+
+
+def test_bcg_trials_give_the_published_estimates():
+    """REML of the log risk ratios, without and with latitude, as metafor's manual has them."""
+    data = datasets.bcg_trials()
+    y, variance = data["effect"].values, data["standard_error"].values ** 2
+    assert int(data["vaccinated"].sum() + data["control"].sum()) == 357347
+    tau2, (mu,), (error,) = restricted_likelihood(np.ones((13, 1)), y, variance)
+    assert [round(float(x), 4) for x in (tau2, mu, error)] == [0.3132, -0.7145, 0.1798]
+    design = np.column_stack([np.ones(13), data["latitude"].values])
+    tau2, coefficients, _ = restricted_likelihood(design, y, variance)
+    assert tau2 == pytest.approx(0.0764, abs=1e-4)  # the published one stopped a little early
+    assert [round(float(x), 4) for x in coefficients] == [0.2515, -0.0291]
+
+
+def test_exact_posteriors_of_bcg_trials_have_the_published_estimates_as_limits():
+    """Priors as good as flat: the evidence of a known tau is the restricted likelihood."""
+    flat = stats.norm(0, 1e6)
+    data = datasets.bcg_trials()
+    y, sigma, latitude = (data[name].values for name in ("effect", "standard_error", "latitude"))
+    for more, tau2, expected in (
+        ({}, 0.3132, {"mu": -0.7145}),
+        ({"covariates": latitude, "beta": flat}, 0.0764, {"mu": 0.2515, "beta": -0.0291}),
+    ):
+
+        def solve(tau, more=more):
+            return exact.normal(y, sigma, mu=flat, tau=float(tau), **more)
+
+        best = optimize.minimize_scalar(
+            lambda tau: -solve(tau).log_evidence, bounds=(0.05, 1), method="bounded"
+        ).x
+        assert best**2 == pytest.approx(tau2, abs=1e-4)
+        for name, value in expected.items():
+            assert np.ravel(solve(tau2**0.5)[name].mean())[0] == pytest.approx(value, abs=1e-4)
+    assert exact.normal(y, sigma, mu=flat, tau=0.3132**0.5)["mu"].sd() == pytest.approx(0.1798, abs=1e-4)
 
 
 def test_instructors_come_from_their_seed():

@@ -20,6 +20,7 @@ KINDS = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 SURVEY = datasets.survey()
 HOSPITALS = datasets.hospitals()
 RATS = datasets.rat_tumours()
+TRIALS = datasets.bcg_trials()
 
 BUILDERS = {
     models.instructors_complete: INSTRUCTORS,
@@ -34,6 +35,8 @@ BUILDERS = {
     models.hospitals_hierarchical: HOSPITALS,
     models.hospitals_none: HOSPITALS,
     models.rats_hierarchical: RATS,
+    models.trials_student: TRIALS,
+    models.trials_latitude: TRIALS,
 }
 
 
@@ -208,6 +211,23 @@ def test_rats_hierarchical(rng):
     assert log_density(models.rats_hierarchical(RATS), p) == pytest.approx(expected)
 
 
+def test_trials_student(rng):
+    p = pick(random_point(rng, groups=13), "mu", "tau", "theta")
+    expected = normal(p["mu"], 0, 1) + half_normal(p["tau"], 1)
+    expected += stats.t(4, p["mu"], p["tau"]).logpdf(p["theta"]).sum()
+    expected += normal(TRIALS["effect"], p["theta"], TRIALS["standard_error"])
+    assert log_density(models.trials_student(TRIALS), p) == pytest.approx(expected)
+
+
+def test_trials_latitude(rng):
+    p = pick(random_point(rng, groups=13), "mu", "beta", "tau", "theta_raw")
+    centre = p["mu"] + p["beta"] * (TRIALS["latitude"].values - 33) / 10
+    expected = normal(p["mu"], 0, 1) + normal(p["beta"], 0, 0.5) + normal(p["theta_raw"], 0, 1)
+    theta = centre + p["tau"] * p["theta_raw"]
+    expected += half_normal(p["tau"], 1) + normal(TRIALS["effect"], theta, TRIALS["standard_error"])
+    assert log_density(models.trials_latitude(TRIALS), p) == pytest.approx(expected)
+
+
 # How the densities of different models must be related.
 
 
@@ -294,6 +314,8 @@ def test_variables_have_the_names_of_the_book(build):
         (models.hospitals_hierarchical, 10),
         (models.hospitals_none, 8),
         (models.rats_hierarchical, 73),
+        (models.trials_student, 15),
+        (models.trials_latitude, 16),
     ],
 )
 def test_the_number_of_free_parameters(build, free):
@@ -339,6 +361,8 @@ def test_other_numbers_of_groups_work(size):
         (models.hospitals_none, HOSPITALS * 0, r"data\['exposure'\] contains 0"),
         (models.hospitals_hierarchical, SURVEY, "give it dims"),
         (models.rats_hierarchical, RATS.rename(rats="tumours", tumours="rats"), "more tumours than rats"),
+        (models.trials_student, SCHOOLS, "give it dims"),
+        (models.trials_latitude, TRIALS.drop_vars("latitude"), "no variable 'latitude'"),
     ],
 )
 def test_bad_data_are_named_with_a_remedy(build, data, message):

@@ -22,6 +22,7 @@ BUILDERS = {
     "hospitals": ("hierarchical", "none"),
     "survey": ("hierarchical",),
     "rats": ("hierarchical",),
+    "trials": ("student", "latitude"),
 }
 DATA = {
     "instructors": datasets.instructors,
@@ -29,6 +30,7 @@ DATA = {
     "hospitals": datasets.hospitals,
     "survey": datasets.survey,
     "rats": datasets.rat_tumours,
+    "trials": datasets.bcg_trials,
 }
 
 

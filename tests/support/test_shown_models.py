@@ -42,6 +42,8 @@ SHOWN = [
     ("hierarchical-poisson", "no_pooling", models.hospitals_none, HOSPITALS),
     ("new-group-prediction", "covariate", models.schools_covariate, KINDS),
     ("proportions", "beta_population", models.rats_hierarchical, datasets.rat_tumours()),
+    ("odd-group", "student_population", models.trials_student, datasets.bcg_trials()),
+    ("odd-group", "with_latitude", models.trials_latitude, datasets.bcg_trials()),
     ("twelve-experiments", "beta_population", models.rats_hierarchical, TWELVE),
 ]
 

@@ -148,6 +148,18 @@ def _solve_rats(data):
     return _scalars(posterior, ("mean", "concentration", "theta"))
 
 
+def _solve_trials_student(data):
+    priors = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
+    posterior = exact.student_t(data["effect"], data["standard_error"], nu=4, **priors)
+    return _scalars(posterior, ("mu", "tau", "theta"))
+
+
+def _solve_trials_latitude(data):
+    priors = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1), "beta": stats.norm(0, 0.5)}
+    tens = (data["latitude"] - 33) / 10
+    return solve_schools(data, ("mu", "beta", "tau", "theta"), covariates=tens, **priors)
+
+
 def _covariate_design():
     return datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 
@@ -179,6 +191,8 @@ CASES = {
     ),
     "hospitals_none": Case(models.hospitals_none, datasets.hospitals, "count", _solve_hospitals_none),
     "rats_hierarchical": Case(models.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
+    "trials_student": Case(models.trials_student, datasets.bcg_trials, "effect", _solve_trials_student),
+    "trials_latitude": Case(models.trials_latitude, datasets.bcg_trials, "effect", _solve_trials_latitude),
 }
 
 

@@ -1,0 +1,372 @@
+"""What the page on odd groups says, by exact posteriors, and by sums of another kind."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+
+DATA = datasets.bcg_trials()
+EFFECT, ERROR, LATITUDE = (DATA[name].values for name in ("effect", "standard_error", "latitude"))
+RATIO, INFORMATION = np.exp(EFFECT), ERROR**-2
+PRIORS = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
+SLOPE = stats.norm(0, 0.5)
+
+
+def normal(y=EFFECT, sigma=ERROR):
+    return exact.normal(y, sigma, **PRIORS)
+
+
+def student(y=EFFECT, sigma=ERROR):
+    return exact.student_t(y, sigma, nu=4, **PRIORS)
+
+
+def at_latitude(degrees, kept=slice(None), sigma=ERROR):
+    covariates = (LATITUDE[kept] - degrees) / 10
+    return exact.normal(EFFECT[kept], sigma[kept], **PRIORS, covariates=covariates, beta=SLOPE)
+
+
+def places(kept_of, latitude):
+    """Probability of a report below the true one, given the trials kept for it."""
+    found = []
+    for j in range(13):
+        kept = kept_of(j)
+        rest = at_latitude(LATITUDE[j], kept) if latitude else normal(EFFECT[kept], ERROR[kept])
+        found.append(rest["theta_new"].expect(lambda x, j=j: stats.norm.cdf(EFFECT[j], x, ERROR[j])))
+    return np.array(found)
+
+
+def others(j):
+    return np.delete(np.arange(13), j)
+
+
+@pytest.fixture(scope="module")
+def both():
+    return normal(), student()
+
+
+@pytest.fixture(scope="module")
+def latitude():
+    return at_latitude(33)
+
+
+@states("chapters/odd-group.md", "In seven of them it prevented more than half of the cases of tuberculosis.")
+@states("chapters/odd-group.md", "505 cases among 88,391 vaccinated, 499 among as many others.")
+@states(
+    "chapters/odd-group.md",
+    "1/\\sigma_j^2$ is 145 in trial 6 and 4.5 in trial 7, as if the former were 32 trials like the latter.",
+)
+@states("chapters/odd-group.md", "Trial 12 has ten times as many persons as trial 3, and knows less")
+@states("chapters/odd-group.md", "two standard errors lead from there to below a half.")
+@states(
+    "chapters/odd-group.md",
+    "Trials 6 and 7 had about 3,000 persons each. In the former there were 552 cases of tuberculosis, "
+    "in the latter 18.",
+)
+def test_what_the_counts_say():
+    assert (RATIO < 0.5).sum() == 7
+    madras = DATA.sel(trial=8)
+    assert [int(madras[name]) for name in ("vaccinated_cases", "vaccinated", "control_cases", "control")] == [
+        505,
+        88391,
+        499,
+        88391,
+    ]
+    persons = (DATA["vaccinated"] + DATA["control"]).values
+    cases = (DATA["vaccinated_cases"] + DATA["control_cases"]).values
+    assert persons.argmax() == 7
+    assert [round(x, 1) for x in INFORMATION[[5, 6]]] == [144.8, 4.5]
+    assert round(INFORMATION[5] / INFORMATION[6]) == 32
+    assert persons[[5, 6]] == pytest.approx([3000, 3000], rel=0.06)
+    assert cases[[5, 6, 11, 2]].tolist() == [552, 18, 8, 14]
+    assert persons[11] > 10 * persons[2]
+    assert INFORMATION[11] < INFORMATION[2]
+    assert RATIO.argmax() == 11
+    assert np.exp(EFFECT[11] - 2 * ERROR[11]) < 0.5
+
+
+@states("chapters/odd-group.md", "The prior of $\\mu$ allows mean ratios from a seventh to seven (95%)")
+@states("chapters/odd-group.md", "On average the vaccine halves the risk.")
+@states("chapters/odd-group.md", "But the trials' effects differ by nearly as much as they are from zero")
+@states("chapters/odd-group.md", "With $\\tau$ near 0.6 the standard error of Madras hardly matters")
+@states("chapters/odd-group.md", "It has the most cases of all.")
+@states("chapters/odd-group.md", "Madras keeps its ratio, trial 12 is pulled from 1.56 to below 1.")
+def test_one_population(both):
+    assert np.exp(PRIORS["mu"].ppf([0.025, 0.975])) == pytest.approx([1 / 7, 7], rel=0.02)
+    mu, tau = both[0]["mu"].mean(), both[0]["tau"].mean()
+    assert np.exp(mu) == pytest.approx(0.5, abs=0.01)
+    assert 0.8 < tau / abs(mu) < 1
+    assert (DATA["vaccinated_cases"] + DATA["control_cases"]).values.argmax() == 7
+    weight = 1 / (ERROR**2 + 0.6**2)
+    assert weight[7] / weight.sum() == pytest.approx(0.1, abs=0.01)
+    exactly_known = 1 / (np.where(np.arange(13) == 7, 0, ERROR**2) + 0.6**2)
+    assert exactly_known[7] / exactly_known.sum() == pytest.approx(weight[7] / weight.sum(), abs=0.002)
+    theta = np.exp(both[0]["theta"].mean().values)
+    assert theta[7] == pytest.approx(RATIO[7], abs=0.01)
+    assert theta[11] < 1 < RATIO[11] == pytest.approx(1.56, abs=0.005)
+
+
+@states("chapters/odd-group.md", "it is no more extreme above than trial 4 is below.")
+@states("chapters/odd-group.md", "Without latitude it was one of many strong effects.")
+@states(
+    "chapters/odd-group.md",
+    "At 13° the others let expect four fifths of the risk, give or take a third: no effect is within that.",
+)
+@states("chapters/odd-group.md", "where the others let expect four fifths.")
+@states("chapters/odd-group.md", "one as odd as this, on either side, is found about one time in ….)")
+@states(
+    "chapters/odd-group.md", "It lies farthest above the line; with a standard error of 0.73 that happens."
+)
+@states("chapters/odd-group.md", "the predictor explains Madras, and it makes trial 7 odd")
+def test_odd_for_which_model(latitude):
+    plain, given = places(others, latitude=False), places(others, latitude=True)
+    assert min(plain.min(), 1 - plain.max()) > 0.08
+    assert plain[7] - 0.5 < 0.5 - plain[3]
+    oddest = np.minimum(given, 1 - given)
+    assert oddest.argmin() == 6
+    assert oddest[6] < 0.01 < np.delete(oddest, 6).min()
+    assert given[7] == pytest.approx(0.7, abs=0.05)
+    expected = [at_latitude(LATITUDE[j], others(j))["mu"].mean() for j in (6, 7)]
+    assert np.exp(expected) == pytest.approx([0.8, 0.8], abs=0.01)
+    assert latitude["tau"].mean() == pytest.approx(1 / 3, abs=0.01)
+    assert expected[1] + latitude["tau"].mean() > EFFECT[7]
+    line = latitude["mu"].mean() + latitude["beta"].mean() * (LATITUDE - 33) / 10
+    assert (EFFECT - line).argmax() == 11
+    # Trials that follow the model, with its line and tau known to the simulation only.
+    rng, least = np.random.default_rng(3), []
+    variance = ERROR**2 + latitude["tau"].mean() ** 2
+    design = np.column_stack([np.ones(13), (LATITUDE - 33) / 10])
+    reports = rng.normal(line, np.sqrt(variance), (2000, 13))
+    for j in range(13):
+        rest, weight = others(j), 1 / np.delete(variance, j)
+        information = (design[rest].T * weight) @ design[rest]
+        fitted = (reports[:, rest] * weight) @ design[rest] @ np.linalg.solve(information, design[j])
+        spread = variance[j] + design[j] @ np.linalg.solve(information, design[j])
+        least.append(stats.norm.sf(np.abs(reports[:, j] - fitted) / np.sqrt(spread)))
+    assert (np.min(least, axis=0) < oddest[6]).mean() == pytest.approx(
+        1 - (1 - 2 * oddest[6]) ** 13, abs=0.03
+    )
+
+
+@states("chapters/odd-group.md", "The first five trials to be published were all made beyond 40°.")
+@states("chapters/odd-group.md", "Without latitude four of the seven look odd, Madras most of all.")
+@states("chapters/odd-group.md", "since they lie within 13 degrees of each other.")
+@states(
+    "chapters/odd-group.md", "In all six trials beyond 40° the vaccine prevented more than half of the cases"
+)
+@states(
+    "chapters/odd-group.md",
+    "of the four within 20° of the equator, three prevented less than a third, or none.",
+)
+def test_six_trials_far_from_the_equator():
+    far = np.flatnonzero(LATITUDE > 40)
+    assert (far + 1).tolist() == [1, 2, 3, 4, 6, 10]
+    assert set(np.argsort(DATA["year"].values)[:5]) | {3} == set(far)
+    assert (RATIO[far] < 0.5).all()
+    assert ((RATIO > 2 / 3) & (LATITUDE < 20)).sum() == 3
+    assert (LATITUDE < 20).sum() == 4
+    assert np.ptp(LATITUDE[far]) == 13
+    plain, given = (1 - places(lambda j: far, latitude) for latitude in (False, True))
+    seven = np.setdiff1d(np.arange(13), far)
+    assert (plain[seven] < 0.05).sum() == 4
+    assert plain[seven].argmin() == list(seven).index(7)
+    assert given[seven].min() > 0.1
+
+
+@states("chapters/odd-group.md", "The estimates are the same to 0.02")
+@states("chapters/odd-group.md", "a population with room for one gives much the same answer.")
+def test_the_populations_agree_where_no_group_is_odd(both):
+    ratios = [np.exp(posterior["theta"].mean().values) for posterior in both]
+    assert np.abs(ratios[0] - ratios[1]).max() < 0.025
+    assert np.abs(both[0]["theta"].mean() - both[1]["theta"].mean()).max() < 0.2 * both[0]["theta"].sd().max()
+
+
+@states("chapters/odd-group.md", "Each returns to its own report.")
+@states(
+    "chapters/odd-group.md",
+    "The Normal population makes room for one report by a $\\tau$ that is more than three times as large",
+)
+@states("chapters/odd-group.md", "then $B$ of trial 3 is less than a fifth of what it was.")
+@states("chapters/odd-group.md", "Under Student-t the mean comes along for a while, turns, and goes back")
+@states("chapters/odd-group.md", "Two standard deviations away both populations pull it as hard.")
+@states(
+    "chapters/odd-group.md",
+    "Under a Normal population one odd group does not so much pull the others as it dissolves the pool",
+)
+def test_one_trial_is_moved(both):
+    def moved(value, solve):
+        return solve(np.append(value, EFFECT[1:]))
+
+    far = moved(8.0, normal)
+    before, after = (posterior["theta"].mean().values[1:] for posterior in (both[0], far))
+    assert (np.abs(after - EFFECT[1:]) < np.abs(before - EFFECT[1:])).all()
+    assert far["tau"].mean() > 3 * both[0]["tau"].mean()
+
+    def third(posterior):
+        return posterior["tau"].expect(lambda t: ERROR[2] ** 2 / (ERROR[2] ** 2 + t**2))
+
+    assert third(far) < third(both[0]) / 5
+    means = [moved(value, student)["mu"].mean() for value in (-0.89, 1.75, 8.0)]
+    assert means[0] < means[2] - 0.03 < means[1] - 0.06
+    for sign in (-1, 1):
+        value = both[0]["mu"].mean() + 2 * sign * both[0]["tau"].mean()
+        pulls = [value - moved(value, solve)["theta"].mean().values[0] for solve in (normal, student)]
+        assert pulls[0] / pulls[1] == pytest.approx(1, abs=0.15)
+
+
+@states(
+    "chapters/odd-group.md",
+    "under the Normal population the risk of a group grows as the square of its distance",
+)
+@states(
+    "chapters/odd-group.md", "Under Student-t it turns at two and a half times the latter, and comes down."
+)
+@states("chapters/odd-group.md", "averaged over a Normal population the risk is … larger, with a scale of …")
+@states(
+    "chapters/odd-group.md",
+    "No estimator has a smaller expected loss than the posterior mean under the population that is true.",
+)
+def test_the_risk_of_one_group():
+    """With densities over a grid of effects, where the page has one over precisions."""
+    sigma = tau = 0.3
+    effect, report = np.linspace(-30, 30, 24001), np.linspace(-4, 6, 801)
+    likelihood_step = effect[1] - effect[0]
+
+    def estimated(population):
+        near = [np.abs(effect - x) < 8 * sigma for x in report]
+        weights = [
+            stats.norm.pdf(x, effect[one], sigma) * population(effect[one])
+            for x, one in zip(report, near, strict=True)
+        ]
+        return np.array([w @ effect[one] / w.sum() for w, one in zip(weights, near, strict=True)])
+
+    def risk(estimate, distance):
+        density = stats.norm.pdf(report, distance, sigma) * (report[1] - report[0])
+        return density @ (estimate - distance) ** 2
+
+    def averaged(estimate):
+        distance = np.linspace(-1.6, 1.6, 161)
+        weight = stats.norm.pdf(distance, 0, tau)
+        return weight @ [risk(estimate, one) for one in distance] / weight.sum()
+
+    assert likelihood_step < sigma / 50
+    normal_estimate = report * tau**2 / (tau**2 + sigma**2)
+    best = min(averaged(estimated(stats.t(4, 0, scale).pdf)) for scale in (0.23, 0.24, 0.25))
+    assert averaged(normal_estimate) == pytest.approx(tau**2 / 2, rel=1e-3)
+    assert best / averaged(normal_estimate) - 1 == pytest.approx(0.02, abs=0.005)
+    estimate = estimated(stats.t(4, 0, 0.24).pdf)
+    risks = np.array([risk(estimate, distance) for distance in np.linspace(0, 2, 41)])
+    assert risks.max() / sigma**2 == pytest.approx(2.5, abs=0.25)
+    assert risks[-1] < 0.8 * risks.max()
+    assert risk(normal_estimate, 2) == pytest.approx(sigma**2 / 4 + 1, rel=1e-2)
+
+
+@states("chapters/odd-group.md", "Where no trial is odd, all errors are larger by a few percent")
+@states(
+    "chapters/odd-group.md",
+    "at five standard deviations the others gain some eight percent, at ten more than a quarter, the odd "
+    "one itself about half, and the mean of the population three quarters.",
+)
+@states("chapters/odd-group.md", "In a wide population (sd 0.6) there is less to gain.")
+@states("chapters/odd-group.md", "By a few percent.")
+@states(
+    "chapters/odd-group.md",
+    "When no group is odd it costs a few percent; when one is, it keeps the pool for the others.",
+)
+def test_what_it_costs_and_buys():
+    """By tables of each trial's density, from which thousands of data sets are read."""
+    mu, tau = np.linspace(-2.5, 1.5, 33), np.geomspace(0.005, 4, 22)
+    apart = np.linspace(-7, 7, 1401)
+    log_w = np.arange(-9, 2.1, 0.25)
+    w = np.exp(log_w)
+    rules = {
+        "Normal": (np.ones(1), np.ones(1)),
+        "Student-t": (w, stats.gamma(2, scale=0.5).pdf(w) * w * 0.25),
+    }
+    tables = {}
+    for name, (precision, share) in rules.items():
+        total = ERROR[:, None, None] ** 2 + tau[:, None] ** 2 / precision
+        density = share / np.sqrt(total) * np.exp(-0.5 * apart[:, None, None, None] ** 2 / total)
+        of_each = density.sum(axis=-1) + 1e-300
+        kept = (density * (1 - ERROR[:, None, None] ** 2 / total)).sum(axis=-1) / of_each
+        tables[name] = np.log(of_each), kept
+    log_prior = PRIORS["mu"].logpdf(mu)[:, None] + PRIORS["tau"].logpdf(tau) + np.log(tau)
+
+    def solve(y, name):
+        place = (y - mu[:, None] - apart[0]) / (apart[1] - apart[0])
+        low = place.astype(int)
+        part = (place - low)[..., None]
+        groups = np.arange(13)
+        log_each, kept = (
+            (1 - part) * table[low, groups] + part * table[low + 1, groups] for table in tables[name]
+        )
+        log_weight = log_each.sum(axis=1) + log_prior
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        theta = mu[:, None, None] + kept * (y - mu[:, None])[..., None]
+        return weight.sum(axis=1) @ mu, np.einsum("mt,mjt->j", weight, theta)
+
+    centre, estimate = solve(EFFECT, "Student-t")
+    assert centre == pytest.approx(student()["mu"].mean(), abs=2e-3)
+    np.testing.assert_allclose(estimate, student()["theta"].mean(), atol=2e-3)
+
+    def changes(sd, distance, sets=650):
+        rng, found = np.random.default_rng(11), {"Normal": [], "Student-t": []}
+        for odd in np.arange(sets) % 13:
+            theta = rng.normal(-0.7, sd, 13)
+            theta[odd] = -0.7 + distance if distance else theta[odd]
+            y = rng.normal(theta, ERROR)
+            for name in found:
+                centre, estimate = solve(y, name)
+                squares = (estimate - theta) ** 2
+                found[name].append([np.delete(squares, odd).mean(), squares[odd], (centre + 0.7) ** 2])
+        means = [np.mean(found[name], axis=0) for name in found]
+        return means[1] / means[0] - 1
+
+    for sd in (0.3, 0.6):
+        assert (np.abs(changes(sd, 0.0)) < 0.08).all()
+        assert 0 < changes(sd, 0.0)[0] < 0.04
+    assert changes(0.3, 1.5)[0] == pytest.approx(-0.08, abs=0.025)
+    rest, own, mean = changes(0.3, 3.0)
+    assert rest < -0.25
+    assert own == pytest.approx(-0.5, abs=0.1)
+    assert mean == pytest.approx(-0.75, abs=0.05)
+    assert (changes(0.6, 3.0) > [rest, own, mean]).all()
+
+
+@states("chapters/odd-group.md", "is little more than half of what it was.")
+@states(
+    "chapters/odd-group.md",
+    "both populations have the same line, and Student-t leaves it nearer to its own report.",
+)
+@states(
+    "chapters/odd-group.md",
+    "Had it been as large as trial 6, it would have turned the line under the Normal population",
+)
+@states("chapters/odd-group.md", "under Student-t the line hardly moves.")
+@states("chapters/odd-group.md", "the latitude matters more than the population")
+def test_latitude_and_the_population(both, latitude):
+    """The Student-t population with a slope, by the engine, once for each slope."""
+    assert 0.5 < latitude["tau"].mean() / both[0]["tau"].mean() < 0.6
+    tens = (LATITUDE - 33) / 10
+    large = np.where(np.arange(13) == 6, ERROR[5], ERROR)
+
+    def line(sigma):
+        slopes = np.linspace(-0.58, 0.02, 9)
+        parts = [student(EFFECT - slope * tens, sigma) for slope in slopes]
+        weight = np.exp([part.log_evidence for part in parts]) * SLOPE.pdf(slopes)
+        weight /= weight.sum()
+        return weight @ slopes, weight @ [part["theta"].mean().values[6] for part in parts]
+
+    by_normal = [at_latitude(33, sigma=sigma)["beta"].mean() for sigma in (ERROR, large)]
+    slope, left = line(ERROR)
+    assert slope == pytest.approx(by_normal[0], abs=0.01)
+    own = left + slope * tens[6]
+    assert EFFECT[6] < own < latitude["theta"].mean().values[6] - 0.05
+    assert by_normal[1] - by_normal[0] > 0.04
+    assert abs(line(large)[0] - slope) < 0.015
+    assert at_latitude(33, sigma=large)["tau"].mean() > 1.5 * latitude["tau"].mean()
+    medians = [np.exp(at_latitude(degrees)["theta_new"].quantile(0.5)) for degrees in (10, 50)]
+    assert medians[0] / medians[1] > 2.5
