@@ -13,7 +13,11 @@ CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000
 
 
 def refine(
-    build: Callable, *, tolerance: float, integral_tolerances: Sequence[float] = (1e-9, 1e-11, 1e-13)
+    build: Callable,
+    *,
+    tolerance: float,
+    integral_tolerances: Sequence[float] = (1e-9, 1e-11, 1e-13),
+    because: str = "a prior may be too heavy-tailed for these data",
 ) -> tuple[Any, float]:
     """Build a posterior with ever tighter integrals until its error estimate meets a tolerance.
 
@@ -25,6 +29,8 @@ def refine(
         Largest error in means, sds and quantiles, relative to the sd of each quantity.
     integral_tolerances : sequence of float
         Tolerances of the integral to try in turn.
+    because : str
+        What to say where it is not met: a cause, and what to do.
 
     Returns
     -------
@@ -43,9 +49,7 @@ def refine(
         if error <= tolerance:
             return result, error
     raise ArithmeticError(
-        f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}; "
-        "a prior may be too heavy-tailed for these data, or numbers have too few digits for data so far from "
-        "zero (then subtract a number from them)"
+        f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}: {because}"
     )
 
 

@@ -585,6 +585,7 @@ class Curve:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = z - excess / np.exp(self._log_pdf_z(z, group))
             moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+            moved = np.where(np.abs(excess) <= 1e-15 * q, z, moved)  # what is left is rounding
             done = np.abs(moved - z) <= 1e-13 * width + 4 * np.spacing(np.abs(z))
             z = moved
             if done.all():

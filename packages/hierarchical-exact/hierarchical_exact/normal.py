@@ -37,6 +37,8 @@ _RIDGE = 20
 _SLOWEST, _LEAST = 0.06, 1e-300
 # Nodes of less weight do not move the law of a group mean.
 _LIGHT = 1e-15
+# Numbers that are coarser, relative to the scale of the data, may be why digits are missing.
+_FEWEST_DIGITS = 1e-7
 # Of so few groups an unknown sigma may leave the means without an sd.
 _FEW = 4
 
@@ -354,7 +356,7 @@ def normal(
         hierarchy.settle(error)
         return hierarchy, max(error, accuracy.shift(hierarchy.theta_new, grid))
 
-    hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE)
+    hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE, **_cause(values, noise_sd.min()))
     grid = hierarchy.grid
     names = arguments.labels(y, len(values))
     marginals = _hyper_marginals(hierarchy, beta_labels)
@@ -512,9 +514,13 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
         )
         error = accuracy.error(hierarchy.theta_law, size, grid)
         hierarchy.settle(error)
-        return (hierarchy, count), max(error, accuracy.shift(hierarchy.theta_new, grid))
+        narrowest = grid.weights @ grid.points["sigma"] / np.sqrt(count.max())
+        rounding = np.spacing(np.abs(values).max()) / narrowest
+        return (hierarchy, count), max(error, accuracy.shift(hierarchy.theta_new, grid), rounding)
 
-    (hierarchy, count), error = accuracy.refine(build, tolerance=_TOLERANCE_TWO)
+    (hierarchy, count), error = accuracy.refine(
+        build, tolerance=_TOLERANCE_TWO, **_cause(values, values.std())
+    )
     grid = hierarchy.grid
     sigma2 = grid.points["sigma"] ** 2
     marginals = _hyper_marginals(hierarchy, None)
@@ -685,6 +691,17 @@ def _slope_at_zero(prior):
     with np.errstate(all="ignore"):
         low, high = prior.logpdf(np.array([1e-150, 1e-140]))
     return 1 + (high - low) / np.log(1e10) if low > -np.inf else np.inf
+
+
+def _cause(y, scale):
+    """What to say where y is so far from zero that numbers have too few digits for its scale."""
+    largest = np.abs(y).max()
+    if np.spacing(largest) < _FEWEST_DIGITS * scale:
+        return {}
+    return {
+        "because": f"numbers near {largest:.2g} have too few digits to tell apart what is {scale:.2g} wide; "
+        "subtract one number from all of y, and from the prior of mu"
+    }
 
 
 def _averages(values, codes):

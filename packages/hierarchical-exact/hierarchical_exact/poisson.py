@@ -923,7 +923,34 @@ class _Rates:
         """Law of the rates of a slice of the groups."""
         if self._equal is not None:
             return _point(self._equal, len(self._data.y[groups]))
-        return Curve(*self._curves(groups))
+        curves, mean, sd = self._curves(groups)
+        moments = lru_cache(lambda: self._told(np.arange(len(self._data.y))[groups], mean, sd))
+        return Curve(curves, lambda: moments()[0], lambda: moments()[1])
+
+    def _told(self, groups, mean, sd):
+        """Means and sds of rates, those too whose tails the grid of a rate resolves too coarsely."""
+        moments = np.stack([mean, sd])
+        for position in np.flatnonzero(np.isnan(moments).any(axis=0)):
+            try:
+                first, second = (self._moment(groups[position], power) for power in (1, 2))
+            except ArithmeticError:
+                continue
+            if second - first**2 > _CANCELLED * second:
+                moments[:, position] = first, np.sqrt(second - first**2)
+        return moments
+
+    def _moment(self, j, power):
+        """E[lam[j]**power]: but for a constant, the evidence of so many more events over that of the data."""
+        more = self._data.y.copy()
+        more[j] += power
+        log_constant = special.gammaln(more[j] + 1) - special.gammaln(self._data.y[j] + 1)
+        log_moment = log_constant - power * self._data.log_e[j] - self._log_evidence
+        log_moment += _integrate_population(_Data(more, self._data.log_e), self._priors, 1e-10).log_evidence
+        return np.exp(log_moment) if log_moment < LARGEST else np.nan
+
+    @cached_property
+    def _log_evidence(self):
+        return _integrate_population(self._data, self._priors, 1e-10).log_evidence
 
     def lam_new(self):
         """Law of the rate of a new group."""
@@ -1109,6 +1136,9 @@ class _Rates:
             profile.append(value.max() + tilt)
         return (profile[1] - profile[0]) / np.log(10.0)
 
+
+# An sd from raw moments takes at least this part of them.
+_CANCELLED = 1e-3
 
 # Beyond this sigma_log, squares of it lose the digits that a power tail is made of.
 _FAR = 1e4

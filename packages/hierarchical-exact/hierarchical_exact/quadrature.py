@@ -46,6 +46,8 @@ LARGEST_LOG = 1e8
 _HEAVY, _HEAVY_PLAIN = 1e-13, 1e-9
 # A moment for which the two rules differ by more, relative to its terms, is not vouched for.
 _MOVED = 1e-5
+# For one that is to be told, on all panels together.
+_TOLD = 1e-7
 _ROUNDS = 60
 # Arrays of this size stay in the processor's cache.
 SLICE = 2**17
@@ -266,7 +268,13 @@ def told(moments):
     return moments
 
 
-def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, tolerance: float = 1e-9) -> Grid:
+def integrate(
+    log_density: Callable[..., np.ndarray],
+    axes: list[Axis],
+    *,
+    tolerance: float = 1e-9,
+    moments: bool = False,
+) -> Grid:
     """Integrate a density over one or two hyperparameters, refining until it has converged.
 
     Parameters
@@ -277,6 +285,9 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
         The hyperparameters.
     tolerance : float
         Largest difference between the Kronrod and the Gauss rule, relative to the integral.
+    moments : bool
+        Whether to go on until means and sds of scales are told too, if they can be. The density must then be
+        as good where it is small.
 
     Returns
     -------
@@ -331,15 +342,20 @@ def integrate(log_density: Callable[..., np.ndarray], axes: list[Axis], *, toler
         jumps = axis.to_z(np.asarray(axis.jumps, dtype=float))
         edges = np.union1d(np.linspace(a, b, panels + 1), jumps[(jumps > a) & (jumps < b)])
         intervals.append(list(pairwise(edges)))
-    cells = {}
+    cells, grid = {}, None
     for _ in range(_ROUNDS):
         _evaluate(log_f, intervals, cells)
-        flagged = _unconverged(intervals, cells, tolerance)
+        flagged = _unconverged(intervals, _assemble(intervals, cells), tolerance)
         if not any(flagged):
-            return Grid(axes, intervals, cells)
+            grid = Grid(axes, intervals, cells)
+            flagged = _untold(grid, axes, intervals, cells) if moments else []
+            if not any(flagged):
+                return grid
         intervals = [_split(pairs, bad) for pairs, bad in zip(intervals, flagged, strict=True)]
         if max(map(len, intervals)) > _PANELS:
             break
+    if grid:
+        return grid
     raise ArithmeticError(
         f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
         f"{tolerance:g}: a prior may be noisy, singular or too extreme for these data"
@@ -487,9 +503,23 @@ def _assemble(intervals, cells):
     return stacked.reshape(counts[0] * size, counts[1] * size)
 
 
-def _unconverged(intervals, cells, tolerance):
-    """For each axis, the positions of the panels on which the two rules differ too much."""
+def _untold(grid, axes, intervals, cells):
+    """For each axis, the panels too coarse for a mean or sd of a scale that the grid does not tell."""
     log_f = _assemble(intervals, cells)
+    flagged = [set() for _ in axes]
+    for i, axis in enumerate(axes):
+        if not axis.logarithmic:
+            continue
+        z = np.moveaxis(np.broadcast_to(_nodes(intervals[i]).ravel(), np.moveaxis(log_f, i, -1).shape), -1, i)
+        for power, moment in ((1, grid.expectation(grid.points[axis.name])), (2, grid.sd(axis.name))):
+            if np.isnan(moment):
+                for bad, more in zip(flagged, _unconverged(intervals, log_f + power * z, _TOLD), strict=True):
+                    bad |= more
+    return flagged
+
+
+def _unconverged(intervals, log_f, tolerance):
+    """For each axis, the positions of the panels on which the two rules differ too much."""
     peak = log_f.max()
     density, tolerance = np.exp(log_f - peak), max(tolerance, 4 * np.spacing(abs(peak)))
     lines = [_line_weights(pairs, KRONROD) for pairs in intervals]
@@ -714,7 +744,7 @@ def hyperparameter_grid(
         log_evidence = log_density()[0]
         _require_digits(log_evidence)
         return PointGrid(points, log_evidence)
-    grid = integrate(log_density, axes, tolerance=tolerance)
+    grid = integrate(log_density, axes, tolerance=tolerance, moments=True)
     for name, value in known.items():
         grid.points[name] = np.full(len(grid.weights), value)
     return grid

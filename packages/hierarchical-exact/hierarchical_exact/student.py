@@ -287,7 +287,10 @@ class _Fit:
     def __init__(self, groups, grid, scores):
         mu, tau = grid.points["mu"], grid.points["tau"]
         self.log_each, self._inner, first, second = groups.moments(mu, tau, 2)
-        log_ratio = self.log_each.sum(axis=1) - _log_mixture(self.log_each, scores)
+        with np.errstate(invalid="ignore"):
+            log_ratio = self.log_each.sum(axis=1) - _log_mixture(self.log_each, scores)
+        # Far from a group's data a Normal-like population has a density too small for a number.
+        log_ratio[np.isnan(log_ratio)] = -np.inf
         self.groups, self.grid = groups, _Reweighted(grid, log_ratio)
         apart = groups.y - mu[:, None]
         self._given = groups.y - apart * first

@@ -21,6 +21,7 @@ import numpy as np
 from lines import Unresolved
 from reference import Groups, Normal
 from reference_counts import Dirichlet, Poisson, known
+from reference_student import Student
 from scipy import special, stats
 
 import hierarchical_exact as exact
@@ -337,6 +338,73 @@ def _is_light(prior):
     return known(prior) or prior.dist.name in ("halfnorm", "expon", "gamma", "uniform")
 
 
+# -- a Student-t population -------------------------------------------------------------------------
+
+
+def student_problem(seed):
+    """Arguments of `exact.student_t`, groups far from all others among them."""
+    rng = np.random.default_rng([seed, 5])
+    size = int(rng.choice([1, 2, 3]))
+    unit = 10.0 ** rng.choice([0, 0, 0, -6, 6])
+    sigma = unit * 10 ** rng.uniform(-1, 1, size) * 10 ** (rng.uniform(-2, 2, size) * (rng.random() < 0.2))
+    scale = unit * 10 ** rng.uniform(-1, 1)
+    y = unit * rng.normal(0, rng.choice([0, 1, 10]), size) + rng.normal(0, sigma)
+    if rng.random() < 0.3:
+        y[0] += unit * 10 ** rng.uniform(1, 3)
+    tau = _scale_prior(rng, scale, flat=False)
+    mu = stats.norm(unit * rng.normal(0, 2), unit * 10 ** rng.uniform(-0.5, 2))
+    nu = float(rng.choice([1.0, 1.5, 2.0, 3.0, 4.0, 7.0, 30.0]))
+    return {"y": y, "sigma": sigma, "mu": mu, "tau": tau or scale, "nu": nu}
+
+
+def student_call(problem):
+    """The package's answer."""
+    return exact.student_t(**problem)
+
+
+def student_errors(problem, posterior, nodes):
+    """Errors of everything that the posterior says, by name."""
+    truth = Student(**problem, nodes=nodes)
+    mu, tau, nu = problem["mu"], problem["tau"], problem["nu"]
+    errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
+    # A posterior of tau that is a power prior's has the moments of the other families.
+    _check_moments(errors, "mu", posterior["mu"], np.inf, truth.mu_moments, abs(mu.mean()))
+    _check_quantiles(errors, "mu", posterior["mu"], truth.mu_cdf)
+    if not known(tau):
+        power = np.inf if _is_light(tau) else 3.2
+        _check_moments(errors, "tau", posterior["tau"], power, truth.tau_moments, 0.0)
+        _check_quantiles(errors, "tau", posterior["tau"], truth.tau_cdf)
+    line, theta = truth.theta(0), posterior["theta"].sel(group=0)
+    mean = float((line.weights * line.x).sum())
+    sd = float(np.sqrt((line.weights * (line.x - mean) ** 2).sum()))
+    _check_moments(errors, "theta", theta, np.inf, lambda: (mean, sd), abs(mean))
+    _check_line(errors, "theta", theta, line, lambda x: (x, 1.0))
+    line, middle, width = truth.theta_new()
+
+    def standardised(x):
+        return np.arcsinh((x - middle) / width), 1 / np.hypot(width, x - middle)
+
+    _check_line(errors, "theta_new", posterior["theta_new"], line, standardised)
+    if nu <= 2 and np.isfinite(posterior["theta_new"].sd()):
+        errors["theta_new sd"] = np.inf
+    if len(problem["y"]) > 1:
+        rest = Student(problem["y"][1:], problem["sigma"][1:], mu, tau, nu, nodes)
+        errors["elpd_loo"] = abs(float(posterior.elpd_loo[0]) - truth.log_evidence + rest.log_evidence)
+    return errors
+
+
+def _check_line(errors, name, marginal, line, to):
+    """Quantiles and interval against a line whose integral is one; `to` gives its variable and the slope."""
+    errors[f"{name} reference"] = abs(float(line.log_total[0]))
+
+    def cdf(x):
+        t, slope = to(x)
+        below, density = line.below(t)
+        return float(below[0]), float(density[0] * slope)
+
+    _check_quantiles(errors, name, marginal, cdf)
+
+
 # -- Poisson counts ---------------------------------------------------------------------------------
 
 
@@ -389,7 +457,8 @@ def poisson_errors(problem, posterior, nodes):
         if j is not None:
             # All groups but one, and its own counts: the density of its rate integrates to one.
             errors["reference"] = float(rows @ np.abs(line.log_total))
-            rate, weights = np.exp(line.x), line.weights * rows[:, None]
+            # Where no rate lies its square need not be a number.
+            rate, weights = np.exp(np.minimum(line.x, 300.0)), line.weights * rows[:, None]
             mean = float((weights * rate).sum())
             sd = float(np.sqrt((weights * (rate - mean) ** 2).sum()))
             _check_moments(errors, name, marginal, np.inf, lambda mean=mean, sd=sd: (mean, sd), 0.0)
@@ -518,12 +587,13 @@ KINDS = {
     "normal": (normal_problem, normal_call, lambda *task: normal_errors(*task[:2]), 2e-6),
     "groups": (groups_problem, groups_call, groups_errors, 2e-5),
     "ridge": (ridge_problem, groups_call, groups_errors, 2e-5),
+    "student": (student_problem, student_call, student_errors, 2e-5),
     "poisson": (poisson_problem, poisson_call, poisson_errors, 2e-5),
     "dirichlet": (dirichlet_problem, dirichlet_call, dirichlet_errors, 2e-5),
 }
 
 # How many of all problems are of each kind. Where the reference nests integrals, it takes seconds.
-SHARES = {"normal": 0.85, "groups": 0.06, "ridge": 0.01, "poisson": 0.04, "dirichlet": 0.04}
+SHARES = {"normal": 0.85, "groups": 0.05, "ridge": 0.01, "student": 0.01, "poisson": 0.04, "dirichlet": 0.04}
 
 # Processor seconds for an answer and for its reference: of nested integrals few take more.
 LONGEST_ANSWER, LONGEST_REFERENCE = 60, 60

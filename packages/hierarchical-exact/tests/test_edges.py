@@ -12,6 +12,7 @@ from reference_counts import Dirichlet, Poisson
 from scipy import special, stats
 
 import hierarchical_exact as exact
+from hierarchical_exact import accuracy
 
 Y = np.array([28, 8, -3, 7, -1, 1, 18, 12.0])
 SIGMA = np.array([15, 10, 16, 11, 9, 11, 10, 18.0])
@@ -135,17 +136,43 @@ def test_a_moment_that_cannot_be_told_is_refused_and_nothing_else():
     assert tau.quantile(0.5) == pytest.approx(1, rel=1e-5)
 
 
-def test_a_moment_on_a_tail_that_the_grid_resolves_too_coarsely_is_refused():
+def test_a_moment_on_a_far_tail_is_told():
     # One observation, and a covariate so large that beta's sd rests on tau near 1e16, a mass of 1e-10.
-    posterior = exact.normal(
-        [8.6e9], [1.9e6], mu=stats.norm(1e10, 8e7), tau=stats.halfcauchy(scale=2e6),
-        covariates=[1.6e9], beta=stats.norm(0, 4e7),
-    )  # fmt: skip
-    with pytest.raises(ArithmeticError, match="too slowly to tell this moment"):
-        posterior["beta"].sd()
-    # Nearly all of the mass knows beta: it is the slope through mu, which is known to 8e7.
-    slope, spread = (8.6e9 - 1e10) / 1.6e9, np.hypot(8e7, 2e6) / 1.6e9
-    assert posterior["beta"].quantile(0.5) == pytest.approx(slope, abs=0.1 * spread)
+    y, sigma, m, s, scale, x, b = 8.6e9, 1.9e6, 1e10, 8e7, 2e6, 1.6e9, 4e7
+    beta = exact.normal(
+        [y], [sigma], mu=stats.norm(m, s), tau=stats.halfcauchy(scale=scale),
+        covariates=[x], beta=stats.norm(0, b),
+    )["beta"]  # fmt: skip
+    # Given tau, beta is one coefficient of a regression; over the log of tau, by equal steps.
+    u = np.arange(-10.0, 80, 0.01)
+    rest = sigma**2 + s**2 + np.exp(2 * u)
+    total = rest + (x * b) ** 2
+    p = stats.halfcauchy.pdf(np.exp(u), scale=scale) * np.exp(u - 0.5 * (y - m) ** 2 / total) / np.sqrt(total)
+    p /= p.sum()
+    given, variance = x * b**2 * (y - m) / total, b**2 * rest / total
+    mean = p @ given
+    assert beta.sd() == pytest.approx(np.sqrt(p @ (variance + (given - mean) ** 2)), rel=1e-6)
+    assert beta.mean() == pytest.approx(mean, abs=1e-6 * beta.sd())
+
+
+@pytest.mark.parametrize(
+    ("y", "sigma", "mu"),
+    [
+        ([1.0, 2, 3, 4], [1e-9, 1e9, 1e-9, 1e9], (0.0, 10.0)),
+        ([1.0, 2, 1.5, 4, 5], [1e-9, 1e-9, 1e9, 1e9, 1e9], (0.0, np.inf)),
+    ],
+    ids=["mu", "flat"],
+)
+def test_a_flat_prior_of_tau_beside_very_precise_and_very_vague_groups(y, sigma, mu):
+    # The mean of tau rests on eighteen decades: its density falls slowly from one size to the other.
+    truth = Normal(np.array(y), np.array(sigma), mu, None)
+    posterior = exact.normal(y, sigma, mu=None if np.isinf(mu[1]) else stats.norm(*mu), tau=None)
+    mean, sd = truth.tau_moments()
+    assert posterior["tau"].mean() == pytest.approx(mean, rel=1e-6)
+    assert posterior["tau"].sd() == pytest.approx(sd, rel=1e-6)
+    for j in range(len(y)):
+        sd = truth.moments(truth.theta(j))[1]
+        assert float(posterior["theta"].sd()[j]) == pytest.approx(float(sd), rel=1e-6)
 
 
 def test_covariates_far_from_zero_are_centred_ones():
@@ -220,6 +247,24 @@ def test_what_contradicts_or_cannot_be_meant_is_named():
         exact.normal(Y + 1j, SIGMA, mu=MU, tau=TAU)
     with pytest.raises(ValueError, match="mu is cauchy: give a Normal prior"):
         exact.normal_groups(Y, np.arange(8) % 3, mu=stats.cauchy(), tau=TAU, sigma=TAU)
+
+
+def test_data_so_far_from_zero_that_digits_are_missing_say_so():
+    def normal(shift):
+        return exact.normal(Y + shift, SIGMA, mu=None, tau=TAU)
+
+    def groups(shift):
+        return exact.normal_groups(Y + shift, np.arange(8) % 3, mu=None, tau=TAU, sigma=TAU)
+
+    for make, nearer in ((normal, 2.0**34), (groups, 2.0**37)):
+        for far in (1e12, 1e14):
+            with pytest.raises(ArithmeticError, match=r"near 1e\+1[24] have too few digits .*; subtract one"):
+                make(far)
+        # As long as there is an answer, those that are not far from zero are as near it.
+        tau, same = make(nearer)["tau"], make(0.0)["tau"]
+        assert tau.mean() == pytest.approx(same.mean(), abs=1e-6 * same.sd())
+    with pytest.raises(ArithmeticError, match="stays above 1e-06: a prior may be too heavy-tailed"):
+        accuracy.refine(lambda _: (None, 1.0), tolerance=1e-6)
 
 
 def test_labels_in_another_order_are_refused_by_name():
@@ -425,17 +470,49 @@ def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
         posterior["lam"].mean()
 
 
-@pytest.mark.slow
-def test_the_moment_of_one_group_is_refused_and_those_of_the_others_are_told():
+@pytest.mark.slow  # nested integrals
+def test_moments_of_a_rate_of_which_next_to_nothing_is_known():
     # With next to no exposure the sd of a rate is that of a new one, exp(Normal), cut off at 1e9.
     y, e = np.array([66.0, 152, 28, 0]), np.array([41.2, 84.5, 14.0, 1e-9])
     priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
     lam = exact.poisson(y, e, **priors)["lam"]
-    with pytest.raises(ArithmeticError, match="choose other groups by sel"):
-        lam.sd()
+    # The k-th moment is the evidence of k events more, but for a constant.
+    log_evidence = [
+        Poisson(np.append(y[:3], k), e, *priors.values()).log_evidence + special.gammaln(k + 1)
+        for k in range(3)
+    ]
+    mean, square = (np.exp(log_evidence[k] - log_evidence[0]) / e[3] ** k for k in (1, 2))
+    sd = np.sqrt(square - mean**2)
+    assert float(lam.mean()[3]) == pytest.approx(mean, abs=1e-5 * sd)
+    assert float(lam.sd()[3]) == pytest.approx(sd, rel=1e-5)
     others = exact.poisson(y[:3], e[:3], **priors)["lam"]
     np.testing.assert_allclose(lam.sel(group=[0, 1, 2]).sd(), others.sd(), rtol=1e-6)
-    assert np.isnan(exact.poisson(y, e, **priors).summary().loc["lam[3]", "sd"])
+
+
+def test_rates_without_events_have_moments_though_their_tails_are_heavy():
+    # A power of the log rate, until the exposure ends it: what the sd rests on is a mass of 1e-5.
+    e, mu_log, sigma_log = np.array([8.0, 0.5, 0.14]), stats.norm(-5, 1.8), stats.invgamma(3, scale=0.5)
+    lam = exact.poisson([0, 0, 0], e, mu_log=mu_log, sigma_log=sigma_log)["lam"]
+    # By equal steps of mu, of the log of sigma, and of the standardised log rate.
+    mu, u, z = np.linspace(-23, 13, 91), np.arange(-4.0, 7, 0.1), np.arange(-12, 12.05, 0.1)
+    expected = []
+    for j in range(3):
+        moments = np.empty((3, len(mu), len(u)))
+        for column, sigma in enumerate(np.exp(u)):
+            x = mu[:, None] + sigma * z
+            # The exposure bends the integrand within a unit of x: by steps of x where sigma is wide.
+            x = x if sigma < 0.8 else np.arange(-12 * sigma - 25, 6, 0.08)[None] + np.zeros((len(mu), 1))
+            density = stats.norm.pdf(x, mu[:, None], sigma) * np.exp(-e[j] * np.exp(x)) * (x[0, 1] - x[0, 0])
+            for k in range(3):
+                moments[k, :, column] = (density * np.exp(k * x)).sum(axis=1)
+        expected.append(moments)
+    prior = mu_log.pdf(mu)[:, None] * sigma_log.pdf(np.exp(u)) * np.exp(u)
+    for j, moments in enumerate(expected):
+        others = prior * np.prod([expected[i][0] for i in range(3) if i != j], axis=0)
+        total, mean, square = ((others * moment).sum() for moment in moments)
+        mean, square = mean / total, square / total
+        assert float(lam.mean()[j]) == pytest.approx(mean, rel=1e-5)
+        assert float(lam.sd()[j]) == pytest.approx(np.sqrt(square - mean**2), rel=1e-5)
 
 
 # -- what is given ------------------------------------------------------------------------------------

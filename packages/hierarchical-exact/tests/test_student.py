@@ -183,3 +183,17 @@ def test_a_prior_that_piles_up_at_zero_is_refused_or_right():
         np.testing.assert_allclose(theta.expect(lambda x: x), theta.mean(), atol=1e-5)
     except ArithmeticError as error:
         assert "integrates to" in str(error)  # noqa: PT017
+
+
+def test_a_population_close_to_normal_beside_a_group_far_from_it():
+    # Where mu is far from the data, densities of thirty degrees of freedom are too small for numbers.
+    mu, tau, y, sigma = stats.norm(-2.5, 60), stats.halfnorm(scale=2.4), 90.0, 5.9
+    posterior = exact.student_t([y], [sigma], mu=mu, tau=tau, nu=30)
+    # Over mu by equal steps, over tau by midpoints, over the mean by equal steps.
+    m, t = np.arange(20.0, 160, 0.5), (np.arange(60) + 0.5) * 0.25
+    x = y + sigma * np.arange(-9, 9.01, 0.02)
+    likelihood = stats.norm.pdf(y, x, sigma) * 0.02 * sigma
+    given = np.array([stats.t.pdf(x, 30, m[:, None], scale) @ likelihood for scale in t])
+    p = given * mu.pdf(m) * tau.pdf(t)[:, None]
+    assert posterior["mu"].mean() == pytest.approx((p * m).sum() / p.sum(), abs=1e-4)
+    assert posterior.log_evidence == pytest.approx(np.log(p.sum() * 0.5 * 0.25), abs=1e-4)
