@@ -44,6 +44,27 @@ def test_standard_errors_of_very_different_sizes(y, sigma, mu):
     assert float(posterior.elpd_loo[j]) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_leave_one_out_density_of_what_all_else_contradicts():
+    y, sigma, x = np.array([-10.18774977, 14.06151748]), np.array([0.00326972, 0.00414981]), [1980, 1986]
+    mean, sd, slope = 498136.2, 274.6, 0.0872
+    posterior = exact.normal(
+        y, sigma, mu=stats.norm(mean, sd), tau=0.0, covariates=x, beta=stats.norm(0, slope)
+    )
+
+    def log_evidence(rows):
+        with mpmath.workdps(60):
+            design = mpmath.matrix([[mpmath.mpf(sd), mpmath.mpf(x[i]) * mpmath.mpf(slope)] for i in rows])
+            covariance = design * design.T + mpmath.diag([mpmath.mpf(sigma[i]) ** 2 for i in rows])
+            left = mpmath.matrix([mpmath.mpf(y[i]) - mpmath.mpf(mean) for i in rows])
+            square = (left.T * mpmath.lu_solve(covariance, left))[0]
+            log_determinant = mpmath.log(mpmath.det(covariance))
+            return -(square + log_determinant + len(rows) * mpmath.log(2 * mpmath.pi)) / 2
+
+    for j in (0, 1):
+        expected = float(log_evidence([0, 1]) - log_evidence([1 - j]))
+        assert float(posterior.elpd_loo[j]) == pytest.approx(expected, abs=1e-6)
+
+
 def test_complete_pooling_of_a_precise_and_a_vague_group():
     mu = exact.normal([0.3, 1e8], [1e-8, 1e8], mu=None, tau=0)["mu"]
     with mpmath.workdps(50):
