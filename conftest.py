@@ -26,6 +26,15 @@ def pytest_configure(config):
     environment.end_when_interrupted("Pages that had passed are kept for the build.", write)
 
 
+def pytest_collection_finish(session):
+    """Let many pages share one import of what they import."""
+    pages = {item.path for item in session.items if type(item).__module__ == "myst_nbval.pages"}
+    if len(pages) > 1:
+        from tooling import kernels  # slow to import
+
+        kernels.use(len(pages))
+
+
 def pytest_myst_nbval_passed(path, notebook):
     """Keep what a page has shown for the build, which then publishes what was tested."""
     if {"BOOK_SEED", "BOOK_SAMPLER"} & set(os.environ):  # not what is published

@@ -40,6 +40,8 @@ from myst_nb.core.read import (
 from nbformat import NotebookNode
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from tooling import kernels
+
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules", "tests"}
 # What pages import: folders, or files that make their folder a package. No page imports what tests it.
@@ -263,6 +265,7 @@ def execute_pages(root, pages, cache_path):
     if not missing:
         return
 
+    kernels.use(len(missing))
     record = cache_path.parent / "seconds.json"
     seconds = read_seconds(record)
     timeout = read_config(root)["execute"]["timeout"]

@@ -10,6 +10,7 @@ running heads. It cannot write the page number of a reference, so these come fro
 import html
 import json
 import sys
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -30,7 +31,7 @@ ON_SCREEN = (
 )
 # Who looks a word, a work or a verdict up there finds it by its name.
 IN_ORDER = ("glossary.html", "references.html", "chapters/audit.html")
-UNKNOWN = 100  # a page number, until the first document is printed
+CHARACTERS = 1_900  # on a printed page, about
 
 
 def main():
@@ -57,7 +58,7 @@ def print_book(browser, built, document, output):
     """Print the pages of a built book; return their number."""
     draft = output.with_suffix(".part")
     expected, numbers = None, {}
-    # Where everything stands is known once it is printed, and a longer number may move what follows.
+    # Where everything stands is known once it is printed; a number longer than the one guessed may move it.
     while expected != numbers:
         document.write_text(book(ROOT, built, numbers), encoding="utf8")
         print_pdf(browser, document, draft)
@@ -97,12 +98,13 @@ def book(root, built, numbers):
     """Return all pages of a built book as one HTML document.
 
     Links between pages become links within it, and every id carries the name of its page. ``numbers`` are
-    the page numbers of what is linked to.
+    the page numbers of what is linked to, as far as they are known.
     """
     articles = read_articles(built, names_in(root))
     ids = ids_of(articles)
     first = read(built / next(iter(articles)))
     config = read_config(root)
+    numbers = numbers or guesses(articles)
     for name, article in articles.items():
         print_answers(article, set_choices(article))
         prepare(article, name, ids, built)
@@ -132,6 +134,12 @@ def handout(root, built, names):
                 tag.unwrap()  # it leads to what is not in the hand
         prepare(article, name, ids, built)
     return assemble(root, built, articles)
+
+
+def guesses(articles):
+    """Return about the page on which each article begins, by its name."""
+    before = [0, *accumulate(len(article.get_text()) for article in articles.values())]
+    return {name: 3 + length // CHARACTERS for name, length in zip(articles, before, strict=False)}
 
 
 def read_articles(built, names):
@@ -253,12 +261,12 @@ def number_references(article, name, numbers):
     for tag in article.select("a.internal[href^='#']"):
         target = tag["href"].removeprefix("#")
         if not target.startswith((name, *IN_ORDER)):
-            number = f' <span class="pdf-number">p. {numbers.get(target, UNKNOWN)}</span>'
-            tag.append(BeautifulSoup(number, "html.parser"))
+            number = numbers.get(target) or numbers[target.partition(":")[0]]
+            tag.append(BeautifulSoup(f' <span class="pdf-number">p. {number}</span>', "html.parser"))
 
 
 def contents(root, titles, numbers):
-    """Return the table of contents, by the parts of ``_toc.yml``, with page numbers as far as known."""
+    """Return the table of contents, by the parts of ``_toc.yml``, with page numbers."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf8"))
     lines = [entry(toc["root"], titles, numbers)]
     for part in toc["parts"]:
@@ -272,7 +280,7 @@ def entry(file, titles, numbers):
     name = f"{file}.html"
     return (
         f'<p class="pdf-entry"><a href="#{name}"><span>{html.escape(titles[name])}</span>'
-        f"<span>{numbers.get(name, UNKNOWN)}</span></a></p>"
+        f"<span>{numbers[name]}</span></a></p>"
     )
 
 

@@ -1,0 +1,127 @@
+"""A kernel that was divided off runs a page as any other does, and ends with who asked for it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from jupyter_client import KernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+
+from tooling import kernels
+
+pytestmark = [
+    pytest.mark.slow,  # it imports what pages import, twice
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are divided off on Linux only"),
+]
+ROOT = Path(__file__).resolve().parents[2]
+STATE = """
+import json, locale, logging, os, re, signal, sys, threading, warnings
+names = sorted(globals())
+import arviz, matplotlib, matplotlib.pyplot, nutpie, numpy, pandas, pymc, support.figures, xarray
+print(json.dumps({
+    "names": [name for name in names if not name.startswith("_")],
+    "main": __name__, "argv": sys.argv[1:2], "path": sys.path, "flags": str(sys.flags), "cwd": os.getcwd(),
+    "environment": {key: value for key, value in sorted(os.environ.items()) if key != "JPY_PARENT_PID"},
+    "settings": {key: str(value) for key, value in matplotlib.rcParams.items()},
+    "backend": matplotlib.get_backend(), "xarray": str(xarray.get_options()),
+    "warnings": sorted(str(one) for one in warnings.filters), "locale": locale.getlocale(),
+    "numpy": str(numpy.get_printoptions()), "errors": numpy.geterr(),
+    "pandas": re.findall(r"currently: .*", pandas.describe_option(_print_desc=False).lower()),
+    "handlers": {name: str(signal.getsignal(getattr(signal, name))).split(" at ")[0]
+                 for name in ("SIGINT", "SIGTERM", "SIGCHLD", "SIGPIPE")},
+    "loggers": {name: logging.getLogger(name).level for name in ("pymc", "pytensor", "arviz", "matplotlib")},
+    "group": os.getpgrp() == os.getpid() == os.getsid(0), "mask": os.umask(0o22),
+}))
+"""
+
+
+@pytest.fixture
+def nursery():
+    """Let this process ask a nursery for its kernels."""
+    factory = KernelProvisionerFactory.instance()
+    before = factory.default_provisioner_name
+    kernels.use(kernels.WORTHWHILE)
+    yield
+    factory.default_provisioner_name = before
+
+
+def run(*cells, folder, timeout=120):
+    """Run cells in a kernel, and return what they print."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}}).execute()
+    return ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+
+
+def test_a_page_finds_what_it_would_find_in_a_fresh_process(nursery, tmp_path):
+    [divided] = run(STATE, folder=tmp_path)
+    KernelProvisionerFactory.instance().default_provisioner_name = "local-provisioner"
+    [fresh] = run(STATE, folder=tmp_path)
+    divided, fresh = json.loads(divided), json.loads(fresh)
+    for what in fresh:
+        assert divided[what] == fresh[what], what
+
+
+def test_packages_are_there_and_nothing_is_shared(nursery, tmp_path):
+    chance = "import random, sys, numpy\nprint('pymc' in sys.modules, random.random(), numpy.random.random())"
+    (one,), (other,) = run(chance, folder=tmp_path), run(chance, folder=tmp_path)
+    assert one.startswith("True")
+    assert other.startswith("True")
+    assert not set(one.split()[1:]) & set(other.split()[1:])
+
+
+def test_what_a_page_starts_is_waited_for(nursery, tmp_path):
+    [said] = run("import subprocess\nprint(subprocess.run(['false']).returncode)", folder=tmp_path)
+    assert said == "1\n"
+
+
+def test_a_cell_that_takes_too_long_is_interrupted_and_a_dead_kernel_is_noticed(nursery, tmp_path):
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path))
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    client.execute("import time\ntime.sleep(600)")
+    time.sleep(1)
+    manager.interrupt_kernel()
+    assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KeyboardInterrupt"
+    process = manager.provisioner.process
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    assert not process.is_running()
+    with pytest.raises(DeadKernelError):
+        run("import os\nos.kill(os.getpid(), 9)", folder=tmp_path)
+
+
+def test_all_ends_with_who_asked(tmp_path):
+    asker = subprocess.Popen(
+        [sys.executable, "-c", f"""
+import os, sys, time
+from tooling import kernels
+arguments = ["kernel", "-f", {str(tmp_path / "kernel.json")!r}]
+print(kernels.started(arguments, ".", dict(os.environ), quiet=True), flush=True)
+time.sleep(600)
+"""],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    asker.stdout.readline()
+    family = psutil.Process(asker.pid).children(recursive=True)
+    assert len(family) == 2
+    asker.send_signal(signal.SIGKILL)
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+def test_a_nursery_that_ends_is_named(monkeypatch):
+    monkeypatch.setattr(kernels, "nurseries", {})
+    monkeypatch.setattr(kernels.sys, "executable", "/bin/false")
+    with pytest.raises(ChildProcessError, match="has ended"):
+        kernels.started([], ".", {}, quiet=True)
+    assert os.getpid() not in kernels.nurseries
