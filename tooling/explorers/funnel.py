@@ -97,15 +97,15 @@ def funnel(
     curves = pd.concat(laws(np.geomspace(LOWEST_TAU, HIGHEST_TAU, 49)))
     school = effect["school"].values[0]
     titles = {
-        "centred": f"theta {school} \N{MINUS SIGN} mu",
-        "non-centred": f"(theta {school} \N{MINUS SIGN} mu) / tau",
+        "centred": f"θ of {school} \N{MINUS SIGN} mu",
+        "non-centred": f"(θ of {school} \N{MINUS SIGN} μ) / τ",
     }
     panels = [_panel(form, titles[form], draws, curves) for form in FORMS]
     chart = alt.vconcat(
         alt.hconcat(*panels, spacing=8), _step(curves), spacing=8, data=_values(pd.concat(laws(settings)))
-    ).properties(title="dots: draws; curves and bar: 89% at a tau; \N{MULTIPLICATION SIGN}: divergence")
+    ).properties(title="dots: draws; curves and bar: 89% at a τ; \N{MULTIPLICATION SIGN}: divergence")
     sliders = [
-        *steps("tau", settings, start=settings[len(settings) // 2], title="tau (SAT points) "),
+        *steps("tau", settings, start=settings[len(settings) // 2], title="τ (SAT points) "),
         *steps("epsilon", STEPS, start=STEPS[3], title="step of the balls "),
     ]
     numbers = {"form": "form", "lower": "89% from", "upper": "to", "step_text": "longest stable step"}
@@ -303,7 +303,7 @@ def _values(frame):
 def _panel(form, title, draws, curves):
     """Draw the posterior in the coordinates of one form, with the slice at the chosen tau."""
     centred = form == "centred"
-    y_axis = alt.Axis(values=[0.01, 0.1, 1, 10], title="tau" if centred else None, labels=centred)
+    y_axis = alt.Axis(values=[0.01, 0.1, 1, 10], title="τ" if centred else None, labels=centred)
     y = alt.Y("tau:Q", axis=y_axis).scale(type="log", domain=[LOWEST_TAU, HIGHEST_TAU], nice=False)
     x = alt.X("value:Q", title=title).scale(domain=[-20, 35] if centred else [-4, 4], nice=False)
     points = draws[["tau", form]].rename(columns={form: "value"})
@@ -338,7 +338,7 @@ def _balls(form, x, y):
 def _step(curves):
     """Draw the longest stable step of both forms over tau."""
     tau_axis = alt.Axis(values=[0.01, 0.1, 1, 10])
-    x = alt.X("tau:Q", title="tau (SAT points)", axis=tau_axis).scale(
+    x = alt.X("tau:Q", title="τ (SAT points)", axis=tau_axis).scale(
         type="log", domain=[LOWEST_TAU, HIGHEST_TAU], nice=False
     )
     step_axis = alt.Axis(values=[0.001, 0.01, 0.1, 1], title=None)
@@ -359,7 +359,7 @@ def _step(curves):
         parts.append(label.mark_text(y=-12, **place).encode(text="label:N"))
     table = alt.Chart().transform_filter("datum.tau == tau")
     rule = table.mark_rule(color=BLACK).encode(x="tau:Q").properties(name="numbers")
-    title = alt.Title(alt.ExprRef("'longest stable step at tau = ' + tau"))
+    title = alt.Title(alt.ExprRef("'longest stable step at τ = ' + tau"))
     balls = alt.Chart(alt.Data(values=[{}])).transform_calculate(step="epsilon")
     level = balls.mark_rule(color=BLACK, strokeDash=[2, 2]).encode(y="step:Q")
     return alt.layer(*parts, rule, level).properties(width=WIDTH, height=120, title=title)
