@@ -160,6 +160,22 @@ def _twelve_experiments(rng):
     return tumours.copy(data=counts), rats
 
 
+def _seven_trials(rng):
+    """Effects and standard errors of seven trials, of which one reports far more than the others."""
+    trials = datasets.bcg_trials().sel(trial=[1, 2, 3, 4, 6, 8, 10])
+    effect, error = trials["effect"], trials["standard_error"]
+    if rng is None:
+        return effect, error
+    error = error.copy(data=(rng.permutation(error) * rng.uniform(0.8, 1.25, size=7)).round(3))
+    precise, mean, tau = int(error.argmin()), rng.uniform(-1.6, -0.8), rng.uniform(0.1, 0.3)
+    reports = np.zeros(7)
+    while reports[precise] < np.delete(reports, precise).max() + 0.4:
+        theta = rng.normal(mean, tau, size=7)
+        theta[precise] = mean + rng.uniform(1.0, 1.8)
+        reports = rng.normal(theta, error).round(3)
+    return effect.copy(data=reports), error
+
+
 _DRAW = {
     "schools": _schools,
     "schools-of-two-kinds": _new_group,
@@ -167,5 +183,6 @@ _DRAW = {
     "survey": _survey,
     "unequal-survey": _unequal_regions,
     "twelve-experiments": _twelve_experiments,
+    "seven-trials": _seven_trials,
 }
 NAMES = tuple(_DRAW)

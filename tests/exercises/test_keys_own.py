@@ -21,6 +21,7 @@ PAGES = {
     "5.8.6": "leave-one-school-out",
     "5.8.7": "alpha-prior",
     "5.8.8": "twelve-experiments",
+    "5.8.9": "one-of-seven",
     "try-unequal-regions": "unequal-regions",
 }
 
@@ -425,6 +426,53 @@ def test_twelve_experiments(student):
     assert value("5.8.8", student, "d.none") == pytest.approx(((1 - found.new) ** 20).mean(), abs=2e-3)
     others = [Twelve(student, stats.expon(scale=s).logpdf).theta[:, empty].mean() for s in (5, 100)]
     assert value("5.8.8", student, "b.priors") == pytest.approx(others, abs=1e-3)
+
+
+# Seven trials: a grid over mu and tau, and for each trial one over its effect --------------------------
+
+
+def seven(effect, error, population):
+    """Posterior mean of tau and of all effects, with this law of the standardised effects."""
+    mu, tau = np.linspace(-3.5, 1.5, 51)[:, None, None], np.geomspace(1e-3, 4, 50)[:, None]
+    u = np.linspace(-5, 5, 801)
+    z, rule = np.sinh(u), population.pdf(np.sinh(u)) * np.cosh(u) * (u[1] - u[0])
+    log_weight = stats.norm.logpdf(mu[..., 0]) + stats.halfnorm.logpdf(tau[:, 0]) + np.log(tau[:, 0])
+    theta, means = mu + tau * z, []
+    for y, sigma in zip(effect, error, strict=True):
+        likelihood = stats.norm.pdf(y, theta, sigma) * rule
+        own = likelihood.sum(axis=-1) + 1e-300
+        log_weight = log_weight + np.log(own)
+        means.append((likelihood * theta).sum(axis=-1) / own)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    return weight.sum(axis=0) @ tau[:, 0], np.tensordot(means, weight, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", STUDENTS)
+def test_one_of_seven(student):
+    effect, error = (np.asarray(values) for values in personal.data("5.8.9", student)[""])
+    odd, noisiest = int(effect.argmax()), int(error.argmax())
+    assert odd == error.argmin()
+    both = [seven(effect, error, law) for law in (stats.norm, stats.t(4))]
+    assert value("5.8.9", student, "b.scales") == pytest.approx([tau for tau, _ in both], abs=3e-3)
+    found = [theta[noisiest] for _, theta in both]
+    assert value("5.8.9", student, "b.noisy") == pytest.approx(found, abs=3e-3)
+    weak = np.where(np.arange(7) == odd, 0.5, error)
+    found = [seven(effect, weak, law)[1][odd] for law in (stats.norm, stats.t(4))]
+    assert value("5.8.9", student, "d.weak") == pytest.approx(found, abs=3e-3)
+    rest = np.arange(7) != odd
+    tau = np.geomspace(0.005, 5, 400)[:, None]
+    precision = 1 / (error[rest] ** 2 + tau**2)
+    total = precision.sum(axis=1) + 1
+    mean = precision @ effect[rest] / total
+    left = ((effect[rest] - mean[:, None]) ** 2 * precision).sum(axis=1) + mean**2
+    log_weight = 0.5 * (np.log(precision).sum(axis=1) - np.log(total) - left)
+    log_weight += stats.halfnorm.logpdf(tau[:, 0]) + np.log(tau[:, 0])
+    weight = np.exp(log_weight - logsumexp(log_weight))
+    spread = np.sqrt(1 / total + tau[:, 0] ** 2 + error[odd] ** 2)
+    above = weight @ stats.norm.sf(effect[odd], mean, spread)
+    assert value("5.8.9", student, "c.above") == pytest.approx(above, abs=1e-3)
 
 
 # Unequal regions: joint draws, independent of the exact marginals ----------------------------------

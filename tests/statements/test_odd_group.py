@@ -370,3 +370,29 @@ def test_latitude_and_the_population(both, latitude):
     assert at_latitude(33, sigma=large)["tau"].mean() > 1.5 * latitude["tau"].mean()
     medians = [np.exp(at_latitude(degrees)["theta_new"].quantile(0.5)) for degrees in (10, 50)]
     assert medians[0] / medians[1] > 2.5
+
+
+@states(
+    "solutions/one-of-seven.md",
+    "Under Student-t the odd trial counts less for the mean, which therefore lies lower, "
+    "and the noisy trial follows it.",
+)
+@states("solutions/one-of-seven.md", "One in fifty, or so.")
+@states(
+    "solutions/one-of-seven.md", "It leaves $\\tau$ smaller, and goes most of the way to the others itself."
+)
+def test_one_of_seven():
+    kept = np.array([1, 2, 3, 4, 6, 8, 10]) - 1
+    y, sigma = EFFECT[kept], ERROR[kept]
+    by_normal, by_student = normal(y, sigma), student(y, sigma)
+    assert by_student["tau"].mean() < by_normal["tau"].mean()
+    noisy = [posterior["theta"].mean().values[2] for posterior in (by_normal, by_student)]
+    assert noisy[1] < noisy[0]
+    assert by_student["mu"].mean() < by_normal["mu"].mean()
+    assert 1 - places(lambda j: np.delete(kept, 5), latitude=False)[7] == pytest.approx(0.02, abs=0.003)
+    small = np.where(kept == 7, 0.5, sigma)
+    for solve, before in ((normal, by_normal), (student, by_student)):
+        after = solve(y, small)
+        assert after["tau"].mean() < 0.8 * before["tau"].mean()
+        own = after["theta"].mean().values[5]
+        assert (y[5] - own) / (y[5] - after["mu"].mean()) > 0.5

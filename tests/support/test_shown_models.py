@@ -22,6 +22,7 @@ KINDS = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 UNCOMPILED = Mode(linker="py", optimizer="fast_compile")
 
 TWELVE = xr.Dataset(dict(zip(("tumours", "rats"), personal.data("5.8.8")[""], strict=True)))
+SEVEN = xr.Dataset(dict(zip(("effect", "standard_error"), personal.data("5.8.9")[""], strict=True)))
 
 SHOWN = [
     ("pooling-problem", "complete_pooling", models.instructors_complete, INSTRUCTORS),
@@ -45,6 +46,7 @@ SHOWN = [
     ("odd-group", "student_population", models.trials_student, datasets.bcg_trials()),
     ("odd-group", "with_latitude", models.trials_latitude, datasets.bcg_trials()),
     ("twelve-experiments", "beta_population", models.rats_hierarchical, TWELVE),
+    ("one-of-seven", "student_population", models.trials_student, SEVEN),
 ]
 
 

@@ -1,0 +1,59 @@
+"""Exercise 5.8.9: seven trials, one of which reports far more than the others."""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+import hierarchical_exact as exact
+from notebook_marking.keys import Key
+from solutions.keys.common import NEW_DRAWS
+from support.monte_carlo import monte_carlo_error
+
+PRIORS = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
+WEAK = 0.5
+DRAWS = 1000  # effective draws of tau
+
+
+def key(data, earlier):  # noqa: ARG001
+    """Exact answers; data: effects and standard errors of seven trials."""
+    effect, error = data[""]
+    odd, noisiest = effect.idxmax().item(), error.idxmax().item()
+    both = solve(effect, error)
+    weak = solve(effect, error.where(error["trial"] != odd, WEAK))
+    rest = effect["trial"] != odd
+    new = exact.normal(effect[rest], error[rest], **PRIORS)["theta_new"]
+    report, own = effect.sel(trial=odd).item(), error.sel(trial=odd).item()
+
+    def beyond(theta):
+        return stats.norm.sf(report, theta, own)
+
+    return {
+        "a.fit": Key(both[1]),
+        "b.scales": means([posterior["tau"] for posterior in both]),
+        "b.noisy": means([posterior["theta"].sel(trial=noisiest) for posterior in both]),
+        "c.above": Key(
+            new.expect(beyond),
+            monte_carlo_error(lambda x: beyond(x).mean(), new, draws=NEW_DRAWS),
+        ),
+        "d.weak": means([posterior["theta"].sel(trial=odd) for posterior in weak]),
+    }
+
+
+def means(marginals):
+    """Key of the posterior means of two quantities, which may be sampled."""
+    return Key(
+        np.array([marginal.mean() for marginal in marginals]),
+        np.array([marginal.sd() for marginal in marginals]) / np.sqrt(DRAWS),
+    )
+
+
+def solve(effect: xr.DataArray, error: xr.DataArray) -> tuple[exact.Posterior, exact.Posterior]:
+    """Exact posteriors with a Normal and with a Student-t population.
+
+    Examples
+    --------
+    >>> alike = xr.DataArray([0.1, 0.0, -0.1], dims="trial", coords={"trial": [1, 2, 3]})
+    >>> [abs(round(posterior["mu"].mean(), 3)) for posterior in solve(alike, 0 * alike + 0.2)]
+    [0.0, 0.0]
+    """
+    return exact.normal(effect, error, **PRIORS), exact.student_t(effect, error, nu=4, **PRIORS)
