@@ -12,7 +12,7 @@ from support.monte_carlo import monte_carlo_error
 CONCENTRATION = stats.gamma(2, scale=20)
 OTHERS = (5, 100)
 NEW = 20
-DRAWS = 1000  # effective draws: with twelve experiments kappa's tail mixes slowly
+DRAWS = 500  # effective draws: with twelve experiments kappa's tail mixes slowly
 
 
 def key(data, earlier):  # noqa: ARG001

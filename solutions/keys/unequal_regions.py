@@ -9,7 +9,7 @@ from solutions.keys.common import mean_weight, width
 from support.conventions import INTERVAL
 from support.monte_carlo import monte_carlo_error
 
-DRAWS = 1000  # effective draws: the intervals end in tails, where there are fewer than in the middle
+DRAWS = 500  # effective draws: the intervals end in tails, where there are fewer than in the middle
 
 
 def key(data, earlier):

@@ -477,7 +477,7 @@ def test_one_of_seven(student):
 
 # Unequal regions: joint draws, independent of the exact marginals ----------------------------------
 
-DRAWS, REPEATS = 1000, 150
+DRAWS, REPEATS = 500, 300
 
 
 @functools.cache

@@ -25,6 +25,7 @@ WITHOUT_ID = "recorded without an id, on the data of the text, to which all know
 # Of fewer numbers one may be right by chance; fewer are held against the key, more against its pattern.
 FEWEST, FEW, ALIKE = 3, 4, 0.9
 CLOSE_Z = 5  # between the two a human should look: honest samples get there, though seldom
+MANY = 10  # of so many numbers one is often as far off, and its error is an estimate
 
 
 @dataclass(frozen=True)
@@ -431,7 +432,8 @@ def _credible(answer, given, mark, key):
     given, value = np.ravel(given).astype(float), np.ravel(key.value).astype(float)
     if given.size < FEW:
         return bool((abs(given - value) <= abs(value).max() / 2).all())
-    return abs(np.corrcoef(given, value)[0, 1]) > ALIKE if np.ptp(value) else False
+    with np.errstate(all="ignore"):  # numbers may be next to nothing, or huge
+        return bool(abs(np.corrcoef(given, value)[0, 1]) > ALIKE) if np.ptp(value) else False
 
 
 def _says_nothing(given, key):
@@ -613,15 +615,16 @@ def _why_off(answer, statistics, exact):
         return Why(other, other) if far.any() else Why()
     # No sample that is good enough has larger errors than these; reported ones may be anything.
     largest = {"mean": 1.1 * sd / answer.needs.ess**0.5, "sd": 1.5 * sd / answer.needs.ess**0.5}
+    most = LARGEST_Z if mean.size < MANY else CLOSE_Z
     for statistic, value in (("mean", mean), ("sd", sd)):
         error = np.minimum(statistics[f"mcse_{statistic}"], largest[statistic])
         z = abs(statistics[statistic] - value) / error
-        if not (z <= LARGEST_Z).all():
+        if not (z <= most).all():
             worst = int(np.argmax(z))
             given, right = statistics[statistic].ravel()[worst], value.ravel()[worst]
             apart = f"{z.max():.0f} Monte Carlo errors apart"
             which = f" of number {worst + 1}" if z.size > 1 else ""
-            close = CLOSE if z.max() <= CLOSE_Z else ""
+            close = CLOSE if z.max() <= most + CLOSE_Z - LARGEST_Z else ""
             return Why(
                 f"its {statistic}{which} is {given:.4g}, and {right:.4g} is right: {apart}{close}",
                 f"its {statistic}{which} is {given:.4g}, too {'small' if given < right else 'large'}{close}",

@@ -8,7 +8,7 @@ import pytest
 from notebook_marking import marking
 from notebook_marking.keys import Key
 from notebook_marking.runs import Run
-from notebook_marking.scheme import Scheme
+from notebook_marking.scheme import Needs, Scheme
 
 ADA = SimpleNamespace(student="ada", problem="")
 # The sample's summary of a standard Normal, from 4000 independent draws.
@@ -174,6 +174,16 @@ def test_a_poor_sample_or_none_gets_nothing(marks, summary, reason):
     mark = marks({"c": {"fit": summary}})["c.fit.mu"]
     assert (mark.state, mark.points) == ("wrong", 0)
     assert reason in mark.reason
+
+
+def test_of_many_numbers_one_may_be_further_off_than_one_alone():
+    """Twenty-four comparisons, with errors that are themselves estimates, exceed four errors now and then."""
+    for size, off, expected in ((4, 4.5, False), (12, 4.5, True), (12, 5.5, False)):
+        each = {name: np.full(size, value) for name, value in FIT.items()}
+        each["mean"] = np.append(FIT["mcse_mean"] * off, np.zeros(size - 1))
+        exact = SimpleNamespace(mean=lambda n=size: np.zeros(n), sd=lambda n=size: np.ones(n))
+        answer = SimpleNamespace(needs=Needs())
+        assert (not any(marking._why_off(answer, each, exact))) == expected
 
 
 @pytest.mark.parametrize(
