@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import html
 import json
-import os
 import platform
 import shutil
 import sys
@@ -20,6 +19,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from tooling import environment
+from tooling.live import lite
+from tooling.live.archives import is_run, link, modules, replace, write
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -37,6 +38,9 @@ INSTALLED = [
 ]
 # Loaded before the first cell, side by side; all others when they are imported.
 FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
+# What the kernel of a notebook needs before that.
+SHELL = ("asttokens", "comm", "executing", "ipython", "ipython-pygments-lexers", "matplotlib-inline")
+SHELL += ("prompt-toolkit", "pure-eval", "pygments", "stack-data", "traitlets", "wcwidth")
 # The book's own packages, from its folders.
 OWN = {
     "": (
@@ -48,13 +52,11 @@ OWN = {
     "packages/page-nuts": ("page_nuts",),
     "tooling/live/stand_ins": (".",),
 }
-PAGE = [HERE / name for name in ("page.js", "page.css", "worker.js", "chain.js", "inside/cells.py")]
+PAGE = [HERE / name for name in ("page.js", "page.css", "python.js", "worker.js", "chain.js", "kernel.mjs")]
+PAGE += sorted(HERE.glob("inside/*.py"))
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
-NEVER = {"tests", "__pycache__", "sample_data", "include", "doc", "docs", "answers"}
-NOT_RUN = {".pyi", ".h", ".a", ".c", ".pyx", ".pxd", ".pyc", ".so", ".map", ".md", ".rst", ".f", ".cpp"}
 PYODIDE, PYTHON = "314.0.3", "3.14"
 EMPTY = "// Here no cells run in the page.\n"
-MOMENT = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same book, the same bytes
 
 
 def main():
@@ -72,7 +74,10 @@ def complete(folder, *, without):
     if without or not (CACHE / "stamp").exists():
         leave_out(folder)
         return
-    put(folder, [*compiled(), *installed(), own()])
+    if not (CACHE / "lite").exists():
+        lite.unpack(CACHE / "carrier", CACHE / "lite")
+    put(folder, [*compiled(), *installed(), *(CACHE / "lite/kernel").iterdir(), own()])
+    lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources")
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
@@ -117,7 +122,7 @@ def compiled():
 def installed():
     """Return archives of the packages that are installed here and run anywhere."""
     made = []
-    for name in INSTALLED:
+    for name in sorted({*INSTALLED, *SHELL}):
         found = distribution(name)
         target = CACHE / "files" / f"{name.replace('-', '_')}-{found.version}.zip"
         if not target.exists():
@@ -150,39 +155,6 @@ def own():
     return target
 
 
-def is_run(name, *, compiled=False):
-    """Tell whether a file of a package can be of use in a page."""
-    path = Path(name)
-    if path.suffix == ".so":
-        return compiled
-    return not (NEVER & set(path.parts)) and path.suffix not in NOT_RUN
-
-
-def write(target, members):
-    """Write an archive at once or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = target.with_suffix(".new")
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in sorted(members):
-            archive.writestr(zipfile.ZipInfo(name, MOMENT), content, zipfile.ZIP_DEFLATED)
-    new.replace(target)
-
-
-def replace(target, content):
-    """Write a file at once or not at all."""
-    new = target.with_suffix(".new")
-    new.write_bytes(content)
-    new.replace(target)
-
-
-def modules(archive):
-    """Return the names that an archive lets a page import."""
-    with zipfile.ZipFile(archive) as opened:
-        tops = {name.partition("/")[0] for name in opened.namelist()}
-    names = {top.partition(".")[0] for top in tops if not top.endswith((".dist-info", ".libs", ".pth"))}
-    return sorted(name for name in names if name.isidentifier())
-
-
 def put(target, files):
     """Fill the folder of the built book, with links where the file system has them."""
     shutil.rmtree(target, ignore_errors=True)
@@ -197,7 +169,7 @@ def put(target, files):
             "name": path.name,
             "bytes": path.stat().st_size,
             "modules": modules(path),
-            "first": path.name.partition("-")[0] in FIRST,
+            "first": first_for(path.name.partition("-")[0]),
         }
         for path in files
     ]
@@ -206,6 +178,13 @@ def put(target, files):
         path.stat().st_size for path in (target / "pyodide").iterdir() if path.suffix in (".gz", ".zip")
     )
     (target / "index.json").write_text(json.dumps({"core": core, "files": listed}, indent=1), encoding="utf8")
+
+
+def first_for(name):
+    """Return what begins with a package: cells in the page, notebooks, or neither."""
+    if name in FIRST:
+        return ["cells", "notebooks"]
+    return ["notebooks"] if name.replace("_", "-") in SHELL or name in lite.KERNEL else []
 
 
 def about(archive):
@@ -240,14 +219,6 @@ def installed_version(name):
         return distribution(name).version
     except PackageNotFoundError:
         return ""
-
-
-def link(source, target):
-    """Put a file in a second place without its bytes, or with them where that cannot be."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 if __name__ == "__main__":

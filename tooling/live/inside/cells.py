@@ -1,32 +1,23 @@
 """Runs code cells in the page, within Pyodide: what they print and show goes to the page, piece by piece.
 
-The worker calls :func:`start` once and :func:`run` for each cell. Packages are fetched when they are imported
-first.
+The worker calls :func:`start` once and :func:`run` for each cell.
 """
 
 import ast
 import builtins
-import importlib
 import io
 import json
 import linecache
 import os
 import sys
 import traceback
-import zipfile
 from base64 import b64encode
 from collections.abc import Callable
-from importlib.machinery import PathFinder, SourceFileLoader
 
+import arriving
 import intervals  # of myst_nbval, which lies beside this file in the page
 
-SITE = "/site"
 HOME = "/home/pyodide"
-# There is neither a compiler nor a screen.
-ENVIRONMENT = {
-    "MPLBACKEND": "agg",
-    "PYTENSOR_FLAGS": "linker=vm,cxx=,traceback__limit=0",
-}
 # What IPython asks an object for, the fullest first.
 KINDS = {
     "application/vnd.vegalite.v5+json": "_repr_vegalite_",
@@ -38,56 +29,6 @@ KINDS = {
 }
 # What a cell has printed, as the tests of the pages compare it.
 printed = []
-NOT_HERE = (
-    "{name} is not among the packages that run in the page. Use those that this page imports, or open the "
-    "page as a notebook (the rocket above), where every package can be installed."
-)
-NOT_FETCHED = (
-    "{name} is needed here and could not be fetched. See that there is a network, and run the cell again. "
-    "({error})"
-)
-
-
-class NotFetched(ConnectionError):
-    """No ImportError, which packages take to mean that they must do without."""
-
-
-class Packages:
-    """Finds a package that is imported for the first time by fetching the files that hold it."""
-
-    def __init__(self, index, fetch):
-        self.where = {module: file["name"] for file in index["files"] for module in file["modules"]}
-        self.fetch = fetch
-        self.here = set()
-
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 (the import system passes it)
-        """Fetch what holds a module at the top, and find it there."""
-        if path is not None or self.where.get(name) in self.here | {None}:
-            return None
-        try:
-            content = self.fetch(self.where[name])
-        except Exception as error:  # of JavaScript
-            raise NotFetched(NOT_FETCHED.format(name=name, error=error)) from None
-        self.put(self.where[name], content)
-        spec = PathFinder.find_spec(name)
-        if name == "pymc":
-            spec.loader = PyMC(name, spec.origin)
-        return spec
-
-    def put(self, file, content):
-        """Unpack a file that was fetched, a ``Uint8Array`` of JavaScript."""
-        self.here.add(file)
-        zipfile.ZipFile(io.BytesIO(content.to_bytes())).extractall(SITE)
-        importlib.invalidate_caches()
-
-
-class PyMC(SourceFileLoader):
-    """PyMC, which takes nutpie for ``pm.sample`` only beside a compiler; the page's is as fast without."""
-
-    def exec_module(self, module):
-        """Import it, and let any way of evaluation do."""
-        super().exec_module(module)
-        sys.modules["pymc.sampling.mcmc"].NumbaLinker = object
 
 
 class Stream(io.TextIOBase):
@@ -116,25 +57,19 @@ class Stream(io.TextIOBase):
         return True
 
 
-def start(index: str, fetch: Callable, post: Callable, folder: str) -> None:
+def start(post: Callable, folder: str) -> None:
     """Make all ready for the first cell of a page.
 
     Parameters
     ----------
-    index : str
-        The list of files, as JSON.
-    fetch, post : callable
-        Of the worker: fetch a file by its name; send JSON to the page.
+    post : callable
+        Of the worker: send JSON to the page.
     folder : str
         The folder of the page in the book, which cells find themselves in.
     """
-    global send, packages, namespace
+    global send, namespace
     send = lambda message: post(json.dumps(message))  # noqa: E731
-    os.environ.update(ENVIRONMENT)
-    sys.path.insert(0, SITE)
-    packages = Packages(json.loads(index), fetch)
-    # Last: what Python brings itself comes first.
-    sys.meta_path.append(packages)
+    os.environ["MPLBACKEND"] = "agg"  # there is no screen
     sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
     place = f"{HOME}/{folder}"
     os.makedirs(place, exist_ok=True)
@@ -177,10 +112,8 @@ def flush():
 
 def describe(error):
     """Return the traceback from the cell on; for a package that is not there or does not come, a sentence."""
-    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] == error.name:
-        return NOT_HERE.format(name=error.name)
-    if isinstance(error, NotFetched):
-        return str(error)
+    if sentence := arriving.sentence(error):
+        return sentence
     shown = traceback.TracebackException.from_exception(error)
     shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if f.filename != __file__])
     return "".join(shown.format())

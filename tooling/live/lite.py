@@ -1,0 +1,98 @@
+"""The book's notebooks in the browser: JupyterLite, whose kernel is the Python of the cells in the page.
+
+Its two wheels hold JavaScript that any static host can send; their Python, which builds sites, is not used.
+"""
+
+import json
+import re
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nbformat
+
+from tooling.live.archives import link, write
+
+SETTINGS = Path(__file__).resolve().parent / "jupyter-lite.json"
+# Of JupyterLite: the app for one notebook, that for a folder, that for other files, and what they share.
+SENT = re.compile(
+    r"(notebooks|tree|edit)/|build/(?!lab/|repl/|consoles/)|(config-utils|service-worker)\.js$"
+    r"|index\.html$|manifest\.webmanifest$|icon-\w+\.png$"
+)
+EXTENSION = "@jupyterlite/pyodide-kernel-extension"
+KERNEL = ("ipykernel", "pyodide_kernel")  # its wheels that are installed in Python
+FIRST = """\
+*This notebook is a page of the book, and it runs in your browser. The first cell that you run loads Python,
+unless your browser has it already; nothing is sent to a server. What you change is kept in this browser, on
+this device only; File, Download gives you the notebook as a file. A sampler of the book's own stands in for
+nutpie.*"""
+HAND_IN = """
+
+*To hand it in: write your id into the first code cell, run all cells, save, and take the file from File,
+Download.*"""
+LONG_AGO = "2000-01-01T00:00:00Z"  # what a reader has changed is newer
+
+
+def unpack(carried, target):
+    """Take out of the two wheels what a browser needs."""
+    [app] = carried.glob("jupyterlite_core/jupyterlite-app-*.tgz")
+    extension = carried / "share/jupyter/labextensions" / EXTENSION
+    new = target.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    with tarfile.open(app) as archive:
+        for member in archive:
+            member.path = member.path.removeprefix("package/")
+            if member.isfile() and SENT.match(member.path) and not member.path.endswith(".map"):
+                archive.extract(member, new, filter="data")
+    shutil.copytree(
+        extension, new / "extensions" / EXTENSION, ignore=shutil.ignore_patterns("*.map", "*.whl", "all.json")
+    )
+    for name in KERNEL:
+        [wheel] = extension.glob(f"static/pypi/{name}-*.whl")
+        with zipfile.ZipFile(wheel) as opened:
+            members = [(info.filename, opened.read(info)) for info in opened.infolist()]
+        write(new / "kernel" / f"{'-'.join(wheel.name.split('-')[:2])}.zip", members)
+    settings = json.loads(SETTINGS.read_text(encoding="utf8"))
+    built = json.loads((extension / "package.json").read_text(encoding="utf8"))["jupyterlab"]["_build"]
+    settings["jupyter-config-data"]["federated_extensions"] = [{"name": EXTENSION, **built}]
+    (new / "jupyter-lite.json").write_text(json.dumps(settings, indent=1), encoding="utf8")
+    new.replace(target)
+
+
+def put(unpacked, target, sources):
+    """Fill the folder of the built book with JupyterLite, and with the notebooks of all pages that run."""
+    shutil.copytree(unpacked, target, copy_function=link, ignore=shutil.ignore_patterns("kernel"))
+    folders = {}
+    for path in sorted(sources.rglob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        if any(cell.cell_type == "code" for cell in notebook.cells):
+            name = path.relative_to(sources)
+            place = target / "files" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(for_browser(notebook, hand_in=name.parts[0] == "exercises"), place)
+            folders.setdefault(name.parent, []).append(entry(name, "notebook", place.stat().st_size))
+    folders.setdefault(Path(), []).extend([entry(name, "directory") for name in folders if name.parts])
+    for folder, entries in folders.items():
+        listed = target / "api/contents" / folder / "all.json"
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        listed.write_text(json.dumps({**entry(folder, "directory"), "content": entries}), encoding="utf8")
+
+
+def for_browser(notebook, *, hand_in):
+    """Return a page's notebook with what a reader should know of the browser in its first cell."""
+    notebook.cells[0].source = FIRST + (HAND_IN if hand_in else "")
+    notebook.metadata = {
+        "kernelspec": {"name": "python", "display_name": "Python (Pyodide)", "language": "python"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def entry(path, kind, size=None):
+    """Return what Jupyter is told of a file or a folder."""
+    name = path.name if path.parts else ""
+    times = {"created": LONG_AGO, "last_modified": LONG_AGO}
+    form = "json" if kind == "directory" else None
+    about = {"name": name, "path": path.as_posix() if path.parts else "", "type": kind, "size": size}
+    return {**about, "format": form, "mimetype": None, "content": None, "writable": True, **times}

@@ -1,0 +1,82 @@
+// Python with the packages that come first, within a worker: for the cells of a page, and for a notebook.
+import { loadPyodide } from "./pyodide/pyodide.mjs";
+
+// Packages come from here, not from where Pyodide would look for them.
+const NO_PACKAGES = {
+  info: { abi_version: "2026_0", arch: "wasm32", platform: "emscripten_5_0_3", python: "3.14.0", version: "314.0.3" },
+  packages: {},
+};
+// PyMC takes half of the processors for threads of the others, and of one it has none left.
+const ENVIRONMENT = { PYTHON_CPU_COUNT: "2", PYTHONSTARTUP: "/inside/notebook.py" };
+export const here = new URL("./", import.meta.url).href;
+let index; // what there is to fetch, with its bytes
+let loaded = 0; // bytes
+
+// Start Python with the files that are first for something; what only some need is fetched when it is imported.
+// `tell` says what is being done, and how much of it.
+export async function begin(something, tell, settings = {}) {
+  index = await (await get("index.json")).json();
+  const first = index.files.filter((file) => file.first.includes(something));
+  const total = index.core + first.reduce((sum, file) => sum + file.bytes, 0);
+  const count = (bytes) => tell("Loading Python", (loaded += bytes), total);
+  const ordinary = self.fetch;
+  self.fetch = async (request, ...settings) => {
+    const address = String(request.url ?? request);
+    const packed = address.endsWith(".wasm");
+    const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
+    return packed && answer.ok ? unpacked(answer) : answer;
+  };
+  const [pyodide, ...contents] = await Promise.all([
+    loadPyodide({ ...settings, indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
+    ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
+  ]);
+  self.fetch = ordinary;
+  tell("Starting Python", total, total);
+  pyodide.FS.mkdirTree("/inside");
+  for (const name of ["arriving.py", "cells.py", "intervals.py", "notebook.py"]) {
+    pyodide.FS.writeFile(`/inside/${name}`, await (await get(name)).text());
+  }
+  const arriving = pyodide.runPython("import sys; sys.path.append('/inside'); import arriving; arriving");
+  const packages = arriving.begin(JSON.stringify(index), (name) => fetchNow(name, tell));
+  for (const [place, file] of first.entries()) packages.put(file.name, contents[place]);
+  return pyodide;
+}
+
+async function get(name) {
+  // The index has the same name in every edition of the book; all else is named by what it holds.
+  const answer = await self.fetch(here + name, name === "index.json" ? { cache: "no-cache" } : {});
+  if (!answer.ok) throw new Error(`${name} could not be fetched (${answer.status}).`);
+  return answer;
+}
+
+// Fetch a file while Python waits for it.
+function fetchNow(name, tell) {
+  const { bytes } = index.files.find((file) => file.name === name);
+  tell(`Loading ${name.split("-")[0]}`, 0, bytes);
+  const request = new XMLHttpRequest();
+  request.open("GET", `${here}files/${name}`, false);
+  request.responseType = "arraybuffer";
+  try {
+    request.send();
+  } catch {} // without a network its status is 0
+  if (request.status !== 200) throw new Error(`${name} could not be fetched (${request.status || "no network"}).`);
+  tell("Running", 0, 0);
+  return new Uint8Array(request.response);
+}
+
+// An answer that reports how much of it has come.
+function counted(answer, count) {
+  if (!answer.body || !answer.ok) return answer;
+  const counter = new TransformStream({
+    transform(piece, controller) {
+      count(piece.byteLength);
+      controller.enqueue(piece);
+    },
+  });
+  return new Response(answer.body.pipeThrough(counter), { headers: answer.headers });
+}
+
+function unpacked(answer) {
+  const content = answer.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(content, { headers: { "Content-Type": "application/wasm" } });
+}
