@@ -7,7 +7,7 @@ import sys
 from browsing import HTML, ROOT, build_book
 
 from tooling import environment
-from tooling.live.assemble import link
+from tooling.live.archives import link
 
 MOST_MILLISECONDS = 600_000  # of a busy machine
 EIGHT_SCHOOLS = "chapters/eight-schools.html"

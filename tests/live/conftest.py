@@ -1,8 +1,10 @@
 """The built book with what its cells need, for every browser."""
 
+import re
+
 import pytest
-from browsing import serving
-from living import assemble
+from browsing import ROOT, serving
+from living import MOST_MILLISECONDS, assemble
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +23,31 @@ def every_page(request):
     """Leave a long test to ``make test-live``."""
     if not request.config.option.every_page:
         pytest.skip("make test-live runs it")
+
+
+@pytest.fixture
+def opened(browser, live):
+    """Return a function that opens a page, and the addresses asked for since."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    asked, faults = [], []
+    policy = re.search("^    (default-src .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
+
+    def under_policy(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
+
+    context.set_default_timeout(MOST_MILLISECONDS)
+    context.on("request", lambda request: asked.append(request.url.removeprefix(live)))
+    context.on("weberror", lambda found: faults.append(str(found.error)))
+    context.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    context.route(re.compile(r"(\.html|worker[.\w]*\.js)(\?|$)"), under_policy)
+
+    def open_page(name):
+        page = context.new_page()
+        page.goto(live + name, wait_until="load")
+        return page
+
+    yield open_page, asked
+    context.close()
+    assert faults == []
+    assert [address for address in asked if re.match(r"\w+://", address)] == []

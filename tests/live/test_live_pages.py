@@ -7,7 +7,6 @@ every page.
 
 import gzip
 import json
-import re
 import subprocess
 import sys
 import urllib.request
@@ -17,7 +16,7 @@ import pytest
 import reading
 from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
-from living import EIGHT_SCHOOLS, MOST_MILLISECONDS, change_the_prior, code, ended, run, write
+from living import EIGHT_SCHOOLS, change_the_prior, code, ended, run, write
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -73,34 +72,6 @@ factor = 5**2 / (5**2 + tau_hat**2)
 meaning = "A precise school keeps more of its own result, for its factor is small."
 answers.record("d", factor=factor, meaning=meaning)""",
 }
-
-
-@pytest.fixture
-def opened(browser, live):
-    """Return a function that opens a page, and the addresses asked for since."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    asked, faults = [], []
-    policy = re.search("^    (default-src .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
-
-    def under_policy(route):
-        answer = route.fetch()
-        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
-
-    context.route(re.compile(r"(\.html|worker\.js)$"), under_policy)
-
-    def open_page(name):
-        page = context.new_page()
-        page.set_default_timeout(MOST_MILLISECONDS)
-        page.on("request", lambda request: asked.append(request.url.removeprefix(live)))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
-        page.goto(live + name, wait_until="load")
-        return page
-
-    yield open_page, asked
-    context.close()
-    assert faults == []
-    assert [address for address in asked if "://" in address] == []
 
 
 def test_a_reader_runs_and_changes_cells(opened):

@@ -10,12 +10,13 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import rpds
 from bs4 import BeautifulSoup
 
-from tooling.live import assemble
+from tooling.live import archives, assemble, lite
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "tooling" / "live"
@@ -23,16 +24,17 @@ LIVE = ROOT / "tooling" / "live"
 DRIVER = """
 import json, sys
 sys.path[:0] = {folders!r}
-import cells
+import arriving, cells
 messages, packages = [], {packages!r}
 class Bytes(bytes):
     to_bytes = lambda self: bytes(self)
 def fetch(name):
     messages.append({{"fetched": name}})
     return Bytes(open(packages[name], "rb").read())
-cells.SITE, cells.HOME = {site!r}, {site!r}
+arriving.SITE, cells.HOME = {site!r}, {site!r}
 out = sys.stdout
-cells.start({index!r}, fetch, lambda text: messages.append(json.loads(text)), "chapters")
+arriving.begin({index!r}, fetch)
+cells.start(lambda text: messages.append(json.loads(text)), "chapters")
 for number, source in enumerate({sources!r}, start=1):
     messages.append({{"outcome": cells.run(source, f"cell {{number}}", {expect!r})}})
 out.write(json.dumps(messages))
@@ -42,7 +44,7 @@ out.write(json.dumps(messages))
 def run(tmp_path, *sources, packages=None, expect=None):
     """Run cells; return what the page would be told."""
     files = {path.name: str(path) for path in packages or []}
-    index = {"files": [{"name": p.name, "modules": assemble.modules(p)} for p in packages or []]}
+    index = {"files": [{"name": p.name, "modules": archives.modules(p)} for p in packages or []]}
     driver = DRIVER.format(
         folders=[str(LIVE / "inside"), str(ROOT / "packages/myst-nbval/myst_nbval")],
         packages=files,
@@ -87,13 +89,13 @@ def test_an_error_of_syntax_and_an_exit_are_told_too(tmp_path):
 
 def test_a_package_that_is_not_there_gets_a_sentence(tmp_path):
     error, _ = run(tmp_path, "import nosuchpackage")
-    assert error["text"].startswith("nosuchpackage is not among the packages that run in the page.")
+    assert error["text"].startswith("nosuchpackage is not among the packages that run in the browser.")
     assert "Traceback" not in error["text"]
 
 
 def test_a_package_that_does_not_come_gets_a_sentence(tmp_path):
     archive = tmp_path / "shapes-1.0.zip"
-    assemble.write(archive, [("shapes/__init__.py", b"area = 3")])
+    archives.write(archive, [("shapes/__init__.py", b"area = 3")])
     lost = f"import os\nos.remove({str(archive)!r})"
     # Not to be taken for a package that one can do without.
     careful = "try:\n    import shapes\nexcept ImportError:\n    pass"
@@ -106,7 +108,7 @@ def test_a_package_that_does_not_come_gets_a_sentence(tmp_path):
 
 def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
     archive = tmp_path / "shapes-1.0.zip"
-    assemble.write(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])
+    archives.write(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])
     told = run(tmp_path, "1", "from shapes import area\narea", "import shapes", packages=[archive])
     assert [t for t in told if "fetched" in t] == [{"fetched": "shapes-1.0.zip"}]
     assert told.index({"fetched": "shapes-1.0.zip"}) == 2
@@ -117,7 +119,7 @@ def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
     archive = tmp_path / "pymc-6.0.zip"
     asks = b"class NumbaLinker:\n    pass\ndef takes(linker):\n    return isinstance(linker, NumbaLinker)\n"
     files = [("pymc/sampling/mcmc.py", asks), ("pymc/__init__.py", b"import pymc.sampling.mcmc")]
-    assemble.write(archive, [*files, ("pymc-6.0.dist-info/METADATA", b"")])
+    archives.write(archive, [*files, ("pymc-6.0.dist-info/METADATA", b"")])
     alone = "import sys\nsys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
     told = run(tmp_path, f"{alone}import pymc\npymc.sampling.mcmc.takes('vm')", packages=[archive])
     assert told[-2]["data"] == {"text/plain": "True"}
@@ -164,14 +166,14 @@ def test_what_is_printed_is_compared_as_in_the_tests_of_pages(tmp_path, source, 
     ],
 )
 def test_only_what_can_run_is_sent(name, kept):
-    assert assemble.is_run(name) == kept
-    assert assemble.is_run("numpy/core.so", compiled=True)
+    assert archives.is_run(name) == kept
+    assert archives.is_run("numpy/core.so", compiled=True)
 
 
 def test_an_archive_depends_on_its_contents_only(tmp_path):
     members = [("b.py", b"b"), ("a.py", b"a")]
-    assemble.write(tmp_path / "one.zip", members)
-    assemble.write(tmp_path / "two.zip", members[::-1])
+    archives.write(tmp_path / "one.zip", members)
+    archives.write(tmp_path / "two.zip", members[::-1])
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert archive.namelist() == ["a.py", "b.py"]
@@ -213,7 +215,7 @@ def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(t
         "myst_nb",
         "rpds",
         "watermark",
-    } <= set(assemble.modules(archive))
+    } <= set(archives.modules(archive))
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
     assert {
@@ -227,12 +229,13 @@ def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(t
 def test_versions_and_licences_stand_side_by_side(tmp_path):
     archive = tmp_path / "numpy.zip"
     stated = b"Name: numpy\nVersion: 1.2.3\nClassifier: License :: OSI Approved :: BSD License\n"
-    assemble.write(archive, [("numpy-1.2.3.dist-info/METADATA", stated), ("numpy/__init__.py", b"")])
-    assemble.write(tmp_path / "book.zip", [("support/__init__.py", b"")])
+    archives.write(archive, [("numpy-1.2.3.dist-info/METADATA", stated), ("numpy/__init__.py", b"")])
+    archives.write(tmp_path / "book.zip", [("support/__init__.py", b"")])
     soup = BeautifulSoup(assemble.versions([archive, tmp_path / "book.zip"]), "html.parser")
     rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in soup.select("tbody tr")]
     assert rows[1][:3] == ["Python", "3.14", platform.python_version()]
-    assert rows[2:] == [["numpy", "1.2.3", np.__version__, "BSD License"]]
+    assert rows[2][0] == "JupyterLite"
+    assert rows[3:] == [["numpy", "1.2.3", np.__version__, "BSD License"]]
 
 
 def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch, capsys):
@@ -265,3 +268,54 @@ def test_the_stand_in_for_rpds_is_as_the_compiled_one():
         assert dict(module.HashTrieMap.convert({"a": 1})) == {"a": 1}
         assert set(module.HashTrieSet(["a"]).insert("b").update("c", ["d", "e"]).discard("e")) == {*"abcd"}
         assert list(module.List([2, 3]).push_front(1)) == [1, 2, 3]
+
+
+# Notebooks -----------------------------------------------------------------------------------
+
+
+def test_jupyterlite_gets_the_notebooks_of_pages_with_code_and_lists_them(tmp_path):
+    sources, code = tmp_path / "sources", nbformat.v4.new_code_cell("1")
+    for name, cells in {"chapters/a": [code], "exercises/b": [code], "chapters/prose": []}.items():
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Install."), *cells])
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, sources / f"{name}.ipynb")
+    unpacked = tmp_path / "unpacked"
+    (unpacked / "kernel").mkdir(parents=True)
+    (unpacked / "index.html").touch()
+    lite.put(unpacked, tmp_path / "lite", sources)
+    listed = {
+        path.parent.relative_to(tmp_path / "lite/api/contents").as_posix(): [
+            (one["path"], one["type"]) for one in json.loads(path.read_text())["content"]
+        ]
+        for path in (tmp_path / "lite/api").rglob("all.json")
+    }
+    assert listed == {
+        ".": [("chapters", "directory"), ("exercises", "directory")],
+        "chapters": [("chapters/a.ipynb", "notebook")],
+        "exercises": [("exercises/b.ipynb", "notebook")],
+    }
+    assert not (tmp_path / "lite/kernel").exists()  # its archives are among the packages
+    first = {
+        name: nbformat.read(tmp_path / "lite/files" / f"{name}.ipynb", as_version=4).cells[0].source
+        for name in ("chapters/a", "exercises/b")
+    }
+    assert "on this device only" in " ".join(first["chapters/a"].split())
+    assert ["To hand it in" in text for text in first.values()] == [False, True]
+
+
+def test_of_jupyterlite_only_what_its_three_apps_need_is_sent():
+    sent = ["notebooks/index.html", "build/1.js", "build/tree/bundle.js", "index.html", "service-worker.js"]
+    assert all(map(lite.SENT.match, sent))
+    assert not any(
+        map(lite.SENT.match, ["build/lab/bundle.js", "lab/index.html", "repl/index.html", "x.json"])
+    )
+
+
+def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "CACHE", tmp_path)
+    assert not assemble.is_fetched()
+    listed = [(LIVE / name).read_text() for name in ("carrier.txt", "wheels.txt")]
+    (tmp_path / "stamp").write_text("".join(listed))
+    assert assemble.is_fetched()
+    (tmp_path / "stamp").write_text("of old\n" + "".join(listed))
+    assert not assemble.is_fetched()

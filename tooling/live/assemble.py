@@ -71,7 +71,7 @@ def main():
 
 def complete(folder, *, without):
     """Fill the folder of what cells need, or leave it as good as empty."""
-    if without or not (CACHE / "stamp").exists():
+    if without or not is_fetched():
         leave_out(folder)
         return
     if not (CACHE / "lite").exists():
@@ -83,6 +83,13 @@ def complete(folder, *, without):
     print(
         f"Cells run in the page: {total / 1e6:.0f} MB in {folder}, sent piece by piece from the first Run on"
     )
+
+
+def is_fetched():
+    """Tell whether all is there that is listed today."""
+    stamp = CACHE / "stamp"
+    listed = "".join((HERE / name).read_text(encoding="utf8") for name in ("carrier.txt", "wheels.txt"))
+    return stamp.exists() and stamp.read_text(encoding="utf8").strip() == listed.strip()
 
 
 def leave_out(folder):
@@ -202,6 +209,7 @@ def about(archive):
 def versions(files):
     """Return a page with every package that is sent: its version there and here, and its licence."""
     rows = [("Pyodide", PYODIDE, "", "MPL-2.0"), ("Python", PYTHON, platform.python_version(), "PSF-2.0")]
+    rows.append(("JupyterLite", lite.version(), "", "BSD-3-Clause"))
     for name, version, licence in sorted(filter(None, map(about, files)), key=lambda row: row[0].lower()):
         rows.append((name, version, installed_version(name), licence))
     cells = "\n".join(

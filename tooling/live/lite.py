@@ -15,10 +15,11 @@ import nbformat
 from tooling.live.archives import link, write
 
 SETTINGS = Path(__file__).resolve().parent / "jupyter-lite.json"
+CARRIER = SETTINGS.with_name("carrier.txt")
 # Of JupyterLite: the app for one notebook, that for a folder, that for other files, and what they share.
 SENT = re.compile(
     r"(notebooks|tree|edit)/|build/(?!lab/|repl/|consoles/)|(config-utils|service-worker)\.js$"
-    r"|index\.html$|manifest\.webmanifest$|icon-\w+\.png$"
+    r"|index\.html$|jupyter-lite\.ipynb$|manifest\.webmanifest$|icon-\w+\.png$"
 )
 EXTENSION = "@jupyterlite/pyodide-kernel-extension"
 KERNEL = ("ipykernel", "pyodide_kernel")  # its wheels that are installed in Python
@@ -31,7 +32,18 @@ HAND_IN = """
 
 *To hand it in: write your id into the first code cell, run all cells, save, and take the file from File,
 Download.*"""
+# What the app asks for, and is content to find empty.
+EMPTY = {
+    "build/schemas/all_federated.json": [],
+    "api/translations/all.json": {"data": {"en": {"displayName": "English", "nativeName": "English"}}},
+    "api/translations/en.json": {"data": {}, "message": ""},
+}
 LONG_AGO = "2000-01-01T00:00:00Z"  # what a reader has changed is newer
+
+
+def version():
+    """Return the version of JupyterLite."""
+    return re.search(r"jupyterlite-core==(\S+)", CARRIER.read_text(encoding="utf8"))[1]
 
 
 def unpack(carried, target):
@@ -56,7 +68,8 @@ def unpack(carried, target):
     settings = json.loads(SETTINGS.read_text(encoding="utf8"))
     built = json.loads((extension / "package.json").read_text(encoding="utf8"))["jupyterlab"]["_build"]
     settings["jupyter-config-data"]["federated_extensions"] = [{"name": EXTENSION, **built}]
-    (new / "jupyter-lite.json").write_text(json.dumps(settings, indent=1), encoding="utf8")
+    for name, content in {**EMPTY, "jupyter-lite.json": settings}.items():
+        dump(content, new / name)
     new.replace(target)
 
 
@@ -74,9 +87,16 @@ def put(unpacked, target, sources):
             folders.setdefault(name.parent, []).append(entry(name, "notebook", place.stat().st_size))
     folders.setdefault(Path(), []).extend([entry(name, "directory") for name in folders if name.parts])
     for folder, entries in folders.items():
-        listed = target / "api/contents" / folder / "all.json"
-        listed.parent.mkdir(parents=True, exist_ok=True)
-        listed.write_text(json.dumps({**entry(folder, "directory"), "content": entries}), encoding="utf8")
+        dump(
+            {**entry(folder, "directory"), "content": entries},
+            target / "api/contents" / folder / "all.json",
+        )
+
+
+def dump(content, path):
+    """Write JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1), encoding="utf8")
 
 
 def for_browser(notebook, *, hand_in):

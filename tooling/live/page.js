@@ -406,6 +406,9 @@
       ),
     );
     const say = (text, kind) => tell(box.querySelector(".live-status"), text, kind);
+    const other = make("p", "", "Or open it ");
+    other.append(notebookLink("", "as a notebook in your browser"), ", whose File menu has Download.");
+    box.append(other);
     section.querySelector("p:last-of-type").after(box);
   }
 
@@ -438,6 +441,23 @@
     );
   }
 
+  // The same page as a notebook, in Jupyter itself: beside Binder, and where an exercise is handed in.
+  function notebookLink(classes, text) {
+    const address = new URL(`lite/notebooks/index.html?path=${page}.ipynb`, folder);
+    const title = "Open this page as a notebook in your browser: no server, and what you write stays on this device";
+    return Object.assign(make("a", classes, text), { href: address, target: "_blank", title });
+  }
+
+  function addNotebook(menu) {
+    const link = notebookLink("btn btn-sm dropdown-item live-notebook", "");
+    const icon = make("span", "btn__icon-container");
+    icon.append(make("i", "fas fa-code"));
+    link.append(icon, make("span", "btn__text-container", "In your browser"));
+    const item = make("li");
+    item.append(link);
+    menu.prepend(item);
+  }
+
   function make(name, classes = "", text = "") {
     return Object.assign(document.createElement(name), { className: classes, textContent: text });
   }
@@ -447,6 +467,8 @@
   for (const [id, element] of elements) if (element.querySelector(".cell_input")) addTools(id, element);
   const handIn = document.getElementById("hand-in");
   if (handIn) addDownload(handIn);
+  const menu = document.querySelector(".dropdown-launch-buttons .dropdown-menu");
+  if (menu) addNotebook(menu);
   const foot = document.querySelector(".extra_footer");
   if (foot) {
     const about = Object.assign(make("a", "", "What runs in the page"), { href: `${folder}about.html` });
