@@ -1,5 +1,9 @@
 """Pages as notebooks in the browser: JupyterLite, with nothing but the folder of the built book to ask."""
 
+import json
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from browsing import ROOT
@@ -105,8 +109,23 @@ def test_a_student_does_an_exercise_in_a_notebook(opened, tmp_path):
     open_page, _ = opened
     notebook = open_notebook(open_page("exercises/shrinkage-arithmetic.html"))
     editors = notebook.locator(".jp-CodeCell .cm-content")
+    given = code_cells(read(ROOT / "exercises/shrinkage-arithmetic.md"))[0][0].source
+    editors.first.fill(given.replace('student=""', 'student="student01"'))
     editors.last.fill(WRITTEN)
     run_all(notebook)
     submitted = tmp_path / "submitted/student01_5.8.1.ipynb"
     submitted.parent.mkdir()
     assert printed(download(notebook, submitted)[-1]).startswith("(d) recorded: factor\n")
+
+    # The next day the work is still there, and so are the answers beside it.
+    notebook.reload()
+    notebook.get_by_text('student="student01"').wait_for()
+    page = open_page("live/lite/tree/index.html?path=exercises/answers")
+    page.get_by_text("5.8.1.json").wait_for()
+
+    command_line = [sys.executable, "-m", "notebook_marking", submitted.parent, tmp_path / "marked"]
+    done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stdout + done.stderr  # prose may wait for a human
+    result = json.loads((tmp_path / "marked/gradescope/student01_5.8.1/results.json").read_text("utf-8"))
+    marks = {test["name"]: (test["score"], test["max_score"]) for test in result["tests"]}
+    assert marks["(d) factor"] == (1, 1), marks

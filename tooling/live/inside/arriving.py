@@ -45,7 +45,7 @@ def begin(index: str, fetch: Callable) -> "Packages":
     return packages
 
 
-def sentence(error: BaseException) -> str:
+def sentence(error):
     """Return what to say in place of a traceback: for a package that is not there or does not come."""
     if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
         return NOT_HERE.format(name=error.name)
