@@ -14,6 +14,7 @@ from browsing import open_explorer, settled
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
+from support.figures.style import BLUE
 from support.outputs import EXPLORER
 from tooling import explorers
 from tooling.rendering import Renderer
@@ -198,6 +199,27 @@ def test_the_dial_is_turned_in_the_chart_by_keys_and_the_mouse(site, page):
     explorer.get_by_role("button", name="Start again").click()
     settled(explorer)
     assert float(slider.input_value()) == 5
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("chapters/hierarchical-models.html#shrinkage", r"\w: -?\d+, estimate [\d.]+, B = [\d.]+"),
+        ("chapters/dirichlet-multinomial.html#survey", r"region \d: [\d.]+%, estimate [\d.]+%"),
+        ("chapters/practical-considerations.html#prior", r"school \w: [\d.]+, 89% from .?[\d.]+ to [\d.]+"),
+    ],
+)
+def test_a_mark_says_its_numbers_to_who_points_at_it(site, page, name, words):
+    address, _, name = name.partition("#")
+    explorer = open_explorer(page, site + address, name)
+    chart = explorer.locator(".explorer-chart svg")
+    chart.scroll_into_view_if_needed()
+    marks = [mark for mark in chart.locator(".mark-symbol path").all() if mark.get_attribute("fill") == BLUE]
+    box = marks[-1].bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    assert re.fullmatch(words, page.locator("#vg-tooltip-element.visible").inner_text())
 
 
 @pytest.mark.browser

@@ -201,8 +201,13 @@ def _schools(effect):
     table = base.mark_point(opacity=0, aria=False).properties(name="numbers")
     axis = alt.Axis(values=[-10, 0, 10, 20, 30])
     x = alt.X("lower:Q", title="effect (SAT points)", axis=axis).scale(domain=[-12, 32], nice=False)
-    schools = base.transform_filter("isValid(datum.raw)").encode(
-        y=alt.Y("quantity:N", sort=order, title=None)
+    schools = (
+        base.transform_filter("isValid(datum.raw)")
+        .transform_calculate(
+            words="datum.quantity + ': ' + format(datum.estimate, '.1f') + ', 89% from '"
+            " + format(datum.lower, '.1f') + ' to ' + format(datum.upper, '.1f')"
+        )
+        .encode(y=alt.Y("quantity:N", sort=order, title=None), tooltip="words:N")
     )
     interval = schools.mark_rule(color=BLUE, strokeWidth=3).encode(x=x, x2="upper:Q")
     estimate = schools.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")

@@ -115,8 +115,10 @@ def _regions(count):
         .transform_calculate(
             label="datum.quantity + ', n = ' + datum.n",
             weight_label="'B = ' + format(datum.weight, '.2f')",
+            words="datum.quantity + ': ' + format(datum.raw, '.1%')"
+            " + ', estimate ' + format(datum.estimate, '.1%')",
         )
-        .encode(y=alt.Y("label:N", sort=None, title=None))
+        .encode(y=alt.Y("label:N", sort=None, title=None), tooltip="words:N")
     )
     axis = alt.Axis(format="%", tickCount=4)
     x = alt.X("raw:Q", title="share of this answer", axis=axis).scale(zero=False, nice=False, padding=12)
