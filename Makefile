@@ -17,8 +17,8 @@ setup:  ## install the environment into .venv (nothing outside this folder)
 
 book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions; LIVE=0: no cells that run in the page)
 	@$(PYTHON) tooling/scripts/build.py $(if $(CLASS),--class)
-	@$(if $(filter 0,$(LIVE))$(CLASS),,sh tooling/scripts/setup.sh --carrier && )\
-		$(PYTHON) tooling/live/assemble.py $(if $(CLASS),_build/class/html,_build/html) $(if $(filter 0,$(LIVE))$(CLASS),--without)
+	@$(if $(filter 0,$(LIVE)),,sh tooling/scripts/setup.sh --carrier && )\
+		$(PYTHON) tooling/live/assemble.py $(if $(CLASS),--class _build/class/html,_build/html) $(if $(filter 0,$(LIVE)),--without)
 
 pdf: setup  ## make one PDF of the whole book, and a handout of each chapter and of the exercises (needs Chromium)
 	@$(PYTHON) tooling/scripts/pdf.py

@@ -192,7 +192,7 @@ def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
 
 
 def test_of_two_commands_at_once_one_waits(tmp_path, monkeypatch):
-    def complete(folder, *, without):
+    def complete(folder, *, without, for_class):
         folder.mkdir()  # or fails
         time.sleep(0.1)
         folder.rmdir()
@@ -224,6 +224,30 @@ def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(t
         "solutions/tau-prior.md",
         "solutions/keys/tau_prior.py",
     } <= set(names)
+
+
+def test_a_class_gets_no_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "CACHE", tmp_path)
+    with zipfile.ZipFile(assemble.own(for_class=True)) as opened:
+        names = opened.namelist()
+        text = " ".join(opened.read(name).decode() for name in names)
+    assert "support/exercises/__init__.py" in names
+    assert not [name for name in names if name.startswith(("solutions/", "tooling/audit/", "pyproject"))]
+    # No line of a key, and no group of the audit's that is an exercise's.
+    keys = {line.strip() for path in ROOT.glob("solutions/keys/*.py") for line in path.open(encoding="utf8")}
+    assert not [line for line in keys if line.startswith("return ") and len(line) > 40 and line in text]
+    assert "exercise-1-factors" not in text
+
+
+def test_pages_of_a_class_that_import_the_audit_stay_as_printed(tmp_path):
+    script = '<script data-page="x" defer="defer" src="../_static/../live/page.js"></script>\n<p>'
+    for name, source in {"a": "from tooling.audit import runs", "b": "import numpy"}.items():
+        page, notebook = tmp_path / f"{name}.html", tmp_path / f"_sources/{name}.ipynb"
+        notebook.parent.mkdir(exist_ok=True)
+        page.write_text(script)
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), notebook)
+    assert assemble.stay_as_printed(tmp_path) == {tmp_path / "_sources/a.ipynb"}
+    assert [(tmp_path / f"{name}.html").read_text() for name in "ab"] == ["<p>", script]
 
 
 def test_versions_and_licences_stand_side_by_side(tmp_path):

@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import platform
+import re
 import shutil
 import sys
 import zipfile
@@ -52,6 +53,9 @@ OWN = {
     "packages/page-nuts": ("page_nuts",),
     "tooling/live/stand_ins": (".",),
 }
+# What holds answers of exercises: a class does not get it, and the pages that import it do not run there.
+NOT_FOR_CLASS = {"pyproject.toml", "solutions", "tooling/audit"}
+SCRIPT = re.compile(r'<script data-page="[^"]*"[^>]*live/page\.js"></script>\n?')
 PAGE = [HERE / name for name in ("page.js", "page.css", "python.js", "worker.js", "chain.js", "kernel.mjs")]
 PAGE += sorted(HERE.glob("inside/*.py"))
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
@@ -64,20 +68,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("html", type=Path, help="folder of the built pages")
     parser.add_argument("--without", action="store_true", help="take out what an earlier run has put in")
+    parser.add_argument(
+        "--class", dest="for_class", action="store_true", help="send nothing that holds answers"
+    )
     options = parser.parse_args()
     with environment.alone(ROOT):
-        complete(options.html / "live", without=options.without)
+        complete(options.html / "live", without=options.without, for_class=options.for_class)
 
 
-def complete(folder, *, without):
+def complete(folder, *, without, for_class=False):
     """Fill the folder of what cells need, or leave it as good as empty."""
     if without or not is_fetched():
         leave_out(folder)
         return
     if not (CACHE / "lite").exists():
         lite.unpack(CACHE / "carrier", CACHE / "lite")
-    put(folder, [*compiled(), *installed(), *(CACHE / "lite/kernel").iterdir(), own()])
-    lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources")
+    put(folder, [*compiled(), *installed(), *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
+    stay = stay_as_printed(folder.parent) if for_class else set()
+    lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources", stay)
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
@@ -139,12 +147,22 @@ def installed():
     return made
 
 
-def own():
+def stay_as_printed(html):
+    """Take the script out of the pages that import what a class does not get; return their notebooks."""
+    sources = html / "_sources"
+    notebooks = {path for path in sources.rglob("*.ipynb") if "tooling.audit" in path.read_text("utf8")}
+    for path in notebooks:
+        page = (html / path.relative_to(sources)).with_suffix(".html")
+        page.write_text(SCRIPT.sub("", page.read_text(encoding="utf8")), encoding="utf8")
+    return notebooks
+
+
+def own(*, for_class=False):
     """Return the archive of what pages import of the book, named by what it holds."""
     members = []
     for folder, names in OWN.items():
         base = ROOT / folder
-        for name in names:
+        for name in [name for name in names if not (for_class and name in NOT_FOR_CLASS)]:
             place = base / name
             paths = sorted(place.rglob("*")) if place.is_dir() else [place]
             members += [

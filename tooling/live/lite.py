@@ -73,11 +73,11 @@ def unpack(carried, target):
     new.replace(target)
 
 
-def put(unpacked, target, sources):
-    """Fill the folder of the built book with JupyterLite, and with the notebooks of all pages that run."""
+def put(unpacked, target, sources, stay=frozenset()):
+    """Fill the folder of the built book with JupyterLite and notebooks, but those of pages that stay."""
     shutil.copytree(unpacked, target, copy_function=link, ignore=shutil.ignore_patterns("kernel"))
     folders = {}
-    for path in sorted(sources.rglob("*.ipynb")):
+    for path in sorted(set(sources.rglob("*.ipynb")) - stay):
         notebook = nbformat.read(path, as_version=4)
         if any(cell.cell_type == "code" for cell in notebook.cells):
             name = path.relative_to(sources)
