@@ -11,6 +11,14 @@ from tooling.live.archives import link
 
 MOST_MILLISECONDS = 600_000  # of a busy machine
 EIGHT_SCHOOLS = "chapters/eight-schools.html"
+EXERCISE = "exercises/shrinkage-arithmetic.html"
+# What a student writes into its first part.
+ANSWER = """\
+factors = error**2 / (error**2 + tau_hat**2)
+ranks = stats.rankdata(-factors, method="min")
+most, least = (str(error["school"].values[i]) for i in (np.argmax(factors.values), np.argmin(factors.values)))
+answers.record("a", factors=factors, ranks=ranks, most=most, least=least)
+answers.check("a")"""
 
 
 def assemble(folder):
@@ -56,3 +64,11 @@ def change_the_prior(page):
         cell = page.locator(f".cell-{number}")
         write(cell, code(cell).replace('HalfNormal("tau", 10)', 'HalfNormal("tau", 25)'))
     return run(page.locator(".cell-38"))
+
+
+def do_exercise(page, student="student01"):
+    """Name the student, answer a part of an exercise, and check it; return what is said of the cell."""
+    first, answer = page.locator(".cell-2"), page.locator(".cell-5")
+    write(first, code(first).replace('student=""', f'student="{student}"'))
+    write(answer, ANSWER)
+    return run(answer)

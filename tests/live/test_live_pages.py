@@ -16,7 +16,7 @@ import pytest
 import reading
 from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
-from living import EIGHT_SCHOOLS, change_the_prior, code, ended, run, write
+from living import EIGHT_SCHOOLS, EXERCISE, change_the_prior, do_exercise, ended, run, write
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -59,19 +59,11 @@ EVERY_PAGE = sorted(
 QUICK = ["chapters/recap.md", "solutions/shrinkage-arithmetic.md"]
 
 
-# What a student writes into the cells of an exercise.
-WRITTEN = {
-    ".cell-5": """\
-factors = error**2 / (error**2 + tau_hat**2)
-ranks = stats.rankdata(-factors, method="min")
-most, least = (str(error["school"].values[i]) for i in (np.argmax(factors.values), np.argmin(factors.values)))
-answers.record("a", factors=factors, ranks=ranks, most=most, least=least)
-answers.check("a")""",
-    ".cell-11": """\
+# What a student writes into the last cell of an exercise.
+LAST = """\
 factor = 5**2 / (5**2 + tau_hat**2)
 meaning = "A precise school keeps more of its own result, for its factor is small."
-answers.record("d", factor=factor, meaning=meaning)""",
-}
+answers.record("d", factor=factor, meaning=meaning)"""
 
 
 def test_a_reader_runs_and_changes_cells(opened):
@@ -182,7 +174,7 @@ def download(page, folder):
 
 def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
     open_page, _ = opened
-    page = open_page("exercises/shrinkage-arithmetic.html")
+    page = open_page(EXERCISE)
     hand_in = page.get_by_role("group", name="Hand in from this page")
     assert "kept in this browser, on this device only" in hand_in.inner_text()
 
@@ -194,10 +186,8 @@ def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
     path.unlink()
 
     first, answer, last = (page.locator(name) for name in (".cell-2", ".cell-5", ".cell-11"))
-    write(first, code(first).replace('student=""', 'student="student01"'))
-    for name, text in WRITTEN.items():
-        write(page.locator(name), text)
-    run(answer)
+    write(last, LAST)
+    do_exercise(page)
     assert answer.locator(".live-output").inner_text().split("\n") == [
         "(a) recorded: factors, ranks, most, least",
         *(f"(a) {name}: right" for name in ("factors", "ranks", "most", "least")),

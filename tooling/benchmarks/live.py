@@ -1,8 +1,8 @@
 """Cells that run in the page, in Chromium, served on this machine: seconds, and bytes as they are sent.
 
 A reader's first result, on a cold and on a warm cache; the bytes of a first number; then Eight Schools with
-another prior of tau, from an empty cache up to the diagnostics of both models; then four chains by
-themselves.
+another prior of tau, from an empty cache up to the diagnostics of both models; a part of an exercise to its
+mark; then four chains by themselves.
 """
 
 import json
@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/helpers"))
 
@@ -68,9 +70,13 @@ def measure(browser, address):
         context.close()
     _, sent, _ = visit(browser, address, "exercises/shrinkage-arithmetic.html", open_exercise)
     report("live: first exact number, bytes", sent, "bytes", 30e6)
-    seconds, sent, _ = visit(browser, address, living.EIGHT_SCHOOLS, living.change_the_prior)
+    seconds, sent, memory = visit(browser, address, living.EIGHT_SCHOOLS, change_and_weigh)
     report("live: Eight Schools with another prior, both models, cold cache", seconds, "s", 60)
     report("live: Eight Schools with another prior, bytes", sent, "bytes", None)
+    report("live: Eight Schools with another prior, memory of its tab", memory, "GB", 0.9)
+    seconds, sent, _ = visit(browser, address, living.EXERCISE, living.do_exercise)
+    report("live: a part of an exercise to its mark, cold cache", seconds, "s", 60)
+    report("live: a part of an exercise to its mark, bytes", sent, "bytes", None)
     *_, sampled = visit(browser, address, living.EIGHT_SCHOOLS, run_chains)
     report("live: Eight Schools, 4 chains of 1,000 + 2,000", float(sampled), "s", 3)
 
@@ -100,6 +106,13 @@ def open_exercise(page):
     cell = page.locator(".cell-2")
     living.write(cell, f"{living.code(cell)}\nexact.normal([1.0, 2.0], [1.0, 1.0], mu=None, tau=1.0)")
     return living.run(cell)
+
+
+def change_and_weigh(page):
+    """Change the prior, and return the memory of the browser's largest process, the page's: GB."""
+    living.change_the_prior(page)
+    processes = psutil.Process().children(recursive=True)
+    return max(process.memory_info().rss for process in processes) / 1e9
 
 
 def run_chains(page):
