@@ -25,8 +25,9 @@ EXTENSION = "@jupyterlite/pyodide-kernel-extension"
 KERNEL = ("ipykernel", "pyodide_kernel")  # its wheels that are installed in Python
 FIRST = """\
 *This notebook is a page of the book, and it runs in your browser. It loads Python when it is opened, unless
-your browser has it already; nothing is sent to a server. What you change is kept in this browser, on this device
-only; File, Download gives you the notebook as a file. A sampler of the book's own stands in for nutpie.*"""
+your browser has it already; nothing is sent to a server. What you change is kept in this browser, on this
+device only; File, Download gives you the notebook as a file. A sampler of the book's own stands in for
+nutpie.*"""
 HAND_IN = """
 
 *To hand it in: write your id into the first code cell, run all cells, save, and take the file from File,
