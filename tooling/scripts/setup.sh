@@ -144,7 +144,7 @@ if [ "${1-}" = --carrier ]; then
     if is_carried || { wait_for_others && is_carried; }; then
         exit 0
     fi
-    echo "live: fetching Python for browsers, 106 MB; this is done once, and takes half a minute on a fast line"
+    echo "live: fetching Python and Jupyter for browsers, 122 MB; this is done once, and takes half a minute on a fast line"
     rm -rf $live
     mkdir -p $live
     python=$(find_python)
