@@ -215,6 +215,40 @@ def bcg_trials() -> xr.Dataset:
     return data
 
 
+def radon() -> xr.Dataset:
+    """Radon in 919 houses of 85 counties of Minnesota (US Environmental Protection Agency; Beyond 5.8).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``radon`` (pCi/L), ``floor`` (0 basement, 1 first floor) and ``of_county`` (name) over ``house``, and
+        ``uranium`` (log ppm) over ``county``.
+
+    See Also
+    --------
+    hierarchical_exact.mixed : Exact posteriors of models of these data.
+
+    References
+    ----------
+    .. [1] Price, P. N., Nero, A. V. and Gelman, A. (1996). Bayesian prediction of mean indoor radon
+       concentrations for Minnesota counties. Health Physics 71, 922-936.
+
+    Examples
+    --------
+    >>> dict(radon().sizes)
+    {'house': 919, 'county': 85}
+    """
+    table, attrs, units = _read("radon")
+    columns = {name: ("house", table[name].to_numpy(float)) for name in ("floor", "radon")}
+    counties = table.drop_duplicates("county")
+    columns |= {
+        "of_county": ("house", table["county"].to_numpy(str)),
+        "uranium": ("county", counties["uranium"].to_numpy(float)),
+    }
+    coords = {"house": np.arange(1, len(table) + 1), "county": counties["county"].to_numpy(str)}
+    return _dataset(columns, coords, attrs, units)
+
+
 def simulate_survey(
     rng: np.random.Generator,
     *,

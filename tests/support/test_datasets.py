@@ -18,6 +18,7 @@ STORED = [
     datasets.hospitals,
     datasets.instructors,
     datasets.rat_tumours,
+    datasets.radon,
     datasets.bcg_trials,
 ]
 SIMULATORS = [
@@ -182,6 +183,18 @@ def test_exact_posteriors_of_bcg_trials_have_the_published_estimates_as_limits()
         for name, value in expected.items():
             assert np.ravel(solve(tau2**0.5)[name].mean())[0] == pytest.approx(value, abs=1e-4)
     assert exact.normal(y, sigma, mu=flat, tau=0.3132**0.5)["mu"].sd() == pytest.approx(0.1798, abs=1e-4)
+
+
+def test_radon_has_the_published_counts_and_estimates():
+    """Gelman and Hill (2006), chapter 12: 919 houses, 85 counties, and the regression on the floor alone."""
+    data = datasets.radon()
+    names, houses = np.unique(data["of_county"], return_counts=True)
+    assert (len(names), houses.sum(), houses.min(), houses.max()) == (85, 919, 1, 116)
+    assert set(names) == set(data["county"].values)
+    log_radon, floor = np.log(data["radon"]), data["floor"]
+    assert floor.sum() == 153
+    basement = log_radon[floor == 0].mean().item()
+    assert (round(basement, 2), round(log_radon[floor == 1].mean().item() - basement, 2)) == (1.33, -0.61)
 
 
 def test_instructors_come_from_their_seed():

@@ -114,6 +114,7 @@ def test_every_fitted_model_of_a_page_is_compared_or_stands_alone():
         ("bringing-together", "crossed"),
         ("practical-considerations", "marginal"),
         ("proportions", "logit_normal"),
+        ("radon", "varying_intercepts"),
     }
     found = set()
     for path in PAGES.values():

@@ -1,0 +1,84 @@
+"""What the page on houses in counties says, by the exact posterior and by arithmetic."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statements import states
+
+import hierarchical_exact as exact
+from support import datasets
+
+PAGE = "chapters/radon.md"
+DATA = datasets.radon()
+Y, COUNTY = np.log(DATA["radon"]).values, DATA["of_county"].values
+X = pd.DataFrame({"intercept": 1.0, "floor": DATA["floor"].values})
+X["uranium"] = DATA["uranium"].sel(county=COUNTY).values
+HALF = stats.halfnorm(scale=1)
+HOUSES, MEANS = (pd.Series(Y).groupby(COUNTY).agg(of) for of in ("size", "mean"))
+
+
+def solve(columns, kept=slice(None)):
+    return exact.mixed(
+        Y[kept],
+        X.loc[kept, columns],
+        terms={"county": COUNTY[kept]},
+        beta=stats.norm(0, 2),
+        sigma=HALF,
+        tau=HALF,
+    )
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    return solve(["intercept", "floor", "uranium"])
+
+
+@states(PAGE, "radon was measured in two houses, 11.3 and 16.0 pCi/L, more on average than in any other of 85 counties.")
+@states(PAGE, "half of them have five houses or fewer.")
+def test_raw_means():
+    assert DATA["radon"].values[COUNTY == "Lac Qui Parle"].tolist() == [11.3, 16.0]
+    assert (MEANS.idxmax(), len(MEANS)) == ("Lac Qui Parle", 85)
+    assert HOUSES.median() == 5
+    large = np.exp(MEANS[HOUSES > 60])
+    assert (len(large), large.min() > 2, large.max() < 4) == (3, True, True)
+
+
+@states(PAGE, "On the first floor there is about half as much radon as in the basement")
+@states(PAGE, "It doubles.")
+@states(PAGE, "$\\sigma$ does not change, because no predictor of counties tells the houses of one county apart.")
+@states(PAGE, "LOO prefers the model with uranium.")
+@states(PAGE, "Here uranium halved $\\tau$.")
+def test_predictors(posterior):
+    without = solve(["intercept", "floor"])
+    assert 0.45 < np.exp(posterior["beta"].mean().values[1]) < 0.55
+    assert 1.9 < without["tau_county"].mean() / posterior["tau_county"].mean() < 2.3
+    assert abs(without["sigma"].mean() - posterior["sigma"].mean()) < 0.2 * posterior["sigma"].sd()
+    assert posterior.elpd_loo.sum() > without.elpd_loo.sum() + 5
+
+
+@states(PAGE, "By two hundredths: the sd is 0.78 in place of 0.76.")
+@states(PAGE, "which is known two and a half times as well with its 116 houses.")
+@states(PAGE, "$\\tau$ is not zero, and St. Louis itself lies below the line.")
+@states(PAGE, "less than half of what the two houses had, since for two houses the shrinkage factor $B$ is 0.91.")
+def test_predictions(posterior):
+    uranium = DATA["uranium"].sel(county=["St. Louis", "Lac Qui Parle"]).values
+    rows = np.column_stack([np.ones(3), np.zeros(3), uranium[[0, 0, 1]]])
+    groups = {"county": ["St. Louis", None, "Lac Qui Parle"]}
+    mean, house = posterior.predict(rows, groups), posterior.predict(rows, groups, noise=True)
+    assert house.sd().values[:2].round(2).tolist() == [0.76, 0.78]
+    assert mean.sd().values[1] / mean.sd().values[0] == pytest.approx(2.5, abs=0.05)
+    assert posterior["u_county"].sel(county="St. Louis").cdf(0.0) > 0.95
+    assert HOUSES["St. Louis"] == 116
+    assert np.exp(house.quantile(0.5).values[2]) < 0.5 * np.exp(MEANS["Lac Qui Parle"])
+    weight = posterior.expect(lambda s: s["sigma"] ** 2 / (s["sigma"] ** 2 + 2 * s["tau_county"] ** 2))
+    assert round(weight, 2) == 0.91
+
+
+@states(PAGE, "For a county with a single house the two are the same.")
+def test_one_house_is_its_county(posterior):
+    """A closed form: the joint density of one house given the others is its predictive density."""
+    kept = COUNTY != "Wilkin"
+    fewer = solve(["intercept", "floor", "uranium"], kept)
+    together = posterior.log_evidence - fewer.log_evidence
+    assert together == pytest.approx(posterior.elpd_loo.values[~kept].item(), abs=1e-4)
