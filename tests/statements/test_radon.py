@@ -9,7 +9,6 @@ from statements import states
 import hierarchical_exact as exact
 from support import datasets
 
-PAGE = "chapters/radon.md"
 DATA = datasets.radon()
 Y, COUNTY = np.log(DATA["radon"]).values, DATA["of_county"].values
 X = pd.DataFrame({"intercept": 1.0, "floor": DATA["floor"].values})
@@ -34,8 +33,11 @@ def posterior():
     return solve(["intercept", "floor", "uranium"])
 
 
-@states(PAGE, "radon was measured in two houses, 11.3 and 16.0 pCi/L, more on average than in any other of 85 counties.")
-@states(PAGE, "half of them have five houses or fewer.")
+@states(
+    "chapters/radon.md",
+    "more on average than in any other of 85 counties.",
+)
+@states("chapters/radon.md", "half of them have five houses or fewer.")
 def test_raw_means():
     assert DATA["radon"].values[COUNTY == "Lac Qui Parle"].tolist() == [11.3, 16.0]
     assert (MEANS.idxmax(), len(MEANS)) == ("Lac Qui Parle", 85)
@@ -44,11 +46,14 @@ def test_raw_means():
     assert (len(large), large.min() > 2, large.max() < 4) == (3, True, True)
 
 
-@states(PAGE, "On the first floor there is about half as much radon as in the basement")
-@states(PAGE, "It doubles.")
-@states(PAGE, "$\\sigma$ does not change, because no predictor of counties tells the houses of one county apart.")
-@states(PAGE, "LOO prefers the model with uranium.")
-@states(PAGE, "Here uranium halved $\\tau$.")
+@states("chapters/radon.md", "On the first floor there is about half as much radon as in the basement")
+@states("chapters/radon.md", "It doubles.")
+@states(
+    "chapters/radon.md",
+    "$\\sigma$ does not change, because no predictor of counties tells the houses of one county apart.",
+)
+@states("chapters/radon.md", "LOO prefers the model with uranium.")
+@states("chapters/radon.md", "Here uranium halved $\\tau$.")
 def test_predictors(posterior):
     without = solve(["intercept", "floor"])
     assert 0.45 < np.exp(posterior["beta"].mean().values[1]) < 0.55
@@ -57,10 +62,13 @@ def test_predictors(posterior):
     assert posterior.elpd_loo.sum() > without.elpd_loo.sum() + 5
 
 
-@states(PAGE, "By two hundredths: the sd is 0.78 in place of 0.76.")
-@states(PAGE, "which is known two and a half times as well with its 116 houses.")
-@states(PAGE, "$\\tau$ is not zero, and St. Louis itself lies below the line.")
-@states(PAGE, "less than half of what the two houses had, since for two houses the shrinkage factor $B$ is 0.91.")
+@states("chapters/radon.md", "By two hundredths: the sd is 0.78 in place of 0.76.")
+@states("chapters/radon.md", "which is known two and a half times as well with its 116 houses.")
+@states("chapters/radon.md", "$\\tau$ is not zero, and St. Louis itself lies below the line.")
+@states(
+    "chapters/radon.md",
+    "less than half of what the two houses had, since for two houses the shrinkage factor $B$ is 0.91.",
+)
 def test_predictions(posterior):
     uranium = DATA["uranium"].sel(county=["St. Louis", "Lac Qui Parle"]).values
     rows = np.column_stack([np.ones(3), np.zeros(3), uranium[[0, 0, 1]]])
@@ -75,7 +83,7 @@ def test_predictions(posterior):
     assert round(weight, 2) == 0.91
 
 
-@states(PAGE, "For a county with a single house the two are the same.")
+@states("chapters/radon.md", "For a county with a single house the two are the same.")
 def test_one_house_is_its_county(posterior):
     """A closed form: the joint density of one house given the others is its predictive density."""
     kept = COUNTY != "Wilkin"
