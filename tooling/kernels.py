@@ -27,7 +27,7 @@ IMPORTED = """
     support.figures support.models support.sampling tooling.explorers watermark
 """.split()  # noqa: SIM905
 lock = threading.Lock()
-nurseries = {}  # the pipe to the one of this process
+nurseries = {}  # the one of this process, and the pipe to it
 
 
 def use(notebooks):
@@ -67,24 +67,24 @@ def started(*request, **options):
     with lock:
         if os.getpid() not in nurseries:
             nurseries[os.getpid()] = open_nursery()
-        nursery = nurseries[os.getpid()]
+        process, pipe = nurseries[os.getpid()]
         try:
-            nursery.send((request, options))
-            return nursery.recv()
+            pipe.send((request, options))
+            return pipe.recv()
         except (EOFError, ConnectionError):
             del nurseries[os.getpid()]
-            words = "the process that divides for each notebook has ended: see above why"
-            raise ChildProcessError(words) from None
+            words = f"the process that divides for each notebook has ended with status {process.wait()}"
+            raise ChildProcessError(f"{words}: its standard error says why, unless a signal ended it") from None
 
 
 def open_nursery():
-    """Start a nursery, and return the pipe by which it is asked."""
+    """Start a nursery; return it, and the pipe by which it is asked."""
     ours, theirs = Pipe()
     with theirs:
         command = [sys.executable, "-m", "tooling.kernels", str(theirs.fileno())]
         root = Path(__file__).parents[1]
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=root)
-    return ours
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=root)
+    return process, ours
 
 
 def serve(requests):

@@ -60,6 +60,7 @@ def main(arguments=None):
     fault = _fault(options)
     if fault:
         parser.error(fault)
+    others = _descendants()  # of a program that calls this: they are its own
     try:
         course = Course.read(options.course)
         _check_out(options, course)
@@ -71,11 +72,16 @@ def main(arguments=None):
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
-        for process in psutil.Process().children(recursive=True):  # else those without a sandbox would go on
+        for process in _descendants() - others:  # else those without a sandbox would go on
             with suppress(psutil.Error):
                 process.kill()
         print(f"\n{parser.prog}: stopped; the same command goes on from here", file=sys.stderr)
         return CANNOT_RUN
+
+
+def _descendants():
+    """Return the processes that this one started, and those that they did."""
+    return set(psutil.Process().children(recursive=True))
 
 
 @contextmanager

@@ -198,7 +198,10 @@ def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "run_all", stopped)
-    assert mark_class(folders) == command.CANNOT_RUN
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as of_caller:
+        assert mark_class(folders) == command.CANNOT_RUN
+        of_caller.communicate(b"\n")
+    assert of_caller.returncode == 0, "what the calling program had started was ended too"
     assert "the same command goes on" in capsys.readouterr().err
 
 
