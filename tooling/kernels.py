@@ -73,8 +73,8 @@ def started(*request, **options):
             return pipe.recv()
         except (EOFError, ConnectionError):
             del nurseries[os.getpid()]
-            words = f"the process that divides for each notebook has ended with status {process.wait()}"
-            raise ChildProcessError(f"{words}: its standard error says why, unless a signal ended it") from None
+            words = f"the process that divides for each notebook has ended (status {process.wait()})"
+            raise ChildProcessError(f"{words}: what it wrote says why, unless a signal ended it") from None
 
 
 def open_nursery():
