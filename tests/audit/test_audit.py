@@ -441,7 +441,7 @@ def test_the_study_has_twenty_seeds_of_everything_on_each_sampler():
     }
     assert set(recorded.index) <= known
     # What was added later is not known of all.
-    later = ("ess_width", "tau_at_divergences")
+    later = ("ess_width", "tau_at_divergences", "moved_at_divergences")
     old = [name for name in recorded if not name.endswith(later) and not name.startswith("hospitals/")]
     assert everything[old].notna().all(axis=None)
     forms = [name for name in old if name.startswith(("centred-0.90/", "non-centred/"))]

@@ -112,6 +112,23 @@ EXPECTED = {
     "harmless-gradient": "does not hold",
     "poisson-funnel-pair": "does not hold",
     "more-private-sharpen": "holds with a condition",
+    "proposal-rejected": "does not hold",
+    "no-step-for-both": "holds with a condition",
+    "cluster-at-large-tau": "holds with a condition",
+    "summary-converged": "holds",
+    "favours-no-value": "holds with a condition",
+    "errors-known": "holds with a condition",
+    "tau-called-variance": "does not hold",
+    "formula-is-mean": "holds",
+    "linked-only-through": "holds with a condition",
+    "relabelling": "holds with a condition",
+    "dirichlet-ones-uniform": "holds",
+    "dirichlet-conjugate": "holds",
+    "variance-order": "holds",
+    "equal-and-large": "holds",
+    "frequentist-fixed": "holds with a condition",
+    "school-i-factor": "holds with a condition",
+    "model-separates": "does not hold",
 }
 
 
@@ -220,6 +237,8 @@ def recorded_runs(**columns):
         "centred-0.90/tau_below_1": 0.05,
         "centred-0.90/tau_at_divergences": 0.8,
         "centred-0.90/divergences": 60,
+        "centred-0.90/moved_at_divergences": 0.5,
+        "centred-0.90/tau_hdi_upper": 10.0,
         "centred-0.95/divergences": 20,
         "centred-0.99/divergences": 3,
         "centred-0.90/tau/ess_bulk": 300,
@@ -231,6 +250,7 @@ def recorded_runs(**columns):
         "centred-0.99/steps_5_to_20": 0.1,
         "centred-0.99/steps_mean": 30.0,
         "loo/no pooling/k_above_0.7": 4,
+        "non-centred/tau/r_hat": 1.001,
     }
     tasks = [(sampler, "native", seed) for sampler in ("nutpie", "pymc") for seed in runs.SEEDS]
     index = pd.MultiIndex.from_tuples(tasks, names=["sampler", "processor", "seed"])
@@ -258,6 +278,18 @@ def recorded_runs(**columns):
         ("nuts-cost", {}, "holds with a condition"),
         ("nuts-cost", {"centred-0.95/steps_5_to_20": 0.9, "centred-0.99/steps_5_to_20": 0.9}, "holds"),
         ("nuts-cost", {"non-centred/steps_5_to_20": 0.2}, "does not hold"),
+        ("proposal-rejected", {}, "does not hold"),
+        ("proposal-rejected", {"centred-0.90/moved_at_divergences": 0.0}, "holds"),
+        ("cluster-at-large-tau", {}, "holds with a condition"),
+        ("cluster-at-large-tau", {"centred-0.90/tau_mean": 12.0}, "holds"),
+        ("cluster-at-large-tau", {"centred-0.90/tau_below_1": 0.2}, "does not hold"),
+        ("summary-converged", {}, "holds"),
+        (
+            "summary-converged",
+            {"non-centred/tau/r_hat": [1.001, 1.001, 1.02, 1.001] * 10},
+            "holds with a condition",
+        ),
+        ("summary-converged", {"non-centred/tau/ess_bulk": 700}, "does not hold"),
     ],
 )
 def test_other_runs_give_other_verdicts(monkeypatch, claim, columns, verdict):
@@ -288,6 +320,18 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
     assert claims._CHECKS["28-mostly-noise"]().verdict == "does not hold"
     monkeypatch.setattr(claims, "MU_PRIOR", stats.norm(0, 2))
     assert claims._CHECKS["mu-prior-wide"]().verdict == "does not hold"
+
+
+def test_another_prior_or_other_errors_give_another_verdict(monkeypatch):
+    uniform = stats.uniform(0, 60)
+    monkeypatch.setattr(claims, "TAU_PRIOR", uniform)
+    assert claims._CHECKS["favours-no-value"]().verdict == "holds"
+    small = exact.normal(claims._schools()[0], 1.0, mu=MU_PRIOR, tau=uniform)
+    monkeypatch.setattr(claims, "schools_posterior", lambda: small)
+    assert claims._CHECKS["errors-known"]().verdict == "does not hold"
+    at_six = exact.normal(*claims._schools(), mu=MU_PRIOR, tau=6.0)
+    monkeypatch.setattr(claims, "schools_posterior", lambda: at_six)
+    assert claims._CHECKS["school-i-factor"]().verdict == "holds"
 
 
 def test_many_regions_that_differ_agree_moderately(monkeypatch):
@@ -661,3 +705,88 @@ def test_leapfrog_steps_grow_with_the_fourth_root_of_the_dimension():
     # Beskos et al. (2013): the step of constant acceptance shrinks like the dimension to the power -1/4.
     growth = claims._leapfrog_steps(1000) / claims._leapfrog_steps(10)
     assert growth == pytest.approx(100**0.25, rel=0.3)
+
+
+# -- claims transcribed last, by other ways --------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_school_i_and_a_flat_prior_of_tau(brute_force, evidence):
+    average = brute_force[0] @ (25 / (25 + TAU**2))
+    assert f"it is {average:.2f}" in evidence["school-i-factor"]
+    assert average > 0.5 > 25 / 61 > 0.4
+    flat = np.exp([log_likelihood(tau) for tau in TAU])
+    assert f"would be {flat @ TAU / flat.sum():.1f} with" in evidence["favours-no-value"]
+
+
+@pytest.mark.slow
+def test_a_step_that_is_stable_and_one_that_is_not(evidence):
+    """Leapfrog in mu and the centred effects, at the recorded limits and a hundredth beyond."""
+    limits = re.findall(r"\d\.\d+", evidence["no-step-for-both"])
+    for tau, printed in zip((10.0, 0.5, 0.01), (limits[0], limits[2], limits[4]), strict=True):
+        place = 10.0 ** -len(printed.partition(".")[2]) / 2
+        grown = []
+        for step in (0.99 * (float(printed) - place), 1.01 * (float(printed) + place)):
+            mu, theta = 1.0, np.linspace(-1, 1, 8) * tau
+            momentum = np.ones(9)
+            for _ in range(300):
+                for half in (0, 1):
+                    pull = (theta - mu) / tau**2
+                    momentum -= step / 2 * np.append(pull + theta / SIGMA**2, mu / 20**2 - pull.sum())
+                    if not half:
+                        theta, mu = theta + step * momentum[:8], mu + step * momentum[8]
+            grown.append(abs(mu))
+        assert grown[0] < 1e4 < 1e8 < grown[1]
+
+
+@pytest.mark.slow
+def test_uniform_shares_by_throwing_stones(evidence):
+    """Three cuts of a stick: the shares of a Dirichlet with ones; the density is one over the volume."""
+    inside = (np.random.default_rng(58).random((1_000_000, 3)).sum(axis=1) < 1).mean()
+    assert 1 / inside == pytest.approx(6, abs=4 * 36 * np.sqrt(inside * (1 - inside) / 1e6))
+    assert "its density is 6 at" in evidence["dirichlet-ones-uniform"]
+
+
+@pytest.mark.slow
+def test_variances_of_three_estimates_by_simulation(evidence):
+    rng = np.random.default_rng(58)
+    y = rng.normal(0, SIGMA, (200_000, 8))
+    found = [np.sqrt((y @ SIGMA**-2.0 / (SIGMA**-2.0).sum()).var())]
+    for tau in (1, 5, 20):
+        weight = 1 / (SIGMA**2 + tau**2)
+        factor = SIGMA[H] ** 2 * weight[H]
+        found.append(((1 - factor) * y[:, H] + factor * (y @ weight / weight.sum())).std())
+    printed = [float(number) for number in re.findall(r"\d+\.\d", evidence["variance-order"])]
+    assert printed == pytest.approx(found, abs=0.05 + 4 * 11 / np.sqrt(2 * 200_000))
+
+
+@pytest.mark.slow
+def test_beta_by_a_grid(evidence):
+    """The ninth school's covariate: probability of a negative beta, from multivariate Normal densities."""
+    data = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
+    x, y, sigma = (data[name].values.astype(float) for name in ("private", "effect", "standard_error"))
+    below, total = 0.0, 0.0
+    for tau in np.arange(0.05, 60, 0.1):
+        covariance = np.diag(sigma**2 + tau**2) + 20**2 + 100 * np.outer(x, x)
+        gain = 100 * x @ np.linalg.inv(covariance)
+        law = stats.norm(gain @ y, np.sqrt(100 - gain @ (100 * x)))
+        weight = stats.multivariate_normal(np.zeros(12), covariance).pdf(y) * stats.halfnorm(scale=10).pdf(
+            tau
+        )
+        below, total = below + weight * law.cdf(0), total + weight
+    assert f"negative with probability {below / total:.2f}" in evidence["model-separates"]
+
+
+@pytest.mark.slow
+def test_reports_that_change_places(evidence):
+    order = [C, B, A, D, E, F, G, H]
+    weight, mean = [], []
+    for tau in TAU[5::10]:
+        covariance = np.diag(SIGMA**2 + tau**2) + 20**2
+        y = EFFECT[order]
+        weight.append(
+            stats.multivariate_normal(np.zeros(8), covariance).pdf(y) * stats.halfnorm(scale=10).pdf(tau)
+        )
+        mean.append((tau**2 * np.eye(8)[C] + 20**2) @ np.linalg.solve(covariance, y))
+    average = np.dot(weight, mean) / np.sum(weight)
+    assert f"that of 28 would give {average:.2f}" in evidence["relabelling"]

@@ -1779,3 +1779,267 @@ def _more_private_sharpen():
         conditionally=many < four,
         condition="up to what eight public schools allow",
     )
+
+
+# -- claims transcribed last --------------------------------------------------------------------
+
+
+@_judges("proposal-rejected")
+def _proposal_rejected():
+    moved = _recorded("centred-0.90/moved_at_divergences")
+    return _judged(
+        "NUTS rejects no proposal: it draws from the points of the trajectory, as far as they were kept "
+        f"before it diverged. {_in_runs('centred-0.90/moved_at_divergences')} the chain moved all the same "
+        f"in {np.median(moved):.0%} of the draws whose trajectory diverged, in the middle run, and in no run "
+        f"in less than {moved.min():.0%}.",
+        plainly=moved.max() < 0.05,
+    )
+
+
+def _longest_step(tau):
+    """Limit of the leapfrog integrator in mu and the centred effects, at this tau."""
+    _, error = _schools()
+    precision = np.diag(np.append(1 / error.values**2 + tau**-2, MU_PRIOR.std() ** -2 + error.size / tau**2))
+    precision[-1, :-1] = precision[:-1, -1] = -(tau**-2)
+    return 2 / np.sqrt(np.linalg.eigvalsh(precision)[-1])
+
+
+@_judges("no-step-for-both")
+def _no_step_for_both():
+    wide, narrow, tiny = (_longest_step(tau) for tau in (10, 0.5, 0.01))
+    below = schools_posterior()["tau"].cdf(0.01)
+    return _judged(
+        f"At tau = 10 a leapfrog step may be as long as {wide:.1f}, at 0.5 {narrow:.2f} and at 0.01 "
+        f"{tiny:.4f}. What is stable at 0.5 is stable at 10 too, for {wide / narrow:.0f} times the steps, "
+        f"where NUTS allows a thousand. But a step for every tau there is not: {below:.2%} of the posterior "
+        "lies below 0.01.",
+        plainly=wide / narrow > 1024,
+        conditionally=tiny < 0.05 * narrow,
+        condition="the narrow part is meant down to its end, or the steps are to cost no more",
+    )
+
+
+@_judges("cluster-at-large-tau")
+def _cluster_at_large_tau():
+    tau = schools_posterior()["tau"]
+    mean, below, end = (_recorded(f"centred-0.90/tau_{name}") for name in ("mean", "below_1", "hdi_upper"))
+    return _judged(
+        f"{_in_runs('centred-0.90/tau_mean')} {np.median(below):.1%} of the draws lay below 1 in the middle "
+        f"run, where the exact posterior has {tau.cdf(1.0):.1%}. But their mean was {np.median(mean):.1f}, "
+        f"and the interval in which 89% of them lay closest together ended at {np.median(end):.1f}: not at a "
+        "tau of 10, which the source calls large.",
+        plainly=np.median(mean) > 10,
+        conditionally=np.median(below) < tau.cdf(1.0),
+        condition="it means that too few draws lie in the stem, not that most have a large tau",
+    )
+
+
+@_judges("summary-converged")
+def _summary_converged():
+    table = runs.recorded().filter(regex="^non-centred/(mu|tau|theta)")
+    largest = table.filter(like="r_hat").max(axis=1).dropna()
+    least = table.filter(like="ess").min(axis=1).dropna()
+    return _judged(
+        f"{_in_runs('non-centred/tau/r_hat')} no R-hat was above {largest.max():.3f}, and no bulk or tail "
+        f"ESS below {least.min():,.0f}.",
+        plainly=largest.max() < 1.005 and least.min() >= 1000,
+        conditionally=largest.median() < 1.005 and least.median() >= 1000,
+        condition="in most runs",
+    )
+
+
+@_judges("favours-no-value")
+def _favours_no_value():
+    mu, tau = schools_posterior()["mu"], schools_posterior()["tau"]
+    flat = exact.normal(*_schools(), mu=None, tau=TAU_PRIOR)["mu"].mean()
+    at_zero = exact.normal(*_schools(), mu=MU_PRIOR, tau=None)["tau"].mean()
+    ratio = TAU_PRIOR.pdf(0) / TAU_PRIOR.pdf(20)
+    return _judged(
+        f"A flat prior of mu moves its mean from {mu.mean():.1f} to {flat:.1f} only. That of tau favours "
+        f"zero: its density is {ratio:.1f} times that at 20, and the mean of {tau.mean():.1f} would be "
+        f"{at_zero:.1f} with a flat one.",
+        plainly=ratio < 2,
+        conditionally=abs(flat - mu.mean()) < mu.sd() / 4,
+        condition="mu is meant, not tau",
+    )
+
+
+@_judges("errors-known")
+def _errors_known():
+    effect, error = _schools()
+    larger = exact.normal(effect, 1.1 * error, mu=MU_PRIOR, tau=TAU_PRIOR)
+    moved = np.abs(larger["theta"].mean() - schools_posterior()["theta"].mean()).max().item()
+    return _judged(
+        "They are estimates too, of the spread between pupils. Were all of them 10% too small, no posterior "
+        f"mean would be off by more than {moved:.2f} points.",
+        plainly=moved < 0.05,
+        conditionally=moved < 1,
+        condition="each comes from many pupils, so that its own error is small",
+    )
+
+
+@_judges("tau-called-variance")
+def _tau_called_variance():
+    tau = 6.0
+    effects = stats.norm(0, tau)
+    return _judged(
+        f"In the source's model and code tau is the standard deviation: at tau = {tau:.0f} the effects have "
+        f"the variance {effects.var():.0f}.",
+        plainly=bool(np.isclose(effects.var(), tau)),
+    )
+
+
+@_judges("formula-is-mean")
+def _formula_is_mean():
+    effect, error = _schools()
+    by_formula = effect - _factor(error, 6.0) * (effect - 8)
+    grid = np.linspace(-150, 150, 200_001)[:, None]
+    density = stats.norm.pdf(grid, 8, 6) * stats.norm.pdf(effect.values, grid, error.values)
+    apart = np.abs((grid * density).sum(axis=0) / density.sum(axis=0) - by_formula.values).max()
+    return _judged(
+        f"At mu = 8 and tau = 6, sums over a fine grid agree with it for all eight schools to {apart:.0e}.",
+        plainly=apart < 1e-6,
+    )
+
+
+@_judges("linked-only-through")
+def _linked_only_through():
+    data = datasets.instructors()
+    score, instructor = data["score"].values.copy(), data["instructor"].values
+    fifth = instructor == instructor[-1]
+    spread = np.where(fifth, score[fifth].mean() + 3 * (score - score[fifth].mean()), score)
+
+    def sd(y, sigma):
+        """Posterior sd of the first instructor's mean, with mu and tau known."""
+        return exact.normal_groups(y, instructor, mu=75.0, tau=8.0, sigma=sigma)["theta"].sd()[0].item()
+
+    shared = [sd(y, _EXAM["sigma"]) for y in (score, spread)]
+    known = [sd(y, 10.0) for y in (score, spread)]
+    return _judged(
+        "The five instructors share sigma too. With mu and tau known, scores of the fifth that scatter three "
+        f"times as far would widen the first's posterior from an sd of {shared[0]:.2f} to {shared[1]:.2f}; "
+        f"with sigma known it stays at {known[0]:.2f}.",
+        plainly=bool(np.isclose(*shared)),
+        conditionally=bool(np.isclose(*known)),
+        condition="the groups share no other parameter",
+    )
+
+
+@_judges("relabelling")
+def _relabelling():
+    effect, error = (values.values for values in _schools())
+    order = np.array([2, 1, 0, 3, 4, 5, 6, 7])
+
+    def means(y, sigma):
+        return exact.normal(y, sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean().values
+
+    plain, both, reports = (
+        means(effect, error),
+        means(effect[order], error[order]),
+        means(effect[order], error),
+    )
+    return _judged(
+        f"With its report and its standard error, A may change places with C: its mean stays {both[2]:.2f}. "
+        f"Had C's report come with A's standard error and A's with C's, that of 28 would give "
+        f"{reports[2]:.2f}, since the reports are not exchangeable.",
+        plainly=np.allclose(plain[order], reports),
+        conditionally=np.allclose(plain[order], both),
+        condition="report and standard error go with the name",
+    )
+
+
+@_judges("dirichlet-ones-uniform")
+def _dirichlet_ones_uniform():
+    places = np.random.default_rng(58).dirichlet([0.5, 1, 2, 3], 1000)
+    density = np.array([stats.dirichlet.pdf(place, np.ones(4)) for place in places])
+    return _judged(
+        f"For four shares its density is {density[0]:.0f} at each of a thousand places, which differ a lot.",
+        plainly=np.allclose(density, density[0]),
+    )
+
+
+@_judges("dirichlet-conjugate")
+def _dirichlet_conjugate():
+    count, alpha = datasets.survey()["count"].values[0], np.array([2.0, 0.7, 3.0, 1.5])
+    places = np.random.default_rng(58).dirichlet(np.ones(4), 1000).T
+    joint = stats.dirichlet.logpdf(places, alpha) + stats.multinomial.logpmf(count, count.sum(), places.T)
+    apart = np.ptp(joint - stats.dirichlet.logpdf(places, alpha + count))
+    return _judged(
+        "At a thousand places, prior times likelihood is the Dirichlet density with the counts added, up to "
+        f"a factor that is the same to {max(apart, 1e-9):.0e}.",
+        plainly=apart < 1e-6,
+    )
+
+
+@_judges("variance-order")
+def _variance_order():
+    sigma = _schools()[1].values
+    complete, rows = sigma**-2.0 / (sigma**-2.0).sum(), {}
+    for tau in (1, 5, 20):
+        factor, weight = _factor(sigma, tau), 1 / (sigma**2 + tau**2)
+        # How much each report counts in each estimate, with mu estimated at this tau.
+        shares = np.diag(1 - factor) + factor[:, None] * weight / weight.sum()
+        rows[tau] = np.sqrt(shares**2 @ sigma**2)
+    alike = np.sqrt(complete**2 @ sigma**2)
+    ordered = [alike < row.min() and (row < sigma).all() for row in rows.values()]
+    return _judged(
+        f"Around the true effects, the estimate for H scatters by {alike:.1f} points with complete pooling, "
+        f"by {rows[1][-1]:.1f}, {rows[5][-1]:.1f} and {rows[20][-1]:.1f} with partial pooling at tau = 1, 5 "
+        f"and 20, and by {sigma[-1]:.0f} without; the others are in the same order.",
+        plainly=all(ordered),
+    )
+
+
+@_judges("equal-and-large")
+def _equal_and_large():
+    loss = {n: np.sqrt(1 / (1 - _factor(20 / np.sqrt(n), 8.0))) - 1 for n in (2, 256)}
+    return _judged(
+        f"With sigma = 20 and tau = 8 known, groups of 256 have an error larger by {loss[256]:.1%} than with "
+        f"partial pooling, groups of 2 by {loss[2]:.0%}.",
+        plainly=loss[256] < 0.05 < loss[2],
+    )
+
+
+@_judges("frequentist-fixed")
+def _frequentist_fixed():
+    y, sigma = _fifty_schools()
+    tau, estimate, _ = _plug_in(y, sigma)
+    spread = estimate.std(ddof=1) / y.std(ddof=1)
+    fixed = y - _factor(sigma, 1e6) * (y - y.mean())
+    return _judged(
+        "The mixed model, of which the source speaks as the frequentist counterpart, draws them from a "
+        f"population: for fifty simulated schools REML estimates tau = {tau:.1f}, and its predictions spread "
+        f"{spread:.0%} as far as the reports. Fixed effects are the reports themselves.",
+        plainly=spread > 0.99,
+        conditionally=np.allclose(fixed, y),
+        condition="models with fixed effects are meant, not mixed models",
+    )
+
+
+@_judges("school-i-factor")
+def _school_i_factor():
+    sigma, tau, factor = _facts("school-i-factor").values()
+    _, error = _schools()
+    average = float(_average_factor(sigma, schools_posterior()["tau"]))
+    least = _factor(error, tau).min().item()
+    return _judged(
+        f"So it is at tau = {tau:.0f}, where the least of the eight is {least:.2f}. Averaged over what the "
+        f"eight schools say about tau, it is {average:.2f}.",
+        plainly=abs(average - factor) < 0.0005,
+        conditionally=abs(_factor(sigma, tau) - factor) < 0.0005 and factor < least,
+        condition="tau is 6",
+    )
+
+
+@_judges("model-separates")
+def _model_separates():
+    data = datasets.simulate_schools_with_covariate(np.random.default_rng(42))
+    kind = {"covariates": data["private"].values, "beta": stats.norm(0, 10)}
+    beta = exact.normal(data["effect"], data["standard_error"], mu=MU_PRIOR, tau=TAU_PRIOR, **kind)["beta"]
+    below = np.ravel(beta.cdf(0.0)).item()
+    narrower = 1 - float(beta.sd()) / kind["beta"].std()
+    return _judged(
+        f"For the source's seed beta is negative with probability {below:.2f}, and its posterior only "
+        f"{narrower:.0%} narrower than its prior.",
+        plainly=min(below, 1 - below) < 0.05,
+    )

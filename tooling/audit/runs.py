@@ -192,6 +192,9 @@ def _geometry(fit_name, fit):
         "steps_mean": steps.mean(),
         "steps_5_to_20": ((steps >= 5) & (steps <= 20)).mean(),
     }
+    if fit_name == "centred-0.90":  # where divergences are many
+        moved = np.diff(tau, axis=1) != 0
+        values["moved_at_divergences"] = moved[diverging[:, 1:]].mean()
     return {f"{fit_name}/{name}": round(float(value), 4) for name, value in values.items()}
 
 
