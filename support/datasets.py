@@ -221,12 +221,13 @@ def radon() -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``radon`` (pCi/L), ``floor`` (0 basement, 1 first floor) and ``of_county`` (name) over ``house``, and
-        ``uranium`` (log ppm) over ``county``.
+        ``radon`` (pCi/L), ``log_radon``, ``floor`` (0 basement, 1 first floor) and ``of_county`` (name)
+        over ``house``, and ``uranium`` (log ppm) over ``county``.
 
     See Also
     --------
-    hierarchical_exact.mixed : Exact posteriors of models of these data.
+    support.models.houses_intercepts, support.models.houses_slopes : Models of these data.
+    hierarchical_exact.mixed : Their exact posteriors.
 
     References
     ----------
@@ -242,6 +243,7 @@ def radon() -> xr.Dataset:
     columns = {name: ("house", table[name].to_numpy(float)) for name in ("floor", "radon")}
     counties = table.drop_duplicates("county")
     columns |= {
+        "log_radon": ("house", np.log(table["radon"].to_numpy(float))),
         "of_county": ("house", table["county"].to_numpy(str)),
         "uranium": ("county", counties["uranium"].to_numpy(float)),
     }

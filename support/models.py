@@ -8,7 +8,9 @@ those of the source, where it has the model. Names are the same everywhere:
 mu, tau                   mean and standard deviation of the population of groups
 theta, theta_raw          group means, and the standard Normal they are built from
 sigma                     standard deviation within groups, where it is not known
-beta                      effect of a covariate
+beta                      effect of a covariate, or of several
+tau_county, u_county      standard deviation and effects of counties; tau_county_slope,
+                          u_county_slope and rho_county those of slopes, and the correlation
 pi0, alpha, pi            baseline, concentration and regional proportions
 mu_log, sigma_log         mean and standard deviation of log rates
 lam, lam_raw              rates, and the standard Normal they are built from
@@ -584,6 +586,103 @@ def trials_latitude(data: xr.Dataset) -> pm.Model:
     return model
 
 
+def houses_intercepts(data: xr.Dataset) -> pm.Model:
+    """Houses in counties, with predictors of both and varying intercepts, non-centred (Beyond 5.8).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``log_radon`` (log pCi/L), ``floor`` (0 or 1) and ``of_county`` (labels) over ``house``, and
+        ``uranium`` (log ppm) over ``county``.
+
+    Returns
+    -------
+    pymc.Model
+        ``beta`` (predictor: intercept, floor, uranium), ``sigma``, ``tau_county`` (scalars), ``z`` and
+        ``u_county`` (county) and ``y`` (house); all but ``z`` in logs of pCi/L.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing or not finite, or a house is in no county.
+
+    See Also
+    --------
+    houses_slopes : With an effect of the floor in each county.
+    support.datasets.radon : The data.
+    hierarchical_exact.mixed : The exact posterior.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in houses_intercepts(datasets.radon()).free_RVs]
+    ['beta', 'sigma', 'tau_county', 'z']
+    """
+    log_radon, floor, uranium, county, coords = _houses(data)
+    with pm.Model(coords=coords) as model:
+        beta = pm.Normal("beta", mu=0, sigma=2, dims="predictor")
+        sigma = pm.HalfNormal("sigma", sigma=1)
+        tau = pm.HalfNormal("tau_county", sigma=1)
+        z = pm.Normal("z", mu=0, sigma=1, dims="county")
+        u = pm.Deterministic("u_county", tau * z, dims="county")
+        mean = beta[0] + beta[1] * floor + beta[2] * uranium + u[county]
+        pm.Normal("y", mu=mean, sigma=sigma, observed=log_radon, dims="house")
+    return model
+
+
+def houses_slopes(data: xr.Dataset) -> pm.Model:
+    """Houses in counties, with varying intercepts and slopes of the floor that are correlated (Beyond 5.8).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        As of `houses_intercepts`.
+
+    Returns
+    -------
+    pymc.Model
+        ``beta`` (predictor), ``sigma``, ``chol`` (Cholesky factor of the covariance of a county's two
+        effects), ``z`` (effect, county), ``tau_county``, ``tau_county_slope`` and ``rho_county``
+        (scalars), ``u_county`` and ``u_county_slope`` (county) and ``y`` (house).
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing or not finite, or a house is in no county.
+
+    See Also
+    --------
+    houses_intercepts : With the same effect of the floor in all counties.
+    hierarchical_exact.mixed : The exact posterior, with a slope and ``rho``.
+
+    References
+    ----------
+    .. [1] Lewandowski, D., Kurowicka, D. and Joe, H. (2009). Generating random correlation matrices based on
+       vines and extended onion method. Journal of Multivariate Analysis 100, 1989-2001.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in houses_slopes(datasets.radon()).free_RVs]
+    ['beta', 'sigma', 'chol', 'z']
+    """
+    log_radon, floor, uranium, county, coords = _houses(data)
+    with pm.Model(coords=coords | {"effect": ["intercept", "slope"]}) as model:
+        beta = pm.Normal("beta", mu=0, sigma=2, dims="predictor")
+        sigma = pm.HalfNormal("sigma", sigma=1)
+        chol, correlation, scales = pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.HalfNormal.dist(1))
+        pm.Deterministic("tau_county", scales[0])
+        pm.Deterministic("tau_county_slope", scales[1])
+        pm.Deterministic("rho_county", correlation[0, 1])
+        z = pm.Normal("z", mu=0, sigma=1, dims=("effect", "county"))
+        effects = chol @ z
+        intercept = pm.Deterministic("u_county", effects[0], dims="county")
+        slope = pm.Deterministic("u_county_slope", effects[1], dims="county")
+        mean = beta[0] + beta[2] * uranium + intercept[county] + (beta[1] + slope[county]) * floor
+        pm.Normal("y", mu=mean, sigma=sigma, observed=log_radon, dims="house")
+    return model
+
+
 def _multinomial(count, pi):
     respondents = count.sum(axis=1)
     pm.Multinomial("counts", n=respondents, p=pi, observed=count, dims=("region", "response"))
@@ -607,6 +706,25 @@ def _effects(data, dim):
     effect = _values(data, "effect", (dim,))
     standard_error = _values(data, "standard_error", (dim,), positive=True)
     return effect, standard_error, {dim: data[dim].values}
+
+
+def _houses(data):
+    """Return log radon, floor and uranium of each house, its county as an index, and the coordinates."""
+    log_radon, floor = (_values(data, name, ("house",)) for name in ("log_radon", "floor"))
+    uranium = _values(data, "uranium", ("county",))
+    counties = data["county"].to_index()
+    labels = _variable(data, "of_county", ("house",)).values
+    county = counties.get_indexer(labels)
+    if (county < 0).any():
+        raise ValueError(
+            f"data['of_county'] contains {str(labels[county < 0][0])!r}: give names in data['county'] only"
+        )
+    coords = {
+        "predictor": ["intercept", "floor", "uranium"],
+        "county": counties.values,
+        "house": data["house"].values,
+    }
+    return log_radon, floor, uranium[county], county, coords
 
 
 def _survey(data):

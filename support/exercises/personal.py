@@ -6,9 +6,23 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+import xarray as xr
 
 from notebook_marking.answers import plain_id
 from support import datasets
+
+_TEN = [
+    "Blue Earth",
+    "Freeborn",
+    "Itasca",
+    "Koochiching",
+    "Lac Qui Parle",
+    "Lake",
+    "Lyon",
+    "Ramsey",
+    "Wadena",
+]
+_TEN.append("Washington")
 
 
 @cache
@@ -176,6 +190,24 @@ def _seven_trials(rng):
     return effect.copy(data=reports), error
 
 
+def _ten_counties(rng):
+    """Radon and floor of 143 houses, whose county is a coordinate, and the uranium of ten counties."""
+    all_houses = datasets.radon()
+    uranium = all_houses["uranium"].sel(county=_TEN)
+    kept = all_houses.sel(house=all_houses["of_county"].isin(_TEN))
+    if rng is None:
+        county, floor, radon = (kept[name].values for name in ("of_county", "floor", "radon"))
+    else:
+        sizes = rng.permutation([(kept["of_county"] == name).sum().item() for name in _TEN])
+        county, floor = np.repeat(_TEN, sizes), rng.binomial(1, 0.2, size=sizes.sum()).astype(float)
+        line = rng.uniform(1.0, 1.6) + rng.uniform(0.5, 1.0) * uranium
+        own = line.copy(data=rng.normal(line, rng.uniform(0.15, 0.4))).sel(county=county).values
+        log_radon = rng.normal(own - rng.uniform(0.4, 0.9) * floor, rng.uniform(0.6, 0.9))
+        radon = np.maximum(np.exp(log_radon).round(1), 0.1)
+    houses = {"house": np.arange(1, len(county) + 1), "county": ("house", county)}
+    return xr.DataArray(radon, houses, "house"), xr.DataArray(floor, houses, "house"), uranium
+
+
 _DRAW = {
     "schools": _schools,
     "schools-of-two-kinds": _new_group,
@@ -184,5 +216,6 @@ _DRAW = {
     "unequal-survey": _unequal_regions,
     "twelve-experiments": _twelve_experiments,
     "seven-trials": _seven_trials,
+    "ten-counties": _ten_counties,
 }
 NAMES = tuple(_DRAW)

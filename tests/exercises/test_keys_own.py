@@ -22,6 +22,7 @@ PAGES = {
     "5.8.7": "alpha-prior",
     "5.8.8": "twelve-experiments",
     "5.8.9": "one-of-seven",
+    "5.8.10": "ten-counties",
     "try-unequal-regions": "unequal-regions",
 }
 
@@ -473,6 +474,49 @@ def test_one_of_seven(student):
     spread = np.sqrt(1 / total + tau[:, 0] ** 2 + error[odd] ** 2)
     above = weight @ stats.norm.sf(effect[odd], mean, spread)
     assert value("5.8.9", student, "c.above") == pytest.approx(above, abs=1e-3)
+
+
+# Ten counties: dense matrices over a grid of both scales --------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", STUDENTS)
+def test_ten_counties(student):
+    radon, floor, uranium = personal.data("5.8.10", student)[""]
+    county, y = radon["county"].values, np.log(radon.values)
+    names, houses = np.unique(county, return_counts=True)
+    assert (houses.min(), houses.max(), y.size) == (2, 46, 143)
+    of_house = uranium.sel(county=county).values
+    member = np.equal.outer(county, names).astype(float)
+    largest = names[houses.argmax()]
+    ends = np.array([2, 46])
+    grid = [(s, t) for s in np.linspace(0.45, 1.15, 36) for t in (np.arange(60) + 0.5) * 0.025]
+    shares = []
+    for columns in ([np.ones(143), floor.values, of_house], [np.ones(143), floor.values]):
+        design = np.stack(columns, axis=1)
+        k = design.shape[1]
+        rows = np.array([[1.0, 0.0, uranium.sel(county=largest).item()][:k]] * 2)
+        both = member @ member.T
+        cross_fixed = 4 * rows @ design.T
+        log_weight, found = [], []
+        for sigma, tau in grid:
+            covariance = 4 * design @ design.T + tau**2 * both + sigma**2 * np.eye(143)
+            cross = cross_fixed.copy()
+            cross[0] += tau**2 * (county == largest)
+            solved = np.linalg.solve(covariance, np.column_stack([y, cross.T]))
+            log_density = -0.5 * (np.linalg.slogdet(covariance)[1] + y @ solved[:, 0])
+            log_weight.append(log_density - 0.5 * (sigma**2 + tau**2))
+            mean = cross @ solved[:, 0]
+            own = 4 * (rows**2).sum(axis=1) + tau**2 + sigma**2 - (cross * solved[:, 1:].T).sum(axis=1)
+            above = stats.norm.sf(np.log(4), mean, np.sqrt(own))
+            found.append([*(sigma**2 / (sigma**2 + ends * tau**2)), *above, tau**2 / (tau**2 + sigma**2)])
+        weight = np.exp(log_weight - logsumexp(log_weight))
+        found = weight @ np.array(found)
+        shares.append(found[4])
+        if k == 3:
+            assert value("5.8.10", student, "b.weights") == pytest.approx(found[:2], abs=2e-3)
+            assert value("5.8.10", student, "c.above") == pytest.approx(found[2:4], abs=1e-3)
+    assert value("5.8.10", student, "d.shares") == pytest.approx(shares, abs=2e-3)
 
 
 # Unequal regions: joint draws, independent of the exact marginals ----------------------------------

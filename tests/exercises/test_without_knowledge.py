@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hierarchical_exact as exact
@@ -22,7 +23,7 @@ from support.exercises import personal
 
 COURSE = Course.read(Path(__file__).parents[2])
 IDS = {"5.8.1": 50, "5.8.2": 20, "5.8.3": 20, "5.8.4": 20, "5.8.5": 8, "5.8.6": 15, "5.8.7": 5}
-IDS |= {"5.8.8": 3, "5.8.9": 3, "try-unequal-regions": 3}
+IDS |= {"5.8.8": 3, "5.8.9": 3, "5.8.10": 3, "try-unequal-regions": 3}
 MOST = 0.05
 # The same for everybody, and worth a point: whoever gives it has worked it out, or read it.
 COMMON = {"5.8.1 d.factor", "5.8.2 a.log_determinant", "5.8.2 b.limit_mean", "5.8.2 b.limit_sd"}
@@ -145,6 +146,10 @@ def constant(exercise, number, option):
 def glance(exercise, student):
     """Each group by itself, and its error: reports as they are, rates, or shares."""
     first, *others = (np.asarray(values, float) for values in personal.data(exercise, student)[""])
+    if exercise == "5.8.10":
+        county = personal.data(exercise, student)[""][0]["county"].values
+        means = pd.Series(np.log(first)).groupby(county).agg(["mean", "size"])
+        return means["mean"].values, 0.7 / np.sqrt(means["size"].values)
     if exercise in ("5.8.3", "5.8.8"):
         return first / others[0], np.sqrt(first + 1) / others[0]
     if not others:

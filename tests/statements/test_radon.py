@@ -8,6 +8,7 @@ from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
+from support.exercises import personal
 
 DATA = datasets.radon()
 Y, COUNTY = np.log(DATA["radon"]).values, DATA["of_county"].values
@@ -90,3 +91,37 @@ def test_one_house_is_its_county(posterior):
     fewer = solve(["intercept", "floor", "uranium"], kept)
     together = posterior.log_evidence - fewer.log_evidence
     assert together == pytest.approx(posterior.elpd_loo.values[~kept].item(), abs=1e-4)
+
+
+@states("solutions/ten-counties.md", "With two houses the county is all but on the line.")
+@states("solutions/ten-counties.md", "With 46 the line still has half a say")
+@states(
+    "solutions/ten-counties.md", "The mean of a new county is far less certain than that of the known one."
+)
+@states("solutions/ten-counties.md", "For a single house it makes little difference.")
+@states(
+    "solutions/ten-counties.md",
+    "Nearly half of the variance seemed to lie between counties, and uranium explains nearly all of that.",
+)
+def test_ten_counties():
+    radon, floor, uranium = personal.data("5.8.10")[""]
+    county = radon["county"].values
+    design = np.stack([np.ones(143), floor.values, uranium.sel(county=county).values], axis=1)
+
+    def solved(columns):
+        call = {"terms": {"county": county}, "beta": stats.norm(0, 2), "sigma": HALF, "tau": HALF}
+        return exact.mixed(np.log(radon.values), design[:, :columns], **call)
+
+    both = solved(3), solved(2)
+    for n, low, high in ((2, 0.9, 0.92), (46, 0.45, 0.55)):
+        found = both[0].expect(lambda s, n=n: s["sigma"] ** 2 / (s["sigma"] ** 2 + n * s["tau_county"] ** 2))
+        assert low < found < high
+    rows, groups = [[1, 0, uranium.sel(county="Washington").item()]] * 2, {"county": ["Washington", None]}
+    known, new = both[0].predict(rows, groups).sd().values
+    assert new > 2 * known
+    known, new = both[0].predict(rows, groups, noise=True).sf(np.log(4)).values
+    assert abs(new - known) < 0.05
+    shares = [
+        one.expect(lambda s: s["tau_county"] ** 2 / (s["tau_county"] ** 2 + s["sigma"] ** 2)) for one in both
+    ]
+    assert shares[0] < 0.06 < 0.45 < shares[1] < 0.5

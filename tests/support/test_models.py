@@ -21,6 +21,7 @@ SURVEY = datasets.survey()
 HOSPITALS = datasets.hospitals()
 RATS = datasets.rat_tumours()
 TRIALS = datasets.bcg_trials()
+HOUSES = datasets.radon()
 
 BUILDERS = {
     models.instructors_complete: INSTRUCTORS,
@@ -37,6 +38,8 @@ BUILDERS = {
     models.rats_hierarchical: RATS,
     models.trials_student: TRIALS,
     models.trials_latitude: TRIALS,
+    models.houses_intercepts: HOUSES,
+    models.houses_slopes: HOUSES,
 }
 
 
@@ -228,6 +231,35 @@ def test_trials_latitude(rng):
     assert log_density(models.trials_latitude(TRIALS), p) == pytest.approx(expected)
 
 
+def houses_density(p, intercepts, slopes):
+    """Log density of the houses and of what both of their models have."""
+    county = [list(HOUSES["county"].values).index(name) for name in HOUSES["of_county"].values]
+    uranium = HOUSES["uranium"].values[county]
+    mean = p["beta"][0] + p["beta"][2] * uranium + intercepts[county]
+    mean += (p["beta"][1] + slopes[county]) * HOUSES["floor"].values
+    found = normal(p["beta"], 0, 2) + half_normal(p["sigma"], 1) + normal(p["z"], 0, 1)
+    return found + normal(np.log(HOUSES["radon"].values), mean, p["sigma"])
+
+
+def test_houses_intercepts(rng):
+    p = {"beta": rng.normal(0, 2, 3), "sigma": 0.8, "tau_county": 0.4, "z": rng.normal(size=85)}
+    expected = half_normal(0.4, 1) + houses_density(p, 0.4 * p["z"], np.zeros(85))
+    assert log_density(models.houses_intercepts(HOUSES), p) == pytest.approx(expected)
+
+
+def test_houses_slopes(rng):
+    p = {"beta": rng.normal(0, 2, 3), "sigma": 0.8, "z": rng.normal(size=(2, 85))}
+    first, second, rho = 0.4, 0.7, 0.3
+    rest = np.sqrt(1 - rho**2)
+    p["chol"] = np.array([first, second * rho, second * rest])
+    expected = half_normal(first, 1) + half_normal(second, 1)
+    # LKJ of two effects is a Beta density; the factor's elements have the Jacobian second / rest.
+    expected += stats.beta(2, 2, -1, 2).logpdf(rho) + np.log(rest / second)
+    slopes = second * (rho * p["z"][0] + rest * p["z"][1])
+    expected += houses_density(p, first * p["z"][0], slopes)
+    assert log_density(models.houses_slopes(HOUSES), p) == pytest.approx(expected)
+
+
 # How the densities of different models must be related.
 
 
@@ -275,15 +307,19 @@ def test_every_array_has_named_dimensions_with_the_labels_of_the_data(build):
     data = BUILDERS[build]
     model = build(data)
     for name, variable in model.named_vars.items():
+        if name.startswith("chol"):  # PyMC makes these, with no names for their dims
+            continue
         dims = model.named_vars_to_dims.get(name, ())
         assert len(dims) == variable.ndim, name
         shape = tuple(variable.shape.eval(mode=UNCOMPILED))
         assert shape == tuple(len(model.coords[dim]) for dim in dims), name
+    own = {
+        "instructor": [f"Instructor {i}" for i in range(1, 6)],
+        "predictor": ["intercept", "floor", "uranium"],
+        "effect": ["intercept", "slope"],
+    }
     for dim, labels in model.coords.items():
-        if dim == "instructor":
-            assert list(labels) == [f"Instructor {i}" for i in range(1, 6)]
-        else:
-            assert list(labels) == data[dim].values.tolist()
+        assert list(labels) == (own[dim] if dim in own else data[dim].values.tolist())
 
 
 @pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
@@ -294,6 +330,8 @@ def test_variables_have_the_names_of_the_book(build):
         *("alpha", "pi0", "pi", "counts"),
         *("mu_log", "sigma_log", "lam", "lam_raw"),
         *("mean", "concentration"),
+        *("tau_county", "u_county", "z", "chol", "chol_corr", "chol_stds"),
+        *("tau_county_slope", "rho_county", "u_county_slope"),
     }
     observed = "counts" if build.__name__.startswith("survey") else "y"
     assert [variable.name for variable in model.observed_RVs] == [observed]
@@ -316,6 +354,8 @@ def test_variables_have_the_names_of_the_book(build):
         (models.rats_hierarchical, 73),
         (models.trials_student, 15),
         (models.trials_latitude, 16),
+        (models.houses_intercepts, 90),
+        (models.houses_slopes, 3 + 1 + 3 + 2 * 85),
     ],
 )
 def test_the_number_of_free_parameters(build, free):
@@ -363,6 +403,8 @@ def test_other_numbers_of_groups_work(size):
         (models.rats_hierarchical, RATS.rename(rats="tumours", tumours="rats"), "more tumours than rats"),
         (models.trials_student, SCHOOLS, "give it dims"),
         (models.trials_latitude, TRIALS.drop_vars("latitude"), "no variable 'latitude'"),
+        (models.houses_intercepts, HOUSES.drop_vars("floor"), "no variable 'floor'"),
+        (models.houses_slopes, HOUSES.isel(county=slice(9)), "'Carver': give names in"),
     ],
 )
 def test_bad_data_are_named_with_a_remedy(build, data, message):

@@ -24,6 +24,17 @@ UNCOMPILED = Mode(linker="py", optimizer="fast_compile")
 TWELVE = xr.Dataset(dict(zip(("tumours", "rats"), personal.data("5.8.8")[""], strict=True)))
 SEVEN = xr.Dataset(dict(zip(("effect", "standard_error"), personal.data("5.8.9")[""], strict=True)))
 
+RADON, FLOOR, URANIUM = personal.data("5.8.10")[""]
+TEN = xr.Dataset(
+    {
+        "log_radon": ("house", np.log(RADON.values)),
+        "floor": ("house", FLOOR.values),
+        "of_county": ("house", RADON["county"].values),
+        "uranium": URANIUM,
+    },
+    {"house": RADON["house"].values},
+)
+
 SHOWN = [
     ("pooling-problem", "complete_pooling", models.instructors_complete, INSTRUCTORS),
     ("pooling-problem", "no_pooling", models.instructors_none, INSTRUCTORS),
@@ -47,6 +58,7 @@ SHOWN = [
     ("odd-group", "with_latitude", models.trials_latitude, datasets.bcg_trials()),
     ("twelve-experiments", "beta_population", models.rats_hierarchical, TWELVE),
     ("one-of-seven", "student_population", models.trials_student, SEVEN),
+    ("ten-counties", "ten_counties", models.houses_intercepts, TEN),
 ]
 
 

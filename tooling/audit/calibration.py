@@ -32,8 +32,9 @@ RANKED = 99
 SETTINGS = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.90, "progress_bar": False}
 OUTCOME = "outcome"
 SEED, FAULT_SEED = 58, 581
-# Data sets of each model in the recorded study; the survey's sampler is slow where alpha is small.
-SETS = {"schools_centred": 200, "schools_noncentred": 200, "survey_hierarchical": 4}
+# Data sets of each model in the recorded study; the survey's sampler is slow where alpha is small, and exact
+# posteriors with slopes take seconds.
+SETS = {"schools_centred": 200, "schools_noncentred": 200, "survey_hierarchical": 4, "houses_slopes": 8}
 USUAL_SETS = 40
 _EXAM = {"mu": stats.norm(50, 25), "sigma": stats.halfnorm(scale=15)}
 
@@ -160,6 +161,29 @@ def _solve_trials_latitude(data):
     return solve_schools(data, ("mu", "beta", "tau", "theta"), covariates=tens, **priors)
 
 
+def _solve_houses(data, *, slopes=False):
+    county, floor = data["of_county"].values, data["floor"].values
+    uranium = data["uranium"].sel(county=county).values
+    half = stats.halfnorm(scale=1)
+    posterior = exact.mixed(
+        data["log_radon"].values,
+        pd.DataFrame({"intercept": 1.0, "floor": floor, "uranium": uranium}),
+        terms={"county": (county, floor) if slopes else county},
+        beta=stats.norm(0, 2),
+        sigma=half,
+        tau=half,
+        rho=stats.beta(2, 2, loc=-1, scale=2) if slopes else None,
+    )
+    of_slopes = ("tau_county_slope", "rho_county", "u_county_slope") if slopes else ()
+    return _scalars(posterior, ("beta", "sigma", "tau_county", "u_county", *of_slopes))
+
+
+def _houses_design():
+    """The first 150 houses, of the first counties."""
+    data = datasets.radon().isel(house=slice(150))
+    return data.sel(county=np.unique(data["of_county"]))
+
+
 def _covariate_design():
     return datasets.simulate_schools_with_covariate(np.random.default_rng(42))
 
@@ -193,6 +217,10 @@ CASES = {
     "rats_hierarchical": Case(models.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
     "trials_student": Case(models.trials_student, datasets.bcg_trials, "effect", _solve_trials_student),
     "trials_latitude": Case(models.trials_latitude, datasets.bcg_trials, "effect", _solve_trials_latitude),
+    "houses_intercepts": Case(models.houses_intercepts, _houses_design, "log_radon", _solve_houses),
+    "houses_slopes": Case(
+        models.houses_slopes, _houses_design, "log_radon", partial(_solve_houses, slopes=True)
+    ),
 }
 
 
