@@ -7,7 +7,7 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help calibration setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz packages picture lock clean
+.PHONY: help calibration setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ bench: setup  ## measure the build and the exact answers into tooling/benchmarks
 
 fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
 	@OMP_NUM_THREADS=1 $(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)
+
+peers: setup  ## hold the exact engine against metafor, lme4, bayesmeta, JAGS (in R) and nutpie; writes the numbers of its README
+	@OMP_NUM_THREADS=1 .venv/bin/python packages/hierarchical-exact/tests/peers/compare.py
 
 mutants: setup  ## break the book in many single ways; the tests must notice each
 	@$(PYTHON) tooling/scripts/mutants.py

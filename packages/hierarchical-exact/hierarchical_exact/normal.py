@@ -527,12 +527,8 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
     marginals["sigma"] = hyperparameter(grid, "sigma")
     marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
     units = arguments.labels(y, len(values), dim="observation")
-    marginals["y_rep"] = _replicated(
-        hierarchy,
-        units,
-        lambda chosen: np.repeat(sigma2[:, None], len(codes[chosen]), axis=1),
-        codes=codes,
-    )
+    # One law for all observations of a group.
+    marginals["y_rep"] = _replicated(hierarchy, units, lambda _: sigma2[:, None], codes)
 
     def elpd_loo():
         def predictive(units, nodes):
@@ -779,11 +775,11 @@ def _replicated(hierarchy, labels, noise, codes=None):
     """Marginal of new data: a group's mean plus noise. `codes` maps observations to groups."""
     grid = hierarchy.grid
 
-    def law(units):
-        mean, variance = hierarchy.theta(units if codes is None else codes[units])
-        return NormalMixture(grid.weights, mean, variance + noise(units), expectation=grid.expectation)
+    def law(groups):
+        mean, variance = hierarchy.theta(groups)
+        return NormalMixture(grid.weights, mean, variance + noise(groups), expectation=grid.expectation)
 
-    return Marginal(law, labels, nodes=len(grid.weights))
+    return Marginal(law, labels, nodes=len(grid.weights), alike=codes)
 
 
 def _evidence_without(fit, size):

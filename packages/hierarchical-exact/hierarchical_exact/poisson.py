@@ -285,9 +285,14 @@ def _gauss(n):
     return 0.5 * (x + 1), 0.5 * w
 
 
-# Largest sigma of each rule, how far the integrand is followed (in nats), and nodes per panel. The
-# relative error is below 1e-10 for sigma <= 1, 1e-9 for sigma <= 10 and 1e-6 for any sigma.
-_RULES = ((0.5, 23.0, _midpoints(24)), (1.0, 23.0, _midpoints(32)), (np.inf, 32.0, _gauss(16)))
+# Largest sigma of each rule, how far the integrand is followed (in nats), and nodes per panel; the first is
+# Laplace's. The relative error is below 1e-10 for sigma <= 1, 1e-9 for sigma <= 10 and 1e-6 for any sigma.
+_RULES = (
+    (0.003, 0.0, None),
+    (0.5, 23.0, _midpoints(24)),
+    (1.0, 23.0, _midpoints(32)),
+    (np.inf, 32.0, _gauss(16)),
+)
 
 
 def _panels(left, right, sigma, rule_sigma):
@@ -316,34 +321,58 @@ def _mode(y, log_e, mu, sigma):
     return x, distance
 
 
+def _laplace(mean, sigma):
+    """Log integral of ``exp(-fall(t)) / sqrt(2 pi)`` (see `_ends`), and the first two moments of t.
+
+    To the order after Laplace's: what is left is smaller than sigma**4.
+    """
+    precision = 1 + mean * sigma**2
+    skewed = mean * sigma**2 / precision
+    fourth, sixth = skewed * sigma**2 / precision, skewed**2 * sigma**2 / precision
+    log_total = -0.5 * np.log(precision) + np.log1p(-fourth / 8 + 5 * sixth / 24)
+    second = (1 - fourth / 2 + 5 * sixth / 4) / precision
+    return log_total, -0.5 * skewed * sigma / precision, second
+
+
 def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
     """Log of the integral over x of one group's integrand; optionally mean and variance of x too."""
-    largest_sigma, fall, (nodes, weights) = rule
     mode, distance = _mode(y, log_e, mu, sigma)
     log_mean = np.minimum(log_e + mode, 690.0)
     mean = np.exp(log_mean)
+    largest_sigma, fall, on_panel = rule
+    log_peak = _log_poisson(y, log_e + mode) - 0.5 * distance**2
+    if on_panel is None:
+        log_total, first, second = _laplace(mean, sigma)
+        return log_peak + log_total, mode + sigma * first, sigma**2 * (second - first**2)
+    nodes, weights = on_panel
     left, right = _ends(sigma, log_mean, fall)
+    all_numbers = mean.all()
 
     def fallen(step):
-        if mean.all():
-            return mean * (np.expm1(step) - step)
+        with np.errstate(over="ignore"):
+            grown = np.expm1(step)
+        grown -= step
+        if all_numbers:
+            return np.multiply(mean, grown, out=grown)
         # A mean below the smallest number may grow into the range of numbers all the same.
         with np.errstate(invalid="ignore"):
-            return np.where(mean > 0, mean * (np.expm1(step) - step), np.exp(log_mean + step))
+            return np.where(mean > 0, mean * grown, np.exp(log_mean + step))
 
     total, first, second = (np.zeros_like(mode) for _ in range(3))
     for start, width in _panels(left, right, sigma, largest_sigma):
         for node, weight in zip(nodes, weights, strict=True):
             t = start + width * node
-            step = sigma * t
-            term = (weight * width) * np.exp(-(0.5 * t * t + fallen(step)))
+            exponent = -0.5 * t * t
+            exponent -= fallen(sigma * t)
+            term = np.exp(exponent, out=exponent)
+            term *= weight * width
             total += term
             if moments:
                 first += term * t
                 second += term * t * t
-    log_integral = _log_poisson(y, log_e + mode) - 0.5 * distance**2 + np.log(total) - 0.5 * _LOG_2PI
+    log_integral = log_peak + np.log(total) - 0.5 * _LOG_2PI
     if not moments:
-        return log_integral
+        return log_integral, None, None
     first, second = first / total, second / total
     return log_integral, mode + sigma * first, sigma**2 * (second - first**2)
 
@@ -459,7 +488,7 @@ class _Data:
             for start in range(0, len(nodes), step):
                 some = nodes[start : start + step]
                 values = _group_integrals(y, log_e, mu[some, None], sigma[some, None], rule, moments=moments)
-                for part, value in zip(parts, values if moments else [values], strict=True):
+                for part, value in zip(parts, values, strict=False):  # moments if asked for
                     part[some] = value
         return parts
 
@@ -593,19 +622,18 @@ class _Population:
         self.log_density[self._live] = log_likelihood + log_prior[self._live] - grid.log_evidence
         self.log_density = np.maximum(self.log_density, _NOTHING)
         self.weights = self._weigh(self.mu.weights, self.sigma.weights)
-        # Largest and smallest panels of mu that matter to each sigma.
-        self.widest, self.narrowest = self._panel_widths()
+        self.widest = self._widest_panels()
 
     def _weigh(self, mu_rule, sigma_rule):
         return np.exp(self.log_density) * np.outer(mu_rule, sigma_rule)
 
-    def _panel_widths(self):
+    def _widest_panels(self):
+        """Largest panels of mu that matter to each sigma."""
         if self.mu.pairs is None:
-            return np.zeros(len(self.sigma.x)), np.zeros(len(self.sigma.x))
+            return np.zeros(len(self.sigma.x))
         mass = self.weights.reshape(len(self.mu.pairs), len(NODES), -1).sum(axis=1)
         matters = mass > 1e-10 * mass.sum(axis=0)
-        width = np.diff(self.mu.edges)[:, None]
-        return np.where(matters, width, 0).max(axis=0), np.where(matters, width, np.inf).min(axis=0)
+        return np.where(matters, np.diff(self.mu.edges)[:, None], 0).max(axis=0)
 
     def log_marginals(self, groups):
         """Log p(y_i | node), (M, S, j)."""
@@ -711,6 +739,8 @@ _REACH = 8.0
 _MOST_PANELS = 1000
 # Log density that stands for none.
 _NOTHING = -1e6
+# A table ends where the density has fallen by 32 nats; it falls on by at least as many over as long again.
+_FALL = 32.0
 
 
 def _hermite(n):
@@ -719,8 +749,9 @@ def _hermite(n):
     return nodes, weights / weights.sum()
 
 
-# Largest sigma of each rule, relative to the panels on which its integrand is a polynomial.
-_HERMITE_RULES = ((1e-5, _hermite(1)), (5e-3, _hermite(3)), (5e-2, _hermite(8)))
+# Rules, and largest sigma of each, relative to the panels on which its integrand is a polynomial.
+_HERMITE_LIMITS = (1e-5, 5e-3, 5e-2, 0.15)
+_HERMITE_RULES = (_hermite(1), _hermite(3), _hermite(8), _hermite(16))
 
 
 class _Predictive:
@@ -746,7 +777,6 @@ class _Predictive:
         self._population = population
         self._log_ratio = population.log_density[:, :, None] - log_marginals
         self._sigmas = np.flatnonzero(population.weights.sum(axis=0) > 1e-15)
-        self._coefficients = {}
         self.low, self.high = reach[0].min(), reach[1].max()
         self._tabulate(log_peak)
 
@@ -767,9 +797,10 @@ class _Predictive:
         value = legendre.legval(local, coefficients, tensor=False)
         outside = x != inside
         if outside.any():
-            # Beyond the table the tail goes on as a straight line, for smoothness alone.
-            slope = legendre.legval(local, legendre.legder(coefficients), tensor=False)
-            value = value + np.where(outside, slope * 2 / (right - left) * (x - inside), 0.0)
+            # Beyond the table, where next to nothing is left, the tail falls on as a straight line.
+            slope = legendre.legval(local, legendre.legder(coefficients), tensor=False) * 2 / (right - left)
+            slope = np.maximum(np.where(x < inside, slope, -slope), _FALL / (self.high - self.low))
+            value = value - np.where(outside, slope * np.abs(x - inside), 0.0)
         return value
 
     def _tabulate(self, log_peak):
@@ -798,7 +829,9 @@ class _Predictive:
 
     def _first_panels(self):
         """Panels of mu_log itself, continued outwards by panels that double in width."""
-        edges = self._population.mu.edges
+        edges, axis = self._population.mu.edges, self._population.mu.axis
+        if axis and axis.logarithmic:  # panels close to the lower end are narrower than a rate can tell
+            edges = edges[(edges == edges[0]) | (edges > axis.lower + 0.3 * self._population.finest)]
         if len(edges) == 1:
             first = last = max(0.3 * self._population.finest, 1e-14 * abs(edges[0]))
         else:
@@ -837,12 +870,25 @@ class _Predictive:
 
     def _given_small_sigma(self, s, x, sigma):
         """The same where Normal(x | mu, sigma) is a spike between nodes: interpolate the rest instead."""
+        edges, axis = self._population.mu.edges, self._population.mu.axis
+        reach, near = _REACH * sigma, np.zeros(len(x), dtype=bool)
+        # Of a rule a place asks as much as the narrowest panel within reach.
+        touched = (edges[:-1] < x[:, None] + reach) & (edges[1:] > x[:, None] - reach)
+        relative = sigma / np.where(touched, np.diff(edges), np.inf).min(axis=1)
+        for end in (axis.lower, axis.upper):
+            near |= np.abs(x - end) < reach
+        rule_of_x = np.where(near, len(_HERMITE_RULES), np.searchsorted(_HERMITE_LIMITS, relative))
+        result = np.empty((len(x), self._log_ratio.shape[2]))
+        for position in np.unique(rule_of_x):
+            some = rule_of_x == position
+            result[some] = self._smoothed(s, x[some], sigma, position)
+        return result
+
+    def _smoothed(self, s, x, sigma, position):
+        """The integral by one rule; the last is one that can be cut at the ends of mu_log and at kinks."""
         low, high = self._population.mu.edges[[0, -1]]
-        axis = self._population.mu.axis
-        relative = sigma / self._population.narrowest[s]
-        bounded = np.isfinite([axis.lower, axis.upper]).any()
-        if relative < _HERMITE_RULES[-1][0] and not bounded:
-            nodes, weights = next(rule for largest, rule in _HERMITE_RULES if relative < largest)
+        if position < len(_HERMITE_RULES):
+            nodes, weights = _HERMITE_RULES[position]
             mu = x[:, None] - sigma * nodes
             log_weights = np.where((mu >= low) & (mu <= high), np.log(weights), -np.inf)
         else:
@@ -873,17 +919,15 @@ class _Predictive:
     def _log_ratio_at(self, s, mu):
         """Interpolated log p(mu, sigma | y) / p(y_i | mu, sigma) per unit of mu, (n, j)."""
         axis, pairs = self._population.mu.axis, self._population.mu.pairs
-        if s not in self._coefficients:
-            values = self._log_ratio[:, s].reshape(len(pairs), len(NODES), -1)
-            self._coefficients[s] = np.einsum("dn,png->pdg", TO_LEGENDRE, values)
+        values = self._log_ratio[:, s].reshape(len(pairs), len(NODES), -1)
         z = np.clip(axis.to_z(mu), pairs[0, 0], pairs[-1, 1])
         position = np.clip(np.searchsorted(pairs[:, 0], z, side="right") - 1, 0, len(pairs) - 1)
         low, high = pairs[position].T
-        basis = legendre.legvander(2 * (z - low) / (high - low) - 1, len(NODES) - 1)
-        result = np.empty((len(z), self._log_ratio.shape[2]))
+        basis = legendre.legvander(2 * (z - low) / (high - low) - 1, len(NODES) - 1) @ TO_LEGENDRE
+        result = np.empty((len(z), values.shape[2]))
         for p in np.unique(position):
             mine = position == p
-            result[mine] = basis[mine] @ self._coefficients[s][p]
+            result[mine] = basis[mine] @ values[p]
         return result - axis.log_jacobian(z)[:, None]
 
 

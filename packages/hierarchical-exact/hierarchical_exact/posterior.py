@@ -45,6 +45,8 @@ class Marginal:
         Size of the mixture, which decides how many groups are handled at a time.
     origin : (callable, tuple), optional
         What makes this marginal of which arguments; it is pickled as these.
+    alike : (J,) array of int, optional
+        Position in the law of each entry of `labels`, where entries have one law in common.
 
     See Also
     --------
@@ -63,9 +65,14 @@ class Marginal:
     """
 
     def __init__(
-        self, law: Callable, labels: xr.DataArray | None = None, nodes: int = 1, origin: tuple | None = None
+        self,
+        law: Callable,
+        labels: xr.DataArray | None = None,
+        nodes: int = 1,
+        origin: tuple | None = None,
+        alike: np.ndarray | None = None,
     ):
-        self._origin = origin
+        self._origin, self._alike = origin, alike
         self._law = law
         self._labels = labels
         self._nodes = max(nodes, 1)
@@ -105,10 +112,12 @@ class Marginal:
             dims=self._labels.dims,
             coords=self._labels.coords,
         ).sel(**labels)
-        chosen = np.atleast_1d(positions.values).ravel()
+        chosen, alike = np.atleast_1d(positions.values).ravel(), None
+        if self._alike is not None:
+            chosen, alike = np.unique(self._alike[chosen], return_inverse=True)
         law = _subset(self._law, chosen)
         origin = (partial(self.sel, **labels), ())
-        return Marginal(law, positions if positions.ndim else None, self._nodes, origin)
+        return Marginal(law, positions if positions.ndim else None, self._nodes, origin, alike)
 
     def mean(self):
         """Posterior mean; infinite where it does not exist."""
@@ -225,7 +234,7 @@ class Marginal:
             probability.append(law.pdf(values.ravel(), group).reshape(values.shape))
         rows = max(map(len, support))
         parts = [
-            np.concatenate([np.pad(part, ((0, rows - len(part)), (0, 0)), mode) for part in parts], axis=1)
+            self._joined([np.pad(part, ((0, rows - len(part)), (0, 0)), mode) for part in parts])
             for parts, mode in ((support, "edge"), (probability, "constant"))
         ]
         rows = xr.DataArray(np.arange(rows), dims="x")
@@ -255,8 +264,7 @@ class Marginal:
             return xr.concat([self.hdi(float(one)) for one in prob], several)
         if not (np.isscalar(prob) and 0 < prob < 1):
             raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
-        bounds = [np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())]
-        bounds = np.concatenate(bounds, axis=1)
+        bounds = self._joined([np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())])
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
 
     # -- how it works ---------------------------------------------------------------------------
@@ -267,21 +275,27 @@ class Marginal:
 
     def _laws(self):
         """Law and number of groups, slice by slice."""
-        if self.size <= max(1, _KEPT // self._nodes):
+        size = self.size if self._alike is None else self._alike.max() + 1
+        if size <= max(1, _KEPT // self._nodes):
             if self._cache is None:
-                self._cache = self._law(slice(0, self.size))
-            yield self._cache, self.size
+                self._cache = self._law(slice(0, size))
+            yield self._cache, size
             return
         step = max(1, SLICE // self._nodes)
-        for start in range(0, self.size, step):
-            stop = min(start + step, self.size)
+        for start in range(0, size, step):
+            stop = min(start + step, size)
             yield self._law(slice(start, stop)), stop - start
+
+    def _joined(self, parts):
+        """Values of all slices, (..., J); those of a law in common wherever it belongs."""
+        values = np.concatenate(parts, axis=-1)
+        return values if self._alike is None else values[..., self._alike]
 
     def _moments(self):
         """Means and sds, found in one pass over the groups; NaN where they cannot be told."""
         if self._known_moments is None:
             parts = [(law.mean(), law.sd()) for law, _ in self._laws()]
-            self._known_moments = [np.concatenate(part) for part in zip(*parts, strict=True)]
+            self._known_moments = [self._joined(part) for part in zip(*parts, strict=True)]
         return self._known_moments
 
     def _at(self, x, method, dim):
@@ -295,7 +309,7 @@ class Marginal:
             points, group = np.repeat(flat, count), np.tile(np.arange(count), len(flat))
             value = getattr(law, method)(points, group)
             parts.append(value.reshape(len(flat), count))
-        values = np.concatenate(parts, axis=1)
+        values = self._joined(parts)
         if x.ndim == 0:
             return self._wrap(values[0])
         return self._wrap(values, xr.DataArray(flat, dims=dim, coords={dim: flat}))

@@ -192,6 +192,25 @@ def test_permutation_shift_and_scale(seed, shift, scale):
     assert moved.log_evidence == pytest.approx(base.log_evidence - 6 * np.log(scale), abs=1e-6)
 
 
+def test_new_data_of_one_group_have_one_law():
+    y, group = [71.0, 75, 62, 80, 66, 70], list("aabaab")
+    priors = {"mu": stats.norm(50, 25), "tau": stats.halfnorm(scale=10), "sigma": stats.halfnorm(scale=15)}
+    new = exact.normal_groups(y, group, **priors)["y_rep"]
+    assert [laws for _, laws in new._laws()] == [2]
+    square = new.expect(lambda x: x**2 + x["observation"] * 0)
+    np.testing.assert_allclose(square, new.sd() ** 2 + new.mean() ** 2, rtol=1e-7)
+    for ask in (
+        lambda m: m.mean(),
+        lambda m: m.hdi(0.9),
+        lambda m: m.quantile([0.1, 0.6]),
+        lambda m: m.cdf(70),
+    ):
+        every, some = ask(new), ask(new.sel(observation=[4, 1, 5, 2]))
+        np.testing.assert_allclose(some, every.sel(observation=[4, 1, 5, 2]), rtol=1e-12)
+        np.testing.assert_allclose(ask(new.sel(observation=2)), every.sel(observation=5), rtol=1e-12)
+        assert np.any(every.sel(observation=0) != every.sel(observation=2))
+
+
 def test_a_group_without_information_is_a_new_group():
     posterior = exact.normal(np.append(Y, 0.0), np.append(SIGMA, 1e9), mu=MU, tau=TAU)
     assert posterior["theta"].mean().values[-1] == pytest.approx(posterior["theta_new"].mean(), rel=1e-6)

@@ -38,7 +38,14 @@ def test_bayesmeta_s_printed_results(name):
             )
 
 
-LIMITS = {"metafor": 1e-8, "bayesmeta, finer": 2e-5, "bayesmeta": 2e-3, "JAGS": 4.0}
+LIMITS = {
+    "metafor": 1e-8,
+    "lme4": 1e-8,
+    "bayesmeta, finer": 2e-5,
+    "bayesmeta": 2e-3,
+    "JAGS": 4.0,
+    "nutpie": 4.5,
+}
 
 
 @pytest.mark.parametrize("result", KEPT["results"], ids=lambda r: f"{r['peer']}: {r['problem']}")
@@ -57,7 +64,20 @@ def test_a_difference_is_found():
 def test_the_readme_has_the_table():
     readme = (PACKAGE / "README.md").read_text(encoding="utf8")
     assert compare.table(KEPT) in readme
+    assert compare.sampler_table(KEPT) in readme
+    for name in ("R", "metafor", "lme4", "bayesmeta", "JAGS", "nutpie"):
+        assert f"{name} {KEPT['versions'][name]}" in " ".join(readme.split())
     assert KEPT["date"] in readme
+
+
+def test_without_r_nothing_is_written(monkeypatch, capsys):
+    drawn = [{"peer": "nutpie", "problem": "BCG", "seconds": 1.0, "values": compare.moments("BCG")}]
+    drawn[0]["values"]["tau_ess"] = [1.0]
+    monkeypatch.setattr(compare.shutil, "which", lambda _: None)
+    monkeypatch.setattr(compare, "said", lambda _: (drawn, {}))
+    monkeypatch.setattr(compare, "KEPT", None)
+    compare.main()
+    assert capsys.readouterr().out.startswith("There is no Rscript here: R's peers are left out")
 
 
 def test_the_readme_s_trials_are_those_that_peers_had():

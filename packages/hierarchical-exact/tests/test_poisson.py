@@ -606,3 +606,22 @@ def test_moments_are_told_where_two_rules_agree_on_the_density_alone():
     )
     assert posterior["lam"].mean().values[6] == pytest.approx(0.36725868, abs=2e-6)
     assert posterior["lam"].sd().values[6] == pytest.approx(0.21808301, abs=2e-6)
+
+
+def test_the_rule_for_small_sigma_meets_that_for_larger_ones():
+    """Laplace's with its correction, from counts of none to 1e12 and means far from them."""
+    module = importlib.import_module("hierarchical_exact.poisson")
+    counts = np.array([0, 0, 1, 3, 10, 1000, 1e7, 1e12])
+    for sigma in (1e-12, 1e-4, 1e-3, 0.003):
+        for mu in (-9.0, -1.5, 0.0, 0.3, 3.0):
+            given = (
+                counts,
+                np.array([0, 20, 5, 0, -3, 0, 12, 20.0]),
+                np.full((1, 1), mu),
+                np.full((1, 1), sigma),
+            )
+            ours = module._group_integrals(*given, module._RULES[0], moments=True)
+            fine = module._group_integrals(*given, (0.5, 60.0, module._midpoints(400)), moments=True)
+            np.testing.assert_allclose(ours[0], fine[0], rtol=1e-14, atol=1e-10)
+            np.testing.assert_allclose((ours[1] - fine[1]) / np.sqrt(fine[2]), 0, atol=1e-9)
+            np.testing.assert_allclose(ours[2], fine[2], rtol=1e-9)

@@ -1,15 +1,17 @@
 """Put the same problems to hierarchical-exact and to its peers, in one run, and keep what they say.
 
-    python tests/peers/compare.py
+    OMP_NUM_THREADS=1 python tests/peers/compare.py
 
-It runs `peers.R` beside it, which says what it needs, and writes `tests/data/peers.json`; the table in the
-README is made of that file, and a test compares the two.
+It runs `peers.R` and `nuts.py` beside it, which say what they need, and writes `tests/data/peers.json`; the
+tables in the README are made of that file, and a test compares them. Without R it prints what nutpie says.
 """
 
 import datetime as dt
 import json
+import shutil
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import hierarchical_exact as exact
 
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "data" / "peers.json"
+BOOK = json.loads((HERE.parent / "data" / "problems.json").read_text(encoding="utf8"))
 # Colditz et al. (1994), as in metafor's dat.bcg: cases of tuberculosis and others among those vaccinated,
 # then among those who were not, and the latitude.
 TRIALS = np.array(
@@ -50,57 +53,106 @@ def log_risk_ratios():
     return y, np.sqrt(variance - 1 / (control_cases + control_others)), latitude
 
 
-def posterior(problem, tau=None):
-    """Exact posterior of a problem; with its own prior of tau, or a known one."""
-    if problem == "Eight Schools":
-        return exact.normal(*SCHOOLS, mu=stats.norm(0, 20), tau=tau or stats.halfnorm(scale=10))
+def penicillin(sigma, tau, beta):
+    """Posterior of the diameters, plates and batches crossed."""
+    terms = {"plate": np.repeat(np.arange(24), 6), "batch": np.tile(np.arange(6), 24)}
+    diameter = BOOK["penicillin"]["diameter"]
+    return exact.mixed(diameter, np.ones((144, 1)), terms=terms, beta=beta, sigma=sigma, tau=tau)
+
+
+def posterior(problem, known=None):
+    """Exact posterior of a problem; with its own priors of the scales, or with known values."""
+    half = stats.halfnorm
     y, error, latitude = log_risk_ratios()
-    tau = tau or stats.halfnorm(scale=0.5)
+    if problem == "Eight Schools":
+        return exact.normal(*SCHOOLS, mu=stats.norm(0, 20), tau=half(scale=10))
     if problem == "BCG":
-        return exact.normal(y, error, mu=None, tau=tau)
-    # As good as flat: the slope's posterior sd is .008.
-    return exact.normal(y, error, mu=None, tau=tau, covariates=latitude, beta=stats.norm(0, 1000))
+        return exact.normal(y, error, mu=None, tau=known["tau"] if known else half(scale=0.5))
+    if problem == "BCG, latitude":
+        # As good as flat: the slope's posterior sd is .008.
+        beta = {"covariates": latitude, "beta": stats.norm(0, 1000)}
+        return exact.normal(y, error, mu=None, tau=known["tau"] if known else half(scale=0.5), **beta)
+    if problem == "BCG, Student-t":
+        return exact.student_t(y, error, mu=stats.norm(0, 1), tau=half(scale=1), nu=4)
+    if problem == "instructors":
+        score, instructor = BOOK[problem].values()
+        priors = {"mu": stats.norm(50, 25), "tau": half(scale=10), "sigma": half(scale=15)}
+        return exact.normal_groups(score, instructor, **priors)
+    if problem == "penicillin":
+        if known:
+            tau = {"plate": known["tau_plate"], "batch": known["tau_batch"]}
+            return penicillin(known["sigma"], tau, None)
+        return penicillin(half(scale=2), half(scale=2), stats.norm(23, 10))
+    if problem == "hospitals":
+        return exact.poisson(*BOOK[problem].values(), mu_log=stats.norm(0, 1), sigma_log=half(scale=1))
+    if problem == "survey":
+        return exact.dirichlet_multinomial(BOOK[problem]["count"], alpha=stats.expon(), baseline=[1, 1, 1, 1])
+    tumours, rats = BOOK["rats"].values()
+    concentration = stats.gamma(2, scale=20)
+    return exact.beta_binomial(tumours, rats, mean=stats.uniform(0, 1), concentration=concentration)
 
 
-def moments(problem, tau=None):
-    """Means and sds of a problem's hyperparameters."""
+def moments(problem, known=None):
+    """Means and sds, (n,) each, of all that samplers report."""
     found = {}
-    for name, marginal in posterior(problem, tau).items():
-        if name in ("mu", "tau", "beta"):
-            found |= {name: marginal.mean(), f"{name}_sd": marginal.sd()}
+    for name, marginal in posterior(problem, known).items():
+        if name != "y_rep" and not name.endswith("_new"):
+            found |= {name: np.ravel(marginal.mean()), f"{name}_sd": np.ravel(marginal.sd())}
     return found
 
 
 def difference(result):
     """Largest difference of means and sds from the exact ones, and its unit."""
-    values, peer = result["values"], result["peer"]
-    known = values["tau"] if peer.startswith("metafor") else None
-    right = moments(result["problem"], known)
-    names = [name for name in ("tau", "mu", "beta") if f"{name}_sd" in values]
-    if f"{names[0]}_ess" in values:
-        errors = [right[f"{name}_sd"] / np.sqrt(values[f"{name}_ess"]) for name in names]
-        moved = [abs(values[n] - right[n]) / e for n, e in zip(names, errors, strict=True)]
-        return max(moved), "Monte Carlo errors"
-    moved = [abs(values[n] - right[n]) / right[f"{n}_sd"] for n in names]
-    moved += [abs(values[f"{n}_sd"] / right[f"{n}_sd"] - 1) for n in names]
-    return max(moved), "standard errors" if known else "posterior sds"
+    values, plugged = result["values"], result["peer"].startswith(("metafor", "lme4"))
+    right = moments(result["problem"], values if plugged else None)
+    moved, sampled = [], any(name.endswith("_ess") for name in values)
+    for name in right.keys() & values.keys():
+        if f"{name}_ess" in values:
+            error = right[f"{name}_sd"] / np.sqrt(values[f"{name}_ess"])
+            moved.append(np.abs(values[name] - right[name]) / error)
+        elif name.endswith("_sd") and not sampled:
+            moved.append(np.abs(values[name] / right[name] - 1))
+        elif f"{name}_sd" in values and not sampled:
+            moved.append(np.abs(values[name] - right[name]) / right[f"{name}_sd"])
+    unit = "standard errors" if plugged else "posterior sds"
+    return np.concatenate(moved).max(), "Monte Carlo errors" if sampled else unit
 
 
 def table(kept):
-    """The table of the README."""
+    """The first table of the README: how far each peer's answer is from ours, and what it took."""
     lines = [
         "| peer | problem | largest difference | its seconds | ours |",
         "| --- | --- | --- | ---: | ---: |",
     ]
-    ours = kept["seconds"]
     for result in kept["results"]:
-        moved, unit = difference(result)
-        shown = f"{moved:.1f}" if moved > 0.1 else f"{moved:.0e}".replace("e-0", "e-")
-        shown = "under 1e-8" if moved < 1e-8 else shown
-        seconds = ours[result["problem"]]
-        times = f"{result['seconds']:.2f} | {seconds:.3f}"
-        lines.append(f"| {result['peer']} | {result['problem']} | {shown} {unit} | {times} |")
+        if result["peer"] != "nutpie":
+            times = f"{result['seconds']:.2f} | {kept['seconds'][result['problem']]:.3f}"
+            lines.append(f"| {result['peer']} | {result['problem']} | {_agreement(result)} | {times} |")
     return "\n".join(lines) + "\n"
+
+
+def sampler_table(kept):
+    """The second: what nutpie takes for means to a hundredth of a posterior sd."""
+    lines = [
+        "| problem | function | largest difference | nutpie's seconds | ours | ratio |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    for result in kept["results"]:
+        if result["peer"] == "nutpie":
+            name = result["problem"]
+            ours, theirs = kept["seconds"][name], result["seconds"]
+            function = f"`{posterior(name).__reduce__()[0].func.__name__}`"
+            ratio = f"{theirs / ours:.{0 if theirs > 10 * ours else 1}f}"
+            lines.append(
+                f"| {name} | {function} | {_agreement(result)} | {theirs:.2f} | {ours:.3f} | {ratio} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _agreement(result):
+    moved, unit = difference(result)
+    shown = f"{moved:.1f}" if moved > 0.1 else f"{moved:.0e}".replace("e-0", "e-")
+    return f"{'under 1e-8' if moved < 1e-8 else shown} {unit}"
 
 
 def seconds(problem):
@@ -113,19 +165,30 @@ def seconds(problem):
     return statistics.median(times)
 
 
+def said(command):
+    """What a peer's script prints: results, and in the last line versions."""
+    lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    *results, last = [json.loads(line) for line in lines if line.startswith("{")]
+    return results, last["versions"]
+
+
 def main():
-    """Run all, keep the results and print the table."""
-    command = ["Rscript", str(HERE / "peers.R")]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    *results, versions = [json.loads(line) for line in lines if line.startswith("{")]
+    """Run all, keep the results and print the tables."""
+    commands = [["Rscript", str(HERE / "peers.R")], [sys.executable, str(HERE / "nuts.py")]]
+    if not (with_r := shutil.which("Rscript")):
+        print("There is no Rscript here: R's peers are left out, and nothing is written.")
+        del commands[0]
+    answers = [said(command) for command in commands]
+    results = [result for found, _ in answers for result in found]
     kept = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        **versions,
-        "seconds": {name: seconds(name) for name in ("BCG", "BCG, latitude", "Eight Schools")},
+        "versions": {name: value for _, versions in answers for name, value in versions.items()},
+        "seconds": {name: seconds(name) for name in dict.fromkeys(r["problem"] for r in results)},
         "results": results,
     }
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf8")
-    print(table(kept), end="")
+    if with_r:
+        KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf8")
+    print(table(kept), sampler_table(kept), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-# What metafor, bayesmeta and JAGS make of the problems in the folder given as argument: one line of JSON each.
-# It needs R with metafor, rjags and bayesmeta (or, as BAYESMETA, a folder with its sources).
+# What metafor, lme4, bayesmeta and JAGS make of the problems of compare.py: one line of JSON each.
+# It needs R with metafor, lme4, rjags and bayesmeta (or, as BAYESMETA, a folder with its sources, of BAYESMETA_VERSION).
 suppressMessages({
   library(metafor)
+  library(lme4)
   library(rjags)
   if (nchar(Sys.getenv("BAYESMETA"))) {
     library(mvtnorm); library(numDeriv)
@@ -28,6 +29,13 @@ for (method in c("REML", "ML")) {
   timed(peer, "BCG, latitude", function() { r <- rma(yi, vi, mods = ~ablat, data = bcg, method = method)
     list(tau = sqrt(r$tau2), mu = r$b[1], mu_sd = r$se[1], beta = r$b[2], beta_sd = r$se[2]) })
 }
+
+data(Penicillin)
+timed("lme4 REML", "penicillin", function() {
+  fit <- lmer(diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin)
+  scales <- as.data.frame(VarCorr(fit))$sdcor
+  list(tau_plate = scales[1], tau_batch = scales[2], sigma = scales[3],
+       beta = fixef(fit)[[1]], beta_sd = sqrt(vcov(fit)[1, 1])) })
 
 half <- function(scale) function(t) dhalfnormal(t, scale = scale)
 moments <- function(summary, names) {
@@ -71,6 +79,6 @@ jags <- function(y, s, x, mu_precision, scale) {
 }
 timed("JAGS", "Eight Schools", function() jags(schools_y, schools_s, rep(0, 8), 1 / 400, 10))
 timed("JAGS", "BCG", function() jags(y, s, rep(0, 13), 1E-6, 0.5))
-cat(sprintf('{"versions": {"R": "%s", "metafor": "%s", "JAGS": "%s", "bayesmeta": "%s"}}\n',
-  getRversion(), packageVersion("metafor"), jags.version(),
+cat(sprintf('{"versions": {"R": "%s", "metafor": "%s", "lme4": "%s", "JAGS": "%s", "bayesmeta": "%s"}}\n',
+  getRversion(), packageVersion("metafor"), packageVersion("lme4"), jags.version(),
   if (nchar(Sys.getenv("BAYESMETA"))) Sys.getenv("BAYESMETA_VERSION") else packageVersion("bayesmeta")))
