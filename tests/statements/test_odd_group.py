@@ -112,7 +112,8 @@ def test_one_population(both):
 @states("chapters/odd-group.md", "Without latitude it was one of many strong effects.")
 @states(
     "chapters/odd-group.md",
-    "At 13° the others let expect four fifths of the risk, give or take a third: no effect is within that.",
+    "At 13° the others let expect four fifths of the risk, with an sd of a half on the log scale: no effect "
+    "is well within that.",
 )
 @states("chapters/odd-group.md", "where the others let expect four fifths.")
 @states("chapters/odd-group.md", "one as odd as this, on either side, is found about one time in ….)")
@@ -131,7 +132,9 @@ def test_odd_for_which_model(latitude):
     expected = [at_latitude(LATITUDE[j], others(j))["mu"].mean() for j in (6, 7)]
     assert np.exp(expected) == pytest.approx([0.8, 0.8], abs=0.01)
     assert latitude["tau"].mean() == pytest.approx(1 / 3, abs=0.01)
-    assert expected[1] + latitude["tau"].mean() > EFFECT[7]
+    of_madras = at_latitude(LATITUDE[7], others(7))["theta_new"]
+    assert of_madras.sd() == pytest.approx(0.5, abs=0.02)
+    assert expected[1] + of_madras.sd() / 2 > EFFECT[7]
     line = latitude["mu"].mean() + latitude["beta"].mean() * (LATITUDE - 33) / 10
     assert (EFFECT - line).argmax() == 11
     # Trials that follow the model, with its line and tau known to the simulation only.
@@ -190,7 +193,7 @@ def test_the_populations_agree_where_no_group_is_odd(both):
 )
 @states("chapters/odd-group.md", "then $B$ of trial 3 is less than a fifth of what it was.")
 @states("chapters/odd-group.md", "Under Student-t the mean comes along for a while, turns, and goes back")
-@states("chapters/odd-group.md", "Two standard deviations away both populations pull it as hard.")
+@states("chapters/odd-group.md", "Two standard deviations of the population away both pull it as hard.")
 @states(
     "chapters/odd-group.md",
     "Under a Normal population one odd group does not so much pull the others as it dissolves the pool",
@@ -220,9 +223,7 @@ def test_one_trial_is_moved(both):
     "chapters/odd-group.md",
     "under the Normal population the risk of a group grows as the square of its distance",
 )
-@states(
-    "chapters/odd-group.md", "Under Student-t it turns at two and a half times the latter, and comes down."
-)
+@states("chapters/odd-group.md", "Under Student-t it turns at 2.7 times the latter, and comes down.")
 @states("chapters/odd-group.md", "averaged over a Normal population the risk is … larger, with a scale of …")
 @states(
     "chapters/odd-group.md",
@@ -258,7 +259,7 @@ def test_the_risk_of_one_group():
     assert best / averaged(normal_estimate) - 1 == pytest.approx(0.02, abs=0.005)
     estimate = estimated(stats.t(4, 0, 0.24).pdf)
     risks = np.array([risk(estimate, distance) for distance in np.linspace(0, 2, 41)])
-    assert risks.max() / sigma**2 == pytest.approx(2.5, abs=0.25)
+    assert risks.max() / sigma**2 == pytest.approx(2.7, abs=0.1)
     assert risks[-1] < 0.8 * risks.max()
     assert risk(normal_estimate, 2) == pytest.approx(sigma**2 / 4 + 1, rel=1e-2)
 
