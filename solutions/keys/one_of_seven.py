@@ -7,7 +7,6 @@ from scipy import stats
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
 from solutions.keys.common import NEW_DRAWS
-from support.monte_carlo import monte_carlo_error
 
 PRIORS = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
 WEAK = 0.5
@@ -21,22 +20,24 @@ def key(data, earlier):  # noqa: ARG001
     both = solve(effect, error)
     weak = solve(effect, error.where(error["trial"] != odd, WEAK))
     rest = effect["trial"] != odd
-    new = exact.normal(effect[rest], error[rest], **PRIORS)["theta_new"]
+    six = exact.normal(effect[rest], error[rest], **PRIORS)
     report, own = effect.sel(trial=odd).item(), error.sel(trial=odd).item()
-
-    def beyond(theta):
-        return stats.norm.sf(report, theta, own)
 
     return {
         "a.fit": Key(both[1]),
         "b.scales": means([posterior["tau"] for posterior in both]),
         "b.noisy": means([posterior["theta"].sel(trial=noisiest) for posterior in both]),
-        "c.above": Key(
-            new.expect(beyond),
-            monte_carlo_error(lambda x: beyond(x).mean(), new, draws=NEW_DRAWS),
-        ),
+        "c.above": above(six, report, own),
         "d.weak": means([posterior["theta"].sel(trial=odd) for posterior in weak]),
     }
+
+
+def above(six, report, own):
+    """Key of the probability of such a report, of which a student may count draws."""
+    probability = six["theta_new"].expect(lambda theta: stats.norm.sf(report, theta, own))
+    draws = six.sample(NEW_DRAWS, np.random.default_rng(58))
+    given = stats.norm.sf(report, draws["mu"], np.hypot(draws["tau"], own))
+    return Key(probability, np.sqrt(probability * (1 - probability) / NEW_DRAWS + given.var() / DRAWS))
 
 
 def means(marginals):

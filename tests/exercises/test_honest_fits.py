@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking import marking
@@ -28,10 +29,15 @@ from support.monte_carlo import shortest_interval
 COURSE = Course.read(Path(__file__).parents[2])
 CHAINS, DRAWS = 4, 2000
 # The effective draws that each exercise asks for.
-ASKED = {"5.8.2": 1000, "5.8.3": 800, "5.8.4": 1000, "5.8.8": 400, "try-unequal-regions": 400}
-POOL = {"5.8.8": 40_000, "try-unequal-regions": 20_000}  # others have more: these take a millisecond each
+ASKED = {"5.8.2": 1000, "5.8.3": 800, "5.8.4": 1000, "5.8.8": 400, "5.8.9": 400, "try-unequal-regions": 400}
+POOL = {
+    "5.8.8": 40_000,
+    "5.8.9": 40_000,
+    "try-unequal-regions": 20_000,
+}  # others have more: these take a millisecond each
 
 
+SEVEN = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}  # the priors of 5.8.9
 FITS = {"5.8.2": "c.noncentred", "5.8.3": "b.posterior", "5.8.4": "d.posterior"}  # others have a.fit
 
 
@@ -43,6 +49,21 @@ def pool(exercise, student, name=""):
     else:
         posterior = exact.normal(*personal.data(exercise, student)[""], mu=MU_PRIOR, tau=TAU_PRIOR)
     return posterior.sample(POOL.get(exercise, 100_000), np.random.default_rng(58))
+
+
+@cache
+def others_of_seven(student):
+    """Draws from the other posteriors of 5.8.9, which a student may sample too."""
+    effect, error = personal.data("5.8.9", student)[""]
+    odd = effect["trial"] == effect.idxmax()
+    small = error.where(~odd, 0.5)
+    fits = {
+        "normal": exact.normal(effect, error, **SEVEN),
+        "weak normal": exact.normal(effect, small, **SEVEN),
+        "weak student": exact.student_t(effect, small, nu=4, **SEVEN),
+        "six": exact.normal(effect[~odd], error[~odd], **SEVEN),
+    }
+    return {name: fit.sample(POOL["5.8.9"], np.random.default_rng(58)) for name, fit in fits.items()}
 
 
 @cache
@@ -65,8 +86,8 @@ def fit_of(draws):
         dims = values.dims[1:]
         shape = (CHAINS, DRAWS, *values.shape[1:])
         variables[name] = (("chain", "draw", *dims), values.values.reshape(shape))
-    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((CHAINS, DRAWS), dtype=bool))})
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(variables), "sample_stats": stats})
+    diagnostics = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((CHAINS, DRAWS), dtype=bool))})
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(variables), "sample_stats": diagnostics})
 
 
 def honest(exercise, student, least, rng):
@@ -107,6 +128,8 @@ def answers_of(exercise, student, draws, rng):
         ratio = np.ptp(hdi) / np.ptp(school)
         found = {"a.mean": new.mean(), "a.hdi": hdi, "a.spread": shortest_interval(draws["tau"].values)}
         return found | {"b.ratio": ratio, "b.wider": ("school 9", "school E")[int(ratio < 1)]}
+    if exercise == "5.8.9":
+        return seven(student, draws, rng)
     return twelve(data[""], draws, rng) if exercise == "5.8.8" else unequal(data[""], draws)
 
 
@@ -128,6 +151,24 @@ def twelve(data, draws, rng):
         "c.higher": (theta[:, first] > theta[:, second]).mean(),
         "c.highest": (theta.argmax(axis=1) == first).mean(),
         "d.none": ((1 - new) ** 20).mean(),
+    }
+
+
+def seven(student, draws, rng):
+    """All from samples, each with the effective draws that are asked for, though no sampler is needed."""
+    effect, error = personal.data("5.8.9", student)[""]
+    odd, noisiest = int(effect.values.argmax()), int(error.values.argmax())
+    found = {
+        name: other.isel(sample=places(other.sizes["sample"], ASKED["5.8.9"], rng))
+        for name, other in others_of_seven(student).items()
+    }
+    both, weak = (found["normal"], draws), (found["weak normal"], found["weak student"])
+    reports = rng.normal(fresh(found["six"]["mu"], found["six"]["tau"], rng), error.values[odd])
+    return {
+        "b.scales": [each["tau"].values.mean() for each in both],
+        "b.noisy": [each["theta"].values[:, noisiest].mean() for each in both],
+        "c.above": (reports >= effect.values[odd]).mean(),
+        "d.weak": [each["theta"].values[:, odd].mean() for each in weak],
     }
 
 

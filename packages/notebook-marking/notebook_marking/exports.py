@@ -227,6 +227,8 @@ def _wrapper(listed, students):
     known = any(place[0] == METADATA or _whose(place[0]) for place in inner)
     flat = all(len(place) == 1 and students.named(place[0]) for place in inner)
     folders = {place[0] for place in inner if len(place) > 1}
+    signed = {students.named(place[-1]) for place in inner}
+    flat |= len(signed) > 1 and "" not in signed
     several = len(folders) > 1 and (deep or all(name.startswith(_slug(outer)) for name in folders))
     listed = any(students.on_roster(name) for name in folders)
     return first if known or flat or several or listed or folders == {"submitted"} else set()

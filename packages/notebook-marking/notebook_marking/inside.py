@@ -28,7 +28,6 @@ import resource
 import signal
 import stat
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 LONGEST_REMARK = 300
@@ -143,18 +142,26 @@ def read_cells(notebook, suffix):
 
 
 def read_jupyter(text):
-    """Return the sources of the code cells of a Jupyter notebook (format 4)."""
+    """Return the sources of the code cells of a Jupyter notebook (format 4, or 3, which has sheets)."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("the file is not JSON, so not a Jupyter notebook") from error
-    cells = content.get("cells") if isinstance(content, dict) else None
+    cells = cells_of(content)
+    if isinstance(content, dict) and isinstance(content.get("worksheets"), list):
+        cells = [cell for sheet in content["worksheets"] for cell in cells_of(sheet) or ()]
     if not isinstance(cells, list):
-        raise ValueError("the file has no list of cells, so it is not a Jupyter notebook of format 4")
+        raise ValueError("the file has no list of cells, so it is not a Jupyter notebook of format 3 or 4")
     check_language(language_of(content.get("metadata")))
     return [
         source_of(cell) for cell in cells if not isinstance(cell, dict) or cell.get("cell_type") == "code"
     ]
+
+
+def cells_of(content):
+    """Return the list of cells; None where there is none."""
+    cells = content.get("cells") if isinstance(content, dict) else None
+    return cells if isinstance(cells, list) else None
 
 
 def language_of(metadata):
@@ -174,7 +181,7 @@ def check_language(language):
 
 def source_of(cell):
     """Return the source of a cell, which may be a text or a list of lines; None if it is neither."""
-    source = cell.get("source") if isinstance(cell, dict) else None
+    source = cell.get("source", cell.get("input")) if isinstance(cell, dict) else None
     lines = [source] if isinstance(source, str) else source
     if not (isinstance(lines, list) and all(isinstance(line, str) for line in lines)):
         return None
@@ -468,8 +475,6 @@ def main():
     os.environ["NOTEBOOK_MARKING_FOLDER"] = str(Path.cwd())
     places = [place for place in request["path"] if place not in sys.path]
     sys.path[:0] = ["", *places]  # the folder of the notebook first, as in Jupyter
-    with suppress(OSError):  # if memory runs out, the kernel ends this process first
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     messages.send(started=True)
     try:
         cells = read_cells(notebook, request["suffix"])

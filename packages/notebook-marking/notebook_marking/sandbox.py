@@ -49,6 +49,8 @@ USERS = 100_000_000
 # The writable folder inside.
 SCRATCH = "/tmp"
 
+# If memory runs out, the kernel ends what runs inside first. Who has given up root may not write this.
+ENDED_FIRST = ["/bin/sh", "-c", 'echo 1000 2>/dev/null > /proc/self/oom_score_adj; exec "$0" "$@"']
 INSIDE = Path(__file__).resolve().with_name("inside.py")
 SYSTEM = [Path("/usr"), Path("/etc/ld.so.cache"), Path("/etc/alternatives"), Path("/etc/localtime")]
 TRUST = "Only if you would run each of these notebooks yourself, add --trust: then there is no sandbox."
@@ -220,7 +222,11 @@ def _watched(notebook, request, view, limits, folder, processors):
     # Python is isolated from its environment, and writes no byte code.
     python = [sys.executable, "-I", "-B", str(INSIDE)]
     with _filter(sandboxed=request["sandboxed"]) as descriptor:
-        start = bubblewrap(limits, view, request["user"], descriptor) if request["sandboxed"] else []
+        start = (
+            [*ENDED_FIRST, *bubblewrap(limits, view, request["user"], descriptor)]
+            if request["sandboxed"]
+            else []
+        )
         return watch(
             [*start, *python],
             json.dumps(request).encode() + b"\n" + notebook,

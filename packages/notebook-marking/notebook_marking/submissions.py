@@ -45,6 +45,7 @@ COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
 PIECES = re.compile(r"[_()\[\]]|\s-+\s|-+\s|\s-+")
 AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
 NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
+SIGNED = re.compile(r"""^[^#\n]*\bAnswers\([^)\n]*\bstudent\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 HEADING = re.compile(rb"# Exercise ([\w.-]+):")
 NEARLY = 10  # seconds within which files are equally new
 
@@ -451,12 +452,14 @@ def _without_repeats(found):
     """Let the newest of several submissions of one student for one exercise count, and name the others."""
     by_name = {}
     for file, one in found:
-        if one.ids is None:
-            by_name.setdefault((one.student, one.exercise), set()).add(file.number)
+        if number := _number(file, one):
+            by_name.setdefault((one.student, one.exercise), set()).add(number)
     groups, kept = {}, []
     for file, one in found:
-        if len(by_name.get((one.student, one.exercise), ())) > 1:  # two students may share a name
-            one = replace(one, student=f"{one.student} ({file.number})")
+        number, name = _number(file, one), (one.student, one.exercise)
+        # Two students may share a name; a folder that is none's may hold the notebooks of many.
+        if number and len(by_name[name]) > 1 and plain_id(one.student) not in by_name[name]:
+            one = replace(one, student=f"{one.student} ({number})", ids=None)
         repeated = not one.problem and one.exercise
         key = plain_id(one.student), one.exercise, "" if repeated else one.path
         groups.setdefault(key, []).append((file, one))
@@ -465,6 +468,14 @@ def _without_repeats(found):
         *others, (_, last) = group
         kept.append(replace(last, others=tuple(file.file or file.place[-1] for file, _ in others)))
     return sorted(kept, key=lambda one: os.fsencode(one.path))
+
+
+def _number(file, one):
+    """Return what tells students of one name apart: a system's number, or the id in the notebook."""
+    if file.system != "folders" or one.ids:
+        return file.number if one.ids is None else ""
+    signed = SIGNED.findall(_content(one.path)[0])
+    return plain_id(signed[-1]) if signed else ""
 
 
 def _newness(found):

@@ -27,6 +27,7 @@ LONGEST_LOOK = 0.02  # seconds for what takes longest
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 SHARE = re.compile(rb"^(?:Pss|SwapPss):\s*(\d+)", re.MULTILINE)
 MEMORY = re.compile(rb"^Vm(?:RSS|Swap|PTE):\s*(\d+)", re.MULTILINE)
+TABLES = re.compile(rb"^VmPTE:\s*(\d+)", re.MULTILINE)  # no process shares them, and no share counts them
 
 
 def watch(
@@ -244,9 +245,10 @@ def _files_in_memory(process):
 
 
 def _proportional(process):
-    """Memory of a process, with its share of what it shares."""
+    """Memory of a process, with its share of what it shares, and the tables of its pages."""
     with suppress(OSError):
-        return 1024 * sum(map(int, SHARE.findall(_read(process, "smaps_rollup"))))
+        found = SHARE.findall(_read(process, "smaps_rollup")) + TABLES.findall(_read(process, "status"))
+        return 1024 * sum(map(int, found))
     try:
         return process.memory_full_info().pss
     except psutil.NoSuchProcess:

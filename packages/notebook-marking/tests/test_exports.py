@@ -213,6 +213,26 @@ def test_students_of_one_name_are_two(tmp_path):
     assert all(one.stranger for one in find(tmp_path, EXERCISES, rosters.make(rows)))
 
 
+def test_students_in_a_folder_that_is_nobodys_are_told_by_their_ids(tmp_path):
+    """As in "Classroom/Week 8/", into which a teacher has saved what came by mail."""
+    write(tmp_path, {"Classroom/Week 8/a.ipynb": ADA, "Classroom/Week 8/b.ipynb": BO})
+    found = find(tmp_path, EXERCISES)
+    assert {one.student: one.others for one in found} == {
+        "Classroom (student01)": (),
+        "Classroom (student02)": (),
+    }
+    assert {one.ids for one in found} == {None}
+    write(tmp_path / "own", {"student01/w/a.ipynb": ADA, "student01/w/b.ipynb": BO})
+    (one,) = find(tmp_path / "own", EXERCISES)
+    assert (one.student, one.others) == ("student01", ("a.ipynb",))
+
+
+def test_files_with_names_of_the_roster_count_in_whatever_folder(tmp_path, roster):
+    names = ("Ada O'Last01 - nb.ipynb", "Last02, Bo Jörg.ipynb")
+    write(tmp_path, {f"Classroom/Week 8/{name}": ADA for name in names})
+    assert {one.student for one in find(tmp_path, EXERCISES, roster)} == {"student01", "student02"}
+
+
 @pytest.mark.parametrize(
     "files",
     [

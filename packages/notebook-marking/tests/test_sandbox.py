@@ -110,6 +110,15 @@ def test_nothing_of_our_environment_gets_in(bubblewrap, monkeypatch):
     assert run(cells, ".md", "5.8.1", limits=LIMITS).answers == {"key": False, "names": []}
 
 
+def test_the_kernel_ends_it_first_if_memory_runs_out(bubblewrap):
+    cells = page(
+        "import json, os\nos.mkdir('answers')",
+        "found = {'score': int(open('/proc/self/oom_score_adj').read())}",
+        "json.dump(found, open('answers/5.8.1.json', 'w'))",
+    )
+    assert run(cells, ".md", "5.8.1", limits=LIMITS).answers == {"score": 1000}
+
+
 def test_without_a_sandbox_the_same_notebook_sees_what_is_there(course):
     """Else what reads.md records would show nothing."""
     notebook = (HOSTILE / "reads.md").read_bytes()
@@ -474,6 +483,32 @@ def test_another_language_is_named(suffix, metadata):
     text = metadata if suffix == ".md" else json.dumps({"metadata": metadata, "cells": []})
     with pytest.raises(ValueError, match=r"is written in (R|julia), not in Python"):
         inside.read_cells(text.encode(), suffix)
+
+
+def test_a_notebook_of_an_old_format_is_read():
+    """As IPython wrote it until 2014, and some editors still do."""
+    cells = [{"cell_type": "heading"}, {"cell_type": "code", "input": ["x = 1\n", "y = 2"]}]
+    text = json.dumps({"nbformat": 3, "metadata": {"name": "x"}, "worksheets": [{"cells": cells}, None]})
+    assert inside.read_cells(text.encode(), ".ipynb") == ["x = 1\ny = 2"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {
+            "colab": {"provenance": [], "name": "nb.ipynb"},
+            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+            "language_info": {"name": "python"},
+            "accelerator": "GPU",
+        },
+        {"language_info": {"name": "python", "version": "3.13"}, "orig_nbformat": 4, "vscode": {}},
+    ],
+)
+def test_notebooks_of_colab_and_vs_code_are_read(metadata):
+    marks = {"id": "aB3", "outputId": "x", "vscode": {"languageId": "python"}}
+    cells = [{"cell_type": "code", "metadata": marks, "source": "#@title Data\nx = 1", "outputs": []}]
+    text = json.dumps({"nbformat": 4, "nbformat_minor": 0, "metadata": metadata, "cells": cells})
+    assert inside.read_cells(text.encode(), ".ipynb") == ["#@title Data\nx = 1"]
 
 
 @pytest.mark.parametrize(
