@@ -7,7 +7,8 @@ import sys
 import nbformat
 import pytest
 from browsing import ROOT
-from living import EIGHT_SCHOOLS
+from living import EIGHT_SCHOOLS, MOST_MILLISECONDS
+from playwright.sync_api import expect
 
 from myst_nbval import intervals
 from myst_nbval.pages import code_cells, read
@@ -73,9 +74,10 @@ def faults(cells, name):
     """Return the cells that do not show what the page states."""
     stated = [cell.metadata.get("expect") for cell, _ in code_cells(read(ROOT / name))]
     found = []
-    for number, (expect, cell) in enumerate(zip(stated, cells, strict=True), 1):
-        if expect is not None and intervals.outside(expect.rstrip("\n"), printed(cell).rstrip("\n")) != []:
-            found.append(f"cell {number} states\n{expect}\nand shows\n{printed(cell)}")
+    for number, (intended, cell) in enumerate(zip(stated, cells, strict=True), 1):
+        shown = printed(cell)
+        if intended is not None and intervals.outside(intended.rstrip("\n"), shown.rstrip("\n")) != []:
+            found.append(f"cell {number} states\n{intended}\nand shows\n{shown}")
     return found
 
 
@@ -119,7 +121,7 @@ def test_a_student_does_an_exercise_in_a_notebook(opened, tmp_path):
 
     # The next day the work is still there, and so are the answers beside it.
     notebook.reload()
-    notebook.get_by_text('student="student01"').wait_for()
+    expect(editors.first).to_contain_text('student="student01"', timeout=MOST_MILLISECONDS / 5)
     page = open_page("live/lite/tree/index.html?path=exercises/answers")
     page.get_by_text("5.8.1.json").wait_for()
 
