@@ -109,10 +109,13 @@ def open_exercise(page):
 
 
 def change_and_weigh(page):
-    """Change the prior, and return the memory of the browser's largest process, the page's: GB."""
+    """Change the prior, and return the memory of the browser's largest process, the page's: GB.
+
+    What the browser's processes share, its own program above all, is divided among them.
+    """
     living.change_the_prior(page)
     processes = psutil.Process().children(recursive=True)
-    return max(process.memory_info().rss for process in processes) / 1e9
+    return max(process.memory_full_info().pss for process in processes) / 1e9
 
 
 def run_chains(page):
