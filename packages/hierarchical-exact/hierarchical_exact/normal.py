@@ -361,7 +361,7 @@ def normal(
     names = arguments.labels(y, len(values))
     marginals = _hyper_marginals(hierarchy, beta_labels)
     marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
-    marginals["y_rep"] = _replicated(hierarchy, names, lambda groups: noise[None, groups])
+    marginals["y_rep"] = _replicated(hierarchy, names, lambda groups, _: noise[None, groups])
 
     def elpd_loo():
         _require_proper(len(values) - 1, flat_mu=np.isinf(sd), flat_tau=tau is None, loo=True)
@@ -528,7 +528,7 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
     marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
     units = arguments.labels(y, len(values), dim="observation")
     # One law for all observations of a group.
-    marginals["y_rep"] = _replicated(hierarchy, units, lambda _: sigma2[:, None], codes)
+    marginals["y_rep"] = _replicated(hierarchy, units, lambda _, nodes: sigma2[nodes, None], codes)
 
     def elpd_loo():
         def predictive(units, nodes):
@@ -774,12 +774,19 @@ def _hyper_marginals(hierarchy, beta_labels):
 def _replicated(hierarchy, labels, noise, codes=None):
     """Marginal of new data: a group's mean plus noise. `codes` maps observations to groups."""
     grid = hierarchy.grid
+    nodes, expectation = np.arange(len(grid.weights)), grid.expectation
+    if len(nodes) * len(hierarchy.coefficients.y) > _LARGEST:
+        # All but what moves neither a distribution function nor a variance.
+        share = grid.weights * sum(x**2 / (grid.weights @ x**2) for x in grid.points.values() if x.any())
+        order = np.argsort(share)
+        nodes, expectation = np.sort(order[np.cumsum(share[order]) > _LIGHT]), None
+    weights = grid.weights[nodes]
 
     def law(groups):
-        mean, variance = hierarchy.theta(groups)
-        return NormalMixture(grid.weights, mean, variance + noise(groups), expectation=grid.expectation)
+        mean, variance = hierarchy.theta(groups, nodes)
+        return NormalMixture(weights, mean, variance + noise(groups, nodes), expectation=expectation)
 
-    return Marginal(law, labels, nodes=len(grid.weights), alike=codes)
+    return Marginal(law, labels, nodes=len(nodes), alike=codes)
 
 
 def _evidence_without(fit, size):
