@@ -32,7 +32,7 @@ _MOST_UNKNOWN = 4
 # Sums that were not checked may be less exact.
 _PREDICTED = 10
 # Rules that differ by less tell a leave-one-out density to 1e-5.
-_AGREEMENT = 1e-3
+_AGREEMENT, _SETTLED = 1e-4, 1e-6
 _LEAST_COMPLEMENT = 1e-5
 # Numbers that may be kept of all nodes at once.
 _LARGEST = 1e8
@@ -84,8 +84,8 @@ def mixed(
     ValueError
         If an argument is not as described, or predictors determine each other.
     ArithmeticError
-        If the accuracy, 1e-5 posterior sds (1e-4 with more than two unknown scales and correlations), is not
-        reached, or the posterior is improper.
+        If the accuracy, 1e-5 posterior sds (1e-4 with more than two unknown scales and correlations, and for
+        quantiles of scales), is not reached, or the posterior is improper.
 
     See Also
     --------
@@ -165,7 +165,12 @@ def mixed(
 
         def evidence_without(left_out):
             kept = np.delete(np.arange(len(values)), left_out)
-            return fit(kept, _STEPS[1])[1].log_evidence if len(kept) else 0.0
+            found, before = 0.0, np.nan
+            for step in _STEPS[1:] if len(kept) else ():
+                found, before = fit(kept, step)[1].log_evidence, found
+                if abs(found - before) < _SETTLED:
+                    break
+            return found
 
         found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values), agreement=_AGREEMENT)
         return units.copy(data=found).rename("elpd_loo")

@@ -19,7 +19,7 @@ from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid
 # Nodes whose density is below exp(-_NEGLIGIBLE) of the peak end the lattice.
 _NEGLIGIBLE = 22.0
 # Ends of the variables of integration: nothing may be left there. Moments are followed less far.
-_LOWEST, _HIGHEST, _SIDE, _MOMENTS = -3.8, 40.0, 3.9, 12.0
+_LOWEST, _HIGHEST, _SIDE, _MOMENTS = -4.5, 40.0, 3.9, 12.0
 _MOST_NODES = 1_500_000
 # Points of each axis at which the search starts.
 _TRIED = 13

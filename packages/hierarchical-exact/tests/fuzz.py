@@ -21,6 +21,7 @@ import numpy as np
 from lines import Unresolved
 from reference import Groups, Normal
 from reference_counts import Dirichlet, Poisson, known
+from reference_mixed import Mixed
 from reference_student import Student
 from scipy import special, stats
 
@@ -581,6 +582,71 @@ def _around(cdf, x):
     )
 
 
+# -- mixed models -----------------------------------------------------------------------------------
+
+
+def mixed_problem(seed):
+    """Arguments of `exact.mixed` with at most two unknown scales: one term, or two with a known sigma."""
+    rng = np.random.default_rng([seed, 6])
+    size, terms = int(rng.integers(5, 9)), int(rng.choice([1, 1, 2]))
+    unit = 10.0 ** rng.choice([0, 0, 0, -6, 6])
+    labels = [rng.integers(0, rng.choice([2, 3, 5]), size) for _ in range(terms)]
+    labels = [np.unique(codes, return_inverse=True)[1] for codes in labels]
+    X = np.column_stack([np.ones(size), rng.normal(rng.choice([0, 50]), 1, size)])[:, : rng.choice([1, 2])]
+    y = unit * (X @ rng.normal(0, 1, X.shape[1]) + rng.normal(0, 10 ** rng.uniform(-1, 1), size))
+    for codes in labels:
+        y += unit * rng.normal(0, rng.choice([0, 1, 10]), size)[codes]
+    if rng.random() < 0.1:
+        y[0] += unit * 10 ** rng.uniform(1, 3)
+    families = [stats.halfnorm, stats.expon, lambda scale: stats.gamma(2, scale=scale)]
+    families += [lambda scale: stats.lognorm(1, scale=scale), lambda scale: stats.invgamma(3, scale=scale)]
+    scales = [families[rng.integers(5)](scale=unit * 10 ** rng.uniform(-1, 1)) for _ in range(terms + 1)]
+    known_at = 0 if terms == 2 else int(rng.choice([-1, -1, 0, 1]))
+    if known_at >= 0:
+        scales[known_at] = float(unit * 10 ** rng.uniform(-1, 1))
+    beta = [(unit * rng.normal(), unit * 10 ** rng.uniform(-0.5, 2)) for _ in X.T]
+    return {"y": y, "X": X, "labels": labels, "beta": beta, "scales": scales}
+
+
+def mixed_call(problem):
+    """The package's answer."""
+    sigma, *tau = problem["scales"]
+    return exact.mixed(
+        problem["y"],
+        problem["X"],
+        terms={f"t{i}": codes for i, codes in enumerate(problem["labels"])},
+        beta=[_prior(pair) for pair in problem["beta"]],
+        sigma=sigma,
+        tau={f"t{i}": scale for i, scale in enumerate(tau)},
+    )
+
+
+def mixed_errors(problem, posterior, nodes):
+    """Errors of everything that the posterior says, by name."""
+    y, X, labels, beta, scales = problem.values()
+    truth = Mixed(y, X, labels, beta, scales, nodes)
+    errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
+    for i, scale in enumerate(scales):
+        name = f"tau_t{i - 1}" if i else "sigma"
+        if not known(scale):
+            moments, cdf = (functools.partial(f, i) for f in (truth.scale_moments, truth.scale_cdf))
+            # An inverse gamma leaves as many moments as nobody can tell from numbers.
+            _check_moments(errors, name, posterior[name], np.inf if _is_light(scale) else 3.2, moments, 0.0)
+            _check_quantiles(errors, name, posterior[name], cdf)
+            for asked in ("quantiles", "hdi"):  # which are promised to 1e-4
+                errors[f"{name} {asked}"] *= 0.1
+    for i in range(X.shape[1]):
+        marginal = posterior["beta"].sel(predictor=i)
+        _check_law(errors, f"beta[{i}]", marginal, truth, truth.coefficient(i), np.inf)
+    for i, codes in enumerate(labels):
+        group = int(codes[0])
+        marginal = posterior[f"u_t{i}"].sel(**{f"t{i}": group})
+        _check_law(errors, f"u_t{i}", marginal, truth, truth.effect(i, group), np.inf)
+    rest = Mixed(y[1:], X[1:], [c[1:] for c in labels], beta, scales, nodes)
+    errors["elpd_loo"] = abs(float(posterior.elpd_loo[0]) - truth.log_evidence + rest.log_evidence)
+    return errors
+
+
 # Problem, answer, errors, and tolerance: twice what the package states, in posterior sds, or in the log for
 # densities.
 KINDS = {
@@ -588,12 +654,21 @@ KINDS = {
     "groups": (groups_problem, groups_call, groups_errors, 2e-5),
     "ridge": (ridge_problem, groups_call, groups_errors, 2e-5),
     "student": (student_problem, student_call, student_errors, 2e-5),
+    "mixed": (mixed_problem, mixed_call, mixed_errors, 2e-5),
     "poisson": (poisson_problem, poisson_call, poisson_errors, 2e-5),
     "dirichlet": (dirichlet_problem, dirichlet_call, dirichlet_errors, 2e-5),
 }
 
 # How many of all problems are of each kind. Where the reference nests integrals, it takes seconds.
-SHARES = {"normal": 0.85, "groups": 0.05, "ridge": 0.01, "student": 0.01, "poisson": 0.04, "dirichlet": 0.04}
+SHARES = {
+    "normal": 0.82,
+    "groups": 0.05,
+    "ridge": 0.01,
+    "student": 0.01,
+    "mixed": 0.03,
+    "poisson": 0.04,
+    "dirichlet": 0.04,
+}
 
 # Processor seconds for an answer and for its reference: of nested integrals few take more.
 LONGEST_ANSWER, LONGEST_REFERENCE = 60, 60
