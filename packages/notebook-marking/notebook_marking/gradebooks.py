@@ -26,6 +26,7 @@ KNOWN_AS = {
 }
 WHOLE_NAME = ("first name", "last name")
 GRADE = "grade"
+DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 TIME = "Last modified (submission)"
 
 
@@ -36,6 +37,8 @@ def fill(path, marked):
     header = [name.strip() for name in table[0]] if table else []
     lines = rosters.make([_known(header, row) | {"line": str(i)} for i, row in enumerate(table)][1:])
     columns = _columns(path, header, {one.submission.exercise for one in marked if one.marks})
+    # A point would make a date of 6.7 where a spreadsheet expects a comma.
+    comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
     missing = []
     for one in marked:
         names = [one.submission.student, *(one.submission.ids or ())]
@@ -45,7 +48,8 @@ def fill(path, marked):
         elif one.marks and not waits(one):
             cells = table[int(row["line"])]
             cells += [""] * (len(header) - len(cells))
-            cells[columns[one.submission.exercise]] = f"{one.score:g}"
+            points = f"{one.score:g}"
+            cells[columns[one.submission.exercise]] = points.replace(".", ",") if comma else points
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=reader.reader.dialect.delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), missing

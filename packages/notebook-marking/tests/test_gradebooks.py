@@ -73,6 +73,14 @@ def test_who_waits_for_a_human_has_no_points_yet_and_who_is_not_there_is_named(t
     assert filled(tmp_path, CANVAS, [decided])[0][3][5] == "1"
 
 
+@pytest.mark.parametrize("text", [MOODLE, REPORT])
+def test_where_the_comma_is_the_decimal_sign_points_have_it_too(tmp_path, text):
+    """A spreadsheet that expects it would take 6.5 for the sixth of May."""
+    text = text.replace("13.00", '"13,00"').replace(";3\n", ";3,00\n")
+    after, _ = filled(tmp_path, text, [one("student01", 4.0, name="Ada Last01")])
+    assert any("6,5" in row for row in after)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
