@@ -38,8 +38,8 @@ MESSAGES = ("started", "cell", "remark", "trouble", "answers", "invalid", "done"
 NAMESPACES_REFUSED = ("uid map: ", "creating new namespace", "create new namespace", "RTM_NEWADDR")
 ALLOW_NAMESPACES = (
     "This system lets ordinary users make no sandbox, or none here. On Ubuntu 24.04 or later, allow it with "
-    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`; inside a container, run the container "
-    "with more rights, or mark outside it."
+    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, elsewhere with `sudo sysctl "
+    "user.max_user_namespaces=10000`; inside a container, run it with more rights, or mark outside it."
 )
 
 
@@ -151,7 +151,7 @@ def read(ended: Ended, limits: Limits) -> Run:
 
 def _complaint(ended):
     words = ended.errors.decode(errors="replace").strip() or "it said nothing"
-    if any(sign in words for sign in NAMESPACES_REFUSED):
+    if any(sign.lower() in words.lower() for sign in NAMESPACES_REFUSED):
         words += f"\n{ALLOW_NAMESPACES}"
     return f"the sandbox did not start ({ended.killed or f'exit status {ended.code}'}): {words}"
 

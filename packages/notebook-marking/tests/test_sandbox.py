@@ -254,9 +254,17 @@ def test_a_sandbox_that_did_not_start_is_no_fault_of_the_submission():
         runs.read(Ended(b"", b"no permission\n", "", 1), Limits())
 
 
-def test_where_no_sandbox_is_allowed_we_say_how_to_allow_it():
-    errors = b"bwrap: setting up uid map: Permission denied"
-    with pytest.raises(SandboxError, match=r"uid map: Permission denied\n.*apparmor_restrict"):
+@pytest.mark.parametrize(
+    "errors",
+    [
+        b"bwrap: setting up uid map: Permission denied",
+        b"bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded",
+    ],
+)
+def test_where_no_sandbox_is_allowed_we_say_how_to_allow_it(errors):
+    with pytest.raises(
+        SandboxError, match=r"(?s)(denied|exceeded)\n.*apparmor_restrict.*max_user_namespaces"
+    ):
         runs.read(Ended(b"", errors, "", 1), Limits())
 
 
