@@ -227,3 +227,53 @@ def test_what_pooling_two_kinds_does_to_the_noisy_one(subjects):
     assert known == pytest.approx(7.05, abs=0.2 + 4 * error[2])
     assert inside == pytest.approx(0.39, abs=0.02 + 4 * noise)
     assert subjects[4][2] == pytest.approx(0.67, abs=0.02 + 4 * subjects[4][3])
+
+
+# -- leave-one-out on many sets of eight schools, by sums over tau ----------------------------------------
+
+TAUS = np.linspace(0, 60, 241)
+
+
+def elpd(y, tau, prior):
+    """Leave-one-out score with mu Normal(0, 20) and weights of tau on a grid."""
+    weight = prior(tau)
+    total = 0.0
+    for i in range(8):
+        rest = np.delete(np.arange(8), i)
+        precision = 1 / (ERROR[rest] ** 2 + tau[:, None] ** 2)
+        variance = 1 / (precision.sum(axis=1) + 20**-2)
+        mean = variance * (precision @ y[rest])
+        log = (
+            np.log(precision).sum(axis=1) + np.log(variance) + mean**2 / variance - precision @ y[rest] ** 2
+        ) / 2
+        mass = np.exp(log - log.max()) * weight
+        spread = np.sqrt(variance + tau**2 + ERROR[i] ** 2)
+        total += np.log(mass @ stats.norm.pdf(y[i], mean, spread) / mass.sum())
+    return total
+
+
+@states(
+    "chapters/loo-comparison.md", "With eight schools, LOO often prefers complete pooling where it is wrong."
+)
+@states("chapters/loo-comparison.md", "Partial pooling seldom comes first, and seldom does badly.")
+@states("chapters/loo-comparison.md", "since whichever extreme is nearer to the truth beats it slightly")
+@states("chapters/loo-comparison.md", "That is what partial pooling is for: it is insurance.")
+@pytest.mark.slow
+def test_who_wins_on_eight_schools():
+    found = {}
+    for tau in (0.0, 5.0, 20.0):
+        rng, scores = np.random.default_rng(58), []
+        for _ in range(300):
+            y = rng.normal(8, np.hypot(tau, ERROR))
+            complete = elpd(y, np.zeros(1), np.ones_like)
+            partial = elpd(y, TAUS, stats.halfnorm(scale=10).pdf)
+            none = stats.norm(0, np.hypot(20, ERROR)).logpdf(y).sum()
+            scores.append((complete, partial, none))
+        found[tau] = np.array(scores)
+    first = {tau: np.bincount(one.argmax(axis=1), minlength=3) / 300 for tau, one in found.items()}
+    loss = {tau: (one.max(axis=1, initial=-np.inf)[:, None] - one).mean(axis=0) for tau, one in found.items()}
+    assert first[5.0][0] > 0.5  # wrong, and still first more often than not
+    assert max(one[1] for one in first.values()) < 0.3
+    # Insurance: its worst average loss is a small part of that of either extreme.
+    assert max(one[1] for one in loss.values()) < 0.6 * max(one[2] for one in loss.values())
+    assert max(one[1] for one in loss.values()) < 0.3 * max(one[0] for one in loss.values())
