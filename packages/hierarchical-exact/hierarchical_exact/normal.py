@@ -37,6 +37,8 @@ _RIDGE = 20
 _SLOWEST, _LEAST = 0.06, 1e-300
 # Nodes of less weight do not move the law of a group mean.
 _LIGHT = 1e-15
+# So much of all, and of its squares, moves nothing that new data are asked.
+_UNFELT = 1e-12
 # Numbers that are coarser, relative to the scale of the data, may be why digits are missing.
 _FEWEST_DIGITS = 1e-7
 # Of so few groups an unknown sigma may leave the means without an sd.
@@ -779,7 +781,7 @@ def _replicated(hierarchy, labels, noise, codes=None):
         # All but what moves neither a distribution function nor a variance.
         share = grid.weights * sum(x**2 / (grid.weights @ x**2) for x in grid.points.values() if x.any())
         order = np.argsort(share)
-        nodes, expectation = np.sort(order[np.cumsum(share[order]) > _LIGHT]), None
+        nodes, expectation = np.sort(order[np.cumsum(share[order]) > _UNFELT]), None
     weights = grid.weights[nodes]
 
     def law(groups):
