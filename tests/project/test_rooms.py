@@ -20,7 +20,7 @@ ROOMS = {
         "packages/hierarchical-exact/hierarchical_exact",
         (),
         """arguments quadrature scales laws joint posterior accuracy groups normal poisson convolution shares
-        dirichlet binomial [a-z]* __init__""",
+        dirichlet binomial student logit [a-z]* __init__""",
     ),
     "notebook_marking": (
         "packages/notebook-marking/notebook_marking",

@@ -6,6 +6,7 @@ mixture: weights on a grid of hyperparameters, and a conditional distribution at
 
 from hierarchical_exact.binomial import beta_binomial
 from hierarchical_exact.dirichlet import dirichlet_multinomial
+from hierarchical_exact.logit import logit_normal
 from hierarchical_exact.mixed import mixed
 from hierarchical_exact.normal import normal, normal_groups, normal_sample
 from hierarchical_exact.poisson import poisson
@@ -17,6 +18,7 @@ __all__ = [
     "Posterior",
     "beta_binomial",
     "dirichlet_multinomial",
+    "logit_normal",
     "marginal",
     "mixed",
     "normal",

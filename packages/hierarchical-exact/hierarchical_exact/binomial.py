@@ -53,6 +53,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
     See Also
     --------
     hierarchical_exact.dirichlet_multinomial : More categories than two; the same of two.
+    hierarchical_exact.logit_normal : A Normal population of log odds.
 
     Notes
     -----
@@ -72,7 +73,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
     >>> bool(4 / 14 > posterior["theta"].mean().sel(group=5) > posterior["theta_new"].mean())
     True
     """
-    successes, trials, y, n = _check_data(successes, trials)
+    successes, trials, y, n = check_trials(successes, trials)
     names = arguments.labels(successes if isinstance(successes, xr.DataArray) else trials, len(y))
     table, shapes = np.column_stack([y, n - y]), _shapes("mean", mean)
     prior = concentration_prior("concentration", concentration)
@@ -108,8 +109,8 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
 # -- arguments ----------------------------------------------------------------------------------
 
 
-def _check_data(successes, trials):
-    """Successes and trials as given, with labels, and as arrays (J,)."""
+def check_trials(successes, trials):
+    """Give successes and trials with their labels, and as arrays (J,)."""
     successes, trials = arguments.labelled(successes), arguments.labelled(trials)
     y = arguments.counts("successes", successes)
     if y.ndim != 1:

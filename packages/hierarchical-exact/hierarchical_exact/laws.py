@@ -156,7 +156,7 @@ class FromDensity:
         """Density of one group on the nodes of its panels."""
         finite = hints[np.isfinite(hints)]
         inside = 0.5 * (self.lower + self.upper) if np.isfinite(self.lower + self.upper) else self.lower + 1.0
-        kind = _LogOdds if np.isfinite([self.lower, self.upper]).all() else Axis
+        kind = LogOdds if np.isfinite([self.lower, self.upper]).all() else Axis
         axis = kind("x", np.append(finite, inside) if np.isfinite(inside) else finite, self.lower, self.upper)
 
         def log_density(x):
@@ -172,7 +172,7 @@ class FromDensity:
         return grid.curve("x")
 
 
-class _LogOdds(Axis):
+class LogOdds(Axis):
     """Axis of a quantity between two ends, integrated over its log odds."""
 
     logarithmic = False

@@ -138,7 +138,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
         heavy = rough.weights > _LIGHT
         each = groups.moments(rough.points["mu"][heavy], rough.points["tau"][heavy], 0)[0]
         scores = -special.logsumexp(-each, axis=0, b=rough.weights[heavy, None])
-        grid = grid_of(lambda each: _log_mixture(each, scores), tolerance)
+        grid = grid_of(lambda each: log_mixture(each, scores), tolerance)
         return _Fit(groups, grid, scores)
 
     def build(tolerance):
@@ -257,7 +257,7 @@ class _Groups:
         return np.arange(np.floor(left / step), np.ceil(right / step) + 1) * step
 
 
-def _log_mixture(each, scores):
+def log_mixture(each, scores):
     """Log of the likelihood (n,) plus those without one group each, divided by their evidence, roughly.
 
     The law of a group's mean is made of what the others say of mu and tau, which the grid must tell too.
@@ -268,7 +268,7 @@ def _log_mixture(each, scores):
         return np.logaddexp(everyone, special.logsumexp(without, axis=1))
 
 
-class _Reweighted(Grid):
+class Reweighted(Grid):
     """The grid of a mixture with the weights of one density, by the log of their ratio at the nodes."""
 
     def __init__(self, grid, log_ratio):
@@ -288,15 +288,15 @@ class _Fit:
         mu, tau = grid.points["mu"], grid.points["tau"]
         self.log_each, self._inner, first, second = groups.moments(mu, tau, 2)
         with np.errstate(invalid="ignore"):
-            log_ratio = self.log_each.sum(axis=1) - _log_mixture(self.log_each, scores)
+            log_ratio = self.log_each.sum(axis=1) - log_mixture(self.log_each, scores)
         # Far from a group's data a Normal-like population has a density too small for a number.
         log_ratio[np.isnan(log_ratio)] = -np.inf
-        self.groups, self.grid = groups, _Reweighted(grid, log_ratio)
+        self.groups, self.grid = groups, Reweighted(grid, log_ratio)
         apart = groups.y - mu[:, None]
         self._given = groups.y - apart * first
         self._variance = groups.sigma**2 * (1 - first) + apart**2 * np.maximum(second - first**2, 0)
         self.mean, self.sd = self._moments(self.grid.weights)
-        self.populations = _Populations(self.grid, groups.nu)
+        self.populations = Populations(self.grid, groups.nu)
         self._tables = {}
 
     def _moments(self, weights):
@@ -337,7 +337,7 @@ class _Fit:
         return self._tables[group]
 
 
-class _Populations:
+class Populations:
     """The population's density, averaged over mu and tau with any weights.
 
     A panel of mu has nodes enough for a population that is wide, or far away. Where it is narrow and near,

@@ -1,0 +1,510 @@
+"""Exact posteriors of proportions in groups under a Normal population of log odds.
+
+Given mu and tau the groups are independent, and each contributes the integral of a Binomial probability over
+its log odds x, by equal steps; mu and tau are integrated in turn.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.polynomial import legendre
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from hierarchical_exact import accuracy, arguments
+from hierarchical_exact.binomial import check_trials
+from hierarchical_exact.joint import Joint
+from hierarchical_exact.laws import Counts, FromDensity, LogOdds
+from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
+from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, TO_LEGENDRE, integrate, prior_axis
+from hierarchical_exact.student import Populations, Reweighted, log_mixture
+
+_TOLERANCE, _ROUGH, _INTEGRAL_TOLERANCES = 1e-5, 1e-3, (1e-6, 1e-8, 1e-10)
+# Rules that differ by less tell a leave-one-out density to 1e-7.
+_AGREEMENT = 1e-5
+# The integrand of a group is followed until it has fallen by this many nats. The error of equal steps is
+# exp(-2 (pi / step)^2) where it is like a Normal density, exp(-pi^2 / step) where like that of a Gamma's log.
+_FALL, _STEP, _STEP_IN_SDS = 27.0, 0.35, 0.6
+_MOST_STEPS, _NEWTON = 2000, 12
+# Nodes that all groups share pay up to so many for each, unless a sum is too small for a number.
+_SHARED, _UNDERFLOW = 100, 1e-200
+# Populations wider than this, and the longest steps then; those narrow to all likelihoods, and their rule.
+_WIDE, _LONG, _NARROW = 4.0, 0.08, 0.5
+_HERMITE = special.roots_hermitenorm(11)
+_HERMITE = _HERMITE[0], _HERMITE[1] / _HERMITE[1].sum()
+_LIGHT, _NARROWEST = 1e-11, 1e-5
+_TABULATED, _MISSING = 1e-7, 5e-6
+# How far a population narrower than the panels of mu is followed, in its sds.
+_REACH, _PARTS = 9.0, 4
+_MOST_TRIALS = 1e6
+# Of so many groups each is told by nodes that tell all; of fewer, nodes must tell all but one too.
+_MANY = 30
+
+
+def logit_normal(successes: ArrayLike, trials: ArrayLike, *, mu: Any, tau: Any) -> Posterior:
+    """Exact posterior of proportions under a Normal population of log odds.
+
+    ``successes[j] ~ Binomial(trials[j], theta[j])`` and ``logit(theta[j]) ~ Normal(mu, tau)``, the model of
+    a logistic regression with an intercept that varies.
+
+    Parameters
+    ----------
+    successes : (J,) array or DataArray
+        Number of successes; a DataArray's dim and coords label the results.
+    trials : (J,) array, DataArray or int
+        Number of trials; none are a group of which nothing is known but its population.
+    mu : frozen scipy.stats.norm
+        Prior of the population mean of the log odds.
+    tau : frozen scipy.stats distribution on x >= 0, or positive float
+        Prior of their sd; a float is known.
+
+    Returns
+    -------
+    Posterior
+        Quantities ``mu`` and ``tau`` (log odds), ``theta`` (the proportion of each group), ``theta_new`` (of
+        a new group) and ``y_rep`` (new successes of the same groups, in as many trials).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    ArithmeticError
+        If the accuracy is not reached: 1e-5 in every mean, sd (in sds) and distribution function.
+
+    See Also
+    --------
+    hierarchical_exact.beta_binomial : A Beta population of proportions.
+    hierarchical_exact.poisson : Counts of rare events, with exposure.
+
+    Notes
+    -----
+    The integral over a group's log odds has no closed form; the trapezoidal rule converges
+    exponentially [1]_.
+
+    References
+    ----------
+    .. [1] Trefethen, L. N. and Weideman, J. A. C. (2014). The exponentially convergent trapezoidal rule.
+       SIAM Review 56, 385-458.
+
+    Examples
+    --------
+    >>> tumours, rats = [0, 0, 2, 5, 9, 4], [20, 20, 20, 20, 48, 14]
+    >>> posterior = logit_normal(tumours, rats, mu=stats.norm(-2, 1), tau=stats.halfnorm(scale=1))
+    >>> bool(4 / 14 > posterior["theta"].mean().sel(group=5) > posterior["theta_new"].mean())
+    True
+    """
+    successes, trials, y, n = check_trials(successes, trials)
+    if np.any(n > _MOST_TRIALS):
+        raise ValueError(f"trials has {n.max():g}: give at most {_MOST_TRIALS:g}, or use normal for log odds")
+    mean, sd = arguments.normal_prior("mu", mu)
+    if sd == 0:
+        raise ValueError(f"mu is {mu!r}: give a Normal prior, such as stats.norm(0, 2); it cannot be known")
+    tau = arguments.scale_prior("tau", tau)
+    if tau == 0.0:
+        raise ValueError("tau is 0: give the positive sd of the population, or its prior")
+    priors = {"mu": stats.norm(mean, sd), "tau": tau}
+
+    def fit(kept, tolerance):
+        groups = _Groups(y[kept], n[kept])
+        logits = special.logit((groups.y + 0.5) / (groups.n + 1))
+        noise = np.sqrt((groups.n + 1) / (groups.y + 0.5) / (groups.n - groups.y + 0.5))
+        axes = [prior_axis("mu", priors["mu"], logits)]
+        if not isinstance(tau, float):
+            scales = np.append(np.quantile(noise, [0, 0.5, 1]), logits.std())
+            axes.append(prior_axis("tau", tau, scales[scales > 0]))
+
+        def grid_of(log_likelihood, tolerance):
+            def log_density(mu, *free):
+                (scale,) = free or (np.full(len(mu), tau),)
+                log_prior = priors["mu"].logpdf(mu) + (tau.logpdf(scale) if free else 0.0)
+                return log_prior + log_likelihood(groups.moments(mu, scale, 0)[0])
+
+            grid = integrate(log_density, axes, tolerance=tolerance)
+            grid.points.setdefault("tau", np.full(len(grid.weights), tau))
+            return grid
+
+        if len(groups.y) > _MANY:
+            return _Fit(groups, grid_of(lambda each: each.sum(axis=1), tolerance), None)
+        rough = grid_of(lambda each: each.sum(axis=1), _ROUGH)
+        heavy = rough.weights > _LIGHT
+        each = groups.moments(rough.points["mu"][heavy], rough.points["tau"][heavy], 0)[0]
+        scores = -special.logsumexp(-each, axis=0, b=rough.weights[heavy, None])
+        return _Fit(groups, grid_of(lambda each: log_mixture(each, scores), tolerance), scores)
+
+    def build(tolerance):
+        fitted = fit(slice(None), tolerance)
+        return fitted, fitted.error()
+
+    fitted, error = accuracy.refine(build, tolerance=_TOLERANCE, integral_tolerances=_INTEGRAL_TOLERANCES)
+    grid = fitted.grid
+    names = arguments.labels(successes if isinstance(successes, xr.DataArray) else trials, len(y))
+    marginals = {name: hyperparameter(grid, name) for name in priors}
+    marginals["theta"] = Marginal(lambda groups: _Proportions(fitted, groups), names)
+    new = _Proportions(fitted, None)
+    marginals["theta_new"] = Marginal(lambda _: new)
+    marginals["y_rep"] = Marginal(fitted.replicated, names)
+
+    def elpd_loo():
+        def evidence_without(left_out):
+            kept = np.delete(np.arange(len(y)), left_out)
+            return fit(kept, _INTEGRAL_TOLERANCES[-1]).grid.log_evidence if len(kept) else 0.0
+
+        def log_predictive(units, nodes):
+            return fitted.log_each[np.ix_(nodes, np.arange(len(y))[units])]
+
+        found = accuracy.leave_one_out(grid, log_predictive, evidence_without, len(y), agreement=_AGREEMENT)
+        return names.copy(data=found).rename("elpd_loo")
+
+    def draw(size, rng):
+        draws = grid.sample(size, rng)
+        draws["theta"] = special.expit(fitted.groups.draw(draws["mu"], draws["tau"], rng))
+        draws["theta_new"] = special.expit(rng.normal(draws["mu"], draws["tau"]))
+        return draws | {"y_rep": rng.binomial(n.astype(int), draws["theta"])}
+
+    def log_likelihood(draws):
+        return stats.binom.logpmf(y, n, draws["theta"])
+
+    return Posterior(
+        marginals,
+        grid.log_evidence,
+        elpd_loo,
+        error,
+        joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood),
+        call=partial(logit_normal, successes, trials, mu=mu, tau=tau),
+    )
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Integrals over the groups' log odds given mu and tau. Groups with the same counts are one to them."""
+
+    y: np.ndarray
+    n: np.ndarray
+
+    def moments(self, mu, tau, order):
+        """Log probability of each group, its error if moments are asked for, and those of its proportion."""
+        distinct, place = np.unique(np.stack([self.y, self.n]), axis=1, return_inverse=True)
+        y, n = distinct
+        found = np.empty((2 + order, len(mu), len(y)))
+        # No population can be told from a narrower one than this.
+        tau = np.maximum(tau, _NARROWEST / np.sqrt(self.n.max() + 1))
+        # Those with a similar tau need similar nodes.
+        by_scale = np.argsort(tau, kind="stable")
+        parts = np.split(by_scale, np.flatnonzero(np.diff(np.floor(0.5 * np.log2(tau[by_scale])))) + 1)
+        for part in parts:
+            some = mu[part], tau[part]
+            given = _narrow(y, n, *some, order)
+            given = _shared(y, n, *some, order) if given is None else given
+            found[:, part] = self._one_by_one(y, n, *some, order) if given is None else given
+        found[0] += special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+        return found[:, :, place.ravel()]
+
+    def _one_by_one(self, y, n, mu, tau, order):
+        """As `moments`, with nodes of its own for each integral."""
+        found = np.empty((2 + order, len(mu), len(y)))
+        for some, x, weight, log_peak in self._nodes(y, n, mu, tau):
+            total = weight.sum(axis=2)
+            # Half the nodes make the root of the error that all make, and at the ends nothing may be left.
+            half = 2 * weight[..., ::2].sum(axis=2)
+            found[0, some] = log_peak + np.log(total)
+            found[1, some] = (half / total - 1) ** 2 + (weight[..., 0] + weight[..., -1]) / total
+            theta = special.expit(x)
+            for k in range(1, order + 1):
+                weight = weight * theta
+                found[1 + k, some] = weight.sum(axis=2) / total
+        return found
+
+    def draw(self, mu, tau, rng):
+        """Log odds of the groups given mu and tau, (K, J).
+
+        All steps are shifted by one random part of a step: whatever it is, they have the same sum.
+        """
+        found = np.empty((len(mu), len(self.y)))
+        for some, x, weight, _ in self._nodes(self.y, self.n, mu, tau, rng):
+            with np.errstate(divide="ignore"):
+                chosen = (np.log(weight) + rng.gumbel(size=x.shape)).argmax(axis=2)
+            found[some] = np.take_along_axis(x, chosen[..., None], axis=2)[..., 0]
+        return found
+
+    def _nodes(self, y, n, mu, tau, rng=None):
+        """Give for parts of mu and tau nodes and weights (k, J, m), relative to a peak, and its log."""
+        # Those with a similar tau need similar nodes.
+        by_scale = np.argsort(tau, kind="stable")
+        size = max(1, SLICE // (64 * len(y)))
+        for start in range(0, len(mu), size):
+            part = by_scale[start : start + size]
+            centre, spread = mu[part, None], tau[part, None]
+            mode, width = _mode(y, n, centre, spread)
+            peak = _log_chance(y, n, mode) - 0.5 * ((mode - centre) / spread) ** 2
+            left, right = (_end(y, n, centre, spread, mode, peak, side) for side in (-1, 1))
+            steps = ((left + right) / np.minimum(_STEP, _STEP_IN_SDS * width)).max(axis=1)
+            steps = 2 * np.ceil(np.minimum(steps, _MOST_STEPS) / 2).astype(int)
+            inner = max(1, SLICE // (len(y) * steps.max()))
+            for first in range(0, len(part), inner):
+                some = slice(first, first + inner)
+                places = np.arange(steps[some].max() + 1)
+                step = (left + right)[some, :, None] / places[-1]
+                shift = 0.0 if rng is None else rng.uniform(-0.5, 0.5, step.shape)
+                # Distances from the mode, which may be too small to be seen in x.
+                distance = step * (places + shift) - left[some, :, None]
+                x = mode[some, :, None] + distance
+                far = (mode - centre)[some, :, None] + distance
+                log_density = _log_chance(y[:, None], n[:, None], x) - peak[some, :, None]
+                log_density -= 0.5 * (far / spread[some, :, None]) ** 2
+                log_peak = peak[some] - np.log(spread[some]) - 0.5 * np.log(2 * np.pi)
+                yield part[some], x, step * np.exp(log_density), log_peak
+
+
+def _narrow(y, n, mu, tau, order):
+    """As `_Groups.moments` by Hermite's rule, or ``None`` unless narrow to all likelihoods."""
+    slope = np.abs(y - n * special.expit(mu[:, None])).max(axis=1)
+    if (tau * np.maximum(slope, np.sqrt(n.max()))).max() > _NARROW:
+        return None
+    found = np.zeros((2 + order, len(mu), len(y)))
+    for start in range(0, len(mu), size := max(1, SLICE // (len(_HERMITE[0]) * len(y)))):
+        some = slice(start, start + size)
+        x = (mu[some, None] + tau[some, None] * _HERMITE[0])[:, None]
+        log_chance = _log_chance(y[:, None], n[:, None], x)
+        top = log_chance.max(axis=2)
+        weight = np.exp(log_chance - top[..., None]) * _HERMITE[1]
+        total, theta = weight.sum(axis=2), special.expit(x)
+        found[0, some] = np.log(total) + top
+        for k in range(1, order + 1):
+            found[1 + k, some] = (weight * theta**k).sum(axis=2) / total
+    return found
+
+
+def _shared(y, n, mu, tau, order):
+    """As `_Groups.moments`, with the same nodes for all, or ``None`` where that is too many."""
+    corners = np.array(
+        [[centre, spread] for centre in (mu.min(), mu.max()) for spread in (tau.min(), tau.max())]
+    )
+    centre, spread = corners[:, :1], corners[:, 1:]
+    mode, width = _mode(y, n, centre, spread)
+    peak = _log_chance(y, n, mode) - 0.5 * ((mode - centre) / spread) ** 2
+    left, right = (_end(y, n, centre, spread, mode, peak, side) for side in (-1, 1))
+    low, high = (mode - left).min(), (mode + right).max()
+    longest = min(_STEP, _STEP_IN_SDS * width.min())
+    wide = tau.min() > _WIDE
+    if wide:  # in equal steps of arsinh(x): as short where the likelihoods bend, longer where they do not
+        low, high = np.arcsinh([low, high])
+        longest = min(longest / np.log(np.exp(4) * (n.max() + 1)), _LONG)
+    steps = 2 * np.ceil((high - low) / longest / 2)
+    if not steps < _SHARED * len(y):
+        return None
+    x, step = np.linspace(low, high, int(steps) + 1, retstep=True)
+    if wide:
+        x, step = np.sinh(x), step * np.cosh(x)
+    log_chance = _log_chance(y[:, None], n[:, None], x)
+    top = log_chance.max(axis=1)
+    chance, theta = np.exp(log_chance - top[:, None]), special.expit(x)
+    found = np.empty((2 + order, len(mu), len(y)))
+    size = max(1, SLICE // len(x))
+    for some in (slice(start, start + size) for start in range(0, len(mu), size)):
+        kernel = step * np.exp(-0.5 * ((x - mu[some, None]) / tau[some, None]) ** 2)
+        total = kernel @ chance.T
+        if not (total > _UNDERFLOW).all():
+            return None
+        found[0, some] = np.log(total / np.sqrt(2 * np.pi) / tau[some, None]) + top
+        if order:
+            half = 2 * (kernel[:, ::2] @ chance[:, ::2].T)
+            ends = kernel[:, [0, -1]] @ chance[:, [0, -1]].T
+            found[1, some] = (half / total - 1) ** 2 + ends / total
+        for k in range(1, order + 1):
+            found[1 + k, some] = kernel @ (chance * theta**k).T / total
+    return found
+
+
+def _log_chance(y, n, x):
+    """Log of the Binomial probability given log odds x, but for the number of ways."""
+    return y * x - n * (np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))))
+
+
+def _mode(y, n, centre, spread):
+    """Mode of the integrand, near enough, and the sd that its curvature there gives."""
+    pull = spread**2 * (y - n * special.expit(centre))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(n > 0, special.logit(y / n), centre)
+    # It lies between the population's mean and what either alone would say.
+    far = np.where(
+        pull > 0, np.minimum(centre + pull, np.maximum(own, centre)), np.maximum(centre + pull, own)
+    )
+    low, high = np.minimum(centre, far), np.maximum(centre, far)
+    x = np.clip(centre + np.clip(pull, -1, 1), low, high)
+    for _ in range(_NEWTON):
+        theta = special.expit(x)
+        slope = y - n * theta - (x - centre) / spread**2
+        low, high = np.where(slope > 0, x, low), np.where(slope > 0, high, x)
+        x = x + slope / (n * theta * (1 - theta) + spread**-2.0)
+        x = np.where((low <= x) & (x <= high), x, 0.5 * (low + high))
+    theta = special.expit(x)
+    return x, 1 / np.sqrt(n * theta * (1 - theta) + spread**-2.0)
+
+
+def _end(y, n, centre, spread, mode, peak, side):
+    """How far from the mode the integrand has fallen by `_FALL` nats, by Newton's steps from beyond."""
+    distance = spread * np.sqrt(2 * _FALL) * np.ones_like(mode)
+    for _ in range(_NEWTON // 2):
+        x, from_centre = mode + side * distance, mode - centre + side * distance
+        left = peak - _FALL - _log_chance(y, n, x) + 0.5 * (from_centre / spread) ** 2
+        slope = side * (y - n * special.expit(x) - from_centre / spread**2)
+        distance = distance + np.where(left > 0, left / slope, 0.0)
+    return distance
+
+
+class _NormalPopulations(Populations):
+    """The population's density of log odds, averaged over mu and tau with any weights."""
+
+    def __init__(self, grid):
+        super().__init__(grid, 1.0)
+        self._reach = np.diff(self._pairs)[:, 0]
+
+    def weighed(self, log_factor):
+        """The density as a function of x, with the posterior's weights times a factor (K,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weights = np.exp(np.log(self._weights) + log_factor.reshape(self._weights.shape))
+        weights = np.nan_to_num(weights)
+        of_mu, of_tau = np.nonzero(self._weights > _LIGHT * self._weights.max())
+        mu, tau = self._mu[of_mu], self._tau[of_tau]
+        plain = weights[of_mu, of_tau] / tau
+        panel = of_mu // len(NODES)
+        narrow = self._narrow[panel, of_tau]
+        low, high = (self._pairs[panel] + np.outer(self._reach, [-1, 1])[panel]).T
+        polynomials = (weights / self._line).reshape(len(self._pairs), len(NODES), -1)
+        polynomials = np.einsum("pnk,mn->mpk", polynomials, TO_LEGENDRE)
+
+        def density(x):
+            found = self._near(x, polynomials)
+            step = max(1, SLICE // len(mu))
+            for start in range(0, len(x), step):
+                at = x[start : start + step, None]
+                kernel = np.exp(-0.5 * ((at - mu) / tau) ** 2)
+                kernel[narrow & (low < at) & (at < high)] = 0.0
+                found[start : start + step] += kernel @ plain
+            return np.maximum(found / np.sqrt(2 * np.pi), 0.0)
+
+        return density
+
+    def _near(self, x, polynomials):
+        """Integrals over panels of mu with a narrow population near x, summed for each x, (n,)."""
+        low, high = self._pairs.T
+        close = (low - self._reach < x[:, None]) & (x[:, None] < high + self._reach)
+        of_x, panel, of_tau = np.nonzero(close[..., None] & self._narrow)
+        tau = self._tau[of_tau]
+        ends = (np.stack([low[panel], high[panel]]) - x[of_x]) / tau  # mu = x + tau v
+        left, right = np.clip(ends, -_REACH, _REACH)
+        found = np.zeros(len(x))
+        for part in range(_PARTS):
+            v = left + (right - left) * (part + 0.5 + 0.5 * NODES[:, None]) / _PARTS
+            local = (2 * (x[of_x] + tau * v) - low[panel] - high[panel]) / (high - low)[panel]
+            density = legendre.legval(local, polynomials[:, panel, of_tau][:, None], tensor=False)
+            integral = (right - left) / (2 * _PARTS) * (KRONROD @ (density * np.exp(-0.5 * v**2)))
+            found += np.bincount(of_x, integral, minlength=len(x))
+        return found
+
+
+class _Fit:
+    """The posterior of mu and tau on a grid, and what the laws of the groups are made of."""
+
+    def __init__(self, groups, grid, scores):
+        mu, tau = grid.points["mu"], grid.points["tau"]
+        self.log_each, self._inner, self._first, self._second = groups.moments(mu, tau, 2)
+        self.groups, self.grid = groups, grid
+        if scores is not None:
+            with np.errstate(invalid="ignore"):
+                log_ratio = self.log_each.sum(axis=1) - log_mixture(self.log_each, scores)
+            log_ratio[np.isnan(log_ratio)] = -np.inf
+            self.grid = Reweighted(grid, log_ratio)
+        self.mean, self.sd = self._moments(self.grid.weights)
+        self._populations, self._tables = _NormalPopulations(self.grid), {}
+
+    def _moments(self, weights):
+        mean = weights @ self._first
+        return mean, np.sqrt(np.maximum(weights @ self._second - mean**2, 0.0))
+
+    def error(self):
+        """Largest movement of means and sds between two rules, in sds, and what the inner ones add."""
+        mean, sd = self._moments(self.grid.coarse)
+        moved = [np.abs(mean - self.mean) / self.sd, np.abs(sd / self.sd - 1)]
+        for x in (self.grid.points["mu"], np.log(self.grid.points["tau"])):
+            fine, coarse = (
+                [w @ x, np.sqrt(w @ (x - w @ x) ** 2)] for w in (self.grid.weights, self.grid.coarse)
+            )
+            if np.ptp(x) > 0:
+                moved.append(np.abs(np.subtract(fine, coarse)) / fine[1])
+        return float(np.concatenate(moved).max() + (self.grid.weights @ self._inner).sum())
+
+    def table(self, group):
+        """Density of the proportion of one group, or of a new one (``None``), as a grid."""
+        if group not in self._tables:
+            if group is None:
+                y = n = 0.0
+                factor, ways = np.zeros(len(self.grid.weights)), 0.0
+            else:
+                y, n, factor = self.groups.y[group], self.groups.n[group], -self.log_each[:, group]
+                ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+            without = self._populations.weighed(factor)
+
+            def log_density(theta):
+                x = special.logit(theta)
+                with np.errstate(divide="ignore"):
+                    return _log_chance(y - 1, n - 2, x) + ways + np.log(without(x))
+
+            mu, tau = (self.grid.weights @ self.grid.points[name] for name in ("mu", "tau"))
+            hints = special.expit(mu + tau * np.array([-2.0, 0.0, 2.0]))
+            if group is not None:
+                hints = self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group]
+            grid = integrate(
+                log_density, [LogOdds("x", hints[(hints > 0) & (hints < 1)], 0.0, 1.0)], tolerance=_TABULATED
+            )
+            # The group's integrals were taken in another way: an independent check.
+            if abs(np.expm1(grid.log_evidence)) > _MISSING:
+                raise ArithmeticError(
+                    f"the density of group {group} integrates to {np.exp(grid.log_evidence):.8g}: ask for "
+                    "mean and sd, or take a prior of tau with less mass near zero"
+                )
+            self._tables[group] = grid
+        return self._tables[group]
+
+    def replicated(self, groups):
+        """Law of new successes of a slice of the groups."""
+        chosen = np.arange(len(self.mean))[groups]
+        found = np.zeros((int(self.groups.n[chosen].max()) + 1, len(chosen)))
+        for column, group in enumerate(chosen):
+            grid, size = self.table(group), int(self.groups.n[group])
+            step = max(1, SLICE // len(grid.weights))
+            for start in range(0, size + 1, step):
+                counts = np.arange(start, min(start + step, size + 1))
+                found[counts, column] = (
+                    stats.binom.pmf(counts[:, None], size, grid.points["x"]) @ grid.weights
+                )
+        return Counts(found)
+
+
+class _Proportions(FromDensity):
+    """Laws of some groups' proportions, or of a new one's (``None``)."""
+
+    lower, upper = 0.0, 1.0
+
+    def __init__(self, fitted, groups):
+        self._fitted = fitted
+        self._groups = [None] if groups is None else np.arange(len(fitted.mean))[groups]
+
+    def mean(self):
+        """Means, (J,)."""
+        if self._groups[0] is None:
+            grid = self._fitted.table(None)
+            return np.array([grid.expectation(grid.points["x"])])
+        return self._fitted.mean[self._groups]
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        if self._groups[0] is None:
+            return np.array([self._fitted.table(None).sd("x")])
+        return self._fitted.sd[self._groups]
+
+    def _tabulate(self, j, hints):  # noqa: ARG002
+        return self._fitted.table(self._groups[j]).curve("x")
