@@ -201,8 +201,9 @@ def _ten_counties(rng):
         sizes = rng.permutation([(kept["of_county"] == name).sum().item() for name in _TEN])
         county, floor = np.repeat(_TEN, sizes), rng.binomial(1, 0.2, size=sizes.sum()).astype(float)
         line = rng.uniform(1.0, 1.6) + rng.uniform(0.5, 1.0) * uranium
-        own = line.copy(data=rng.normal(line, rng.uniform(0.15, 0.4))).sel(county=county).values
-        log_radon = rng.normal(own - rng.uniform(0.4, 0.9) * floor, rng.uniform(0.6, 0.9))
+        # Scales larger than those of the source's data, so that nobody has its answers.
+        own = line.copy(data=rng.normal(line, rng.uniform(0.4, 0.8))).sel(county=county).values
+        log_radon = rng.normal(own - rng.uniform(0.4, 0.9) * floor, rng.uniform(0.95, 1.15))
         radon = np.maximum(np.exp(log_radon).round(1), 0.1)
     houses = {"house": np.arange(1, len(county) + 1), "county": ("house", county)}
     return xr.DataArray(radon, houses, "house"), xr.DataArray(floor, houses, "house"), uranium

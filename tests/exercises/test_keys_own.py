@@ -490,7 +490,7 @@ def test_ten_counties(student):
     member = np.equal.outer(county, names).astype(float)
     largest = names[houses.argmax()]
     ends = np.array([2, 46])
-    grid = [(s, t) for s in np.linspace(0.45, 1.15, 36) for t in (np.arange(60) + 0.5) * 0.025]
+    grid = [(s, t) for s in np.linspace(0.45, 1.5, 54) for t in (np.arange(80) + 0.5) * 0.0275]
     shares = []
     for columns in ([np.ones(143), floor.values, of_house], [np.ones(143), floor.values]):
         design = np.stack(columns, axis=1)
