@@ -21,8 +21,8 @@ _TEN = [
     "Lyon",
     "Ramsey",
     "Wadena",
+    "Washington",
 ]
-_TEN.append("Washington")
 
 
 @cache

@@ -19,8 +19,8 @@ from hierarchical_exact.binomial import check_trials
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts, FromDensity, LogOdds
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, TO_LEGENDRE, integrate, prior_axis
-from hierarchical_exact.student import Populations, Reweighted, log_mixture
+from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, TO_LEGENDRE, prior_axis
+from hierarchical_exact.student import Fitted, Populations, Reweighted, integrator, log_mixture, scores_of
 
 _TOLERANCE, _ROUGH, _INTEGRAL_TOLERANCES = 1e-5, 1e-3, (1e-6, 1e-8, 1e-10)
 # Rules that differ by less tell a leave-one-out density to 1e-7.
@@ -36,7 +36,6 @@ _WIDE, _LONG, _NARROW = 4.0, 0.08, 0.5
 _HERMITE = special.roots_hermitenorm(11)
 _HERMITE = _HERMITE[0], _HERMITE[1] / _HERMITE[1].sum()
 _LIGHT, _NARROWEST = 1e-11, 1e-5
-_TABULATED, _MISSING = 1e-7, 5e-6
 # How far a population narrower than the panels of mu is followed, in its sds.
 _REACH, _PARTS = 9.0, 4
 _MOST_TRIALS = 1e6
@@ -116,22 +115,11 @@ def logit_normal(successes: ArrayLike, trials: ArrayLike, *, mu: Any, tau: Any) 
             scales = np.append(np.quantile(noise, [0, 0.5, 1]), logits.std())
             axes.append(prior_axis("tau", tau, scales[scales > 0]))
 
-        def grid_of(log_likelihood, tolerance):
-            def log_density(mu, *free):
-                (scale,) = free or (np.full(len(mu), tau),)
-                log_prior = priors["mu"].logpdf(mu) + (tau.logpdf(scale) if free else 0.0)
-                return log_prior + log_likelihood(groups.moments(mu, scale, 0)[0])
-
-            grid = integrate(log_density, axes, tolerance=tolerance)
-            grid.points.setdefault("tau", np.full(len(grid.weights), tau))
-            return grid
-
+        grid_of = integrator(groups, axes, priors)
         if len(groups.y) > _MANY:
             return _Fit(groups, grid_of(lambda each: each.sum(axis=1), tolerance), None)
         rough = grid_of(lambda each: each.sum(axis=1), _ROUGH)
-        heavy = rough.weights > _LIGHT
-        each = groups.moments(rough.points["mu"][heavy], rough.points["tau"][heavy], 0)[0]
-        scores = -special.logsumexp(-each, axis=0, b=rough.weights[heavy, None])
+        scores = scores_of(groups, rough)
         return _Fit(groups, grid_of(lambda each: log_mixture(each, scores), tolerance), scores)
 
     def build(tolerance):
@@ -406,68 +394,39 @@ class _NormalPopulations(Populations):
         return found
 
 
-class _Fit:
-    """The posterior of mu and tau on a grid, and what the laws of the groups are made of."""
+class _Fit(Fitted):
+    """Groups of which successes are counted."""
+
+    remedy = "a prior of tau with less mass near zero"
 
     def __init__(self, groups, grid, scores):
         mu, tau = grid.points["mu"], grid.points["tau"]
-        self.log_each, self._inner, self._first, self._second = groups.moments(mu, tau, 2)
-        self.groups, self.grid = groups, grid
-        if scores is not None:
-            with np.errstate(invalid="ignore"):
-                log_ratio = self.log_each.sum(axis=1) - log_mixture(self.log_each, scores)
-            log_ratio[np.isnan(log_ratio)] = -np.inf
-            self.grid = Reweighted(grid, log_ratio)
-        self.mean, self.sd = self._moments(self.grid.weights)
-        self._populations, self._tables = _NormalPopulations(self.grid), {}
+        self.log_each, inner, self._first, self._second = groups.moments(mu, tau, 2)
+        super().__init__(groups, grid if scores is None else Reweighted(grid, self.log_each, scores), inner)
+        self._populations = _NormalPopulations(self.grid)
 
     def _moments(self, weights):
         mean = weights @ self._first
         return mean, np.sqrt(np.maximum(weights @ self._second - mean**2, 0.0))
 
-    def error(self):
-        """Largest movement of means and sds between two rules, in sds, and what the inner ones add."""
-        mean, sd = self._moments(self.grid.coarse)
-        moved = [np.abs(mean - self.mean) / self.sd, np.abs(sd / self.sd - 1)]
-        for x in (self.grid.points["mu"], np.log(self.grid.points["tau"])):
-            fine, coarse = (
-                [w @ x, np.sqrt(w @ (x - w @ x) ** 2)] for w in (self.grid.weights, self.grid.coarse)
-            )
-            if np.ptp(x) > 0:
-                moved.append(np.abs(np.subtract(fine, coarse)) / fine[1])
-        return float(np.concatenate(moved).max() + (self.grid.weights @ self._inner).sum())
-
-    def table(self, group):
-        """Density of the proportion of one group, or of a new one (``None``), as a grid."""
-        if group not in self._tables:
-            if group is None:
-                y = n = 0.0
-                factor, ways = np.zeros(len(self.grid.weights)), 0.0
-            else:
-                y, n, factor = self.groups.y[group], self.groups.n[group], -self.log_each[:, group]
-                ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
-            without = self._populations.weighed(factor)
-
-            def log_density(theta):
-                x = special.logit(theta)
-                with np.errstate(divide="ignore"):
-                    return _log_chance(y - 1, n - 2, x) + ways + np.log(without(x))
-
+    def _density(self, group):
+        if group is None:
+            y = n = 0.0
+            factor, ways = np.zeros(len(self.grid.weights)), 0.0
             mu, tau = (self.grid.weights @ self.grid.points[name] for name in ("mu", "tau"))
             hints = special.expit(mu + tau * np.array([-2.0, 0.0, 2.0]))
-            if group is not None:
-                hints = self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group]
-            grid = integrate(
-                log_density, [LogOdds("x", hints[(hints > 0) & (hints < 1)], 0.0, 1.0)], tolerance=_TABULATED
-            )
-            # The group's integrals were taken in another way: an independent check.
-            if abs(np.expm1(grid.log_evidence)) > _MISSING:
-                raise ArithmeticError(
-                    f"the density of group {group} integrates to {np.exp(grid.log_evidence):.8g}: ask for "
-                    "mean and sd, or take a prior of tau with less mass near zero"
-                )
-            self._tables[group] = grid
-        return self._tables[group]
+        else:
+            y, n, factor = self.groups.y[group], self.groups.n[group], -self.log_each[:, group]
+            ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+            hints = self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group]
+        without = self._populations.weighed(factor)
+
+        def log_density(theta):
+            x = special.logit(theta)
+            with np.errstate(divide="ignore"):
+                return _log_chance(y - 1, n - 2, x) + ways + np.log(without(x))
+
+        return log_density, LogOdds("x", hints[(hints > 0) & (hints < 1)], 0.0, 1.0)
 
     def replicated(self, groups):
         """Law of new successes of a slice of the groups."""

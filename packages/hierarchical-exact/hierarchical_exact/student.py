@@ -124,22 +124,10 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
         if not isinstance(tau, float):
             axes.append(prior_axis("tau", tau, [scale for scale in scales if scale > 0]))
 
-        def grid_of(log_likelihood, tolerance):
-            def log_density(mu, *free):
-                (scale,) = free or (np.full(len(mu), tau),)
-                log_prior = priors["mu"].logpdf(mu) + (tau.logpdf(scale) if free else 0.0)
-                return log_prior + log_likelihood(groups.moments(mu, scale, 0)[0])
-
-            grid = integrate(log_density, axes, tolerance=tolerance)
-            grid.points.setdefault("tau", np.full(len(grid.weights), tau))
-            return grid
-
+        grid_of = integrator(groups, axes, priors)
         rough = grid_of(lambda each: each.sum(axis=1), _ROUGH)
-        heavy = rough.weights > _LIGHT
-        each = groups.moments(rough.points["mu"][heavy], rough.points["tau"][heavy], 0)[0]
-        scores = -special.logsumexp(-each, axis=0, b=rough.weights[heavy, None])
-        grid = grid_of(lambda each: log_mixture(each, scores), tolerance)
-        return _Fit(groups, grid, scores)
+        scores = scores_of(groups, rough)
+        return _Fit(groups, grid_of(lambda each: log_mixture(each, scores), tolerance), scores)
 
     def build(tolerance):
         fitted = fit(slice(None), tolerance)
@@ -257,6 +245,30 @@ class _Groups:
         return np.arange(np.floor(left / step), np.ceil(right / step) + 1) * step
 
 
+def integrator(groups, axes, priors):
+    """Return what integrates over mu and tau, told how the log likelihoods (n, J) of groups combine."""
+    tau = priors["tau"]
+
+    def grid_of(log_likelihood, tolerance):
+        def log_density(mu, *free):
+            (scale,) = free or (np.full(len(mu), tau),)
+            log_prior = priors["mu"].logpdf(mu) + (tau.logpdf(scale) if free else 0.0)
+            return log_prior + log_likelihood(groups.moments(mu, scale, 0)[0])
+
+        grid = integrate(log_density, axes, tolerance=tolerance)
+        grid.points.setdefault("tau", np.full(len(grid.weights), tau))
+        return grid
+
+    return grid_of
+
+
+def scores_of(groups, rough):
+    """Log evidence of all groups less that of all but each, (J,), from a rough grid."""
+    heavy = rough.weights > _LIGHT
+    each = groups.moments(rough.points["mu"][heavy], rough.points["tau"][heavy], 0)[0]
+    return -special.logsumexp(-each, axis=0, b=rough.weights[heavy, None])
+
+
 def log_mixture(each, scores):
     """Log of the likelihood (n,) plus those without one group each, divided by their evidence, roughly.
 
@@ -269,10 +281,14 @@ def log_mixture(each, scores):
 
 
 class Reweighted(Grid):
-    """The grid of a mixture with the weights of one density, by the log of their ratio at the nodes."""
+    """The grid of a mixture with the weights of the likelihood; `each` and `scores` made the mixture."""
 
-    def __init__(self, grid, log_ratio):
+    def __init__(self, grid, each, scores):
         self.__dict__ |= grid.__dict__
+        with np.errstate(invalid="ignore"):
+            log_ratio = each.sum(axis=1) - log_mixture(each, scores)
+        # Far from a group's data a Normal-like population has a density too small for a number.
+        log_ratio[np.isnan(log_ratio)] = -np.inf
         ratio = np.exp(log_ratio)
         total = grid.weights @ ratio
         self.weights = grid.weights * ratio / total
@@ -281,27 +297,18 @@ class Reweighted(Grid):
         self.log_evidence = grid.log_evidence + float(np.log(total))
 
 
-class _Fit:
-    """The posterior of mu and tau on a grid, and what the laws of the groups are made of."""
+class Fitted:
+    """The posterior of mu and tau on a grid, and what the laws of the groups are made of.
 
-    def __init__(self, groups, grid, scores):
-        mu, tau = grid.points["mu"], grid.points["tau"]
-        self.log_each, self._inner, first, second = groups.moments(mu, tau, 2)
-        with np.errstate(invalid="ignore"):
-            log_ratio = self.log_each.sum(axis=1) - log_mixture(self.log_each, scores)
-        # Far from a group's data a Normal-like population has a density too small for a number.
-        log_ratio[np.isnan(log_ratio)] = -np.inf
-        self.groups, self.grid = groups, Reweighted(grid, log_ratio)
-        apart = groups.y - mu[:, None]
-        self._given = groups.y - apart * first
-        self._variance = groups.sigma**2 * (1 - first) + apart**2 * np.maximum(second - first**2, 0)
-        self.mean, self.sd = self._moments(self.grid.weights)
-        self.populations = Populations(self.grid, groups.nu)
-        self._tables = {}
+    A kind of groups gives `_moments`, the mean and sd of each under any weights, and `_density`, the log
+    density of one group and its axis.
+    """
 
-    def _moments(self, weights):
-        mean = weights @ self._given
-        return mean, np.sqrt(weights @ (self._variance + (self._given - mean) ** 2))
+    remedy = ""
+
+    def __init__(self, groups, grid, inner):
+        self.groups, self.grid, self._inner, self._tables = groups, grid, inner, {}
+        self.mean, self.sd = self._moments(grid.weights)
 
     def error(self):
         """Largest movement of means and sds between two rules, in sds, and what the inner ones add."""
@@ -316,25 +323,47 @@ class _Fit:
         return float(np.concatenate(moved).max() + (self.grid.weights @ self._inner).sum())
 
     def table(self, group):
-        """Density of the mean of one group, as a grid."""
+        """Density of one group, or of a new one where it has number ``None``, as a grid."""
         if group not in self._tables:
-            y, sigma = self.groups.y[group], self.groups.sigma[group]
-            without = self.populations.weighed(-self.log_each[:, group])
-
-            def log_density(x):
-                with np.errstate(divide="ignore"):
-                    return stats.norm.logpdf(y, x, sigma) + np.log(without(x))
-
-            hints = self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group]
-            grid = integrate(log_density, [Axis("x", hints)], tolerance=_TABULATED)
+            log_density, axis = self._density(group)
+            grid = integrate(log_density, [axis], tolerance=_TABULATED)
             # The group's likelihood was integrated in another way: an independent check.
             if abs(np.expm1(grid.log_evidence)) > _MISSING:
                 raise ArithmeticError(
                     f"the density of group {group} integrates to {np.exp(grid.log_evidence):.8g}: ask for "
-                    "mean and sd, or take more degrees of freedom, or a prior of tau with less mass near zero"
+                    f"mean and sd, or take {self.remedy}"
                 )
             self._tables[group] = grid
         return self._tables[group]
+
+
+class _Fit(Fitted):
+    """Groups whose means are known with an error."""
+
+    remedy = "more degrees of freedom, or a prior of tau with less mass near zero"
+
+    def __init__(self, groups, grid, scores):
+        mu, tau = grid.points["mu"], grid.points["tau"]
+        self.log_each, inner, first, second = groups.moments(mu, tau, 2)
+        apart = groups.y - mu[:, None]
+        self._given = groups.y - apart * first
+        self._variance = groups.sigma**2 * (1 - first) + apart**2 * np.maximum(second - first**2, 0)
+        super().__init__(groups, Reweighted(grid, self.log_each, scores), inner)
+        self.populations = Populations(self.grid, groups.nu)
+
+    def _moments(self, weights):
+        mean = weights @ self._given
+        return mean, np.sqrt(weights @ (self._variance + (self._given - mean) ** 2))
+
+    def _density(self, group):
+        y, sigma = self.groups.y[group], self.groups.sigma[group]
+        without = self.populations.weighed(-self.log_each[:, group])
+
+        def log_density(x):
+            with np.errstate(divide="ignore"):
+                return stats.norm.logpdf(y, x, sigma) + np.log(without(x))
+
+        return log_density, Axis("x", self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group])
 
 
 class Populations:
