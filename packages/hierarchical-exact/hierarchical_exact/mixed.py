@@ -729,8 +729,12 @@ class _Fitted:
                 moved.append(np.abs(fine - coarse).max())
         return float(max(moved) ** _GAIN)
 
-    def law(self, sums, *, noise=False):
-        """What makes the law of chosen sums, by some weights of the nodes."""
+    def law(self, sums, *, noise=False, told=False):
+        """What makes the law of chosen sums, by some weights of the nodes.
+
+        Moments of a law that is `told` are NaN where the grid cannot tell them. To the check of the grid they
+        must not be: it would pass them over.
+        """
         last = [None, None]
 
         def of(chosen, weights=self.grid.weights):
@@ -739,14 +743,14 @@ class _Fitted:
             mean, variance = last[1]
             if noise:
                 variance = variance + self.grid.points["sigma"][:, None] ** 2
-            expectation = self.grid.expectation if weights is self.grid.weights else None
+            expectation = self.grid.expectation if told else None
             return NormalMixture(weights, mean, variance, expectation=expectation)
 
         return of
 
     def marginal(self, sums, labels, *, noise=False):
         """Marginal of sums, `sums` giving those chosen."""
-        return Marginal(self.law(sums, noise=noise), labels, nodes=len(self.grid.weights))
+        return Marginal(self.law(sums, noise=noise, told=True), labels, nodes=len(self.grid.weights))
 
     def moments(self, sums, nodes=slice(None)):
         """Mean and variance (K, J) of sums given the nodes."""

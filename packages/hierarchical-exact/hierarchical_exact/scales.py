@@ -23,8 +23,9 @@ _LOWEST, _HIGHEST, _SIDE, _MOMENTS = -4.5, 40.0, 3.9, 12.0
 _MOST_NODES = 1_500_000
 # Points of each axis at which the search starts.
 _TRIED = 13
-# What nodes at the rim may add to a moment, relative to its terms, and how far the lattices may differ on it.
-_RIM, _MOVED = 1e-6, 2e-3
+# What nodes at the rim may add to a moment, relative to its terms, and how far the lattices may differ on it:
+# the square of an sd moves by twice what the sd itself may.
+_RIM, _MOVED = 1e-6, 5e-3
 # Densities below this part of their peak are not drawn as curves, whose integral may miss so much.
 _FAINT, _MISSING = 1e-7, 1e-5
 # Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
@@ -129,7 +130,7 @@ class Lattice:
         return points | {name: np.full(len(z), value) for name, value in self._known.items()}
 
     def expectation(self, values):
-        """Posterior mean of values at the nodes, (K,) or (K, J); NaN where it hangs on the rim."""
+        """Posterior mean of values at the nodes, (K,) or (K, J); NaN where it hangs on the rim or the lattices differ."""
         values = np.asarray(values)
         total, size = self.weights @ values, self.weights @ np.abs(values)
         rim = self.weights[self.at_edge] @ np.abs(values[self.at_edge])

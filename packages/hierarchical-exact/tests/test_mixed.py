@@ -1,6 +1,7 @@
 """Exact posteriors of mixed models against dense algebra, other functions, published fits and invariances."""
 
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -196,6 +197,23 @@ def test_a_finer_lattice_changes_nothing(penicillin):
             finer.weights @ finer.points[name], abs=posterior.error * sd
         )
         assert posterior[name].sd() == pytest.approx(sd, abs=posterior.error * sd)
+
+
+def test_a_lattice_that_cannot_tell_an_sd_is_not_kept(monkeypatch):
+    """The check of a lattice once passed over moments that could not be told, all of one effect."""
+    rng = np.random.default_rng(4)
+    group, x = np.repeat(np.arange(8), 4), np.tile([0, 0, 0, 1.0], 8)
+    y = 2.2 * rng.normal(size=32) + 0.8 * rng.normal(size=8)[group] * x
+    half = stats.halfnorm(scale=1)
+
+    def sds():
+        terms, design = {"group": (group, x)}, np.column_stack([np.ones(32), x])
+        posterior = exact.mixed(y, design, terms=terms, beta=stats.norm(0, 2), sigma=half, tau=half, rho=LKJ)
+        return np.stack([posterior[name].sd() for name in ("u_group", "u_group_slope")])
+
+    found = sds()
+    monkeypatch.setattr(sys.modules[exact.mixed.__module__], "_STEPS", (0.5,))
+    np.testing.assert_allclose(found, sds(), rtol=1e-4)
 
 
 @pytest.mark.slow
