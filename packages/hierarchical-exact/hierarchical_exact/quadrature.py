@@ -262,9 +262,9 @@ def told(moments):
     """Return these moments, or refuse them if one of them is not known."""
     if np.isnan(moments).any():
         raise ArithmeticError(
-            "the tail of the posterior decays too slowly to tell this moment, or it is too large a number, or "
-            "hangs on too few nodes: "
-            "use quantiles, choose other groups by sel, or take a prior with a lighter tail"
+            "the tail of the posterior decays too slowly to tell this moment, it is too large a number, or "
+            "it hangs on few nodes: use quantiles, choose other groups by sel, or take a prior with a "
+            "lighter tail"
         )
     return moments
 

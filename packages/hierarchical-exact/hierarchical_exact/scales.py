@@ -130,7 +130,7 @@ class Lattice:
         return points | {name: np.full(len(z), value) for name, value in self._known.items()}
 
     def expectation(self, values):
-        """Posterior mean of values at the nodes, (K,) or (K, J); NaN where it hangs on the rim or the lattices differ."""
+        """Posterior mean of values at the nodes, (K,) or (K, J); NaN where it is not known."""
         values = np.asarray(values)
         total, size = self.weights @ values, self.weights @ np.abs(values)
         rim = self.weights[self.at_edge] @ np.abs(values[self.at_edge])
