@@ -251,6 +251,34 @@ def radon() -> xr.Dataset:
     return _dataset(columns, coords, attrs, units)
 
 
+def penicillin() -> xr.Dataset:
+    """Zones around penicillin of six batches on 24 plates (Davies and Goldsmith, 1972; Section 5.8.7).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``diameter`` (mm) over ``plate`` (a to x) and ``batch`` (A to F).
+
+    See Also
+    --------
+    hierarchical_exact.mixed : Exact posterior with crossed groups.
+
+    References
+    ----------
+    .. [1] Davies, O. L. and Goldsmith, P. L. (1972). Statistical Methods in Research and Production, 4th ed.
+       Oliver and Boyd.
+
+    Examples
+    --------
+    >>> dict(penicillin().sizes)
+    {'plate': 24, 'batch': 6}
+    """
+    table, attrs, units = _read("penicillin")
+    wide = table.pivot(index="plate", columns="batch", values="diameter")
+    coords = {dim: getattr(wide, side).tolist() for dim, side in (("plate", "index"), ("batch", "columns"))}
+    return _dataset({"diameter": (("plate", "batch"), wide.to_numpy(float))}, coords, attrs, units)
+
+
 def simulate_survey(
     rng: np.random.Generator,
     *,

@@ -336,40 +336,12 @@ def test_the_risk_of_shrinking_is_two_integrals():
     "chapters/bringing-together.md",
     "with variance $v / 5$ each, where $v = \\tau_\\text{school}^2 + \\sigma^2",
 )
-@states(
-    "chapters/bringing-together.md", "Its averages by product, by market and over all, and what these leave"
-)
 @states("chapters/bringing-together.md", "The spread between districts is added to the spread within.")
-def test_averages_of_nested_and_crossed_groups():
+def test_averages_of_nested_groups():
     """Covariances of everything that is measured, and of its averages."""
     school, sigma, pupils = 3.0, 10.0, 8
     covariance = school**2 * np.kron(np.eye(5), np.ones((pupils, pupils))) + sigma**2 * np.eye(5 * pupils)
     assert covariance.mean() == pytest.approx((school**2 + sigma**2 / pupils) / 5)
-    products, markets = 12, 5
-    one, other, noise = 8.0, 5.0, 10.0
-    total = (
-        one**2 * np.kron(np.eye(products), np.ones((markets, markets)))
-        + other**2 * np.kron(np.ones((products, products)), np.eye(markets))
-        + noise**2 * np.eye(products * markets)
-    )
-    mean_p, mean_m = np.full((products, products), 1 / products), np.full((markets, markets), 1 / markets)
-    parts = {
-        "all": np.kron(mean_p, mean_m),
-        "product": np.kron(np.eye(products) - mean_p, mean_m),
-        "market": np.kron(mean_p, np.eye(markets) - mean_m),
-        "rest": np.kron(np.eye(products) - mean_p, np.eye(markets) - mean_m),
-    }
-    variance = {
-        "product": noise**2 + markets * one**2,
-        "market": noise**2 + products * other**2,
-        "rest": noise**2,
-    }
-    for name, part in parts.items():
-        for second in parts:
-            if second != name:
-                assert abs(part @ total @ parts[second]).max() < 1e-9
-        if name in variance:
-            assert part @ total @ part == pytest.approx(variance[name] * part)
     rng = np.random.default_rng(58)
     seen = rng.normal(0, 3, 100_000)
     assert (seen + rng.normal(0, 4, 100_000)).std() == pytest.approx(5, rel=4 / np.sqrt(2e5))

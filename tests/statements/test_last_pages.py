@@ -314,9 +314,7 @@ def test_every_constant_is_worse_somewhere_for_three_groups():
         assert 8 - 36 * inverse < 8
 
 
-@states(
-    "chapters/bringing-together.md", "Five markets tell their scale less well than twelve products do theirs."
-)
+@states("chapters/bringing-together.md", "Six batches tell their scale less well than 24 plates do theirs")
 @states("chapters/bringing-together.md", "By a good half again.")
 @states(
     "chapters/bringing-together.md",
@@ -328,8 +326,8 @@ def test_every_constant_is_worse_somewhere_for_three_groups():
     "The school is pulled toward its district, and the district toward the grand mean.",
 )
 def test_what_the_printed_numbers_of_the_last_page_show():
-    product, market = printed("tau_product "), printed("tau_market ")
-    assert market[1] / market[0] > 1.2 * product[1] / product[0]
+    plate, batch = printed("tau_plate"), printed("tau_batch")
+    assert batch[1] / batch[0] > 1.2 * plate[1] / plate[0]
     seen, new = printed("a new school in district 1:")[0], printed("a new school in a new district:")[0]
     assert 1.5 < new / seen < 1.75
     for name in ("James-Stein, average", "hierarchical, flat"):

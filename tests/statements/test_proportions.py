@@ -216,7 +216,7 @@ def test_experiments_without_a_tumour_and_the_last_one(posterior):
     "chapters/proportions.md",
     "hardly depend on the choice, by less than a fifth of their standard deviations.",
 )
-@states("chapters/proportions.md", "Half the steps change less than a ten-thousandth.")
+@states("chapters/proportions.md", "given $\\mu$ and $\\tau$ each experiment has one integral")
 @states("chapters/proportions.md", "prefers the Beta one by a trifle.")
 def test_two_populations(posterior):
     """The logit-Normal population by Gauss and Hermite's rule, where the page has equal steps."""

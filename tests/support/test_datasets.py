@@ -19,6 +19,7 @@ STORED = [
     datasets.instructors,
     datasets.rat_tumours,
     datasets.radon,
+    datasets.penicillin,
     datasets.bcg_trials,
 ]
 SIMULATORS = [
@@ -195,6 +196,16 @@ def test_radon_has_the_published_counts_and_estimates():
     assert floor.sum() == 153
     basement = log_radon[floor == 0].mean().item()
     assert (round(basement, 2), round(log_radon[floor == 1].mean().item() - basement, 2)) == (1.33, -0.61)
+
+
+def test_penicillin_has_the_published_mean_and_estimates():
+    """Of a balanced design REML is the analysis of variance: lme4 prints these to four digits."""
+    diameter = datasets.penicillin()["diameter"].transpose("plate", "batch").values
+    assert round(diameter.mean(), 4) == 22.9722
+    plate, batch = diameter.mean(axis=1, keepdims=True), diameter.mean(axis=0)
+    left = ((diameter - plate - batch + diameter.mean()) ** 2).sum() / (23 * 5)
+    found = [left, plate.var(ddof=1) - left / 6, batch.var(ddof=1) - left / 24]
+    assert np.sqrt(found).round(4).tolist() == [0.5499, 0.8467, 1.9316]
 
 
 def test_instructors_come_from_their_seed():
