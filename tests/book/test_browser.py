@@ -36,7 +36,7 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
         ]
         if name.startswith("chapters/") and name != ABOUT_CODE:
             faults += reading.much_code(visit)
-        faults += reading.keyboard_stops(visit)
+        faults += [*reading.crowded_corrections(visit), *reading.keyboard_stops(visit)]
         visit.restyle("light", reading.PHONE)
         faults += reading.small_letters(visit)
         faults += [*reading.sideways(visit), *reading.accessibility(visit, ON_A_PHONE)]
@@ -45,6 +45,7 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
         visit.restyle("dark", reading.DESKTOP)
         faults += [*reading.faint_figures(visit), *reading.accessibility(visit, COLOURS)]
         assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        faults += reading.skip_link(visit)
         faults += [*reading.requests_elsewhere(visit), *reading.script_errors(visit)]
         if name in CHAPTERS:
             links = visit.page.locator(".prev-next-area a").count()
@@ -63,6 +64,9 @@ BROKEN = {
     "accessibility": '<p style="color: #bbb; background: #fff">Hardly to be read</p>',
     "sideways": '<div style="width: 700px">Wide</div>',
     "weight": '<img alt="a very heavy picture" src="heavy.png">',
+    "crowded_corrections": 2 * '<div class="correction">The source differs here</div>',
+    "skip_link": '<script>addEventListener("load", () => '
+    "document.querySelector('#pst-skip-link').remove())</script>",
     "much_code": '<div class="cell_input" style="height: 10000px"></div>',
     # Late, because the page's own script makes no stop of it.
     "keyboard_stops": '<mjx-container id="stop">x</mjx-container><script>addEventListener("load", () => '

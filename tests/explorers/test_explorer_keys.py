@@ -1,4 +1,4 @@
-"""Explorers in a browser: the keyboard sets them, and their tables follow with the exact numbers."""
+"""Explorers in a browser: keys, mouse and finger set them, and their tables follow with the exact numbers."""
 
 import numpy as np
 import pytest
@@ -56,6 +56,52 @@ def test_survey(page, site):
     row = survey.locator("tbody tr", has_text="region 3").locator("td")
     shown = [float(text) for text in row.all_inner_texts()]
     np.testing.assert_allclose(shown, [60, 31 / 60, estimate, 500 / 560], atol=0.0051)
+
+
+def hands(browser):
+    """Give two ways to press a slider at a part of its length: a mouse, and a finger on a phone."""
+    for phone in (False, True):
+        size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
+        context = browser.new_context(viewport=size, has_touch=phone)
+        page = context.new_page()
+
+        def press(slider, part, page=page, phone=phone):
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            x, y = box["x"] + part * box["width"], box["y"] + box["height"] / 2
+            if phone:
+                page.touchscreen.tap(x, y)
+                return
+            page.mouse.move(box["x"] + box["width"] / 2, y)
+            page.mouse.down()
+            page.mouse.move(x, y, steps=4)
+            page.mouse.up()
+
+        yield page, press
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "scales"),
+    [
+        ("practical-considerations", "prior", ["1", "10", "100"]),
+        ("dirichlet-multinomial", "survey", ["1", "30", "1000"]),
+    ],
+)
+def test_mouse_and_finger_set_the_slider_and_the_table_follows(browser, site, chapter, name, scales):
+    tables = []
+    for page, press in hands(browser):
+        explorer = open_explorer(page, f"{site}chapters/{chapter}.html", name)
+        slider = explorer.locator("input[type=range]")
+        shown = []
+        for part, scale in zip((0.01, 0.5, 0.99), scales, strict=True):
+            press(slider, part)
+            settled(explorer)
+            assert slider.get_attribute("aria-valuetext") == scale
+            shown.append(explorer.locator("tbody").inner_text())
+        assert len(set(shown)) == 3
+        tables.append(shown)
+    assert tables[0] == tables[1]
 
 
 def test_funnel(page, site):

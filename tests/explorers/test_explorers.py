@@ -166,8 +166,9 @@ def test_the_slider_moves_by_keyboard_and_the_table_follows(site, page):
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_dial_is_turned_in_the_chart_by_keys_and_the_mouse(site, page):
-    explorer = open_explorer(page, site + "chapters/hierarchical-models.html", "shrinkage")
+@pytest.mark.parametrize("name", ["intro", "chapters/hierarchical-models"])
+def test_the_dial_is_turned_in_the_chart_by_keys_and_the_mouse(site, page, name):
+    explorer = open_explorer(page, f"{site}{name}.html", "shrinkage")
     knob, slider = explorer.get_by_role("slider", name="τ", exact=True), explorer.locator("input")
     for key, tau in {"End": 50, "PageDown": 45, "Home": 0, "ArrowUp": 0.5, "ArrowLeft": 0}.items():
         knob.press(key)
@@ -243,10 +244,13 @@ def test_a_finger_turns_the_dial(site, browser):
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("scripts", [True, False])
-def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_paper(site, browser, scripts):
+@pytest.mark.parametrize("name", ["intro", "chapters/hierarchical-models"])
+def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_paper(
+    site, browser, name, scripts
+):
     context = browser.new_context(java_script_enabled=scripts)
     page = context.new_page()
-    page.goto(site + "chapters/hierarchical-models.html")
+    page.goto(f"{site}{name}.html")
     picture = page.locator("#explorer-shrinkage .explorer-picture")
     if scripts:
         page.locator("#explorer-shrinkage[data-ready]").wait_for(state="attached")

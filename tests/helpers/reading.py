@@ -167,6 +167,35 @@ def keyboard_stops(visit):
       .map((e) => "a stop: " + e.textContent.slice(0, 60))""")
 
 
+def skip_link(visit):
+    """The first stop of the keyboard, if it does not show a link that leads past the menus to the text."""
+    page = visit.page
+    page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    page.keyboard.press("Tab")
+    first = page.evaluate("""async () => {
+      await new Promise((done) => requestAnimationFrame(done));
+      await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+      const box = document.activeElement.getBoundingClientRect();
+      const seen = box.width > 1 && box.height > 1 && box.top >= 0 && box.bottom <= innerHeight;
+      return seen ? document.activeElement.getAttribute("href") : null;
+    }""")
+    if first != "#main-content":
+        return [f"the keyboard stops first at {first}, not at a link to the text"]
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    inside = page.evaluate("() => document.querySelector('#main-content').contains(document.activeElement)")
+    return [] if inside else ["the link to the text does not lead there"]
+
+
+def crowded_corrections(visit):
+    """Corrections of the source that stand on one screen with the one before."""
+    return visit.page.evaluate("""() => {
+      const tops = [...document.querySelectorAll(".correction")].map((e) => e.getBoundingClientRect().top);
+      return tops.slice(1).filter((top, i) => top - tops[i] < innerHeight)
+        .map((top, i) => `a correction stands ${Math.round(top - tops[i])} pixels below another`);
+    }""")
+
+
 def small_letters(visit):
     """Figures whose letters, of 11 points in a figure of 180 dots an inch, have less than 9 pixels."""
     return visit.page.evaluate("""() => [...document.querySelectorAll(".bd-article img[src$='.png']")]

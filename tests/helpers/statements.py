@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GLUED = re.compile(r"\{glue:text\}`[^`]*`")
 ROLE = re.compile(r"\{[\w:-]+\}`([^`<]*?)(?: ?<[^`]*>)?`")
+FOLLOWS = re.compile(r"</?span[^>]*>")  # around a number that follows an explorer
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
@@ -22,7 +23,7 @@ def states(page, words):
 
 def plain(text):
     """Return the words of a page as a reader sees them, in one line."""
-    text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", text)))
+    text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", text))))
     return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", text)).replace("\\", "")
 
 

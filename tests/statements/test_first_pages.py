@@ -120,10 +120,6 @@ def test_many_numbers_of_the_source_do_not_hold():
     "chapters/hierarchical-models.md",
     "to eight estimates that lie close together between about 5 and 10, and on to one common value of about",
 )
-@states(
-    "intro.md", "Lines lead from eight raw effects, spread from -3 to 28 points, to eight estimates under"
-)
-@states("intro.md", "The lines of the noisy schools A, C and H are dashed.")
 def test_the_picture_of_eight_lines(posterior, common):
     assert (EFFECT.min(), EFFECT.max()) == (-3, 28)
     assert (posterior["tau"].mean() < ERROR).all()
@@ -162,7 +158,7 @@ def test_which_settings_of_the_dial_are_plausible(posterior):
 
 
 @states("chapters/hierarchical-models.md", "Precision lets a school speak for itself earlier.")
-@states("chapters/hierarchical-models.md", "Noisy groups go most of the way, precise groups less")
+@states("chapters/hierarchical-models.md", "Noisy groups go a larger part of the way than precise ones")
 @states(
     "chapters/hierarchical-models.md",
     "The further a group's data are from settling its own question, the more it leans on the others.",

@@ -58,6 +58,10 @@ def exam():
     "every school moves toward the others, but not all equally",
 )
 @states("chapters/hierarchical-models.md", "at $\\tau = 50$ each is almost back at its raw effect")
+@states(
+    "intro.md",
+    "At the left end all eight share one answer; at the right end each is almost back at its own report",
+)
 @states("chapters/hierarchical-models.md", "At $\\tau = 0$ all eight estimates sit on the common mean")
 @states(
     "chapters/hierarchical-models.md",
@@ -77,7 +81,7 @@ def test_the_dial_from_one_end_to_the_other(posterior):
 
 
 @states("chapters/hierarchical-models.md", "which is the larger the noisier the school")
-@states("chapters/hierarchical-models.md", "Noisy groups go most of the way, precise groups less")
+@states("chapters/hierarchical-models.md", "Noisy groups go a larger part of the way than precise ones")
 def test_the_weight_grows_with_the_noise():
     order = np.argsort(ERROR, kind="stable")
     assert (np.diff(weight(ERROR, 5.0)[order]) >= 0).all()

@@ -79,6 +79,8 @@ def _schools(rows, effect):
         .transform_joinaggregate(least="min(estimate)", greatest="max(estimate)")
         .transform_calculate(
             weight="'B = ' + format(datum.B, '.2f')",
+            kept="1 - datum.B",
+            below="datum.raw - datum.estimate",
             words="datum.school + ': ' + datum.raw + ', estimate ' + format(datum.estimate, '.2f')"
             " + ', ' + datum.weight",
             says=f"datum.school == '{order[0]}' ? 'τ = ' + tau + ': estimates from '"

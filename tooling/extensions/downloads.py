@@ -42,13 +42,14 @@ EQUATION = re.compile(r"\{eq\}`[^`]+`")
 COMPUTED = re.compile(r"\{glue:text\}`([^`:]+)[^`]*`")
 OPENS = re.compile(r"\s*(?:`{3,}|:{3,})\{([\w:-]+)\}\s*(.*)")
 CLOSES = re.compile(r"\s*(`{3,}|:{3,})")
+FOLLOWS = re.compile(r"</?span[^>]*>")  # around what follows an explorer
 PASTED = SoupStrainer(class_="pasted-text")
 OPTION = re.compile(r"\s*:[\w-]+:")
 
 
 def plain(text, computed):
     """Return Markdown of MyST as any notebook shows it; ``computed`` gives its numbers in order."""
-    text = LABEL.sub("", text)
+    text = FOLLOWS.sub("", LABEL.sub("", text))
     text = NAMED.sub(lambda role: " ".join(role[1].split()), text)
     text = WORKS.sub(lambda role: f"({role[2]})" if role[1] == "p" else role[2], text)
     text = EQUATION.sub("the equation", text)

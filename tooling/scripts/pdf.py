@@ -31,6 +31,8 @@ ON_SCREEN = (
 )
 # Who looks a word, a work or a verdict up there finds it by its name.
 IN_ORDER = ("glossary.html", "references.html", "chapters/audit.html")
+# What is looked up, and asks nothing.
+WITHOUT_HANDOUT = ("chapters/audit.html",)
 CHARACTERS = 1_900  # on a printed page, about
 
 
@@ -72,7 +74,8 @@ def print_book(browser, built, document, output):
 def print_handouts(browser, built, folder):
     """Print each chapter and all exercises for a class, link the pages to these; return their number."""
     names = names_in(ROOT)
-    sets = {Path(name).stem: [name] for name in names if name.startswith("chapters/")}
+    chapters = [name for name in names if name.startswith("chapters/") and name not in WITHOUT_HANDOUT]
+    sets = {Path(name).stem: [name] for name in chapters}
     sets["exercises"] = [name for name in names if name.startswith("exercises/")]
     place = built / "handouts"
     place.mkdir(exist_ok=True)

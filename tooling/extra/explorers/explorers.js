@@ -10,7 +10,7 @@ for (const explorer of document.querySelectorAll("div.explorer")) {
 
 async function start(explorer) {
   const spec = JSON.parse(explorer.querySelector("script").textContent);
-  const { numbers, model } = spec.usermeta.explorer;
+  const { name, numbers, model } = spec.usermeta.explorer;
   const bound = spec.signals?.filter((signal) => signal.bind) ?? [];
   const controls = explorer.querySelector(".explorer-controls");
   const options = { mode: "vega", renderer: "svg", actions: false, bind: controls };
@@ -21,7 +21,11 @@ async function start(explorer) {
   const sources = [...new Set(marksNamed(spec.marks, "numbers").map((mark) => mark.from.data))];
   const rows = () => sources.flatMap((source) => view.data(source));
   const tell = announcer(explorer.querySelector(".explorer-says"));
-  const show = () => fill(table.tBodies[0], rows(), numbers.map(([field]) => field));
+  const follow = followers(name, view);
+  const show = () => {
+    fill(table.tBodies[0], rows(), numbers.map(([field]) => field));
+    follow(rows(), numbers[0][0]);
+  };
   for (const source of sources) {
     view.addDataListener(source, show);
     view.addDataListener(source, () => tell(() => rows().flatMap(({ says }) => says ?? []).join("; ")));
@@ -86,6 +90,28 @@ function fill(table, rows, fields) {
       return line;
     }),
   );
+}
+
+// Numbers in the text follow the explorer that they name: `data-follows="explorer/row/field"`, or "explorer/setting".
+function followers(explorer, view) {
+  const places = [...document.querySelectorAll(`[data-follows^="${explorer}/"]`)].map((place) => {
+    const [, key, field] = place.dataset.follows.split("/");
+    place.className = "follows";
+    place.title = "follows the figure";
+    return { place, key, field, stated: place.textContent };
+  });
+  return (rows, name) => {
+    for (const { place, key, field, stated } of places)
+      place.textContent = field ? like(stated, rows.find((row) => row[name] === key)[field]) : view.signal(key);
+  };
+}
+
+// A number as the page states another one: with as many decimals, or in percent.
+function like(stated, value) {
+  if (typeof value !== "number") return value;
+  const decimals = stated.match(/\.(\d+)/)?.[1].length ?? 0;
+  const text = stated.endsWith("%") ? `${(100 * value).toFixed(decimals)}%` : value.toFixed(decimals);
+  return text.replace("-", "−");
 }
 
 // Put a table into the clipboard, as spreadsheets take it.

@@ -159,6 +159,7 @@ function funnelBalls(explorer, view, model) {
 
   button("Release a ball", one);
   button("Release a hundred", hundred);
-  for (const setting of ["tau", "epsilon"]) view.addSignalListener(setting, clear);
+  // A run within a run is an error, and what calls this is one.
+  for (const setting of ["tau", "epsilon"]) view.addSignalListener(setting, () => queueMicrotask(clear));
   explorer.querySelector(".explorer-reset").addEventListener("click", clear);
 }
