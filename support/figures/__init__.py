@@ -26,6 +26,7 @@ from support.figures.practical_considerations import (
     prior_sensitivity,
     restricted_likelihood,
 )
+from support.figures.radon import county_slopes
 from support.figures.recap import prior_to_posterior
 from support.figures.tau_prior import priors_and_schools
 from support.figures.unequal_regions import unequal_regions

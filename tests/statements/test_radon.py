@@ -1,5 +1,10 @@
 """What the page on houses in counties says, by the exact posterior and by arithmetic."""
 
+import re
+import warnings
+from pathlib import Path
+
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +20,8 @@ Y, COUNTY = np.log(DATA["radon"]).values, DATA["of_county"].values
 X = pd.DataFrame({"intercept": 1.0, "floor": DATA["floor"].values})
 X["uranium"] = DATA["uranium"].sel(county=COUNTY).values
 HALF = stats.halfnorm(scale=1)
+LKJ = stats.beta(2, 2, loc=-1, scale=2)
+PAGE = (Path(__file__).parents[2] / "chapters" / "radon.md").read_text("utf-8")
 HOUSES, MEANS = (pd.Series(Y).groupby(COUNTY).agg(of) for of in ("size", "mean"))
 
 
@@ -91,6 +98,79 @@ def test_one_house_is_its_county(posterior):
     fewer = solve(["intercept", "floor", "uranium"], kept)
     together = posterior.log_evidence - fewer.log_evidence
     assert together == pytest.approx(posterior.elpd_loo.values[~kept].item(), abs=1e-4)
+
+
+def printed(label):
+    """Numbers that a checked output of the section on slopes has after a label."""
+    section = PAGE.split("(radon-slopes)=")[1].split("\n## ")[1]
+    line = re.search(rf"^  {re.escape(label)}(.*)$", section, re.MULTILINE)[1]
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
+
+
+@states("chapters/radon.md", "it is centred for $a_c = 1$ and non-centred for $a_c = 0$.")
+@states("chapters/radon.md", "because of the 79 counties that it does not suit.")
+@states("chapters/radon.md", "as the six large counties are too few to harm it.")
+@states("chapters/radon.md", "The centred form fails on $\\tau$")
+def test_forms_of_counties(posterior):
+    tau = np.linspace(0.1, 2, 5)
+    for a in (0.0, 0.3, 1.0):
+        np.testing.assert_allclose(tau ** (1 - a) * tau**a, tau)  # the sd of u, whatever the form
+    line = [
+        posterior.expect(lambda s, n=n: s["sigma"] ** 2 / (s["sigma"] ** 2 + n * s["tau_county"] ** 2)) >= 0.5
+        for n in HOUSES
+    ]
+    assert (sum(line), len(line) - sum(line)) == (79, 6)
+    for name, enough in (("centred", "no"), ("non-centred", "yes"), ("each as suits it", "yes")):
+        assert re.search(rf"^  {name} +{enough}$", PAGE, re.MULTILINE), name
+
+
+@states(
+    "chapters/radon.md",
+    "For one correlation LKJ(2) has the density $\\tfrac{3}{4} (1 - \\rho^2)$: "
+    "no sign is favoured, and $\\pm 1$ is excluded.",
+)
+@states("chapters/radon.md", "So 153 houses on first floors cannot tell, and $\\rho$ they hardly know.")
+def test_the_prior_of_a_correlation():
+    rho = np.linspace(-1, 1, 11)
+    np.testing.assert_allclose(LKJ.pdf(rho), 0.75 * (1 - rho**2), atol=1e-12)
+    assert DATA["floor"].sum() == 153
+    assert printed("rho_county        sd  ")[0] > 0.75 * LKJ.std()
+
+
+@states("chapters/radon.md", "has more than four times the geometric mean of the others.")
+@states("chapters/radon.md", "Less radon than in the basement, but not by as much as elsewhere.")
+@states("chapters/radon.md", "It pulls the county's slope more than half of the way to zero, and not beyond.")
+@states("chapters/radon.md", "it is more than twice as uncertain, since the slope there is not known either.")
+@states("chapters/radon.md", "The evidence is for own slopes, by a factor of two or three.")
+def test_the_printed_slopes():
+    first = DATA["floor"].values[COUNTY == "Redwood"] == 1
+    of_redwood = Y[COUNTY == "Redwood"]
+    assert (first.sum(), first.size) == (1, 5)
+    alone, one, own = printed("Redwood  ")
+    assert alone == pytest.approx(of_redwood[first].mean() - of_redwood[~first].mean(), abs=0.005)
+    assert np.exp(alone) > 4
+    assert one < 0.5 * one < own < 0
+    assert own > max(printed(f"{name}  ")[2] for name in ("Marshall", "Winona", "St. Louis"))
+    sds, evidence = printed("first floors of a new county, sd"), printed("log evidence")
+    assert sds[1] > 2 * sds[0]
+    assert 2 < np.exp(evidence[1] - evidence[0]) < 3
+
+
+@pytest.mark.slow
+@states(
+    "chapters/radon.md",
+    "By LOO one slope for all is ahead, by less than the standard error of the difference.",
+)
+def test_slopes_by_leaving_out_houses(posterior):
+    """By exact draws and Pareto-smoothed importance sampling; the exact sum is 3.0 below, and takes 23 s."""
+    terms = {"county": (COUNTY, X["floor"].values)}
+    slopes = exact.mixed(Y, X, terms=terms, beta=stats.norm(0, 2), sigma=HALF, tau=HALF, rho=LKJ)
+    draws = slopes.to_datatree(draws=500, rng=np.random.default_rng(58))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a house or two with a large Pareto k
+        found = az.loo(draws, pointwise=True).elpd_i.values
+    behind = posterior.elpd_loo.values - found
+    assert 1 < behind.sum() < behind.std() * np.sqrt(behind.size)
 
 
 @states("solutions/ten-counties.md", "With two houses the county is all but on the line.")

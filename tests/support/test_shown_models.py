@@ -58,6 +58,8 @@ SHOWN = [
     ("odd-group", "with_latitude", models.trials_latitude, datasets.bcg_trials()),
     ("twelve-experiments", "beta_population", models.rats_hierarchical, TWELVE),
     ("one-of-seven", "student_population", models.trials_student, SEVEN),
+    ("radon", "varying_intercepts", models.houses_intercepts, datasets.radon()),
+    ("radon", "varying_slopes", models.houses_slopes, datasets.radon()),
     ("ten-counties", "ten_counties", models.houses_intercepts, TEN),
 ]
 
@@ -126,7 +128,6 @@ def test_every_fitted_model_of_a_page_is_compared_or_stands_alone():
         ("bringing-together", "crossed"),
         ("practical-considerations", "marginal"),
         ("proportions", "logit_normal"),
-        ("radon", "varying_intercepts"),
     }
     found = set()
     for path in PAGES.values():
