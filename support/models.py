@@ -485,6 +485,7 @@ def rats_hierarchical(data: xr.Dataset) -> pm.Model:
 
     See Also
     --------
+    rats_logit_normal : With a Normal population of log odds.
     support.datasets.rat_tumours : The data.
     hierarchical_exact.beta_binomial : The exact posterior.
 
@@ -494,14 +495,51 @@ def rats_hierarchical(data: xr.Dataset) -> pm.Model:
     >>> [v.name for v in rats_hierarchical(datasets.rat_tumours()).free_RVs]
     ['mean', 'concentration', 'theta']
     """
-    tumours, rats = (_counts(data, name, ("experiment",)) for name in ("tumours", "rats"))
-    if np.any(tumours > rats):
-        raise ValueError("data has more tumours than rats: give no more tumours than rats in any experiment")
+    tumours, rats = _rats(data)
     with pm.Model(coords={"experiment": data["experiment"].values}) as model:
         mean = pm.Beta("mean", alpha=1, beta=1)
         concentration = pm.Gamma("concentration", alpha=2, beta=0.05)
         a, b = mean * concentration, (1 - mean) * concentration
         theta = pm.Beta("theta", alpha=a, beta=b, dims="experiment")
+        pm.Binomial("y", n=rats, p=theta, observed=tumours, dims="experiment")
+    return model
+
+
+def rats_logit_normal(data: xr.Dataset) -> pm.Model:
+    """Normal population of log odds, Binomial counts, non-centred (Beyond 5.8, proportions).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        ``tumours`` and ``rats`` over ``experiment``.
+
+    Returns
+    -------
+    pymc.Model
+        ``mu``, ``tau`` (scalars, log odds), ``z``, ``theta`` and ``y`` (experiment).
+
+    Raises
+    ------
+    ValueError
+        As `rats_hierarchical`.
+
+    See Also
+    --------
+    rats_hierarchical : With a Beta population.
+    hierarchical_exact.logit_normal : The exact posterior.
+
+    Examples
+    --------
+    >>> from support import datasets
+    >>> [v.name for v in rats_logit_normal(datasets.rat_tumours()).free_RVs]
+    ['mu', 'tau', 'z']
+    """
+    tumours, rats = _rats(data)
+    with pm.Model(coords={"experiment": data["experiment"].values}) as model:
+        mu = pm.Normal("mu", mu=-2, sigma=1)
+        tau = pm.HalfNormal("tau", sigma=1)
+        z = pm.Normal("z", mu=0, sigma=1, dims="experiment")
+        theta = pm.Deterministic("theta", pm.math.sigmoid(mu + tau * z), dims="experiment")
         pm.Binomial("y", n=rats, p=theta, observed=tumours, dims="experiment")
     return model
 
@@ -730,6 +768,13 @@ def _houses(data):
 def _survey(data):
     count = _counts(data, "count", ("region", "response"))
     return count, {dim: data[dim].values for dim in ("region", "response")}
+
+
+def _rats(data):
+    tumours, rats = (_counts(data, name, ("experiment",)) for name in ("tumours", "rats"))
+    if np.any(tumours > rats):
+        raise ValueError("data has more tumours than rats: give no more tumours than rats in any experiment")
+    return tumours, rats
 
 
 def _hospitals(data):

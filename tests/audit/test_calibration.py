@@ -33,6 +33,7 @@ def test_data_have_the_form_of_their_design_and_exact_posteriors_are_calibrated(
         "instructors_partial": 20,
         "rats_hierarchical": 8,
         "trials_student": 15,
+        "rats_logit_normal": 2,
         "houses_intercepts": 12,
         "houses_slopes": 6,
     }.get(name, 60)

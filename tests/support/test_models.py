@@ -36,6 +36,7 @@ BUILDERS = {
     models.hospitals_hierarchical: HOSPITALS,
     models.hospitals_none: HOSPITALS,
     models.rats_hierarchical: RATS,
+    models.rats_logit_normal: RATS,
     models.trials_student: TRIALS,
     models.trials_latitude: TRIALS,
     models.houses_intercepts: HOUSES,
@@ -214,6 +215,14 @@ def test_rats_hierarchical(rng):
     assert log_density(models.rats_hierarchical(RATS), p) == pytest.approx(expected)
 
 
+def test_rats_logit_normal(rng):
+    p = {"mu": rng.normal(-2, 1), "tau": rng.uniform(0.1, 2), "z": rng.normal(size=71)}
+    expected = normal(p["mu"], -2, 1) + half_normal(p["tau"], 1) + normal(p["z"], 0, 1)
+    theta = 1 / (1 + np.exp(-p["mu"] - p["tau"] * p["z"]))
+    expected += stats.binom(RATS["rats"].values, theta).logpmf(RATS["tumours"].values).sum()
+    assert log_density(models.rats_logit_normal(RATS), p) == pytest.approx(expected)
+
+
 def test_trials_student(rng):
     p = pick(random_point(rng, groups=13), "mu", "tau", "theta")
     expected = normal(p["mu"], 0, 1) + half_normal(p["tau"], 1)
@@ -352,6 +361,7 @@ def test_variables_have_the_names_of_the_book(build):
         (models.hospitals_hierarchical, 10),
         (models.hospitals_none, 8),
         (models.rats_hierarchical, 73),
+        (models.rats_logit_normal, 73),
         (models.trials_student, 15),
         (models.trials_latitude, 16),
         (models.houses_intercepts, 90),
@@ -401,6 +411,7 @@ def test_other_numbers_of_groups_work(size):
         (models.hospitals_none, HOSPITALS * 0, r"data\['exposure'\] contains 0"),
         (models.hospitals_hierarchical, SURVEY, "give it dims"),
         (models.rats_hierarchical, RATS.rename(rats="tumours", tumours="rats"), "more tumours than rats"),
+        (models.rats_logit_normal, RATS.rename(rats="tumours", tumours="rats"), "more tumours than rats"),
         (models.trials_student, SCHOOLS, "give it dims"),
         (models.trials_latitude, TRIALS.drop_vars("latitude"), "no variable 'latitude'"),
         (models.houses_intercepts, HOUSES.drop_vars("floor"), "no variable 'floor'"),

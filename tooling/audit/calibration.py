@@ -149,6 +149,11 @@ def _solve_rats(data):
     return _scalars(posterior, ("mean", "concentration", "theta"))
 
 
+def _solve_logit_normal(data):
+    priors = {"mu": stats.norm(-2, 1), "tau": stats.halfnorm(scale=1)}
+    return _scalars(exact.logit_normal(data["tumours"], data["rats"], **priors), ("mu", "tau", "theta"))
+
+
 def _solve_trials_student(data):
     priors = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
     posterior = exact.student_t(data["effect"], data["standard_error"], nu=4, **priors)
@@ -215,6 +220,7 @@ CASES = {
     ),
     "hospitals_none": Case(models.hospitals_none, datasets.hospitals, "count", _solve_hospitals_none),
     "rats_hierarchical": Case(models.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
+    "rats_logit_normal": Case(models.rats_logit_normal, datasets.rat_tumours, "tumours", _solve_logit_normal),
     "trials_student": Case(models.trials_student, datasets.bcg_trials, "effect", _solve_trials_student),
     "trials_latitude": Case(models.trials_latitude, datasets.bcg_trials, "effect", _solve_trials_latitude),
     "houses_intercepts": Case(models.houses_intercepts, _houses_design, "log_radon", _solve_houses),
