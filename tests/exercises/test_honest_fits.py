@@ -29,7 +29,7 @@ from support.monte_carlo import shortest_interval
 COURSE = Course.read(Path(__file__).parents[2])
 CHAINS, DRAWS = 4, 2000
 # The effective draws that each exercise asks for.
-ASKED = {"5.8.2": 1000, "5.8.3": 800, "5.8.4": 1000, "5.8.8": 400, "5.8.9": 400, "try-unequal-regions": 400}
+ASKED = {"5.8.2": 1000, "5.8.3": 800, "5.8.4": 1000, "5.8.8": 600, "5.8.9": 600, "try-unequal-regions": 600}
 POOL = {
     "5.8.8": 40_000,
     "5.8.9": 40_000,

@@ -25,9 +25,9 @@ ROOMS = {
     "notebook_marking": (
         "packages/notebook-marking/notebook_marking",
         (),
-        """__init__ inside seccomp plain runs watching sandbox forms answers rosters exports submissions
-        scheme keys course review running marking checking decisions history similar gradebooks reports
-        overview desk __main__""",
+        """__init__ inside seccomp cgroups plain runs watching sandbox forms answers rosters exports
+        submissions scheme keys course review running marking checking decisions history similar
+        gradebooks reports overview desk __main__""",
     ),
     "myst_nbval": (
         "packages/myst-nbval/myst_nbval",

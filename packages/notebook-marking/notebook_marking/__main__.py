@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from notebook_marking import (
+    cgroups,
     decisions,
     gradebooks,
     overview,
@@ -24,7 +25,7 @@ from notebook_marking import (
 from notebook_marking.course import Course
 from notebook_marking.marking import Marked, mark, unmarked
 from notebook_marking.running import run_all
-from notebook_marking.runs import SandboxError
+from notebook_marking.runs import Limits, SandboxError
 from notebook_marking.sandbox import find_package
 from notebook_marking.submissions import NO_EXERCISE, absent, find
 
@@ -133,6 +134,8 @@ def grade(options, course):
         files = report.files | {"class.html": overview.page(report.marked, course)}
         reports.write(files, options.out)
     print(report.summary)
+    if not (options.trust or options.dask or cgroups.scope(Limits().memory)):
+        print(cgroups.ABSENT)
     unknown = [one for one in submissions if not (one.absent or decisions.handed_in(one.time))]
     if options.due and unknown:
         print(f"For {len(unknown)} submissions nothing says when they were handed in: taken as in time.")

@@ -24,7 +24,7 @@ from notebook_marking.sandbox import NO_COURSE, View, find_package
 from notebook_marking.submissions import Submission, read
 
 # The modules of this package that decide what becomes of a notebook; all others come after its run.
-PART = ("answers", "checking", "forms", "inside", "runs", "sandbox", "seccomp", "watching")
+PART = ("answers", "cgroups", "checking", "forms", "inside", "runs", "sandbox", "seccomp", "watching")
 
 
 def run_all(

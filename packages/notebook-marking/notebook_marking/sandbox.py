@@ -39,6 +39,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from notebook_marking import cgroups
 from notebook_marking.runs import Limits, Run, SandboxError, read
 from notebook_marking.seccomp import filter_program
 from notebook_marking.watching import watch
@@ -221,18 +222,17 @@ def _watched(notebook, request, view, limits, folder, processors):
     """Start what runs the notebook, and watch it."""
     # Python is isolated from its environment, and writes no byte code.
     python = [sys.executable, "-I", "-B", str(INSIDE)]
+    group = cgroups.scope(limits.memory) if request["sandboxed"] else ()
     with _filter(sandboxed=request["sandboxed"]) as descriptor:
-        start = (
-            [*ENDED_FIRST, *bubblewrap(limits, view, request["user"], descriptor)]
-            if request["sandboxed"]
-            else []
-        )
+        start, outside = [], environment(folder)
+        if request["sandboxed"]:
+            start = [*group, *ENDED_FIRST, *bubblewrap(limits, view, request["user"], descriptor)]
+            outside = cgroups.environment() if group else {}  # bubblewrap's own could be read inside
         return watch(
             [*start, *python],
             json.dumps(request).encode() + b"\n" + notebook,
             limits,
-            # bubblewrap's own could be read inside.
-            environment={} if request["sandboxed"] else environment(folder),
+            environment=outside,
             folder=folder,
             descriptors=() if descriptor is None else (descriptor,),
             processors=processors,
