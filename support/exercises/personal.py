@@ -181,7 +181,7 @@ def _seven_trials(rng):
     if rng is None:
         return effect, error
     error = error.copy(data=(rng.permutation(error) * rng.uniform(0.8, 1.25, size=7)).round(3))
-    precise, mean, tau = int(error.argmin()), rng.uniform(-1.6, -0.8), rng.uniform(0.1, 0.3)
+    precise, mean, tau = int(error.values.argmin()), rng.uniform(-1.6, -0.8), rng.uniform(0.1, 0.3)
     reports = np.zeros(7)
     while reports[precise] < np.delete(reports, precise).max() + 0.4:
         theta = rng.normal(mean, tau, size=7)

@@ -479,6 +479,12 @@ def test_right_work_is_not_lost(cells, remark, course):
     assert [remark in one for one in result.remarks] == [True] * bool(remark)
 
 
+def test_without_its_first_cell_a_notebook_says_where_it_failed(course):
+    result = run(page(MAKE, RECORD), ".md", "1", view=course.view, trust=True, limits=LIMITS)
+    assert (result.status, result.answers) == ("no answers", {})
+    assert result.remarks[0] == "code cell 1: NameError: name 'Answers' is not defined"
+
+
 @pytest.mark.parametrize(
     ("suffix", "metadata"),
     [
