@@ -25,8 +25,7 @@ def posterior():
 @states("chapters/bringing-together.md", "So the centred form suits both.")
 @states(
     "chapters/bringing-together.md",
-    "Zones of one plate and one batch differ so little that the data say where each plate and each batch "
-    "lies.",
+    "that the data say where each plate and each batch lies.",
 )
 def test_the_data_say_where_plates_and_batches_lie(posterior):
     """The weight of the population is small for each."""

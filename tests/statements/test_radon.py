@@ -151,7 +151,7 @@ def test_the_printed_slopes():
     assert np.exp(alone) > 4
     assert one < 0.5 * one < own < 0
     assert own > max(printed(f"{name}  ")[2] for name in ("Marshall", "Winona", "St. Louis"))
-    sds, evidence = printed("first floors of a new county, sd"), printed("log evidence")
+    sds, evidence = printed("sd of a new county's mean"), printed("log evidence")
     assert sds[1] > 2 * sds[0]
     assert 2 < np.exp(evidence[1] - evidence[0]) < 3
 
