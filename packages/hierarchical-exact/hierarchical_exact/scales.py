@@ -317,7 +317,7 @@ def _grow(log_f, lines, origin, step, seeds):
     """Nodes of both lattices, as places in half steps, their log densities, and which are not at the rim."""
     d = len(origin)
     base = 2**14
-    power = base ** np.arange(d)
+    power = base ** np.arange(d, dtype=np.int64)  # not 32 bits, which is what a browser's numbers have
     moves = np.concatenate([2 * np.eye(d, dtype=int), -2 * np.eye(d, dtype=int)])
 
     def keys(places):
