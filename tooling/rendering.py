@@ -42,7 +42,8 @@ FORM = """\
 class Renderer:
     """MyST-NB's plugin for charts of Vega-Lite."""
 
-    mime_priority_overrides = (("*", EXPLORER, 1),)
+    # Figures are pictures on the pages, which are smaller; on paper they are drawn (tooling/scripts/pdf.py).
+    mime_priority_overrides = (("*", EXPLORER, 1), ("*", "image/svg+xml", None))
 
     @staticmethod
     def handle_mime(renderer, data, inline):

@@ -7,9 +7,12 @@ type are chosen for a phone: a figure is 6 inches wide, and its smallest text is
 """
 
 import functools
+import io
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.collections import Collection
+from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
 
 BLACK, GREY = "#000000", "#6b6b6b"
@@ -20,6 +23,8 @@ SKY, PURPLE = "#56B4E9", "#CC79A7"
 STRATEGIES = {"complete": (GREEN, "-.", "s"), "partial": (BLUE, "-", "o"), "no": (VERMILLION, "--", "^")}
 
 WIDTH = 6.0  # inches; on a phone 1 inch is shown on about 60 pixels
+
+MANY = 1000  # dots that a drawing does not hold one by one
 
 STYLE = {
     "figure.dpi": 180,
@@ -46,11 +51,27 @@ def styled(draw):
     def wrapper(*args, **kwargs):
         with plt.rc_context(STYLE):
             figure = draw(*args, **kwargs)
+        if not figure.findobj(is_large):
+            figure._repr_svg_ = functools.partial(vector, figure)
         # A figure left open would be shown twice: by the inline backend and as the cell's result.
         plt.close(figure)
         return figure
 
     return wrapper
+
+
+def is_large(marks):
+    """Tell whether marks take less room in a picture than drawn on paper: many dots, or what is hatched."""
+    dots = marks.get_offsets() if isinstance(marks, Collection) else ()
+    return len(dots) > MANY or (isinstance(marks, Collection | Patch) and bool(marks.get_hatch()))
+
+
+def vector(figure):
+    """Return a figure as SVG, for paper: the same at each run."""
+    file = io.StringIO()
+    with plt.rc_context({"svg.hashsalt": "book"}):
+        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return file.getvalue()
 
 
 def strategy(name):

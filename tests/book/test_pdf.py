@@ -115,6 +115,7 @@ def test_bookmarks_and_contents_lead_to_every_page(pdf, texts, articles, starts)
     titles = titles_of(articles)
     assert [item.title for item in places(pdf.outline)] == titles
     assert starts == sorted(set(starts))
+    assert starts[0] == 3, "after the cover and one page of contents"
     listed = squeeze("".join(texts[1 : starts[0] - 1]))
     for title, number in zip(titles, starts, strict=True):
         assert squeeze(title)[:20] in squeeze(texts[number - 1])
@@ -227,6 +228,17 @@ def test_it_has_every_figure_with_its_description(pdf, articles, text):
     for article in articles.values():
         for caption in article.select("figcaption strong"):
             assert squeeze(caption.get_text()) in text
+
+
+def test_figures_are_drawings_and_not_pictures(pdf):
+    parts = BeautifulSoup(DOCUMENT.read_text(), "html.parser").select(".pdf-page")
+    pictures = {part["id"]: part.select("img:not([src$='.svg'])") for part in parts}
+    # By ArviZ, and with hatches.
+    assert {name for name, found in pictures.items() if found} == {
+        "chapters/todays-code.html", "chapters/audit.html", "solutions/alpha-prior.html"
+    }  # fmt: skip
+    with_pictures = [number for number, page in enumerate(pdf.pages) if page["/Resources"].get("/XObject")]
+    assert len(with_pictures) <= sum(map(len, pictures.values()))
 
 
 def elements(pdf):

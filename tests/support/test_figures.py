@@ -120,3 +120,35 @@ def test_contrast_is_that_of_the_standard():
     # Black on white, and the least grey that passes 4.5 (WCAG's known #767676).
     assert contrast("black") == pytest.approx(21)
     assert contrast("#767676") > 4.5 > contrast("#777777")
+
+
+# On paper ----------------------------------------------------------------------------------------
+
+
+@style.styled
+def cloud(count):
+    """Draw dots."""
+    figure, ax = plt.subplots()
+    ax.scatter(np.arange(count), np.arange(count))
+    return figure
+
+
+def test_a_figure_is_drawn_for_paper_the_same_each_time():
+    figure = cloud(10)
+    drawing = figure._repr_svg_()
+    assert drawing.startswith("<?xml")
+    assert drawing == figure._repr_svg_() == cloud(10)._repr_svg_()
+    assert "dc:date" not in drawing
+
+
+@style.styled
+def bars(hatch):
+    """Draw two bars."""
+    figure, ax = plt.subplots()
+    ax.bar([0, 1], [1, 2], hatch=hatch)
+    return figure
+
+
+def test_many_dots_and_hatches_stay_pictures_on_paper_too():
+    drawn = [cloud(style.MANY), cloud(style.MANY + 1), bars(None), bars("//")]
+    assert [hasattr(figure, "_repr_svg_") for figure in drawn] == [True, False, True, False]

@@ -7,9 +7,12 @@ Why Chromium: it sets the mathematics and the style of the pages as they are, ta
 running heads. It cannot write the page number of a reference, so these come from the document printed before.
 """
 
+import hashlib
 import html
 import json
+import shutil
 import sys
+from binascii import a2b_base64
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -23,6 +26,7 @@ from build import KEPT, build, pages_in, prepare_cache, read_config, replace
 from tooling.environment import alone, end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
+FIGURES = ROOT / "_build" / "pdf" / "figures"
 STYLE = Path(__file__).with_suffix(".css")
 # What only makes sense on a screen: folded code too; of an explorer, all but its picture.
 ON_SCREEN = (
@@ -47,13 +51,27 @@ def main():
     folder = ROOT / "_build" / "pdf"
     output = folder / "partial-pooling.pdf"
     with alone(ROOT):
-        built = build(ROOT, prepare_cache(ROOT)).parent
-        folder.mkdir(exist_ok=True)
+        cache = prepare_cache(ROOT)
+        built = build(ROOT, cache).parent
+        write_figures(cache)
         with chromium.opened() as browser:
             pages = print_book(browser, built, folder / "book.html", output)
             handouts = print_handouts(browser, built, folder)
     print(f"{handouts} handouts, linked from their pages, in {built / 'handouts'}")
     print(f"{pages} pages. Open {output}")
+
+
+def write_figures(cache):
+    """Write the figures of all notebooks as drawings, under the names that MyST-NB gives their pictures."""
+    shutil.rmtree(FIGURES, ignore_errors=True)
+    FIGURES.mkdir(parents=True)
+    for path in cache.glob("executed/*/base.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+        for output in (output for cell in cells for output in cell.get("outputs", ())):
+            data = output.get("data", {})
+            if {"image/png", "image/svg+xml"} <= set(data):
+                name = hashlib.sha256(a2b_base64("".join(data["image/png"]))).hexdigest()
+                (FIGURES / f"{name}.svg").write_text("".join(data["image/svg+xml"]), encoding="utf8")
 
 
 def print_book(browser, built, document, output):
@@ -241,7 +259,9 @@ def prepare(article, name, ids, built):
     for tag in article.select("details"):
         tag.name = "div"
     for tag in article.select("img[src]"):
-        tag["src"] = (built / unquote(urljoin(name, tag["src"]))).as_uri()
+        picture = built / unquote(urljoin(name, tag["src"]))
+        drawing = FIGURES / f"{picture.stem}.svg"
+        tag["src"] = (drawing if drawing.exists() else picture).as_uri()
         tag.attrs.pop("loading", None)
     for tag in article.select("a[href]"):
         tag["href"] = link_within(tag["href"], name, ids)
