@@ -616,8 +616,10 @@ def _why_off(answer, statistics, exact):
     # No sample that is good enough has larger errors than these; reported ones may be anything.
     largest = {"mean": 1.1 * sd / answer.needs.ess**0.5, "sd": 1.5 * sd / answer.needs.ess**0.5}
     most = LARGEST_Z if mean.size < MANY else CLOSE_Z
+    # A sample that lacks far draws has too small an sd, and too small an error of it.
+    lacking = {"mean": 1.0, "sd": np.maximum(sd / statistics["sd"], 1.0) ** 2}
     for statistic, value in (("mean", mean), ("sd", sd)):
-        error = np.minimum(statistics[f"mcse_{statistic}"], largest[statistic])
+        error = np.minimum(lacking[statistic] * statistics[f"mcse_{statistic}"], largest[statistic])
         z = abs(statistics[statistic] - value) / error
         if not (z <= most).all():
             worst = int(np.argmax(z))

@@ -186,6 +186,25 @@ def test_of_many_numbers_one_may_be_further_off_than_one_alone():
         assert (not any(marking._why_off(answer, each, exact))) == expected
 
 
+def test_a_fair_sample_that_lacks_far_draws_is_not_refused():
+    """Of a long tail: its sd comes out too small, and so does the error of it."""
+    size = 600
+    draws = np.random.default_rng(58).standard_t(5, size=(10_000, size))
+    sd, right = draws.std(axis=1), np.sqrt(5 / 3)
+    fourth = ((draws - draws.mean(axis=1, keepdims=True)) ** 4).mean(axis=1)
+    error = np.sqrt((fourth - sd**4) / size) / (2 * sd)
+    exact = SimpleNamespace(mean=lambda: 0.0, sd=lambda: right)
+    answer, refused = SimpleNamespace(needs=Needs(ess=size)), 0
+    small = sd < right
+    for each, mcse in zip(sd[small], error[small], strict=True):
+        summary = {name: np.array(value) for name, value in FIT.items()}
+        summary |= {"mean": np.array(0.0), "sd": each, "mcse_sd": mcse}
+        refused += any(marking._why_off(answer, summary, exact))
+    # By the error that it reports, more of them are far off than the one in 30,000 of a Normal law.
+    assert ((right - sd) / error > marking.LARGEST_Z).sum() > 10
+    assert refused < 6
+
+
 @pytest.mark.parametrize(
     "summary",
     [
