@@ -61,6 +61,11 @@ class Kernel(psutil.Process):
         """Return None while it runs."""
         return None if self.is_running() else 0
 
+    def send_signal(self, number):
+        """Send a signal; one that has just ended needs none, which psutil takes for an error."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            super().send_signal(number)
+
 
 def started(*request, **options):
     """Return the process number of a new kernel; the first one waits for the nursery."""

@@ -125,3 +125,13 @@ def test_a_nursery_that_ends_is_named(monkeypatch):
     with pytest.raises(ChildProcessError, match="has ended"):
         kernels.started([], ".", {}, quiet=True)
     assert os.getpid() not in kernels.nurseries
+
+
+def test_a_signal_to_a_kernel_that_has_just_ended_is_no_error():
+    """As when it ends by itself between two looks of who asked for it."""
+    process = subprocess.Popen(["sleep", "600"])
+    kernel = kernels.Kernel(process.pid)
+    process.kill()
+    process.wait()
+    kernel.send_signal(signal.SIGKILL)
+    assert kernel.poll() == 0
