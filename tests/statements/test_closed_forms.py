@@ -89,6 +89,7 @@ def test_what_the_priors_say():
     "chapters/eight-schools.md",
     "Whoever reads a ranking out of the column of effects is mistaken.",
 )
+@states("chapters/eight-schools.md", "Not necessarily: all chains may miss the same region.")
 def test_recorded_runs_and_ranks():
     recorded = runs.recorded()
     quiet = recorded[recorded["centred-0.90/tau/r_hat"] < 1.01]

@@ -284,6 +284,9 @@ def test_risks_of_the_hierarchical_model(weights):
     "Stein's theorem needs three means, and nothing about how they are related.",
 )
 @states("chapters/bringing-together.md", "That is for a point fixed beforehand.")
+@states(
+    "chapters/bringing-together.md", "The table above has the two differences, for three groups and for four."
+)
 def test_three_groups_are_too_few_for_the_average():
     def excess(groups, constant, spread):
         return risk(np.minimum(1, constant / ROOTS**2), groups, spread) - groups

@@ -395,6 +395,21 @@ def test_where_the_lead_changes():
     assert average(4) < 0.5 < average(1)
 
 
+@states(
+    "chapters/practical-considerations.md",
+    "The data fix each $\\theta_i$, which is then nearly independent of $\\tau$.",
+)
+def test_what_the_data_fix_does_not_hang_on_tau():
+    largest = []
+    for size in (1, 256):
+        draws = schools(TAU_PRIOR, error=ERROR / np.sqrt(size)).sample(20_000, np.random.default_rng(58))
+        log_tau = np.log(draws["tau"].values)
+        largest.append(max(abs(np.corrcoef(theta, log_tau)[0, 1]) for theta in draws["theta"].values.T))
+    # A correlation of draws is known to 0.007.
+    assert largest[1] < 0.12
+    assert largest[0] > 0.2
+
+
 # -- the survey ------------------------------------------------------------------------------------------
 
 

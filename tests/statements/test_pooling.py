@@ -67,6 +67,7 @@ def exam():
     "chapters/hierarchical-models.md",
     "it contains both as limits",
 )
+@states("chapters/hierarchical-models.md", "Nothing is left in which A could differ.")
 def test_the_dial_from_one_end_to_the_other(posterior):
     common = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=0)["mu"].mean()
     moved = EFFECT - posterior["theta"].mean().values
@@ -78,6 +79,13 @@ def test_the_dial_from_one_end_to_the_other(posterior):
     assert abs(free - EFFECT).max() < 0.1 * np.ptp(EFFECT)
     alone = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=1e4)["theta"].mean().values
     assert alone == pytest.approx(EFFECT, abs=0.01)
+
+
+@states("chapters/hierarchical-models.md", "A range: the common value, give or take how much schools differ.")
+def test_a_new_school_is_the_common_value_give_or_take_tau(posterior):
+    new, mu, tau = (posterior[name] for name in ("theta_new", "mu", "tau"))
+    assert new.mean() == pytest.approx(mu.mean(), abs=1e-6)
+    assert new.sd() ** 2 == pytest.approx(mu.sd() ** 2 + tau.sd() ** 2 + tau.mean() ** 2, rel=1e-6)
 
 
 @states("chapters/hierarchical-models.md", "which is the larger the noisier the school")

@@ -111,6 +111,9 @@ def printed(label):
 @states("chapters/radon.md", "because of the 79 counties that it does not suit.")
 @states("chapters/radon.md", "as the six large counties are too few to harm it.")
 @states("chapters/radon.md", "The centred form fails on $\\tau$")
+@states(
+    "chapters/radon.md", "Where $B_c$ is small the data decide a county's mean, and the centred form suits"
+)
 def test_forms_of_counties(posterior):
     tau = np.linspace(0.1, 2, 5)
     for a in (0.0, 0.3, 1.0):

@@ -1,5 +1,7 @@
 """Sentences of the book that can be checked: each is quoted by the test that computes what it asserts."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,9 @@ from tooling.explorers.prior import overlap
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
 CENTRED = "centred-0.90/"
+RIGHT = re.compile(
+    r"^:::+\{dropdown\} ([^\n]+)\n:class-container: right\n\n(.*?)^:::+$", re.DOTALL | re.MULTILINE
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,19 @@ def test_the_audit_lists_what_tests_check():
     """When it does not: .venv/bin/python tests/helpers/statements.py."""
     listed = pd.read_csv(tables.STATEMENTS).itertuples(index=False)
     assert [tuple(row) for row in listed] == [(page, plain(words), test) for page, words, test in stated()]
+
+
+def squeezed(text):
+    return re.sub(r"\W", "", plain(text))
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _, _ in stated() if page.startswith("chapters/")}))
+def test_the_right_answer_of_each_question_is_checked(page):
+    """Some sentence of it, or of its reason: it is typed, and a test computes what it says."""
+    quoted = [squeezed(words) for where, words, _ in stated() if where == page]
+    for answer, reason in RIGHT.findall((ROOT / page).read_text("utf-8")):
+        text = squeezed(f"{answer} {reason}")
+        assert any(words in text for words in quoted), answer
 
 
 def test_words_that_are_not_there_are_missed():
