@@ -36,7 +36,7 @@ def open_notebook(page):
         page.locator(".live-notebook").click()
     notebook = opened.value
     notebook.locator(".jp-CodeCell").first.wait_for()
-    # What is typed in the moment in which cells appear, as no hand does, may be overwritten by what they hold.
+    # What is typed as cells appear, faster than any hand, may be overwritten by what they hold.
     notebook.locator(IDLE).wait_for()
     return notebook
 
