@@ -11,6 +11,7 @@ import pytest
 import yaml
 from myst_nb.core.read import is_myst_markdown_notebook
 from sphinx_external_toc.parsing import parse_toc_yaml
+from statements import questions
 
 from myst_nbval.intervals import INTERVAL
 from myst_nbval.pages import code_cells, read
@@ -173,18 +174,9 @@ def test_the_audit_knows_every_stated_output():
 
 # Questions -------------------------------------------------------------------------------------
 
-CHOICE = re.compile(
-    r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
-)
-QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)
 # The audit is looked up rather than read, and the routes lead to what asks.
 WITHOUT_QUESTIONS = ("chapters/audit.md", "chapters/routes.md")
 WITH_QUESTIONS = [name for name in NAMES if name.startswith("chapters/") and name not in WITHOUT_QUESTIONS]
-
-
-def questions(text):
-    """Choices (words, right or wrong, reason) of each question of a page."""
-    return [CHOICE.findall(question) for question in QUESTION.findall(text)]
 
 
 @pytest.mark.parametrize("name", WITH_QUESTIONS)

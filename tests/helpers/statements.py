@@ -11,6 +11,10 @@ GLUED = re.compile(r"\{glue:text\}`[^`]*`")
 ROLE = re.compile(r"\{[\w:-]+\}`([^`<]*?)(?: ?<[^`]*>)?`")
 FOLLOWS = re.compile(r"</?span[^>]*>")  # around a number that follows an explorer
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+CHOICE = re.compile(
+    r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
+)
+QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)
 
 
 def states(page, words):
@@ -25,6 +29,11 @@ def plain(text):
     """Return the words of a page as a reader sees them, in one line."""
     text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", text))))
     return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", text)).replace("\\", "")
+
+
+def questions(text):
+    """Choices (words, right or wrong, reason) of each question of a page."""
+    return [CHOICE.findall(question) for question in QUESTION.findall(text)]
 
 
 def stated():

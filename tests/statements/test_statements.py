@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
-from statements import ROOT, plain, stated, states
+from statements import ROOT, plain, questions, stated, states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -17,9 +17,6 @@ from tooling.explorers.prior import overlap
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
 CENTRED = "centred-0.90/"
-RIGHT = re.compile(
-    r"^:::+\{dropdown\} ([^\n]+)\n:class-container: right\n\n(.*?)^:::+$", re.DOTALL | re.MULTILINE
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +43,10 @@ def squeezed(text):
 def test_the_right_answer_of_each_question_is_checked(page):
     """Some sentence of it, or of its reason: it is typed, and a test computes what it says."""
     quoted = [squeezed(words) for where, words, _ in stated() if where == page]
-    for answer, reason in RIGHT.findall((ROOT / page).read_text("utf-8")):
-        text = squeezed(f"{answer} {reason}")
-        assert any(words in text for words in quoted), answer
+    for choices in questions((ROOT / page).read_text("utf-8")):
+        for answer, verdict, reason in choices:
+            text = squeezed(f"{answer} {reason}")
+            assert verdict == "wrong" or any(words in text for words in quoted), answer
 
 
 def test_words_that_are_not_there_are_missed():
