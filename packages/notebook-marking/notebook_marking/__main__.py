@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -266,6 +267,11 @@ def _fault(options):
         return f"OUT={options.out} holds {min(names)!r}: give a new folder, or the OUT of an earlier run"
     if options.jobs is not None and options.jobs < 1:
         return f"--jobs is {options.jobs}: give at least 1"
+    if options.dask and find_spec("distributed") is None:
+        return (
+            f"--dask is {options.dask}, and the package distributed is not installed: install it here and "
+            f"on the workers (here by `uv pip install --python {sys.executable} distributed`)"
+        )
     return ""
 
 

@@ -54,8 +54,8 @@ def run_all(
         How many to run at a time; as many as there are processors, if not given. Each has processors of its
         own as long as there are enough, so that none can slow another. On a cluster, Dask decides.
     dask : str, optional
-        Address of a Dask scheduler, for example ``tcp://cluster:8786``. Its workers need this package, the
-        course's and bubblewrap, but no shared disk.
+        Address of a Dask scheduler, for example ``tcp://cluster:8786``. Its workers need this package with
+        its extra ``cluster``, the course's and bubblewrap, but no shared disk.
     limits : Limits, optional
         What each notebook may use.
     progress : bool

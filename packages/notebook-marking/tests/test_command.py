@@ -73,7 +73,7 @@ def test_help_has_an_example_and_the_exit_statuses(capsys):
         assert f"\n  {status}  " in text
 
 
-def test_wrong_arguments_are_named_and_nothing_is_written(folders, capsys):
+def test_wrong_arguments_are_named_and_nothing_is_written(folders, capsys, monkeypatch):
     submitted, out = folders
     assert "SUBMISSIONS=nowhere is not there: give" in refused(capsys, "nowhere", out)
     for inside in (submitted, submitted / "marked", submitted / "x" / ".." / "marked"):
@@ -83,6 +83,9 @@ def test_wrong_arguments_are_named_and_nothing_is_written(folders, capsys):
     (submitted.parent / "file").write_text("")
     assert "is a file: give a folder" in refused(capsys, submitted, submitted.parent / "file")
     assert "--jobs is 0: give at least 1" in refused(capsys, submitted, out, "--jobs", "0")
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
+    words = refused(capsys, submitted, out, "--dask", "tcp://host:8786")
+    assert "--dask is tcp://host:8786, and the package distributed is not installed: install it" in words
     assert not out.exists()
     assert list(submitted.iterdir()) == []
 

@@ -372,6 +372,19 @@ def test_a_package_that_notebooks_cannot_read_is_known_before_any_runs(
     sandbox.check(view=View(("fruits",)))
 
 
+def test_notebooks_find_the_packages_of_the_course_compiled(bubblewrap, course, tmp_path, monkeypatch):
+    shutil.copytree(course.root / "sums", tmp_path / "pears", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    view = View(("pears",))
+    sandbox.check(view=view)
+    cells = page(
+        "import json, os, pears.personal\nos.mkdir('answers')",
+        "seen = os.path.exists(pears.personal.__cached__)\n"
+        "json.dump({'compiled': seen}, open('answers/5.8.1.json', 'w'))",
+    )
+    assert run(cells, ".md", "5.8.1", view=view, limits=LIMITS).answers == {"compiled": True}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's sandboxes have users of their own")
 def test_a_part_of_a_cache_that_cannot_be_read_is_not_there(bubblewrap, tmp_path, monkeypatch):
     (tmp_path / "cache").mkdir()
