@@ -240,3 +240,14 @@ def test_an_id_gives_the_same_data_always_and_another_id_others(exercise):
 def test_the_seed_is_the_documented_one():
     # printf '5.8.1:ada' | sha256sum | head -c 16
     assert f"{personal.seed('5.8.1', 'Ada'):016x}" == "eb718adc4c16c56e"
+
+
+def test_the_packages_that_students_are_told_of_are_there_and_the_others_are_not():
+    there, absent = re.search(
+        r"packages of this book \((.*?)\).*?such as (.*?)\.\n", SCRIPT.HOW_IT_WORKS, re.S
+    ).groups()
+    modules = {"scikit-learn": "sklearn"}
+    for names, expected in ((there, True), (absent, False)):
+        for name in re.split(r",\s+|\s+or\s+", names):
+            found = importlib.util.find_spec(modules.get(name, name.lower())) is not None
+            assert found == expected, name
