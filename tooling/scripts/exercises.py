@@ -34,8 +34,8 @@ Fill in your answers where a cell has `...`, and run it: `record` says at once w
 form, not whether it is right. Give numbers as they are computed, or to three significant digits. Add as many
 cells as you like. With your id in `student="…"` you get data of
 your own, to which the questions then refer; without one, the data that the text names. Where notebooks are
-marked there are the packages of this book (NumPy, SciPy, pandas, xarray, Matplotlib, ArviZ, PyMC): what you record
-must not need others, such as seaborn, scikit-learn or statsmodels.
+marked there are the packages of this book (NumPy, SciPy, pandas, xarray, Matplotlib, ArviZ, PyMC): what you
+record must not need others, such as seaborn, scikit-learn or statsmodels.
 
 <!-- not for a class -->
 `answers.check("b")` says whether what you recorded for part (b) is right, by the exact answers for your data:
