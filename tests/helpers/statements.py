@@ -52,8 +52,7 @@ if __name__ == "__main__":  # writes what the audit page lists
     sys.path.insert(0, str(ROOT))
     from tooling.audit.tables import STATEMENTS
 
+    rows = [(page, plain(words), test) for page, words, test in stated()]  # before the file is emptied
     with STATEMENTS.open("w", encoding="utf8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerows(
-            [("page", "words", "test"), *((page, plain(words), test) for page, words, test in stated())]
-        )
+        writer.writerows([("page", "words", "test"), *rows])
