@@ -381,6 +381,7 @@ def test_the_weekly_study():
     "chapters/bringing-together.md",
     "No prior was involved, and the means may have nothing to do with each other.",
 )
+@states("chapters/bringing-together.md", "In the language of decision theory, no pooling is inadmissible.")
 @states("chapters/bringing-together.md", "Then its risk needs no simulation.")
 @states("chapters/bringing-together.md", "Can estimates that mix the eight be better, in total squared error")
 @states(
