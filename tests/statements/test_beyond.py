@@ -59,6 +59,7 @@ def test_the_survey_with_two_answers(rates):
 @states("chapters/proportions.md", "A rank is a function of all rates together.")
 @states("chapters/proportions.md", "To be the highest it must be higher than all 70 at once.")
 @states("chapters/proportions.md", "That would be so if the data said nothing.")
+@states("chapters/proportions.md", "Ranks and comparisons need the joint posterior.")
 def test_draws_and_ranks(rates, draws):
     assert draws.shape == (8000, 71)
     later = [np.corrcoef(draws[1:, k], draws[:-1, k])[0, 1] for k in (0, 30, 69)]
@@ -155,6 +156,7 @@ def full():
     "solutions/ten-counties.md",
     "A predictor of groups explains differences between groups, never those within.",
 )
+@states("solutions/ten-counties.md", "Houses of one county it cannot tell")
 def test_what_predictors_explain(full):
     tau, sigma = "tau_county", "sigma"
     no_uranium, no_floor = houses("floor"), houses("uranium")
@@ -176,6 +178,11 @@ def test_what_predictors_explain(full):
 @states("chapters/radon.md", "What counts is the information of each county")
 @states("chapters/radon.md", "A single house is another matter.")
 @states("solutions/ten-counties.md", "A known county is better known than a new one in its mean")
+@states("chapters/radon.md", "In St. Louis there are 116 houses.")
+@states(
+    "solutions/ten-counties.md",
+    "What is asked for is a single house, so $\\sigma$ belongs to its prediction.",
+)
 def test_a_single_house(full):
     sigma, tau = full["sigma"].mean(), full["tau_county"].mean()
     assert sigma**2 / (sigma**2 + tau**2) > 0.9
@@ -194,10 +201,12 @@ def test_a_single_house(full):
 )
 @states("chapters/radon.md", "Each group is pulled towards its own point of the line.")
 @states("chapters/radon.md", "is a {term}`partial pooling` of the county with a line")
+@states("chapters/radon.md", "Five houses were measured in Redwood.")
 def test_towards_the_line():
     assert RADON["floor"].size == LOG.size == 919
     assert RADON["uranium"].size == 85
     assert set(np.unique(RADON["floor"].values)) == {0, 1}
+    assert HOUSES["Redwood"] == 5
     # Two counties of three houses with the same reports and other uranium end at other places.
     y = np.array([1.2, 1.4, 1.0, 1.2, 1.4, 1.0, 0.2, 0.3, 0.1, 2.3, 2.2, 2.4])
     x = pd.DataFrame({"intercept": 1.0, "uranium": np.repeat([-0.5, 0.5, -1, 1.0], 3)})
@@ -242,6 +251,7 @@ def far():
 @states("chapters/odd-group.md", "$\\tau$ grows, and {term}`shrinkage` ends for all.")
 @states("chapters/odd-group.md", "at +8 the one shortens its report by …, the other by ….")
 @states("chapters/odd-group.md", "A Student-t population makes room for the odd one alone.")
+@states("chapters/odd-group.md", "In truth the population must be learned, and an odd group disturbs that.")
 def test_one_report_far_away(far):
     normal = [far[at][0] for at in far]
     mu, tau = ([fit[name].mean() for fit in normal] for name in ("mu", "tau"))
@@ -295,11 +305,16 @@ def test_precisions_of_their_own():
 @states("chapters/odd-group.md", "Of the population a large group is one group.")
 @states("chapters/odd-group.md", "is information of its own, and none of the models below may drop it.")
 @states("chapters/odd-group.md", "and its standard error comes from the counts")
+@states(
+    "chapters/odd-group.md",
+    "the data leave no doubt that trials differ, so that no {term}`funnel` troubles the sampler.",
+)
 def test_what_a_standard_error_says():
     weight = ERROR**-2
     common = weight @ EFFECT / weight.sum()
     assert stats.chi2(12).sf((weight * (EFFECT - common) ** 2).sum()) < 1e-15
     one = exact.normal(EFFECT, ERROR, mu=None, tau=0.0)["mu"]
+    assert exact.normal(EFFECT, ERROR, **PRIORS)["tau"].cdf(0.25) < 1e-3  # nothing in a neck
 
     def influence(tau):
         """What a point in the report of Madras moves the mean of the population."""

@@ -102,6 +102,7 @@ def test_bulk_and_tail():
     "chapters/audit.md",
     r"For $\tau$ and for rates they are not, and a comparison of widths depends on which one",
 )
+@states("chapters/pooling-problem.md", "hold 89%, with 5.5% of the probability left out at either end.")
 def test_two_kinds_of_interval():
     assert TAILS.tolist() == [0.055, 0.945]
     survey = exact.dirichlet_multinomial(
@@ -155,6 +156,10 @@ def test_evidence_and_elpd():
 @states("glossary.md", r"It can put $\hat\tau$ exactly at zero")
 @states("glossary.md", r"For Normal groups it is the shrinkage formula with $\hat\mu$ and $\hat\tau$")
 @states("glossary.md", "Usable only where the posterior it leads to does integrate")
+@states(
+    "chapters/practical-considerations.md",
+    "REML reports the highest point of the curve over which Bayes averages.",
+)
 def test_reml_blup_and_improper_priors():
     curve = np.asarray(exact.normal(EFFECT, ERROR, mu=None, tau=None)["tau"].pdf(TAU))
     assert curve.argmax() == 0  # flat priors leave the restricted likelihood
@@ -279,12 +284,21 @@ def test_where_a_shortest_interval_begins():
 @states("chapters/audit.md", "They cannot both be right for one fit")
 @states("chapters/audit.md", "The code prints 10.76 for A, and so do its own rounded terms, 3.86 and 6.90")
 @states("chapters/audit.md", "61.5% made from it should be 61.6%")
+@states(
+    "chapters/audit.md",
+    "the shrunken estimates of schools A, C and F are wrong, although the factors they are made from",
+)
 def test_two_sds_of_e_and_a_slip():
     assert OWN.sd[E] == pytest.approx(5.7, abs=0.05)
     flat = exact.normal(EFFECT, ERROR, mu=None, tau=None)["theta"]
     assert abs(flat.sd().values[E] - 6.20) < abs(OWN.sd[E] - 6.20) / 2
     assert round(225 / (225 + 36) * 8 + 36 / (225 + 36) * 28, 2) == 10.76
     assert round(3.86 + 6.90, 2) == 10.76
+    printed = {0: (0.862, 10.77), 2: (0.877, 6.49), 5: (0.771, 6.46)}
+    for school, (factor, estimate) in printed.items():
+        right = ERROR[school] ** 2 / (ERROR[school] ** 2 + 36)
+        assert round(right, 3) == factor
+        assert round(8 * right + (1 - right) * EFFECT[school], 2) != estimate
     assert round(100 * (28 - 10.77) / 28, 1) == 61.5
     assert round(100 * (28 - 10.76) / 28, 1) == 61.6
 

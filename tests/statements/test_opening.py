@@ -42,6 +42,7 @@ def semester(means, sigma=12.0):
 )
 @states("chapters/hierarchical-models.md", "School G measured more precisely, with a standard error of 10.")
 @states("chapters/hierarchical-models.md", "It goes from 18 to …, … of the way.")
+@states("chapters/hierarchical-models.md", "The second, $\\tau$, is learned from the data.")
 def test_how_far_a_and_g_go():
     weight = 1 / (ERROR**2)
     common = weight @ EFFECT / (weight.sum() + 20**-2)
@@ -81,6 +82,7 @@ def test_the_settings_of_the_dial():
     "report, that of school H, keeps … of its distance from the mean, the most precise one, that of E, ….",
 )
 @states("chapters/hierarchical-models.md", "School A stands at …, … points below its report.")
+@states("chapters/hierarchical-models.md", "School E measured with a standard error of 9, school H with 18.")
 def test_the_dial_at_five():
     kept = 1 - ERROR**2 / (ERROR**2 + 25)
     assert (kept.argmin(), kept.argmax(), ERROR.argmax(), ERROR.argmin()) == (H, E, H, E)
@@ -162,6 +164,10 @@ def test_two_kinds_of_interval():
 )
 @states("chapters/recap.md", "region 5 has 35 respondents")
 @states("chapters/recap.md", '"Flat" always means flat in something.')
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "of such a vector is the Dirichlet distribution, which generalises the Beta",
+)
 def test_beta_and_dirichlet():
     for x in (0.2, 0.7):
         assert stats.dirichlet([3.0, 5]).pdf([x, 1 - x]) == pytest.approx(stats.beta(3, 5).pdf(x))
@@ -289,6 +295,9 @@ def test_when_a_comparison_agrees():
 @states("chapters/recap.md", "ArviZ reuses the draws of the one fit instead.")
 @states("chapters/recap.md", "up to about 0.7 all is well")
 @states("glossary.md", "above about 0.7 the result is unreliable")
+@states(
+    "chapters/loo-comparison.md", "The draws of one fit are reweighted as if school $i$ had been left out"
+)
 def test_leave_one_out_from_one_fit():
     precision = (ERROR**-2).sum() + 20**-2
     mean, sd = (EFFECT / ERROR**2).sum() / precision, precision**-0.5

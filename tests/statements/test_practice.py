@@ -67,6 +67,8 @@ def condition(data):
 @states("chapters/bringing-together.md", "with rich data per group the centred form is the better one.")
 @states("chapters/practical-considerations.md", "Why they win can be seen without a sampler.")
 @states("glossary.md", "Good with much data per group; with little data it makes a funnel")
+@states("chapters/radon.md", "the non-centred form was the better one.")
+@states("chapters/eight-schools.md", "With plenty of data per group the tables turn")
 def test_in_which_coordinates_the_posterior_is_round():
     poor, rich = condition(1), condition(256)
     assert poor["centred"] > 2 * poor["non-centred"]
@@ -108,6 +110,7 @@ def test_condition_numbers():
 @states("chapters/practical-considerations.md", "Exact posteriors cost milliseconds")
 @states("chapters/practical-considerations.md", "For Normal groups, integrate the group means out")
 @states("chapters/eight-schools.md", "That gives the posterior to many digits in a few milliseconds")
+@states("chapters/practical-considerations.md", "Integrating out $\\theta_i$ leaves")
 def test_what_is_sampled_and_what_is_summed():
     sizes = {}
     for groups in (8, 1000):
@@ -262,6 +265,7 @@ def test_when_reml_and_bayes_agree():
 
 @states("chapters/practical-considerations.md", "From six others that are of another kind.")
 @states("chapters/practical-considerations.md", "Two of eight schools coach reading, six mathematics")
+@states("chapters/when-hierarchical.md", "show a case where pooling the wrong groups does real damage.")
 def test_two_of_another_kind():
     """On average over reports: where the two go, and where the others are."""
     rng, error = np.random.default_rng(58), np.where(np.arange(8) < 2, 10.0, 5.0)
@@ -387,6 +391,10 @@ def test_the_weekly_study():
 @states(
     "glossary.md",
     "and that has a smaller total expected squared error than the raw means, whatever the truth.",
+)
+@states(
+    "chapters/bringing-together.md",
+    "$R(\\theta) = \\mathbb{E} \\sum_i (\\hat\\theta_i - \\theta_i)^2$, depends on the truth.",
 )
 def test_james_stein_gains_everywhere():
     """Risk by Poisson weights: S is a chi square with J + 2K degrees of freedom, K a Poisson variable."""

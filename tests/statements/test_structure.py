@@ -192,6 +192,7 @@ def urn(colours, red=1, blue=1):
 @states("chapters/mathematical-structure.md", "They are not independent")
 @states("chapters/mathematical-structure.md", "The urn is even a hierarchical model in disguise.")
 @states("chapters/mathematical-structure.md", "one in which they are independent given something hidden")
+@states("chapters/mathematical-structure.md", "Pólya's urn shows the same with counting alone.")
 def test_marbles_and_a_hidden_share():
     for colours in ("rrb", "rrrbb", "bbbbr"):
         red = colours.count("r")
@@ -237,6 +238,7 @@ def test_the_weight_of_a_report():
 @states("chapters/mathematical-structure.md", r"and the posterior probability of that is …%.")
 @states("solutions/shrinkage-arithmetic.md", r"With $\tau^2 = 36$, school H has $B_H = 324 / (324 + 36)$")
 @states("solutions/shrinkage-arithmetic.md", "Only the standard errors enter.")
+@states("chapters/mathematical-structure.md", "School E has the smallest standard error of the eight.")
 def test_the_weight_of_e():
     # The weights as what a point more does, from the exact posterior at a known scale.
     def weights(tau):
@@ -270,6 +272,7 @@ def test_the_weight_of_e():
     "solutions/new-group-prediction.md", "so that the uncertainty about $\\mu$ and $\\tau$ is carried along."
 )
 @states("chapters/mathematical-structure.md", "and the same way leads to groups not yet seen")
+@states("chapters/mathematical-structure.md", "averaged over the posterior of $\\mu$ and $\\tau$.")
 def test_a_draw_for_each_draw():
     rng = np.random.default_rng(58)
     k = rng.choice(TAU.size, 200_000, p=OWN.mass)
@@ -330,6 +333,7 @@ def test_how_much_is_clear():
 )
 @states("chapters/eight-schools.md", "is estimated from the same draws.")
 @states("chapters/eight-schools.md", "An exact answer, where there is one, settles it.")
+@states("chapters/eight-schools.md", "because for this model the exact posterior is known.")
 def test_chains_that_keep_out_of_the_neck():
     """Independent draws of tau above 1: four chains that agree, with an error of their own, and are wrong."""
     above = np.where(TAU > 1, OWN.mass, 0)
@@ -348,6 +352,8 @@ def test_chains_that_keep_out_of_the_neck():
     "chapters/eight-schools.md", "the longest step is … in the centred form and … in the non-centred one."
 )
 @states("chapters/eight-schools.md", "jointly Gaussian, in either form, and their precision matrix is known.")
+@states("chapters/recap.md", "Hierarchical models have exactly such parts")
+@states("chapters/bringing-together.md", "The centred form makes a funnel when data per group are sparse.")
 def test_the_width_of_the_funnel(centred, noncentred):
     """Second differences of the book's own densities, which a Gaussian has alike everywhere."""
     units = {"centred": np.append(np.sqrt(OWN.variance_of_mu), OWN.sd)}

@@ -74,6 +74,7 @@ def test_who_was_asked():
 @states(
     "chapters/dirichlet-multinomial.md", r"| Weight of the centre | $\sigma_i^2 / (\sigma_i^2 + \tau^2)$ |"
 )
+@states("chapters/dirichlet-multinomial.md", "How far the estimate moves depends on the answers too.")
 def test_the_weight_of_a_baseline():
     for count in (COUNT, COUNT[:, ::-1]):
         one, other = (survey(8.0, base, count)["pi"] for base in (BASE, np.array([0.35, 0.25, 0.25, 0.15])))
@@ -127,6 +128,7 @@ def test_what_a_concentration_of_eight_gains():
 @states("chapters/dirichlet-multinomial.md", "The sampler does its work here without any trick")
 @states("chapters/dirichlet-multinomial.md", "numerically, in a fraction of a second.")
 @states("chapters/dirichlet-multinomial.md", "four dimensions in all.")
+@states("chapters/dirichlet-multinomial.md", "the shares $\\boldsymbol\\pi_r$ can be integrated by hand.")
 def test_the_survey_is_no_trouble():
     recorded = runs.recorded().dropna(subset=["survey/divergences"])
     assert (recorded["survey/divergences"] == 0).all()
@@ -150,6 +152,10 @@ def test_the_survey_is_no_trouble():
 @states("chapters/dirichlet-multinomial.md", r"A prior on $\alpha$ is a prior on the amount of pooling.")
 @states("chapters/dirichlet-multinomial.md", "its posterior is made by the prior.")
 @states("glossary.md", "The larger it is, the more the regions are pooled")
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "Because the exact posterior also gives the probability of the data, we can compute the",
+)
 def test_without_end():
     all_one = survey(1e8)
     total = 1 + COUNT.sum(axis=0)
@@ -402,6 +408,10 @@ def test_how_many_schools_it_takes():
     "chapters/when-hierarchical.md", "| A new group | the grand mean, as if groups did not differ | the prior"
 )
 @states("chapters/when-hierarchical.md", "That holds for the raw effects, which a flat prior gives back.")
+@states(
+    "chapters/when-hierarchical.md", "Complete pooling gives a ninth school the interval of the grand mean."
+)
+@states("chapters/pooling-problem.md", "one answer for all; precise, and biased wherever groups differ.")
 def test_bias_and_variance_of_three_strategies():
     """Over repeated reports from eight schools with given effects: estimates that are linear, at tau = 6."""
     theta = np.array([20.0, 8, 0, 7, 2, 4, 14, 9])

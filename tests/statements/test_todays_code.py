@@ -26,6 +26,8 @@ def test_its_cells_import_nothing_of_the_book():
 
 @states("chapters/todays-code.md", "Ten of the eleven fail")
 @states("chapters/todays-code.md", "Each of the others raises, and the list below says what.")
+@states("chapters/todays-code.md", "At the end eleven of their arguments are tried")
+@states("chapters/todays-code.md", "Eleven arguments as printed")
 def test_ten_of_eleven_fail():
     tried = [line for line in CELLS[-1].metadata["expect"].splitlines() if line]
     assert len(tried) == len(TABLE) == 11
@@ -49,6 +51,8 @@ def test_intervals_have_equal_tails_where_nothing_is_said():
 
 
 @states("chapters/todays-code.md", "There is no group log_likelihood in it")
+@states("chapters/todays-code.md", "of those a posterior says nothing by itself.")
+@states("chapters/todays-code.md", "ArviZ sees draws only")
 def test_without_log_likelihood_nothing_is_compared():
     draws = az.from_dict({"posterior": {"mu": np.random.default_rng(1).normal(size=(2, 50))}})
     with pytest.raises((TypeError, ValueError, KeyError), match="ELPD"):

@@ -327,6 +327,8 @@ def studies(public, private, beta, repeats=400):
     "solutions/new-group-prediction.md",
     "Whether a model recovers an effect is a question about many data sets, not about one",
 )
+@states("solutions/new-group-prediction.md", "lies well inside the interval.")
+@states("solutions/new-group-prediction.md", "That is bias, chosen on purpose")
 def test_studies_of_twelve_schools():
     defaults = inspect.signature(datasets.simulate_schools_with_covariate).parameters
     assert [defaults[name].default for name in ("mu", "beta", "tau")] == [8, 5, 4]
@@ -384,6 +386,10 @@ def test_how_many_private_schools():
     "solutions/noncentred-reparameterisation.md",
     "The prior of $(\\mu, \\tau, \\tilde\\theta)$ is a cylinder.",
 )
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "Its mean is $(\\mu - \\mu)/\\tau = 0$ and its standard deviation is $\\tau/\\tau = 1$.",
+)
 def test_standardised_before_the_data():
     rng = np.random.default_rng(58)
     mu, tau = rng.normal(0, 20, 40_000), abs(rng.normal(0, 10, 40_000))
@@ -428,6 +434,7 @@ def test_standardised_after_the_data():
 @states("solutions/noncentred-reparameterisation.md", "Another seed, sampler or machine gives other numbers.")
 @states("solutions/noncentred-reparameterisation.md", "are facts about a run.")
 @states("solutions/noncentred-reparameterisation.md", "Each fit has an exact answer to live up to.")
+@states("chapters/eight-schools.md", "another machine or another seed gives others.")
 def test_facts_about_a_run():
     recorded = runs.recorded()
     below = OWN.mass[TAU < 1].sum()
@@ -582,6 +589,7 @@ def test_priors_of_alpha():
 @states(
     "solutions/unequal-regions.md", "The rule has equal shares on both sides, and the shares are not equal."
 )
+@states("solutions/unequal-regions.md", "Now one region has only 10 and another has 500.")
 def test_ten_respondents():
     count = personal.data("try-unequal-regions")[""][0].values
     size = count.sum(axis=1)
