@@ -1,6 +1,7 @@
 """Numbers and small facts that pages state in passing, by formulas, sums and simulation."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -336,10 +337,13 @@ def test_two_integrals_for_other_estimators():
     assert np.linalg.matrix_rank(np.eye(4) - 0.25) == 3
 
 
+@states("chapters/bringing-together.md", "A hierarchical model uses five of the seven sections before it.")
 @states("chapters/bringing-together.md", "The two standard deviations are printed just above.")
 @states("chapters/bringing-together.md", "PyMC needs a scale and a line of effects per grouping")
 def test_what_is_printed_above_and_written_in_lines():
     text = (ROOT / "chapters/bringing-together.md").read_text("utf-8")
+    arc = text[text.index("A hierarchical model uses five") : text.index("**The idea.**")]
+    assert set(re.findall(r"5\.([1-7])\]", arc)) == set("12567")
     at = text.index("The two standard deviations are printed just above.")
     assert at - 6000 < text.index("a new school in a new district: sd") < at
     crossed = text[text.index("y_{pb} = \\mu + a_p + c_b") :]

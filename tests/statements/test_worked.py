@@ -110,6 +110,7 @@ def test_school_i():
 # -- the prior of tau -----------------------------------------------------------------------------------
 
 
+@states("solutions/tau-prior.md", "How far a hierarchical model pools hangs on")
 @states("solutions/tau-prior.md", "So the data speak in one direction.")
 @states("solutions/tau-prior.md", r"near zero $L(\tau)$ is nearly the constant")
 @states("solutions/tau-prior.md", "it says what $\\tau$ is not, rather than")
@@ -127,6 +128,8 @@ def test_what_the_reports_say_of_tau():
     low = TAU < 12
     assert same[low] / same[0] == pytest.approx(likelihood[low] / likelihood[0], rel=1e-6)
     known = [schools(float(tau)).log_evidence for tau in (0.025, 20.025)]
+    way = [abs(EFFECT - schools(tau)["theta"].mean().values)[A] for tau in (0.1, 5.0, 50.0)]
+    assert way[0] > 1.05 * way[1] > 5 * way[2]
     assert likelihood[400] / likelihood[0] == pytest.approx(np.exp(known[1] - known[0]), rel=0.01)
 
 
@@ -554,6 +557,7 @@ def test_a_ninth_hospital():
 @states("solutions/alpha-prior.md", "Nor does the first row sit still where the prior put it.")
 @states("solutions/alpha-prior.md", "An Exponential prior with a mean of 20 to 70 puts its weight there")
 @states("solutions/alpha-prior.md", "the prior is in the way")
+@states("solutions/alpha-prior.md", "Whoever writes Exponential(1) says just that of the")
 @states("solutions/alpha-prior.md", "have raw shares within … points of each other")
 def test_priors_of_alpha():
     count = datasets.survey()["count"].values
@@ -570,6 +574,13 @@ def test_priors_of_alpha():
     assert stats.expon.sf(8) < 0.0005
     weight = [fit.expect(lambda a: a / (a + 35)) for fit in fits.values()]
     assert weight[1] - weight[0] > 0.4
+    # Regions from that prior: in half of them and more a single answer has four fifths.
+    rng = np.random.default_rng(58)
+    alphas = rng.exponential(size=2000)
+    shares = np.array(
+        [rng.dirichlet(np.maximum(a * np.array([0.25, 0.35, 0.25, 0.15]), 1e-3)) for a in alphas]
+    )
+    assert (shares.max(axis=1) > 0.8).mean() > 0.5
     # Five points and ten: what these alphas are, and how much of the priors lies between half and twice them.
     low, high = (p * (1 - p) / sd**2 - 1 for sd in (0.1, 0.05))
     assert 10 < low < high < 100
