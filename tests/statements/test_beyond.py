@@ -252,6 +252,7 @@ def far():
 @states("chapters/odd-group.md", "at +8 the one shortens its report by …, the other by ….")
 @states("chapters/odd-group.md", "A Student-t population makes room for the odd one alone.")
 @states("chapters/odd-group.md", "In truth the population must be learned, and an odd group disturbs that.")
+@pytest.mark.slow  # three Student-t populations
 def test_one_report_far_away(far):
     normal = [far[at][0] for at in far]
     mu, tau = ([fit[name].mean() for fit in normal] for name in ("mu", "tau"))

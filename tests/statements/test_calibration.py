@@ -122,6 +122,7 @@ def test_every_model_was_studied():
 )
 @states("chapters/audit.md", "Most of the arithmetic is right; most of the simulated data and of the output")
 @states("chapters/audit.md", "more than half are wrong or out of reach")
+@states("chapters/audit.md", "The largest table is the summary of the Eight Schools posterior.")
 @pytest.mark.slow  # judges every number
 def test_the_picture_of_the_verdicts():
     table = numbers.verdicts()

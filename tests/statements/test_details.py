@@ -529,3 +529,26 @@ def test_what_more_of_the_same_does_not_tell():
 
     score = joint(np.arange(8)) - joint(np.arange(1, 8))
     assert score == pytest.approx(float(schools().elpd_loo.values[A]), abs=1e-3)
+
+
+@states("chapters/calibration.md", "This page has a test that needs ten data sets to say no.")
+def test_ten_fits_of_the_centred_form():
+    """Studies of so many recorded fits, by the sum of squared distances of mu, tau and school A."""
+    recorded = calibration.recorded().query("model == 'schools_centred'")
+    z = (
+        (recorded["shift"] / recorded["mcse"])
+        .groupby([recorded["set"], recorded["quantity"]])
+        .first()
+        .unstack()
+    )
+    watched = z[[name for name in z if name in ("mu", "tau") or str(name).endswith("[A]")]].to_numpy()
+    assert watched.shape[1] >= 2
+    rng = np.random.default_rng(58)
+
+    def power(size):
+        chosen = rng.integers(len(watched), size=(2000, size))
+        p = stats.chi2(size).sf((watched[chosen] ** 2).sum(axis=1)).min(axis=1) * watched.shape[1]
+        return (p < 0.05).mean()
+
+    assert power(10) > 0.85
+    assert power(2) < 0.85

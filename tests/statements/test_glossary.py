@@ -13,7 +13,7 @@ from statements import ROOT, states
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAILS, TAU_PRIOR
-from tooling.audit import runs
+from tooling.audit import numbers, runs
 
 OWN = ByHand()
 A, E, H = 0, 4, 7
@@ -334,6 +334,30 @@ def test_bounds_and_noise():
     assert np.random.default_rng(58).poisson(expected, 100_000).std() == pytest.approx(
         np.sqrt(expected), rel=0.01
     )
+
+
+@states("chapters/audit.md", "So the means were copied from the table above them rather than drawn.")
+@states(
+    "chapters/audit.md",
+    "Each single standard deviation is within four standard errors of the model's; taken together they are",
+)
+@states("chapters/audit.md", "with its section, its place there and what covers it.")
+def test_replicated_effects_as_printed():
+    predictive, summary = (numbers.group_named(f"eight-schools-{name}") for name in ("predictive", "summary"))
+    names = list("ABCDEFGH")
+    means = np.array([numbers.number(predictive, name, "replicated_mean") for name in names])
+    table = np.array([numbers.number(summary, f"theta[{name}]", "mean") for name in names])
+    assert abs(means - table).max() <= 0.0501
+    noise = np.sqrt(ERROR**2 + OWN.sd**2) / np.sqrt(8000)
+    by_chance = np.prod(stats.norm.cdf(0.05 / noise) - stats.norm.cdf(-0.05 / noise))
+    assert by_chance < 1e-3
+    sds = np.array([numbers.number(predictive, name, "replicated_sd") for name in names])
+    model = np.sqrt(ERROR**2 + OWN.sd**2)
+    z = (sds - model) / (model / np.sqrt(2 * 8000))
+    assert abs(z).max() < 4
+    assert stats.chi2(8).sf(z @ z) < 1e-4
+    inventory = pd.read_csv(ROOT / "tooling/audit/data/inventory.csv")
+    assert inventory[["section", "place", "coverage"]].notna().all(axis=None)
 
 
 # -- today's calls --------------------------------------------------------------------------------------

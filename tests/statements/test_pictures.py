@@ -110,6 +110,10 @@ def test_the_flow_from_a_to_h():
     "Complete and partial pooling are centred near 6, partial slightly lower and wider; no pooling "
     "is centred at 0 and much wider.",
 )
+@states(
+    "chapters/loo-comparison.md",
+    "and diamonds, the estimates from draws, coincide under complete and partial pooling.",
+)
 def test_bars_of_leave_one_out():
     models = ((MU_PRIOR, 0.0), (MU_PRIOR, TAU_PRIOR), (0.0, 20.0))
     scores = np.array([exact.normal(EFFECT, ERROR, mu=mu, tau=tau).elpd_loo.values for mu, tau in models])
@@ -123,6 +127,9 @@ def test_bars_of_leave_one_out():
     assert third - first + 2 * away[1] < 0
     recorded = runs.recorded()["loo/no pooling/elpd_loo"].dropna()
     assert recorded.min() > third
+    for row, name in enumerate(("complete", "partial")):
+        told = runs.recorded()[f"loo/{name} pooling/elpd_loo"].dropna()
+        assert abs(told - scores[row].sum()).max() < 0.12
     rest = [exact.normal(EFFECT[1:], ERROR[1:], mu=mu, tau=tau)["theta_new"] for mu, tau in models]
     mean, sd = np.array([(one.mean(), np.hypot(one.sd(), 15)) for one in rest]).T
     assert mean == pytest.approx([6, 6, 0], abs=0.35)
@@ -174,6 +181,11 @@ def test_densities_of_new_schools_and_of_tau():
 )
 @states("chapters/bringing-together.md", "With five groups the hierarchical model stays below zero.")
 @states("chapters/bringing-together.md", "with no pooling flat at 8.")
+@states("chapters/bringing-together.md", "The half-Normal prior gives a different bargain.")
+@states(
+    "chapters/bringing-together.md",
+    "average, by the posterior mean of $B$ given $S$, which `hierarchical_exact` computes.",
+)
 def test_curves_of_risk():
     grid = np.linspace(1e-3, 900, 90_000)
     tau = np.linspace(0, 60, 2401)
@@ -209,6 +221,14 @@ def test_curves_of_risk():
         "flat": lambda groups: np.interp(grid, coarse, share(coarse, groups, np.zeros_like)),
         "half": lambda groups: np.interp(grid, coarse, share(coarse, groups, stats.halfnorm.logpdf)),
     }
+    y = np.random.default_rng(58).normal(0, 2, 8)
+    s = ((y - y.mean()) ** 2).sum()
+    for name, prior in (("flat", None), ("half", stats.halfnorm(scale=1))):
+        theta = exact.normal(y, 1.0, mu=None, tau=prior)["theta"].mean().values
+        own = np.interp(s, grid, shares[name](8))
+        assert (theta - y) / (y.mean() - y) == pytest.approx(np.full(8, own), abs=2e-3)
+    assert risk(8, 0.0, shares["half"](8)) < 2.4
+    assert risk(8, 200.0, shares["half"](8)) > 8 > risk(8, 200.0, shares["flat"](8))
     for name in ("flat", "half"):
         assert 1 < risk(8, 0.0, shares[name](8)) < 3.05
     assert risk(8, 0.0, np.minimum(5 / grid, 1)) < 3.05
@@ -357,6 +377,7 @@ def test_squares_and_the_line():
     "the solid curve falls from 0.15 to -0.23 near -1 and rises to 0.4, the dashed one stays "
     "between -0.2 and 0.",
 )
+@pytest.mark.slow  # three to five seconds
 def test_what_moves_with_trial_1():
     effect = np.log(RATIO)
 
@@ -475,6 +496,7 @@ def test_circles_of_rats():
     "To the far left the Beta curve, solid, lies higher, to the far right the dashed logit-Normal one.",
 )
 @states("chapters/proportions.md", "the raw shares of those 57 experiments that had a tumour")
+@pytest.mark.slow  # three to five seconds
 def test_ranks_and_two_densities():
     assert (Y > 0).sum() == 57
     beta = exact.beta_binomial(Y, N, mean=stats.beta(1, 1), concentration=stats.gamma(2, scale=20))

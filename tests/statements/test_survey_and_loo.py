@@ -75,6 +75,7 @@ def test_who_was_asked():
     "chapters/dirichlet-multinomial.md", r"| Weight of the centre | $\sigma_i^2 / (\sigma_i^2 + \tau^2)$ |"
 )
 @states("chapters/dirichlet-multinomial.md", "How far the estimate moves depends on the answers too.")
+@states("chapters/dirichlet-multinomial.md", "with the posterior mean of the baseline in the place of")
 def test_the_weight_of_a_baseline():
     for count in (COUNT, COUNT[:, ::-1]):
         one, other = (survey(8.0, base, count)["pi"] for base in (BASE, np.array([0.35, 0.25, 0.25, 0.15])))
@@ -84,6 +85,11 @@ def test_the_weight_of_a_baseline():
         assert one.mean().values == pytest.approx(raw + shift[:, None] * (BASE - raw))
         law = stats.dirichlet(8 * BASE + count[4])
         assert one.sd().values[4] == pytest.approx(np.sqrt(law.var()))
+    known = survey(8.0)  # with the baseline unknown: its posterior mean stands in its place
+    b = (8 / (8 + SIZE))[:, None]
+    assert known["pi"].mean().values == pytest.approx(
+        (1 - b) * COUNT / SIZE[:, None] + b * known["pi0"].mean().values, abs=1e-5
+    )
     moved = abs(survey(8.0, BASE)["pi"].mean().values - COUNT / SIZE[:, None]).sum(axis=1) / 2
     assert moved.argmax() != SIZE.argmin()
 
@@ -178,6 +184,11 @@ def test_without_end():
 @states("chapters/dirichlet-multinomial.md", r"$\alpha$ is … ± …, still held down by the prior.")
 @states("chapters/dirichlet-multinomial.md", "With a prior mean of 10 it is … ± …, around the true 8.")
 @states("chapters/dirichlet-multinomial.md", "The baseline's true shares lie within … posterior standard")
+@states(
+    "chapters/audit.md",
+    "The printed survey regions are too much alike for the model they are said to come from",
+)
+@states("chapters/dirichlet-multinomial.md", "have regions as similar as the printed ones.")
 def test_counts_that_the_code_gives():
     count = datasets.simulate_survey(np.random.default_rng(2025), concentration=8.0)["count"].values
     assert not (count == COUNT).all()
@@ -186,6 +197,12 @@ def test_counts_that_the_code_gives():
         return stats.chi2_contingency(table, correction=False).pvalue
 
     assert pearson(count) < 1e-3 < 0.1 < pearson(COUNT)
+    rng = np.random.default_rng(58)
+    drawn = [
+        pearson(np.array([rng.multinomial(n, rng.dirichlet(8 * BASE)) for n in SIZE]) + 1e-9)
+        for _ in range(600)
+    ]
+    assert (np.array(drawn) >= pearson(COUNT)).mean() < 0.01
     tight, wide = (survey(stats.expon(scale=scale), FLAT, count) for scale in (1, 10))
     assert tight["alpha"].mean() < 8 - 1
     assert abs(wide["alpha"].mean() - 8) < wide["alpha"].sd()
@@ -360,6 +377,7 @@ def worlds():
     "solutions/leave-one-school-out.md",
     "That complete pooling came first says neither that schools are alike",
 )
+@pytest.mark.slow  # hundreds of sets of schools
 def test_who_wins_where(worlds):
     first = {tau: np.bincount(found.argmax(axis=1), minlength=3) / 400 for tau, found in worlds.items()}
     error = 4 * 0.5 / np.sqrt(400)
@@ -379,6 +397,7 @@ def test_who_wins_where(worlds):
     "chapters/loo-comparison.md",
     "Dozens to hundreds of groups are the range in which a hierarchical model can be",
 )
+@pytest.mark.slow  # hundreds of sets of schools
 def test_how_many_schools_it_takes():
     right = {}
     for tau in (5, 10):

@@ -34,6 +34,13 @@ def test_ten_of_eleven_fail():
     assert sum("runs" not in line for line in tried) == 10
 
 
+@states(
+    "chapters/todays-code.md",
+    '| `az.summary(…, hdi_prob=0.89)` | `az.summary(…, ci_prob=0.89, ci_kind="hdi")` |',
+)
+@states("chapters/todays-code.md", "| `az.hdi(…, hdi_prob=0.89)` | `az.hdi(…, prob=0.89)` |")
+@states("chapters/todays-code.md", '| `az.compare({…}, ic="loo")` | `az.compare({…})` |')
+@states("chapters/todays-code.md", "| `az.plot_compare(…, insample_dev=False)` | `az.plot_compare(…)` |")
 def test_what_to_write_instead_runs_on_the_page():
     """Each argument of the second column stands in a cell, but those that are left out."""
     code = "\n".join(cell.source for cell in CELLS[:-1])
@@ -57,3 +64,14 @@ def test_without_log_likelihood_nothing_is_compared():
     draws = az.from_dict({"posterior": {"mu": np.random.default_rng(1).normal(size=(2, 50))}})
     with pytest.raises((TypeError, ValueError, KeyError), match="ELPD"):
         az.compare({"one": draws, "two": draws})
+
+
+@states("chapters/todays-code.md", "The centred model is one line shorter.")
+def test_the_centred_model_is_one_line_shorter():
+    bodies = {}
+    for cell in CELLS:
+        for block in re.findall(
+            r"^with pm\.Model\(.*\) as (\w+):\n((?:    .*\n?)+)", cell.source, re.MULTILINE
+        ):
+            bodies[block[0]] = block[1].split("    idata")[0].strip().count("\n") + 1
+    assert bodies["noncentred"] == bodies["centred"] + 1

@@ -497,10 +497,12 @@ def test_rates_and_counts():
     "the root mean squared error of these eight posterior means is … without pooling and … with it",
 )
 @states("solutions/hierarchical-poisson.md", 'No pooling takes "none in 700 patient-days" at its word')
+@states("chapters/audit.md", "Of the eight counts, … are the expected number, rounded.")
 def test_two_tables_of_hospitals():
     data = datasets.simulate_hospitals(np.random.default_rng(42))
     count, rate = data["count"].values, data["true_rate"].values
     assert (count != COUNT).any()
+    assert ((EXPOSURE * RATE).round() == COUNT).sum() == 7
     assert np.log(RATE).std() < np.log(rate).std()
     many = datasets.simulate_hospitals(np.random.default_rng(7), exposure=[1.0] * 4000)
     log = np.log(many["true_rate"].values)
