@@ -13,6 +13,7 @@ from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import runs, tables
 from tooling.explorers.prior import overlap
+from tooling.scripts.build import NOT_FOR_CLASS
 
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
@@ -33,6 +34,13 @@ def test_the_audit_lists_what_tests_check():
     """When it does not: .venv/bin/python tests/helpers/statements.py."""
     listed = pd.read_csv(tables.STATEMENTS).itertuples(index=False)
     assert [tuple(row) for row in listed] == [(page, plain(words), test) for page, words, test in stated()]
+
+
+def test_what_a_class_must_not_see_is_not_quoted_from_a_chapter():
+    """The list of sentences stands in the edition for a class, too."""
+    for page, words, test in stated():
+        if not page.startswith("solutions/"):
+            assert plain(words) in plain(NOT_FOR_CLASS.sub("", (ROOT / page).read_text("utf-8"))), test
 
 
 def squeezed(text):
