@@ -27,7 +27,7 @@ def test_prior(page, site):
     slider.press("ArrowRight")
     settled(prior)
     assert slider.get_attribute("aria-valuetext") == "5"
-    prior.locator("select").press("ArrowDown")
+    prior.locator("input:checked").press("ArrowDown")
     settled(prior)
     tau = stats.halfcauchy(scale=5)
     posterior = exact.normal(SCHOOLS["effect"], SCHOOLS["standard_error"], mu=MU_PRIOR, tau=tau)
@@ -48,7 +48,7 @@ def test_survey(page, site):
     settled(survey)
     assert slider.get_attribute("aria-valuetext") == "1000"
     slider.press("ArrowLeft")
-    survey.locator("select").press("ArrowDown")
+    survey.locator("input:checked").press("ArrowDown")
     settled(survey)
     count = datasets.survey()["count"]
     posterior = exact.dirichlet_multinomial(count, alpha=500.0, baseline=stats.dirichlet(np.ones(4)))
@@ -59,15 +59,15 @@ def test_survey(page, site):
 
 
 def hands(browser):
-    """Give two ways to press a slider at a part of its length: a mouse, and a finger on a phone."""
+    """Give two ways to press a control at a part of its length: a mouse, and a finger on a phone."""
     for phone in (False, True):
         size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
         context = browser.new_context(viewport=size, has_touch=phone)
         page = context.new_page()
 
-        def press(slider, part, page=page, phone=phone):
-            slider.scroll_into_view_if_needed()
-            box = slider.bounding_box()
+        def press(control, part, page=page, phone=phone):
+            control.scroll_into_view_if_needed()
+            box = control.bounding_box()
             x, y = box["x"] + part * box["width"], box["y"] + box["height"] / 2
             if phone:
                 page.touchscreen.tap(x, y)
@@ -101,6 +101,40 @@ def test_mouse_and_finger_set_the_slider_and_the_table_follows(browser, site, ch
             shown.append(explorer.locator("tbody").inner_text())
         assert len(set(shown)) == 3
         tables.append(shown)
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize(
+    ("chapter", "name", "asked", "choices"),
+    [
+        (
+            "practical-considerations",
+            "prior",
+            "family",
+            ["half-Normal", "half-Cauchy", "exponential", "uniform up to the scale"],
+        ),
+        ("dirichlet-multinomial", "survey", "answer", ["SA", "A", "D", "SD"]),
+    ],
+)
+def test_mouse_and_finger_choose_and_the_table_follows(browser, site, chapter, name, asked, choices):
+    tables = []
+    for page, press in hands(browser):
+        explorer = open_explorer(page, f"{site}chapters/{chapter}.html", name)
+        group = explorer.get_by_role("radiogroup", name=asked)
+        assert group.get_by_role("radio").count() == len(choices)
+        shown = {}
+        for choice in [*choices[1:], choices[0]]:  # the first is chosen already
+            press(group.get_by_text(choice, exact=True), 0.8)
+            settled(explorer)
+            assert group.get_by_role("radio", name=choice, exact=True).is_checked()
+            shown[choice] = explorer.locator("tbody").inner_text()
+        assert len(set(shown.values())) == len(choices)
+        tables.append(shown)
+        press(group.get_by_role("radio").last, 0.5)
+        explorer.get_by_role("button", name="Start again").click()
+        settled(explorer)
+        assert group.get_by_role("radio").first.is_checked()
+        assert explorer.locator("tbody").inner_text() == shown[choices[0]]
     assert tables[0] == tables[1]
 
 

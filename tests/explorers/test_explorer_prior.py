@@ -104,5 +104,5 @@ def test_a_tight_prior_decides_everything_and_a_wide_one_little(rows):
 
 
 def test_description_names_what_there_is(explorer):
-    for word in ("list", "slider", "prior", "posterior", "shaded", "89%", "raw effect", "half of it"):
+    for word in ("Buttons", "slider", "prior", "posterior", "shaded", "89%", "raw effect", "half of it"):
         assert word in explorer.description

@@ -116,5 +116,5 @@ def test_curves_are_parts_of_their_heights(explorer):
 
 
 def test_description_names_what_there_is(explorer):
-    for word in ("slider", "list", "own share", "estimate", "baseline", "likelihood", "posterior", "line"):
+    for word in ("slider", "buttons", "own share", "estimate", "baseline", "likelihood", "posterior", "line"):
         assert word in explorer.description

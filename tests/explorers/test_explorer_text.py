@@ -44,7 +44,7 @@ def move_all_below_zero(explorer):
 
 def take_a_tight_prior(explorer):
     explorer.locator("input[type=range]").press("Home")
-    explorer.locator("select").press("ArrowDown")
+    explorer.locator("input:checked").press("ArrowDown")
     prior = stats.halfcauchy(scale=1)
     posterior = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=prior)
     a = posterior["theta"].mean().sel(school="A").item()

@@ -386,7 +386,7 @@ def test_three_limits():
 )
 @states("chapters/practical-considerations.md", "Two of eight do not make $\\tau$ large enough.")
 @states("chapters/recap.md", "Effects of 20 points are entirely possible, effects of 100 points are not.")
-@states("chapters/mathematical-structure.md", "the correlation is 0.80, as the cell below works out.")
+@states("chapters/mathematical-structure.md", "the correlation is …, as the cell below works out.")
 def test_differences_beside_their_noise():
     weights = ERROR**-2
     common = weights @ EFFECT / weights.sum()

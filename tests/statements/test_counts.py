@@ -138,7 +138,7 @@ def test_intervals_of_the_survey(fits):
 )
 @states("solutions/alpha-prior.md", "it moves with the prior")
 @states("chapters/dirichlet-multinomial.md", "The likelihood has no peak that deserves the name.")
-@states("chapters/dirichlet-multinomial.md", "The 8 is the prior's doing.")
+@states("chapters/dirichlet-multinomial.md", "The … is the prior's doing.")
 @states("solutions/alpha-prior.md", "A posterior with a peak does not mean that the data have one.")
 def test_a_likelihood_without_a_peak(likelihood, fits):
     alphas = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])

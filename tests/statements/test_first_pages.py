@@ -217,7 +217,10 @@ def test_one_school_from_prior_to_posterior():
     assert mean == pytest.approx(-1 / 9**2 / (1 / 9**2 + 1 / 20**2))
 
 
-@states("chapters/recap.md", "The HDI does, the equal-tailed interval does not: both hold 89%.")
+@states(
+    "chapters/recap.md",
+    "The HDI does, from … on, the equal-tailed interval, from … on, does not: both hold 89%.",
+)
 @states(
     "chapters/recap.md",
     "The HDI is the shortest interval that holds 89%. For a symmetric posterior with one peak",

@@ -199,7 +199,7 @@ def test_pictures_of_few_groups_and_of_small_ones():
 
 @states("chapters/when-hierarchical.md", "Complete pooling is right only when $\\tau = 0$.")
 @states("chapters/when-hierarchical.md", "So it is where $\\tau$ is about 5.")
-@states("chapters/when-hierarchical.md", "Less than half of the time.")
+@states("chapters/when-hierarchical.md", "… of the time.")
 @states("chapters/when-hierarchical.md", "It does not know that schools differ from the mean.")
 @states("chapters/when-hierarchical.md", "For complete pooling the answer has a closed form.")
 @states("chapters/when-hierarchical.md", "is Normal with variance $\\tau^2 + \\mathrm{Var}(\\hat\\mu)$")
@@ -292,7 +292,7 @@ def test_measurements_are_not_people():
     "chapters/practical-considerations.md", "half-Normal(1) is concentrated below 2, the others are highest"
 )
 @states("chapters/practical-considerations.md", "flat and uniform(0, 100) give the same posterior")
-@states("chapters/practical-considerations.md", "By less than two points.")
+@states("chapters/practical-considerations.md", "By … points.")
 @states("chapters/practical-considerations.md", "Between *tight* and vague priors it does.")
 @states(
     "chapters/practical-considerations.md",
@@ -350,8 +350,8 @@ def test_the_likelihood_of_tau():
 
 @states(
     "chapters/practical-considerations.md",
-    "Their errors grow by half, as the simulation below shows, and fewer than half of their 89% intervals "
-    "hold the truth.",
+    "Their errors grow from … to … points, as the simulation below shows, and … of their 89% intervals hold "
+    "the truth.",
 )
 @states("chapters/practical-considerations.md", "hurts minorities at worst")
 @states("chapters/practical-considerations.md", "What they borrow is a wrong mean.")
@@ -422,7 +422,7 @@ def test_what_the_data_fix_does_not_hang_on_tau():
 @states("chapters/dirichlet-multinomial.md", "Region 2, with 120 respondents, moves least.")
 @states("chapters/dirichlet-multinomial.md", "Its raw shares lie furthest from the baseline")
 @states("chapters/dirichlet-multinomial.md", "Region 5 has the widest interval for every answer")
-@states("chapters/dirichlet-multinomial.md", "8 of 43, about 19 percent.")
+@states("chapters/dirichlet-multinomial.md", "8 of the … that speak for the region.")
 @states("chapters/dirichlet-multinomial.md", "All four are indeed within")
 @states("chapters/dirichlet-multinomial.md", "region 5 lies close to the baseline already.")
 @states("chapters/dirichlet-multinomial.md", "is largest in the smallest region.")

@@ -56,7 +56,7 @@ def latitude():
 @states("chapters/odd-group.md", "505 cases among 88,391 vaccinated, 499 among as many others.")
 @states(
     "chapters/odd-group.md",
-    "1/\\sigma_j^2$ is 145 in trial 6 and 4.5 in trial 7, as if the former were 32 trials like the latter.",
+    "1/\\sigma_j^2$ is … in trial 6 and … in trial 7, as if the former were … trials like the latter.",
 )
 @states("chapters/odd-group.md", "Trial 12 has ten times as many persons as trial 3, and knows less")
 @states("chapters/odd-group.md", "two standard errors lead from there to below a half.")
@@ -90,7 +90,7 @@ def test_what_the_counts_say():
 @states("chapters/odd-group.md", "The prior of $\\mu$ allows mean ratios from a seventh to seven (95%)")
 @states("chapters/odd-group.md", "On average the vaccine halves the risk.")
 @states("chapters/odd-group.md", "But the trials' effects differ by nearly as much as they are from zero")
-@states("chapters/odd-group.md", "With $\\tau$ near 0.6 the standard error of Madras hardly matters")
+@states("chapters/odd-group.md", "With $\\tau$ near … the standard error of Madras hardly matters")
 @states("chapters/odd-group.md", "It has the most cases of all.")
 @states("chapters/odd-group.md", "Madras keeps its ratio, trial 12 is pulled from 1.56 to below 1.")
 def test_one_population(both):
@@ -115,7 +115,7 @@ def test_one_population(both):
     "At 13° the others let expect four fifths of the risk, with an sd of a half on the log scale: no effect "
     "is well within that.",
 )
-@states("chapters/odd-group.md", "where the others let expect four fifths.")
+@states("chapters/odd-group.md", "where the other trials let expect ….")
 @states("chapters/odd-group.md", "one as odd as this, on either side, is found about one time in ….)")
 @states(
     "chapters/odd-group.md", "It lies farthest above the line; with a standard error of 0.73 that happens."
@@ -271,7 +271,7 @@ def test_the_risk_of_one_group():
     "one itself about half, and the mean of the population three quarters.",
 )
 @states("chapters/odd-group.md", "In a wide population (sd 0.6) there is less to gain.")
-@states("chapters/odd-group.md", "By a few percent.")
+@states("chapters/odd-group.md", "By ….")
 @states(
     "chapters/odd-group.md",
     "When no group is odd it costs a few percent; when one is, it keeps the pool for the others.",

@@ -1,14 +1,16 @@
 """Sentences of the book that can be checked: each is quoted by the test that computes what it asserts."""
 
+import ast
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
-from statements import ROOT, plain, questions, stated, states
+from statements import GLUED, ROOT, plain, questions, stated, states
 
 import hierarchical_exact as exact
+from myst_nbval.pages import code_cells, read
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import runs, tables
@@ -43,18 +45,51 @@ def test_what_a_class_must_not_see_is_not_quoted_from_a_chapter():
             assert plain(words) in plain(NOT_FOR_CLASS.sub("", (ROOT / page).read_text("utf-8"))), test
 
 
+ASKS = {
+    path.relative_to(ROOT).as_posix(): [
+        choice for choices in found for choice in choices if choice[1] == "right"
+    ]
+    for path in sorted((ROOT / "chapters").glob("*.md"))
+    if (found := questions(path.read_text("utf-8")))
+}
+MATHS = re.compile(r"\$[^$]*\$")
+NUMBER = re.compile(
+    r"\d|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|hundreds?|thousands?|twice|doubles?"
+    r"|half|halves|thirds?|quarters?|fifths?|sixths?|tenths?|hundredths?|percent)\b",
+    re.IGNORECASE,
+)
+
+
 def squeezed(text):
     return re.sub(r"\W", "", plain(text))
 
 
-@pytest.mark.parametrize("page", sorted({page for page, _, _ in stated() if page.startswith("chapters/")}))
+@pytest.mark.parametrize("page", ASKS)
 def test_the_right_answer_of_each_question_is_checked(page):
-    """Some sentence of it, or of its reason: it is typed, and a test computes what it says."""
+    """Some sentence of it, or of its reason: a test computes afresh what it says."""
     quoted = [squeezed(words) for where, words, _ in stated() if where == page]
-    for choices in questions((ROOT / page).read_text("utf-8")):
-        for answer, verdict, reason in choices:
-            text = squeezed(f"{answer} {reason}")
-            assert verdict == "wrong" or any(words in text for words in quoted), answer
+    for answer, _, reason in ASKS[page]:
+        text = squeezed(f"{answer} {reason}")
+        assert any(words in text for words in quoted), answer
+
+
+@pytest.mark.parametrize("page", ASKS)
+def test_the_right_answer_of_each_question_is_computed_on_its_page(page):
+    """Its title types no number, and it or its reason shows what a cell of the page has computed."""
+    for answer, _, reason in ASKS[page]:
+        assert not NUMBER.search(MATHS.sub("", GLUED.sub("", answer))), answer
+        assert GLUED.search(answer + reason), answer
+    cells = "\n".join(cell.source for cell, _ in code_cells(read(ROOT / page)))
+    for call in ast.walk(ast.parse(cells)):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "glue":
+            assert not isinstance(call.args[1], ast.Constant), ast.unparse(call)
+
+
+def test_fifty_questions_are_read_and_typed_numbers_seen():
+    assert sum(map(len, ASKS.values())) >= 50
+    for typed in ("About 0.2.", "By a good half again.", "It doubles.", "8 of 43, about 19 percent."):
+        assert NUMBER.search(MATHS.sub("", typed))
+    assert not NUMBER.search(MATHS.sub("", "A large $\\theta_1$ makes $\\theta_2$ larger."))
 
 
 def test_words_that_are_not_there_are_missed():

@@ -17,7 +17,7 @@ LARGEST_TAU = 30
 CHOSEN = "datum.family == family && datum.scale == prior_scale"
 
 DESCRIPTION = """
-A list offers families of priors for tau, the standard deviation between schools, and a slider their scale.
+Buttons offer families of priors for tau, the standard deviation between schools, and a slider their scale.
 Above, the density of the prior, a dashed curve, and that of the posterior, a solid one; the area below both
 is shaded. Three lines of text follow: how much of the posterior was in the prior already, which is that
 area; up to where tau reaches, before and after the data; and the estimate of the school with the largest
@@ -76,7 +76,7 @@ def prior(
     rows = [row(family, scale) for family in families for scale in scales]
     parts = _densities(tau), _verdict(effect), _schools(effect)
     chart = alt.vconcat(*parts, spacing=8, data=alt.Data(values=rows))
-    choose = alt.binding_select(options=list(families), name="family ")
+    choose = alt.binding_radio(options=list(families), name="family ")
     family = alt.param(name="family", value=next(iter(families)), bind=choose)
     scale = steps("prior_scale", scales, start=scales[len(scales) // 2], title="scale (SAT points) ")
     heads = {"quantity": "quantity", "raw": "raw effect", "estimate": "value"}

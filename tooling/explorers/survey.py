@@ -21,7 +21,7 @@ HEADS = {
 }
 
 DESCRIPTION = """
-A slider sets alpha, the concentration, and a list one of the answers. Above, each region, from the fewest
+A slider sets alpha, the concentration, and buttons one of the answers. Above, each region, from the fewest
 respondents to the most, has its own share of this answer, an open circle, and its estimate for this alpha, a
 filled one, joined by a line; beside it stands B, the weight of the national baseline, which is a dashed
 vertical line. At the smallest alpha each estimate is almost the region's own share, at the largest almost the
@@ -65,7 +65,7 @@ def survey(
     count = count.isel(region=np.argsort(count.sum("response").values, kind="stable"))
     rows = [row for alpha, posterior in known.items() for row in _rows(alpha, posterior, count, complete)]
     settings = list(known)
-    choose = alt.binding_select(options=responses, name="answer ")
+    choose = alt.binding_radio(options=responses, name="answer ")
     response = alt.param(name="response", value=responses[0], bind=choose)
     slider = steps("alpha", settings, start=settings[len(settings) // 3], title="α ")
     chart = alt.vconcat(_regions(count), _curves(curves), spacing=8, data=alt.Data(values=rows))

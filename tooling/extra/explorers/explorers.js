@@ -17,6 +17,7 @@ async function start(explorer) {
   const { view } = await vegaEmbed(explorer.querySelector(".explorer-chart"), spec, options);
   explorer.classList.add("explorer-runs");
   for (const { name } of bound) if (name.endsWith("_step")) say(controls, view, name);
+  for (const buttons of controls.querySelectorAll(".vega-bind-radio")) group(buttons.parentNode);
   const table = explorer.querySelector("table");
   const sources = [...new Set(marksNamed(spec.marks, "numbers").map((mark) => mark.from.data))];
   const rows = () => sources.flatMap((source) => view.data(source));
@@ -64,6 +65,12 @@ function say(controls, view, setting) {
   input.nextSibling.replaceWith(output);
   view.addSignalListener(name, update);
   update(name, view.signal(name));
+}
+
+// Radio buttons are one group, with the name that stands before them.
+function group(buttons) {
+  buttons.setAttribute("role", "radiogroup");
+  buttons.setAttribute("aria-label", buttons.querySelector(".vega-bind-name").textContent.trim());
 }
 
 // What says a text to those who do not see the chart, once nothing has changed for a moment.
