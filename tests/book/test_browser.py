@@ -35,7 +35,7 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
             *reading.faint_figures(visit),
         ]
         if name.startswith("chapters/") and name != ABOUT_CODE:
-            faults += reading.much_code(visit)
+            faults += [*reading.much_code(visit), *reading.late_picture(visit)]
         faults += [*reading.crowded_corrections(visit), *reading.keyboard_stops(visit)]
         visit.restyle("light", reading.PHONE)
         faults += reading.small_letters(visit)
@@ -53,6 +53,12 @@ def test_a_page_by_day_and_by_night(browser, site, name, record_property):
     assert faults == []
 
 
+@pytest.mark.parametrize("name", ["intro.html", "chapters/hierarchical-models.html", "search.html"])
+def test_the_keyboard_is_seen_wherever_it_stops(browser, site, name):
+    with reading.visiting(browser, site, name) as visit:
+        assert reading.unseen_stops(visit) == []
+
+
 # Each check can fail ------------------------------------------------------------------------
 
 
@@ -67,6 +73,9 @@ BROKEN = {
     "crowded_corrections": 2 * '<div class="correction">The source differs here</div>',
     "skip_link": '<script>addEventListener("load", () => '
     "document.querySelector('#pst-skip-link').remove())</script>",
+    "late_picture": '<div style="height: 10000px"></div><figure><img alt="late" src="wide.png"></figure>',
+    "unseen_stops": "<style>#plain:focus-visible { outline: none !important }</style>"
+    '<button id="plain">x</button>',
     "much_code": '<div class="cell_input" style="height: 10000px"></div>',
     # Late, because the page's own script makes no stop of it.
     "keyboard_stops": '<mjx-container id="stop">x</mjx-container><script>addEventListener("load", () => '

@@ -1,11 +1,21 @@
-"""A reader answers a question: the reason appears, and the first page knows of it until it is to forget."""
+"""A reader answers questions: the reasons appear, and the first page knows of it until it is to forget."""
+
+import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from statements import questions
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PAGE = "chapters/when-hierarchical.html"
+CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
+ASKED = {
+    path.stem: found
+    for path in sorted(CHAPTERS.glob("*.md"))
+    if (found := questions(path.read_text("utf-8")))
+}
 
 
 def test_an_answer_opens_its_reason_and_is_remembered_on_the_first_page(page, site):
@@ -40,3 +50,30 @@ def test_a_storage_that_is_not_ours_does_no_harm(page, site):
     page.locator(".admonition.question details.right summary").first.click()
     page.goto(f"{site}intro.html")
     expect(page.locator("#progress")).to_contain_text("1 of 3 answered, 1 right at once")
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_every_question_answers_mouse_finger_and_keys(browser, site, name):
+    """Each first choice by one of them in turn, each second and third by the others; then the count."""
+    context = browser.new_context(has_touch=True)
+    page = context.new_page()
+    page.goto(f"{site}chapters/{name}.html")
+    hands = [lambda e: e.click(), lambda e: e.tap(), lambda e: e.press("Enter")]
+    asked = page.locator(".admonition.question").all()
+    assert len(asked) == len(ASKED[name])
+    for i, (question, choices) in enumerate(zip(asked, ASKED[name], strict=True)):
+        for j, (_, verdict, _) in enumerate(choices):
+            choice = question.locator("details").nth(j)
+            title, reason = choice.locator("summary"), choice.locator("p").last
+            assert re.search(rf"\b{verdict}\b", choice.get_attribute("class"))
+            expect(reason).to_be_hidden()
+            hands[(i + j) % 3](title)
+            expect(reason).to_be_visible()
+            word = choice.locator("p").first.evaluate("e => getComputedStyle(e, '::before').content")
+            assert {"right": "Right.", "wrong": "No."}[verdict] in word
+            assert "{glue" not in choice.inner_text()
+    at_once = sum(choices[0][1] == "right" for choices in ASKED[name])
+    page.goto(f"{site}intro.html")
+    count = f"{len(asked)} of {len(asked)} answered, {at_once} right at once"
+    expect(page.locator("#progress")).to_contain_text(count)
+    context.close()

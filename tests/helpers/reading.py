@@ -160,6 +160,16 @@ def much_code(visit):
     return [f"code takes {share:.0%} of the height, of at most {MOST_CODE:.0%}"] if share > MOST_CODE else []
 
 
+def late_picture(visit):
+    """A first picture, or explorer, that is not on the first screen."""
+    top = visit.page.evaluate("""() => Math.min(...[...document.querySelectorAll(
+      ".bd-article :is(figure img, .cell_output img, .explorer)")]
+      .filter((e) => e.checkVisibility()).map((e) => e.getBoundingClientRect().top + scrollY), 1e6)""")
+    height = visit.page.viewport_size["height"]
+    late = height <= top < 1e6  # one that is not there is not late
+    return [f"its first picture begins {top:.0f} pixels down, below {height}"] if late else []
+
+
 def keyboard_stops(visit):
     """Formulas at which the keyboard stops though they have nothing to scroll."""
     return visit.page.evaluate("""() => [...document.querySelectorAll("mjx-container[tabindex='0']")]
@@ -185,6 +195,26 @@ def skip_link(visit):
     page.keyboard.press("Tab")
     inside = page.evaluate("() => document.querySelector('#main-content').contains(document.activeElement)")
     return [] if inside else ["the link to the text does not lead there"]
+
+
+def unseen_stops(visit, most=400):
+    """Stops of the keyboard that show no frame."""
+    page, seen = visit.page, {}
+    page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        stop, framed = page.evaluate("""() => {
+          const one = document.activeElement;
+          if (one === document.body) return [null, true];
+          one.dataset.stop ??= document.querySelectorAll("[data-stop]").length;
+          const { outlineStyle, outlineWidth } = getComputedStyle(one);
+          const framed = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+          return [one.dataset.stop + one.outerHTML.slice(0, 120), framed];
+        }""")
+        if stop is None or stop in seen:
+            break
+        seen[stop] = framed
+    return [f"no frame shows the keyboard at {stop}" for stop, framed in seen.items() if not framed]
 
 
 def crowded_corrections(visit):
