@@ -38,7 +38,7 @@ def test_paper_has_what_is_to_be_read_and_nothing_else(browser, site):
         visit.page.emulate_media(media="print")
         for selector in (
             ".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer",
-            "button.copybtn", "#pst-back-to-top",
+            "button.copybtn",
         ):  # fmt: skip
             for element in visit.page.locator(selector).all():
                 assert not element.is_visible(), selector

@@ -124,7 +124,7 @@ def test_mouse_and_finger_choose_and_the_table_follows(browser, site, chapter, n
         assert group.get_by_role("radio").count() == len(choices)
         shown = {}
         for choice in [*choices[1:], choices[0]]:  # the first is chosen already
-            press(group.get_by_text(choice, exact=True), 0.8)
+            press(group.get_by_text(choice, exact=True), 0.5)
             settled(explorer)
             assert group.get_by_role("radio", name=choice, exact=True).is_checked()
             shown[choice] = explorer.locator("tbody").inner_text()
