@@ -1,11 +1,15 @@
 """Try each package as others will get it: its wheel, alone in a fresh environment, against its own tests.
 
-``python tooling/scripts/packages.py packages/hierarchical-exact`` tries one, without a folder all of them.
+``python tooling/scripts/packages.py packages/hierarchical-exact`` tries one, without a folder all of them,
+and then a page as readers download it, in a fresh environment of what its first cell installs.
 What is built, installed and run stays in _build/packages/, where nothing of the book can be imported.
 """
 
 import argparse
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +20,7 @@ from tooling import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "_build" / "packages"
+DOWNLOAD = "chapters/hierarchical-models.ipynb"
 
 
 def main():
@@ -23,8 +28,11 @@ def main():
     environment.end_when_interrupted("No package was changed.")
     parser = argparse.ArgumentParser(description="Build, install and test packages, each by itself.")
     parser.add_argument("folders", nargs="*", type=Path, help="folders of packages; all when left out")
-    folders = parser.parse_args().folders or sorted((ROOT / "packages").iterdir())
+    given = parser.parse_args().folders
+    folders = given or sorted((ROOT / "packages").iterdir())
     failed = [folder.name for folder in folders if not try_alone(folder.resolve())]
+    if not given and not try_download():
+        failed.append(DOWNLOAD)
     if failed:
         sys.exit(f"packages: {', '.join(failed)} failed")
 
@@ -53,6 +61,29 @@ def try_alone(folder):
     tests = (python, "-m", "pytest", "-q", "-c", "pyproject.toml", "tests")
     own = environment.own(os.environ)
     return run(*tests, cwd=out / "outside", env=own, check=False).returncode == 0
+
+
+def try_download():
+    """Whether a downloaded page runs after the line of its first cell, with this folder as the repository."""
+    print(f"packages: {DOWNLOAD} as it is downloaded", flush=True)
+    run(sys.executable, ROOT / "tooling/scripts/build.py", cwd=ROOT)
+    out = OUT / "download"
+    shutil.rmtree(out, ignore_errors=True)
+    tracked = run("git", "ls-files", "-z", cwd=ROOT, capture_output=True).stdout.split("\0")
+    for name in filter(None, tracked):
+        (out / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, out / "book" / name)
+    shutil.copy(ROOT / "_build/html/_sources" / DOWNLOAD, out / "page.ipynb")
+    first = "".join(json.loads((out / "page.ipynb").read_text("utf-8"))["cells"][0]["source"])
+    wanted = shlex.split(re.search(r"%pip install (.+)", first)[1])
+    places = [out / "book" / one.partition("#subdirectory=")[2] for one in wanted]
+    python = out / "env" / "bin" / "python"
+    uv("venv", "--python", sys.executable, out / "env")
+    uv("pip", "install", "--python", python, *places)
+    own = environment.own(os.environ)
+    return (
+        run(python, "-m", "jupyter", "execute", "page.ipynb", cwd=out, env=own, check=False).returncode == 0
+    )
 
 
 def uv(*arguments):
