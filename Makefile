@@ -91,7 +91,7 @@ mutants: setup  ## break the book in many single ways; the tests must notice eac
 	@$(PYTHON) tooling/scripts/mutants.py
 
 # It fetches packages, with the user's settings of where from.
-packages: setup  ## build each package, install it alone in a fresh environment, run its tests
+packages: setup  ## try each package, and a downloaded page, alone in a fresh environment
 	@.venv/bin/python -E tooling/scripts/packages.py
 
 picture: setup  ## draw the picture of README.md anew
