@@ -67,6 +67,9 @@ def test_every_question_answers_mouse_finger_and_keys(browser, site, name):
             title, reason = choice.locator("summary"), choice.locator("p").last
             assert re.search(rf"\b{verdict}\b", choice.get_attribute("class"))
             expect(reason).to_be_hidden()
+            # A computed number, which the right one has, looks like any other.
+            looks = "e => [e, ...e.querySelectorAll('*')].map((one) => getComputedStyle(one).fontWeight)"
+            assert len(set(choice.locator(".sd-summary-text").evaluate(looks))) == 1
             hands[(i + j) % 3](title)
             expect(reason).to_be_visible()
             word = choice.locator("p").first.evaluate("e => getComputedStyle(e, '::before').content")
