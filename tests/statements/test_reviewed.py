@@ -259,7 +259,7 @@ def elpd(y, tau, prior):
 @states("chapters/loo-comparison.md", "since whichever extreme is nearer to the truth beats it slightly")
 @states("chapters/loo-comparison.md", "That is what partial pooling is for: it is insurance.")
 @pytest.mark.slow
-@states("chapters/loo-comparison.md", "In … of the data sets.")
+@states("chapters/loo-comparison.md", "In about … of the data sets.")
 def test_who_wins_on_eight_schools():
     found = {}
     for tau in (0.0, 5.0, 20.0):
