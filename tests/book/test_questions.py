@@ -67,7 +67,7 @@ def test_every_question_answers_mouse_finger_and_keys(browser, site, name):
             title, reason = choice.locator("summary"), choice.locator("p").last
             assert re.search(rf"\b{verdict}\b", choice.get_attribute("class"))
             expect(reason).to_be_hidden()
-            # A computed number, which the right one has, looks like any other; its error stands in the reason.
+            # A computed number, which the right one has, looks as others do; its error is in the reason.
             assert "±" not in title.inner_text()
             looks = "e => [e, ...e.querySelectorAll('*')].map((one) => getComputedStyle(one).fontWeight)"
             assert len(set(choice.locator(".sd-summary-text").evaluate(looks))) == 1
