@@ -19,7 +19,7 @@ from scipy import optimize, special, stats
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
-from hierarchical_exact.laws import Counts, Curve, NormalMixture, listed
+from hierarchical_exact.laws import Counts, Curve, FromDensity, NormalMixture, listed
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import (
     GAUSS,
@@ -51,6 +51,8 @@ _MOST_ROUNDS = 200
 # So many groups stand for more of them far from the peak of the likelihood; near it that is a polynomial, of
 # the first of these degrees whose last terms are small.
 _MANY, _DEGREES, _NEGLECTED = 200, (6, 9, 13, 20), 1e-8
+# Nodes of less weight have no part in the moments of rates.
+_LIGHT = 1e-25
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
 # where the standardised density is a tenth: at the 5% and 95% quantiles of a Normal.
 _QUANTILE_SHIFT = 10.0
@@ -259,8 +261,10 @@ def _log_poisson(y, log_mean):
         return np.where(y > 0, _log_largest(y) - deviance, -np.exp(log_mean))
 
 
-def _ends(sigma, log_mean, fall):
+def _ends(sigma, log_mean, fall, beyond=0.0):
     """How far (in units of sigma) left and right of its mode the integrand falls by `fall` nats.
+
+    A factor ``exp(beyond * t)`` has the same effect as a Normal density so much further to the right.
 
     At a distance t it has fallen by ``t**2 / 2 + mean * (exp(sigma * t) - 1 - sigma * t)``, where `mean`
     is the Poisson mean at the mode. Each term alone gives a bound.
@@ -271,7 +275,7 @@ def _ends(sigma, log_mean, fall):
         scaled = np.exp(np.minimum(log_scaled, 600.0))
         right = np.where(log_scaled < 600, np.log1p(scaled + np.sqrt(2 * scaled)), log_scaled) / sigma
         left = 0.5 * (scaled + np.sqrt(scaled**2 + 8 * scaled)) / sigma
-    return np.fmin(left, normal), np.fmin(right, normal)
+    return np.fmin(left, normal), np.fmin(right, normal + beyond)
 
 
 def _midpoints(n):
@@ -334,8 +338,8 @@ def _laplace(mean, sigma):
     return log_total, -0.5 * skewed * sigma / precision, second
 
 
-def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
-    """Log of the integral over x of one group's integrand; optionally mean and variance of x too."""
+def _group_integrals(y, log_e, mu, sigma, rule, of=None):
+    """Log of the integral over x of one group's integrand; mean and variance ``of`` "logs" or "rates"."""
     mode, distance = _mode(y, log_e, mu, sigma)
     log_mean = np.minimum(log_e + mode, 690.0)
     mean = np.exp(log_mean)
@@ -343,9 +347,15 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
     log_peak = _log_poisson(y, log_e + mode) - 0.5 * distance**2
     if on_panel is None:
         log_total, first, second = _laplace(mean, sigma)
-        return log_peak + log_total, mode + sigma * first, sigma**2 * (second - first**2)
+        moved, variance = sigma * first, sigma**2 * (second - first**2)
+        if of == "rates":
+            moved = np.expm1(moved + 0.5 * variance)
+            variance = (1 + moved) ** 2 * np.expm1(variance)
+        return log_peak + log_total, *_moments(mode, moved, variance, of)
     nodes, weights = on_panel
-    left, right = _ends(sigma, log_mean, fall)
+    left, right = _ends(sigma, log_mean, fall, 2 * sigma if of == "rates" else 0.0)
+    # Squares of rates are numbers relative to the mode, or else to a higher place.
+    above = np.maximum(sigma * right - 300, 0.0) if of == "rates" else 0.0
     all_numbers = mean.all()
 
     def fallen(step):
@@ -367,14 +377,24 @@ def _group_integrals(y, log_e, mu, sigma, rule, *, moments=False):
             term = np.exp(exponent, out=exponent)
             term *= weight * width
             total += term
-            if moments:
-                first += term * t
-                second += term * t * t
+            if of:
+                value = np.expm1(sigma * t - above) if of == "rates" else sigma * t
+                term *= value
+                first += term
+                term *= value
+                second += term
     log_integral = log_peak + np.log(total) - 0.5 * _LOG_2PI
-    if not moments:
+    if not of:
         return log_integral, None, None
-    first, second = first / total, second / total
-    return log_integral, mode + sigma * first, sigma**2 * (second - first**2)
+    moved = first / total
+    return log_integral, *_moments(mode + above, moved, second / total - moved**2, of)
+
+
+def _moments(mode, moved, variance, of):
+    """Mean and variance of x or, where they are relative to that of the mode, of rates."""
+    if of == "rates":
+        return np.exp(mode) * (1 + moved), np.exp(2 * mode) * variance
+    return mode + moved, variance
 
 
 def _draw_logs(y, log_e, mu, sigma, rng):
@@ -472,22 +492,22 @@ class _Data:
 
     def log_marginals(self, mu, sigma, groups=slice(None)):
         """Log p(y_i | mu, sigma), (n, j): each group's integral over its rate."""
-        return self._integrals(mu, sigma, groups, moments=False)[0]
+        return self._integrals(mu, sigma, groups, None)[0]
 
-    def log_rate_moments(self, mu, sigma, groups):
-        """Mean and variance of x given the population and the group's own count, (n, j) each."""
-        return self._integrals(mu, sigma, groups, moments=True)[1:]
+    def moments(self, mu, sigma, groups, of):
+        """Mean and variance of "logs" or "rates" given the population and the group's count, (n, j) each."""
+        return self._integrals(mu, sigma, groups, of)[1:]
 
-    def _integrals(self, mu, sigma, groups, *, moments):
+    def _integrals(self, mu, sigma, groups, of):
         y, log_e = self.y[groups], self.log_e[groups]
-        parts = [np.empty((len(mu), len(y))) for _ in range(3 if moments else 1)]
+        parts = [np.empty((len(mu), len(y))) for _ in range(3 if of else 1)]
         rule_of_node = np.searchsorted([rule[0] for rule in _RULES], sigma)
         for position, rule in enumerate(_RULES):
             nodes = np.flatnonzero(rule_of_node == position)
             step = max(1, _BLOCK // len(y))
             for start in range(0, len(nodes), step):
                 some = nodes[start : start + step]
-                values = _group_integrals(y, log_e, mu[some, None], sigma[some, None], rule, moments=moments)
+                values = _group_integrals(y, log_e, mu[some, None], sigma[some, None], rule, of)
                 for part, value in zip(parts, values, strict=False):  # moments if asked for
                     part[some] = value
         return parts
@@ -949,7 +969,7 @@ class _Rates:
 
     def __init__(self, data, priors, grid):
         self._data, self._priors, self._grid = data, priors, grid
-        self._populations = {}
+        self._grids, self._populations = {0: grid}, {}
         self._latest = None, None
         both_known = isinstance(priors["mu_log"], float) and isinstance(priors["sigma_log"], float)
         self._equal = None
@@ -967,34 +987,31 @@ class _Rates:
         """Law of the rates of a slice of the groups."""
         if self._equal is not None:
             return _point(self._equal, len(self._data.y[groups]))
-        curves, mean, sd = self._curves(groups)
-        moments = lru_cache(lambda: self._told(np.arange(len(self._data.y))[groups], mean, sd))
-        return Curve(curves, lambda: moments()[0], lambda: moments()[1])
+        return _Law(lambda: self._moments(groups), lambda: self._curves(groups))
 
-    def _told(self, groups, mean, sd):
-        """Means and sds of rates, those too whose tails the grid of a rate resolves too coarsely."""
-        moments = np.stack([mean, sd])
-        for position in np.flatnonzero(np.isnan(moments).any(axis=0)):
-            try:
-                first, second = (self._moment(groups[position], power) for power in (1, 2))
-            except ArithmeticError:
-                continue
-            if second - first**2 > _CANCELLED * second:
-                moments[:, position] = first, np.sqrt(second - first**2)
-        return moments
+    def _moments(self, groups):
+        """Means and sds, (2, j), NaN where two rules differ, on ever finer nodes of the population."""
+        for level in range(len(_LEVELS)):
+            with np.errstate(all="ignore"):  # what is not finite is not taken
+                found, error = self._summed(groups, self._grid_of(level) if level else self.few or self._grid)
+            if (error <= _TOLERANCE).all():
+                break
+        return np.where(error <= _TOLERANCE, found, np.nan)
 
-    def _moment(self, j, power):
-        """E[lam[j]**power]: but for a constant, the evidence of so many more events over that of the data."""
-        more = self._data.y.copy()
-        more[j] += power
-        log_constant = special.gammaln(more[j] + 1) - special.gammaln(self._data.y[j] + 1)
-        log_moment = log_constant - power * self._data.log_e[j] - self._log_evidence
-        log_moment += _integrate_population(_Data(more, self._data.log_e), self._priors, 1e-10).log_evidence
-        return np.exp(log_moment) if log_moment < LARGEST else np.nan
-
-    @cached_property
-    def _log_evidence(self):
-        return _integrate_population(self._data, self._priors, 1e-10).log_evidence
+    def _summed(self, groups, nodes):
+        """Means and sds as sums over the population, (2, j), and by how many sds two rules differ, (j,)."""
+        used = np.flatnonzero(nodes.weights > _LIGHT)
+        mu, sigma = nodes.points["mu_log"][used], nodes.points["sigma_log"][used]
+        mean, variance = self._data.moments(mu, sigma, groups, "rates")
+        weights, found = nodes.weights[used], []
+        mean -= (centre := mean[weights.argmax()].copy())
+        for rule in (weights, nodes.coarse[used]):
+            first = rule @ mean
+            found.append(np.stack([centre + first, np.sqrt(rule @ (variance + (mean - first) ** 2))]))
+        fine, coarse = found
+        # Nothing may be left at the ends of the nodes.
+        ends = (weights[:, None] * (variance + mean**2))[nodes.at_edge[used]].max(axis=0, initial=0.0)
+        return fine, np.abs((fine - coarse) / fine[1]).max(axis=0) + 1e4 * ends / fine[1] ** 2
 
     def lam_new(self):
         """Law of the rate of a new group."""
@@ -1031,16 +1048,19 @@ class _Rates:
             return [point] * len(self._data.y[groups])
         return [
             (_nodes(pairs).ravel(), _Line(axis, pairs).weights * density.ravel())
-            for axis, pairs, density in self._curves(groups)[0]
+            for axis, pairs, density in self._curves(groups)
         ]
 
     def _population(self, level):
         if level not in self._populations:
-            grid = self._grid
-            if level:
-                grid = _integrate_population(self._data, self._priors, _LEVELS[level][0])
+            grid = self._grid_of(level)
             self._populations[level] = _Population(self._data, self._priors, grid, _LEVELS[level][1])
         return self._populations[level]
+
+    def _grid_of(self, level):
+        if level not in self._grids:
+            self._grids[level] = _integrate_population(self._data, self._priors, _LEVELS[level][0])
+        return self._grids[level]
 
     def _resolve(self, build):
         """Build curves on ever finer nodes of the population until they are accurate."""
@@ -1054,7 +1074,7 @@ class _Rates:
         )
 
     def _curves(self, groups):
-        """Curves, means and sds of the rates of a slice of the groups."""
+        """Curves of the rates of a slice of the groups."""
         key = groups.start, groups.stop
         if self._latest[0] != key:
             curves = None
@@ -1076,7 +1096,7 @@ class _Rates:
 
         predictive = _Predictive(population, population.log_marginals(groups), reach, log_peak)
         mean, sd = self._log_moments(population, groups)
-        curves, moments, error = [], [], 0.0
+        curves, error = [], 0.0
         for j in range(len(y)):
 
             def log_density(lam, j=j):
@@ -1086,8 +1106,7 @@ class _Rates:
             grid = _integrate_rate(log_density, mean[j], sd[j])
             error = max(error, _rate_error(grid, predictive, j, mean[j], sd[j]))
             curves.append(grid.curve("lam"))
-            moments.append((grid.expectation(grid.points["lam"]), grid.sd("lam")))
-        return (curves, *np.transpose(moments)), error
+        return curves, error
 
     def _log_moments(self, population, groups):
         """Mean and sd of x by way of its conditional moments, (j,) each."""
@@ -1097,7 +1116,7 @@ class _Rates:
         total = np.zeros(size), np.zeros(size)
         for start in range(0, len(mu), step):
             some = slice(start, start + step)
-            mean, variance = self._data.log_rate_moments(mu[some], sigma[some], groups)
+            mean, variance = self._data.moments(mu[some], sigma[some], groups, "logs")
             if start == 0:
                 # Squares are taken about one of the means, lest they cancel.
                 centre = mean[0]
@@ -1181,8 +1200,26 @@ class _Rates:
         return (profile[1] - profile[0]) / np.log(10.0)
 
 
-# An sd from raw moments takes at least this part of them.
-_CANCELLED = 1e-3
+class _Law(FromDensity):
+    """Laws of rates: moments that need no densities, and curves for all else."""
+
+    lower = 0.0
+
+    def __init__(self, moments, curves):
+        self._moments, self._curves = lru_cache(moments), curves
+
+    def mean(self):
+        """Means, (J,)."""
+        return self._moments()[0]
+
+    def sd(self):
+        """Standard deviations, (J,)."""
+        return self._moments()[1]
+
+    @cached_property
+    def _curve(self):
+        return Curve(self._curves(), self.mean, self.sd)
+
 
 # Beyond this sigma_log, squares of it lose the digits that a power tail is made of.
 _FAR = 1e4
@@ -1217,7 +1254,7 @@ def _shared_panels(data, mu, sigma, middle, groups, panels):
 
 
 def _mixtures(data, few, groups, panels):
-    """Curves, means and sds of rates as mixtures over few nodes of the population, or ``None``.
+    """Curves of rates as mixtures over few nodes of the population, or ``None``.
 
     Many groups take one sweep. The mass given the middle of the population must be that of its own
     integral, distribution functions the same by half the nodes, and densities polynomials on their panels.
@@ -1259,11 +1296,8 @@ def _mixtures(data, few, groups, panels):
     )
     if not error <= _TOLERANCE:
         return None
-    rate, share = np.exp(x), weights * density.reshape(x.shape)
-    mean = (share * rate).sum(axis=1)
-    sd = np.sqrt((share * (rate - mean[:, None]) ** 2).sum(axis=1))
-    axis = Axis("lam", mean, lower=0.0)
-    return [(axis, *one) for one in zip(pairs, density, strict=True)], mean, sd
+    axis = Axis("lam", np.ones(1), lower=0.0)
+    return [(axis, *one) for one in zip(pairs, density, strict=True)]
 
 
 def _integrate_rate(log_density, mean, sd):

@@ -488,7 +488,13 @@ def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
     for q in (0.01, 0.5, 0.99):
         assert truth.mu_cdf(posterior["mu_log"].quantile(q))[0] == pytest.approx(q, abs=1e-6)
     with pytest.raises(ArithmeticError, match="lam does not decay towards zero, as far as numbers reach"):
-        posterior["lam"].mean()
+        posterior["lam"].quantile(0.5)
+    # Its moments are those of rates near one: the k-th is the evidence of k events more, but for a constant.
+    log_evidence = [Poisson([k], [1.8], mu_log, 0.5, nodes=96).log_evidence for k in range(3)]
+    mean, square = (k * np.exp(log_evidence[k] - log_evidence[0]) / 1.8**k for k in (1, 2))
+    sd = np.sqrt(square - mean**2)
+    assert posterior["lam"].mean().item() == pytest.approx(mean, abs=1e-5 * sd)
+    assert posterior["lam"].sd().item() == pytest.approx(sd, rel=1e-5)
 
 
 @pytest.mark.slow  # nested integrals

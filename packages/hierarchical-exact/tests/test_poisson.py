@@ -620,8 +620,12 @@ def test_the_rule_for_small_sigma_meets_that_for_larger_ones():
                 np.full((1, 1), mu),
                 np.full((1, 1), sigma),
             )
-            ours = module._group_integrals(*given, module._RULES[0], moments=True)
-            fine = module._group_integrals(*given, (0.5, 60.0, module._midpoints(400)), moments=True)
+            ours = module._group_integrals(*given, module._RULES[0], "logs")
+            fine = module._group_integrals(*given, (0.5, 60.0, module._midpoints(400)), "logs")
             np.testing.assert_allclose(ours[0], fine[0], rtol=1e-14, atol=1e-10)
             np.testing.assert_allclose((ours[1] - fine[1]) / np.sqrt(fine[2]), 0, atol=1e-9)
             np.testing.assert_allclose(ours[2], fine[2], rtol=1e-9)
+            ours = module._group_integrals(*given, module._RULES[0], "rates")
+            fine = module._group_integrals(*given, (0.5, 60.0, module._midpoints(400)), "rates")
+            np.testing.assert_allclose((ours[1] - fine[1]) / np.sqrt(fine[2]), 0, atol=1e-8)
+            np.testing.assert_allclose(ours[2], fine[2], rtol=1e-5)
