@@ -6,6 +6,7 @@ handled by their logs, x = log(lam).
 """
 
 import numbers
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
@@ -51,6 +52,10 @@ _MOST_ROUNDS = 200
 # So many groups stand for more of them far from the peak of the likelihood; near it that is a polynomial, of
 # the first of these degrees whose last terms are small.
 _MANY, _DEGREES, _NEGLECTED = 200, (6, 9, 13, 20), 1e-8
+# All nodes of a lattice err by less than the 1.4th power of what half of them do.
+_HALF = 1e-4
+# Beyond the ends of the nodes there may be so many times what is at them.
+_BEYOND = 100
 # Nodes of less weight have no part in the moments of rates.
 _LIGHT = 1e-25
 # A shift of the distribution function moves quantiles by this many times as much, in posterior sds,
@@ -990,13 +995,36 @@ class _Rates:
         return _Law(lambda: self._moments(groups), lambda: self._curves(groups))
 
     def _moments(self, groups):
-        """Means and sds, (2, j), NaN where two rules differ, on ever finer nodes of the population."""
-        for level in range(len(_LEVELS)):
+        """Means and sds, (2, j), NaN where they cannot be told."""
+        for nodes, tolerance in self._ever_finer():
             with np.errstate(all="ignore"):  # what is not finite is not taken
-                found, error = self._summed(groups, self._grid_of(level) if level else self.few or self._grid)
-            if (error <= _TOLERANCE).all():
+                found, error = self._summed(groups, nodes)
+            if (told := error <= tolerance).all():
                 break
-        return np.where(error <= _TOLERANCE, found, np.nan)
+        # What hangs on populations of hardly any weight has a grid of its own.
+        for place in np.flatnonzero(~told):
+            j, found[:, place] = np.arange(len(self._data.y))[groups][place], np.nan
+            with suppress(ArithmeticError):
+                first, second = (self._moment(j, power) for power in (1, 2))
+                if second - first**2 > _CANCELLED * second:
+                    found[:, place] = first, np.sqrt(second - first**2)
+        return found
+
+    def _moment(self, j, power):
+        """E[lam[j]**power]: but for a constant, the evidence of so many more events over that of the data."""
+        more = self._data.y.copy()
+        more[j] += power
+        log_constant = special.gammaln(more[j] + 1) - special.gammaln(self._data.y[j] + 1)
+        log_moment = log_constant - power * self._data.log_e[j] - self._grid_of(1).log_evidence
+        log_moment += _integrate_population(_Data(more, self._data.log_e), self._priors, 1e-10).log_evidence
+        return np.exp(log_moment) if log_moment < LARGEST else np.nan
+
+    def _ever_finer(self):
+        """Nodes of the population, and by how much two rules may differ on them."""
+        if self.few:
+            yield self.few, _HALF
+        for level in (0, 1):
+            yield self._grid_of(level), _TOLERANCE
 
     def _summed(self, groups, nodes):
         """Means and sds as sums over the population, (2, j), and by how many sds two rules differ, (j,)."""
@@ -1009,9 +1037,10 @@ class _Rates:
             first = rule @ mean
             found.append(np.stack([centre + first, np.sqrt(rule @ (variance + (mean - first) ** 2))]))
         fine, coarse = found
-        # Nothing may be left at the ends of the nodes.
-        ends = (weights[:, None] * (variance + mean**2))[nodes.at_edge[used]].max(axis=0, initial=0.0)
-        return fine, np.abs((fine - coarse) / fine[1]).max(axis=0) + 1e4 * ends / fine[1] ** 2
+        # Hardly anything may be left at the ends of the nodes.
+        edge = nodes.at_edge[used]
+        ends = weights[edge] @ (variance[edge] + mean[edge] ** 2) / fine[1] ** 2
+        return fine, np.abs((fine - coarse) / fine[1]).max(axis=0) + _BEYOND * ends
 
     def lam_new(self):
         """Law of the rate of a new group."""
@@ -1198,6 +1227,10 @@ class _Rates:
             tilt = 0.5 * (power * s) ** 2 + self._priors["sigma_log"].logpdf(s) + np.log(s)
             profile.append(value.max() + tilt)
         return (profile[1] - profile[0]) / np.log(10.0)
+
+
+# An sd from raw moments takes at least this part of them.
+_CANCELLED = 1e-3
 
 
 class _Law(FromDensity):

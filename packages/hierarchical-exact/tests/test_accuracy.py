@@ -63,22 +63,32 @@ def test_rates_whose_error_is_too_large_are_refused(monkeypatch, quantity):
     assert max(levels) < 1e-5
 
 
-def test_moments_of_rates_whose_error_is_too_large_are_refused(monkeypatch):
-    estimate, levels = poisson_module._Rates._summed, []
+def test_moments_of_rates_whose_error_is_too_large_come_from_evidence_or_are_refused(monkeypatch):
+    rates, levels = poisson_module._Rates, []
+    estimate = rates._summed
 
     def pessimist(rates, groups, nodes):
         found, error = estimate(rates, groups, nodes)
         levels.append(error)
         return found, np.where(np.arange(2)[groups] == 0, 2e-5, 0.0)
 
-    monkeypatch.setattr(poisson_module._Rates, "_summed", pessimist)
-    posterior = exact.poisson([3, 5], [2.0, 3.0], mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1))
-    with pytest.raises(ArithmeticError, match="to tell this moment"):
-        posterior["lam"].mean()
-    assert posterior["lam"].sel(group=1).sd() > 0
-    assert len(levels) == len(poisson_module._LEVELS) + 1
+    def of(group):
+        posterior = exact.poisson(
+            [3, 5], [2.0, 3.0], mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1)
+        )
+        lam = posterior["lam"].sel(group=group)
+        return lam.mean(), lam.sd()
+
+    summed = of(0)
+    monkeypatch.setattr(rates, "_summed", pessimist)
+    assert of(0) == pytest.approx(summed, rel=1e-8)
     # Finer nodes tell more.
-    assert 1e-6 > levels[0].max() > levels[1].max() > levels[2].max()
+    assert len(levels) == 2
+    assert 1e-6 > levels[0].max() > levels[1].max()
+    monkeypatch.setattr(rates, "_moment", lambda *_: np.nan)
+    with pytest.raises(ArithmeticError, match="to tell this moment"):
+        of(0)
+    assert min(of(1)) > 0
 
 
 @pytest.mark.parametrize(("difference", "afresh"), [(0.0, False), (1e-6, True)])
