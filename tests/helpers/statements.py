@@ -39,11 +39,18 @@ def questions(text):
 def stated():
     """Return the page and the words of every statement that a test checks, with the test's name."""
     found = []
-    for path in sorted((ROOT / "tests" / "statements").glob("test_*.py")):
-        for function in ast.parse(path.read_text("utf-8")).body:
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        body = ast.parse(path.read_text("utf-8")).body
+        named = {
+            line.targets[0].id: line.value
+            for line in body
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)
+        }
+        for function in body:
             for decorator in getattr(function, "decorator_list", ()):
                 if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "states":
-                    page, words = (ast.literal_eval(argument) for argument in decorator.args)
+                    arguments = [named.get(getattr(one, "id", ""), one) for one in decorator.args]
+                    page, words = map(ast.literal_eval, arguments)
                     found.append((page, words, function.name))
     return found
 
