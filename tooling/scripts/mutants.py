@@ -27,6 +27,7 @@ import yaml
 from tooling.environment import end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
+EXECUTED = Path("_build/execution")
 LIST = Path("tests/project/mutants.yaml")
 PYTEST = [
     *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
@@ -125,6 +126,8 @@ def copy_of(root, stack):
         if (root / name).is_file():  # a deleted file may be listed still
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / name, folder / name)
+    if (root / EXECUTED).exists():  # tests that need the built book then wait for Sphinx only
+        shutil.copytree(root / EXECUTED, folder / EXECUTED)
     check_imports(root, folder)
     return folder
 

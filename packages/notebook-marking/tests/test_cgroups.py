@@ -14,6 +14,7 @@ from notebook_marking.runs import Limits, Run
 from notebook_marking.sandbox import run
 
 STAND_IN = """#!/bin/sh
+echo "$XDG_RUNTIME_DIR" > {log}
 while [ "$1" != -- ]; do echo "$1" >> {log}; shift; done
 shift
 exec "$@"
@@ -29,7 +30,8 @@ def systemd(tmp_path, monkeypatch):
     program.write_text(STAND_IN.format(log=log))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/secret-bus")
+    # As where the grader runs in an environment of its own.
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     groups = Path("/proc/self/cgroup").read_text().splitlines()
     own = next((line.removeprefix("0::/") for line in groups if line.startswith("0::/")), "")
     group = tmp_path / "cgroup" / own
@@ -47,11 +49,11 @@ def test_where_the_kernel_keeps_the_limit_it_is_asked_for(systemd):
     limit.write_text(f"{most}\n")
     words = cgroups.scope(limits.memory)
     # What systemd-run must know, nobody inside may read.
-    assert cgroups.environment()["XDG_RUNTIME_DIR"] == "/run/secret-bus"
     assert subprocess.check_output([*words, "/usr/bin/env"], env=cgroups.environment()) == b""
     log.unlink()
     assert run(PAGE, ".md", "5.8.1", limits=limits) == Run("no answers", {}, ())
     asked = log.read_text().split()
+    assert asked[0] == f"/run/user/{os.geteuid()}"
     assert {"--scope", f"MemoryMax={most}", "MemorySwapMax=0"} <= set(asked)
     assert ("--user" in asked) == (os.geteuid() != 0)
 
