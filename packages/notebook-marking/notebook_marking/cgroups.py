@@ -69,7 +69,7 @@ def scope(memory: int) -> tuple[str, ...]:
 def environment() -> dict[str, str]:
     """Return what systemd-run must know. Of this nothing gets to what it runs.
 
-    An ordinary user's systemd is found in the folder that the login made, whether or not this process was told.
+    An ordinary user's systemd is in the folder that the login made, whether or not this process was told.
 
     Examples
     --------
