@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from statements import questions
+from statements import questions, states
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -18,6 +18,7 @@ ASKED = {
 }
 
 
+@states("intro.md", "What you have answered is kept in this browser only, until you have it forgotten.")
 def test_an_answer_opens_its_reason_and_is_remembered_on_the_first_page(page, site):
     page.goto(f"{site}intro.html")
     expect(page.locator("#progress")).to_have_text("You have opened no chapter yet.")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from browsing import open_explorer, page_with, settled
 from scipy import optimize, stats
+from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -60,6 +61,10 @@ def test_balls_roll_in_the_posterior(form):
         )
 
 
+@states(
+    "chapters/eight-schools.md",
+    "It starts at the chosen $\\tau$, at a place drawn from the posterior, with a random push",
+)
 def test_balls_start_in_the_posterior_given_tau():
     places, momentum = leapfrog.starts(5.0, MODEL, 20_000, np.random.default_rng(58).standard_normal)
     known = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=5.0)
@@ -116,6 +121,7 @@ RELEASE = """([tau, step, model, seed, count]) => {
 }"""
 
 
+@states("chapters/eight-schools.md", "by leapfrog steps of the length that you set, for six units of time")
 @pytest.mark.browser
 @pytest.mark.parametrize(("tau", "step"), [(5.0, 0.05), (1.0, 0.02), (5.0, 0.2)])
 def test_the_page_s_leapfrog_is_numpy_s(engine, tau, step):

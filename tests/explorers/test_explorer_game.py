@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from browsing import open_explorer, page_with, settled
 from scipy import stats
+from statements import states
 
 import hierarchical_exact as exact
 from tooling import explorers
@@ -168,6 +169,7 @@ def test_two_rounds_by_keyboard_and_the_tally_is_kept(page, site):
     assert words(game).startswith("Round 1:")
 
 
+@states("chapters/mathematical-structure.md", "A hundred rounds more are played at once with the share")
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_hundred_rounds_by_mouse_at_the_mean(page, site):

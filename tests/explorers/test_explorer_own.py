@@ -8,6 +8,7 @@ import pytest
 import reading
 from browsing import open_explorer, page_with, settled
 from scipy import stats
+from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -177,6 +178,7 @@ REFUSED = {
 }
 
 
+@states("chapters/eight-schools.md", "if a line cannot be read, the page says which, and why")
 @pytest.mark.browser
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_read_is_named_with_its_line(script, text):

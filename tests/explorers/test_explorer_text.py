@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from browsing import open_explorer, settled
 from scipy import stats
+from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -70,6 +71,13 @@ def numbers(page, name):
     return page.locator(f'[data-follows^="{name}/"]').all_inner_texts()
 
 
+@states(
+    "intro.md", "Numbers underlined with dots follow the figure beside them, when you move something in it."
+)
+@states(
+    "chapters/eight-schools.md",
+    "For the groups in the figure the posterior mean of $\\tau$ is …, that of $\\mu$ ….",
+)
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOLLOWED)

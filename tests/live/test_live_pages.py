@@ -18,6 +18,7 @@ from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
 from living import EIGHT_SCHOOLS, EXERCISE, change_the_prior, do_exercise, ended, run, write
 from scipy import stats
+from statements import states
 
 import hierarchical_exact as exact
 from myst_nbval.pages import code_cells, read
@@ -66,6 +67,7 @@ meaning = "A precise school keeps more of its own result, for its factor is smal
 answers.record("d", factor=factor, meaning=meaning)"""
 
 
+@states("intro.md", "what you write stays on your device")
 def test_a_reader_runs_and_changes_cells(opened):
     open_page, asked = opened
     page = open_page("chapters/recap.html")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rpds
 from bs4 import BeautifulSoup
+from statements import states
 
 from tooling.live import archives, assemble, lite
 
@@ -115,6 +116,7 @@ def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
     assert told[3] == {"kind": "execute_result", "data": {"text/plain": "3"}}
 
 
+@states("intro.md", "Sampling works too, by a sampler of the book's own that stands in for nutpie")
 def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
     archive = tmp_path / "pymc-6.0.zip"
     asks = b"class NumbaLinker:\n    pass\ndef takes(linker):\n    return isinstance(linker, NumbaLinker)\n"

@@ -405,6 +405,10 @@ def test_what_moves_with_trial_1():
 @states("chapters/odd-group.md", "and a dotted line at 0.09 for no pooling.")
 @states(
     "chapters/odd-group.md",
+    "Of the Student-t population we take the scale that is best when the truth is Normal.",
+)
+@states(
+    "chapters/odd-group.md",
     "Both curves begin near 0.02 and cross the dotted line near 0.5, the dashed one of the "
     "Student-t population",
 )

@@ -135,6 +135,7 @@ def test_ranks(posterior, draws):
     "chapters/proportions.md", "Whoever tests all of them at the 5% level expects up to 124 false differences"
 )
 @states("chapters/proportions.md", "… pairs differ.")
+@states("chapters/proportions.md", "It makes fewer claims and expects … of them to be wrong.")
 @states("chapters/proportions.md", "Fewer: ….")
 @states(
     "chapters/proportions.md", "Intervals get shorter, but the estimates move together by more than that."
@@ -149,6 +150,7 @@ def test_pairs_that_differ(posterior, draws):
     pooled = higher(draws["theta"].values)
     assert alone.sum() == pytest.approx(430, abs=25)
     assert (pooled > 0.975).sum() < alone.sum() / 2
+    assert (1 - pooled[pooled > 0.975]).mean() < (1 - pooled[alone]).mean() / 2
     i, j = np.nonzero(alone)
     flat, estimate = (1 + TUMOURS) / (2 + RATS), posterior["theta"].mean().values
     assert (flat[i] - flat[j]).mean() > 1.5 * (estimate[i] - estimate[j]).mean()

@@ -141,6 +141,12 @@ def test_the_prior_of_a_correlation():
 
 
 @states("chapters/radon.md", "has … times the geometric mean of the others.")
+@states("chapters/radon.md", "That would be so if one house could outweigh what all counties say.")
+@states("chapters/radon.md", "With a $\\tau_v$ above zero each house counts a little.")
+@states(
+    "chapters/radon.md",
+    "What changes is the mean of first floors in a new county, here with the uranium of St.",
+)
 @states("chapters/radon.md", "Less radon than in the basement, but not by as much as elsewhere.")
 @states("chapters/radon.md", "It pulls the county's slope more than half of the way to zero, and not beyond:")
 @states("chapters/radon.md", "it is more than twice as uncertain, since the slope there is not known either.")

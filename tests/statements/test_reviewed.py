@@ -52,6 +52,7 @@ def centred():
     "chapters/eight-schools.md",
     "The line that sample prints is the first thing to read, before any posterior mean.",
 )
+@states("chapters/todays-code.md", "Nothing is printed about them, unless you look.")
 @pytest.mark.sampling
 def test_a_fit_that_diverged_says_nothing_of_it(centred, capfd):
     fit, caught = centred

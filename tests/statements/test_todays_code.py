@@ -42,6 +42,20 @@ def test_ten_of_eleven_fail():
 @states("chapters/todays-code.md", "| `az.hdi(…, hdi_prob=0.89)` | `az.hdi(…, prob=0.89)` |")
 @states("chapters/todays-code.md", '| `az.compare({…}, ic="loo")` | `az.compare({…})` |')
 @states("chapters/todays-code.md", "| `az.plot_compare(…, insample_dev=False)` | `az.plot_compare(…)` |")
+@states(
+    PAGE, '| `az.plot_forest(…, hdi_prob=0.89)` | `az.plot_forest(…, ci_kind="hdi", ci_probs=(0.5, 0.89))` |'
+)
+@states(PAGE, "| `az.plot_forest(…, r_hat=True)` | `az.rhat(…)`, or the column `r_hat` of `az.summary` |")
+@states(PAGE, '| `az.plot_pair(…, divergences=True)` | `az.plot_pair(…, visuals={"divergence": True})` |')
+@states(PAGE, '| `az.plot_pair(…, kind="scatter")` | leave it out: a scatter is what is drawn |')
+@states(PAGE, '| `az.plot_pair(…, figsize=(6, 6))` | `az.plot_pair(…, figure_kwargs={"figsize": (6, 6)})` |')
+@states(
+    PAGE, '| `coords={"theta_dim_0": [0]}` | `dims="school"` in the model, and `coords={"school": ["A"]}` |'
+)
+@states(
+    PAGE,
+    '| `pm.sample(…, idata_kwargs={"log_likelihood": True})` | `pm.compute_log_likelihood(idata)`',
+)
 def test_what_to_write_instead_runs_on_the_page():
     """Each argument of the second column stands in a cell, but those that are left out."""
     code = "\n".join(cell.source for cell in CELLS[:-1])
@@ -54,6 +68,7 @@ def test_what_to_write_instead_runs_on_the_page():
 
 
 @states("chapters/todays-code.md", "No: it has ….")
+@states("chapters/todays-code.md", "The default is 0.89, in `az.rcParams`.")
 def test_intervals_have_equal_tails_where_nothing_is_said():
     assert (az.rcParams["stats.ci_kind"], az.rcParams["stats.ci_prob"]) == ("eti", 0.89)
 
