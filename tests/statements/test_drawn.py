@@ -8,7 +8,7 @@ from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
-from support.conventions import MU_PRIOR
+from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import numbers
 
 SCHOOLS = datasets.eight_schools()
@@ -22,6 +22,9 @@ WHEN = "chapters/when-hierarchical.md"
 POOLING = "chapters/pooling-problem.md"
 PROPORTIONS = "chapters/proportions.md"
 RADON = "chapters/radon.md"
+SOLUTION = "solutions/noncentred-reparameterisation.md"
+SOLUTIONS_OUT = "solutions/leave-one-school-out.md"
+TODAY = "chapters/todays-code.md"
 PRACTICE = "chapters/practical-considerations.md"
 
 
@@ -432,3 +435,195 @@ def test_trials_drawn():
     line = ax.lines[0]
     near = np.interp(trials["latitude"], line.get_xdata(), np.log(line.get_ydata()))
     assert (abs(trials["effect"].values - near) < 0.4).sum() > 13 / 2
+
+
+def funnel(ax):
+    """Abscissa and tau of the draws of a panel, and of its crosses."""
+    dots, crosses = (np.array(line.get_data(), float) for line in ax.lines[:2])
+    return dots, crosses
+
+
+def widths(dots):
+    """Spread in three slices of tau, from the neck up."""
+    order = np.argsort(dots[1])
+    return [np.ptp(np.quantile(dots[0][part], [0.05, 0.95])) for part in np.array_split(order, 3)]
+
+
+@states(
+    EIGHT, "Left, centred: a funnel that narrows downwards and stops short of small tau, with crosses for"
+)
+@states(
+    EIGHT,
+    "Middle, the standard Normal variable of the non-centred form: a band of about equal width at every",
+)
+@states(EIGHT, "Right, the same draws as effects: a complete funnel whose neck goes on down.")
+@states(EIGHT, "Left: the centred fit; crosses are divergences, and below them the neck is missing.")
+@states(EIGHT, "about equally wide everywhere")
+@states(EIGHT, "The funnel is still there, this time with its neck.")
+@states(EIGHT, "The left panel breaks off where the crosses are.")
+@states(EIGHT, "it is close to a cylinder, as the source says")
+@states(
+    SOLUTION,
+    "a funnel that breaks off above the smallest values of tau, with crosses for divergences near its",
+)
+@states(
+    SOLUTION, "Middle, the non-centred fit in its own coordinate: a band of even width down to small tau."
+)
+@states(SOLUTION, "Right, the same draws as effects: a funnel with its whole neck.")
+@states(
+    SOLUTION, "Left and right show the same posterior, once as the centred form sampled it and once as the"
+)
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "name"), [(EIGHT, "fig-5-34"), (SOLUTION, "fig-5-57")])
+def test_funnels(page, name):
+    (left, crosses), (middle, _), (right, _) = map(funnel, drawn(page, name).axes)
+    np.testing.assert_allclose(middle[1], right[1])  # the same draws
+    assert left[1].min() > 3 * right[1].min()
+    assert np.median(crosses[1]) < np.median(left[1])
+    assert left[1].min() < np.quantile(crosses[1], 0.25)
+    assert (np.diff(widths(left)) > 0).all()
+    assert widths(right)[2] > 1.5 * widths(right)[0]
+    assert max(widths(middle)) < 1.5 * min(widths(middle))
+
+
+@states(
+    EIGHT, "lie mostly left of the line, many near zero, and nearly all are crosses, chains with divergences"
+)
+@states(EIGHT, "At 0.95 and 0.99 they stay scattered, with fewer crosses.")
+@states(EIGHT, "Non-centred chains are circles close to the line.")
+@states(EIGHT, "The axis is linear up to 0.3 and compressed beyond.")
+@pytest.mark.slow
+def test_shares_of_chains():
+    ax = drawn(EIGHT, "fig-5-43").axes[0]
+    line = ax.lines[0].get_xdata()[0]
+    rows = [ax.lines[1 + 2 * row : 3 + 2 * row] for row in range(4)]
+    crosses = [len(cross.get_xdata()) for cross, _ in rows]
+    shares = [np.concatenate([np.asarray(mark.get_xdata(), float) for mark in row]) for row in rows]
+    assert [len(one) for one in shares] == [12] * 4
+    assert (shares[0] < line).sum() > 6
+    assert crosses[0] >= 10
+    assert crosses[1] + crosses[2] < 2 * crosses[0]
+    assert crosses[3] <= 1
+    assert abs(shares[3] - line).max() < 0.06
+    off = [abs(one - line).mean() for one in shares]
+    assert 2 * off[3] < min(off[:3])
+    assert ax.xaxis.get_transform().linthresh == 0.3
+
+
+@states(LOO, "Under no pooling the estimates lie to the right of the exact values,")
+@states(LOO, "and several are marked by a cross for a large Pareto k.")
+@states(
+    LOO, "Three panels, complete, partial and no pooling, with the log predictive density of each school."
+)
+@pytest.mark.slow
+def test_estimates_of_leave_one_out():
+    figure = drawn(LOO, "fig-5-46")
+    assert [ax.get_title().split()[0] for ax in figure.axes] == ["complete", "partial", "no"]
+    truth, plain, crossed = (np.array(line.get_data(), float) for line in figure.axes[2].lines)
+    ahead = np.concatenate([marks[0] - truth[0][marks[1].astype(int)] for marks in (plain, crossed)])
+    assert len(ahead) == 8
+    assert (ahead > 0).sum() >= 6
+    assert ahead.sum() > 0.3
+    assert crossed.shape[1] >= 2
+
+
+@states(
+    PRACTICE, "Two panels, for tau and for the worst school effect. The centred curves rise steeply with the"
+)
+@states(PRACTICE, "cross the non-centred ones between one and sixteen times the original data")
+@states(PRACTICE, "The non-centred curve of tau falls; that of the school effect ends higher than it began.")
+@states(PRACTICE, "The numbers belong to one run; the crossing does not.")
+@pytest.mark.slow
+def test_effective_draws_cross():
+    ends = []
+    for ax in drawn(PRACTICE, "fig-5-52").axes:
+        centred, noncentred = (np.asarray(line.get_ydata()) for line in ax.lines)
+        ahead = (centred > noncentred).tolist()
+        assert ahead in ([False, True, True, True, True], [False, False, True, True, True])
+        assert centred[-1] > 4 * centred[0]
+        ends.append(noncentred[-1] / noncentred[0])
+    assert ends[0] < 0.5
+    assert ends[1] > 1
+
+
+@states(
+    TODAY,
+    "Eight horizontal intervals, one per school, each with a thick inner and a thin outer part and a dot.",
+)
+@states(
+    TODAY, "Three panels: the density of tau, the density of school A's effect, and the scatter of the effect"
+)
+@states(TODAY, "Draws marked in another colour, the divergences, lie near its narrow end.")
+@states(
+    TODAY,
+    "Fifty thin staircases, the distribution functions of replicated sets of eight reports, and one dark",
+)
+@pytest.mark.slow
+def test_pictures_by_arviz():
+    rows = drawn(TODAY, "fig-5-68").axes[1]
+    thin, thick = np.array([line.get_linewidth() for line in rows.lines]).reshape(2, 8)
+    assert (thin < thick).all()
+    spans = np.array([np.ptp(line.get_xdata()) for line in rows.lines]).reshape(2, 8)
+    assert (spans[0] > spans[1]).all()
+    assert sum(len(dot.get_offsets()) for dot in rows.collections) == 8
+    panels = [ax for ax in drawn(TODAY, "fig-5-69").axes if ax.lines or ax.collections]
+    assert [len(ax.lines) for ax in panels] == [1, 0, 1]
+    clouds = [np.asarray(one.get_offsets()) for one in panels[1].collections]
+    tau, marked = (np.concatenate([one[:, 0] for one in part]) for part in (clouds[:4], clouds[4:]))
+    assert len(tau) == 8000
+    assert len(marked) > 10
+    assert np.median(marked) < np.median(tau) / 1.5
+    colours = [line.get_color() for line in drawn(TODAY, "fig-5-70").axes[0].lines]
+    assert (len(colours), colours.count("#000000")) == (51, 1)
+
+
+@states(EIGHT, "Bars: 89% highest-density intervals. Filled circles: posterior means. Hollow circles: the")
+@states(EIGHT, "Dashed line: posterior mean of $\\mu$.")
+@states("chapters/hierarchical-models.md", "Right: one estimate for all.")
+@states("chapters/hierarchical-models.md", "In the middle: each school's estimate under partial pooling.")
+@states(LOO, "Above: elpd with two standard errors. Below: the difference from the best model, with two")
+@states(TODAY, "Two horizontal error bars, complete and partial pooling, that overlap nearly whole.")
+@states(WHEN, "The diamond shows a data set of eight groups that are all large: there, pooling changes")
+@states(SOLUTIONS_OUT, "The vertical line is the report that came; the height of a curve there is the")
+def test_marks_of_the_schools():
+    posterior = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
+    means = posterior["theta"].mean().values
+    ax = drawn(EIGHT, "fig-5-35").axes[0]
+    np.testing.assert_allclose(segments(ax.collections[0]), posterior["theta"].hdi(0.89).values, atol=1e-6)
+    by_label = {str(line.get_label()): line for line in ax.lines}
+    dashed, filled, hollow = (
+        next(line for label, line in by_label.items() if part in label) for part in ("\\mu", "theta", "raw")
+    )
+    assert dashed.get_linestyle() == "--"
+    assert dashed.get_xdata()[0] == pytest.approx(posterior["mu"].mean())
+    np.testing.assert_allclose(filled.get_xdata(), means)
+    np.testing.assert_allclose(hollow.get_xdata(), EFFECT)
+    assert hollow.get_markerfacecolor() == "white" != filled.get_markerfacecolor()
+    slopes = drawn("chapters/hierarchical-models.md", "fig-5-37").axes[0]
+    ends = [line for line in slopes.lines if len(line.get_xdata()) > 1]
+    middle = {round(float(np.interp(1, *map(np.asarray, line.get_data()))), 6) for line in ends}
+    assert middle >= set(means.round(6))
+    assert (
+        slopes.lines[-1].get_data() == (2, pytest.approx(7.4, abs=0.1))
+        or slopes.lines[-1].get_xdata()[0] == 2
+    )
+    models = ((MU_PRIOR, 0.0), (MU_PRIOR, TAU_PRIOR), (0.0, 20.0))
+    scores = [exact.normal(EFFECT, ERROR, mu=mu, tau=tau).elpd_loo.values for mu, tau in models]
+    for ax, values in zip(drawn(LOO, "fig-5-36").axes, (scores, np.subtract(scores, scores[0])), strict=True):
+        bars = [bar.lines[2][0].get_segments()[0][:, 0] for bar in ax.containers]
+        half = [2 * np.sqrt(8) * np.std(one) for one in values]
+        np.testing.assert_allclose(np.ptp(bars, axis=1) / 2, half, atol=1e-6)
+        np.testing.assert_allclose(np.mean(bars, axis=1), np.sum(values, axis=1), atol=1e-6)
+    # As long as two bars of one standard error each reach.
+    (low, high), error = (
+        np.sort([one.sum() for one in scores[:2]]),
+        [np.sqrt(8) * one.std(ddof=1) for one in scores[:2]],
+    )
+    assert high - low < 0.25 * 2 * min(error)
+    diamond = next(line for line in drawn(WHEN, "fig-5-48").axes[0].lines if line.get_marker() == "D")
+    assert 0.98 < diamond.get_ydata()[0] < 1
+    ax = drawn(SOLUTIONS_OUT, "fig-5-63").axes[0]
+    assert ax.lines[0].get_xdata()[0] == EFFECT[0]
+    heights_there = [line.get_ydata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    left = [one[0] for one in scores]
+    np.testing.assert_allclose(np.log(heights_there), left, atol=0.01)
