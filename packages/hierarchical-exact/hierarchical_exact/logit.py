@@ -28,7 +28,7 @@ _AGREEMENT = 1e-5
 # The integrand of a group is followed until it has fallen by this many nats. The error of equal steps is
 # exp(-2 (pi / step)^2) where it is like a Normal density, exp(-pi^2 / step) where like that of a Gamma's log.
 _FALL, _STEP, _STEP_IN_SDS = 27.0, 0.35, 0.6
-_MOST_STEPS, _NEWTON = 2000, 12
+_MOST_STEPS, _NEWTON, _NEAR, _TO_END = 2000, 100, 0.01, 6
 # Nodes that all groups share pay up to so many for each, unless a sum is too small for a number.
 _SHARED, _UNDERFLOW = 100, 1e-200
 # Populations wider than this, and the longest steps then; those narrow to all likelihoods, and their rule.
@@ -316,26 +316,39 @@ def _mode(y, n, centre, spread):
     pull = spread**2 * (y - n * special.expit(centre))
     with np.errstate(divide="ignore", invalid="ignore"):
         own = np.where(n > 0, special.logit(y / n), centre)
+    # Where all failed or none, a wide population does not go on for ever.
+    bound = 1 + np.log1p(n * spread**2)
+    own = np.clip(own, np.minimum(centre, 0.0) - bound, np.maximum(centre, 0.0) + bound)
     # It lies between the population's mean and what either alone would say.
     far = np.where(
         pull > 0, np.minimum(centre + pull, np.maximum(own, centre)), np.maximum(centre + pull, own)
     )
     low, high = np.minimum(centre, far), np.maximum(centre, far)
     x = np.clip(centre + np.clip(pull, -1, 1), low, high)
+    before = np.inf
     for _ in range(_NEWTON):
-        theta = special.expit(x)
-        slope = y - n * theta - (x - centre) / spread**2
+        theta, rest = special.expit(x), special.expit(-x)
+        slope = y * rest - (n - y) * theta - (x - centre) / spread**2
         low, high = np.where(slope > 0, x, low), np.where(slope > 0, high, x)
-        x = x + slope / (n * theta * (1 - theta) + spread**-2.0)
-        x = np.where((low <= x) & (x <= high), x, 0.5 * (low + high))
-    theta = special.expit(x)
-    return x, 1 / np.sqrt(n * theta * (1 - theta) + spread**-2.0)
+        bend = n * theta * rest
+        precision = bend + spread**-2.0
+        # Near the mode; and where a wide population leaves it flat, where both pulls are the same.
+        if (np.abs(slope) < _NEAR * np.minimum(np.sqrt(precision), np.maximum(1 / spread, bend))).all():
+            break
+        x = x + slope / precision
+        # Newton's steps may alternate between two flat ends.
+        good = (low <= x) & (x <= high) & (np.abs(slope) < 0.5 * before)
+        x, before = np.where(good, x, 0.5 * (low + high)), np.abs(slope)
+    return x, 1 / np.sqrt(precision)
 
 
 def _end(y, n, centre, spread, mode, peak, side):
     """How far from the mode the integrand has fallen by `_FALL` nats, by Newton's steps from beyond."""
-    distance = spread * np.sqrt(2 * _FALL) * np.ones_like(mode)
-    for _ in range(_NEWTON // 2):
+    # There the integrand falls at least like the population; or, once a chance has halved, like its power.
+    with np.errstate(divide="ignore"):
+        distance = np.logaddexp(np.log(2), -side * mode) + 2 * _FALL / (n * special.expit(-side * mode))
+    distance = np.minimum(distance, spread * np.sqrt(2 * _FALL))
+    for _ in range(_TO_END):
         x, from_centre = mode + side * distance, mode - centre + side * distance
         left = peak - _FALL - _log_chance(y, n, x) + 0.5 * (from_centre / spread) ** 2
         slope = side * (y - n * special.expit(x) - from_centre / spread**2)

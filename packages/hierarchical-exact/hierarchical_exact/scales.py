@@ -145,16 +145,20 @@ class Lattice:
     def curve(self, name):
         """Density of one parameter on panels (see `Grid.curve`).
 
-        What the nodes of one place add up to is the density there; its log is interpolated.
+        What the nodes of one place add up to is the density there; its log is interpolated. Between two peaks
+        that has a kink, and the density itself is smoother.
         """
         z, height = self._sums[name]
         bright = np.flatnonzero(height > _FAINT * height.max())
         bright = np.arange(bright[0], bright[-1] + 1)
-        log_height = make_interp_spline(z[bright], np.log(height[bright]), k=min(7, len(bright) - 1))
-        edges = np.linspace(z[bright[0]], z[bright[-1]], 2 + len(bright) // 4)
+        z, height = z[bright], height[bright]
+        one_peak = (np.diff(np.sign(np.diff(height))) < 0).sum() <= 1
+        spline = make_interp_spline(z, np.log(height) if one_peak else height, k=min(7, len(z) - 1))
+        edges = np.linspace(z[0], z[-1], 2 + len(z) // 4)
         pairs = np.stack([edges[:-1], edges[1:]], axis=1)
         half, middle = 0.5 * np.diff(pairs, axis=1), pairs.mean(axis=1)[:, None]
-        density = np.exp(log_height(middle + half * NODES))
+        density = spline(middle + half * NODES)
+        density = np.exp(density) if one_peak else np.maximum(density, 0.0)
         missing = abs((half * KRONROD * density).sum() - 1)
         if not missing < _MISSING:
             raise ArithmeticError(

@@ -21,6 +21,7 @@ import numpy as np
 from lines import Unresolved
 from reference import Groups, Normal
 from reference_counts import Dirichlet, Poisson, known
+from reference_logit import Logit
 from reference_mixed import Mixed
 from reference_student import Student
 from scipy import special, stats
@@ -522,24 +523,30 @@ def dirichlet_call(problem):
 
 def dirichlet_errors(problem, posterior, nodes):
     """Errors of everything that the posterior says, by name."""
-    table, alpha, baseline = problem.values()
+    marginals = {name: posterior[name] for name in ("alpha", "pi0", "pi_new", "pi", "y_rep")}
+    for name in ("pi0", "pi_new", "pi", "y_rep"):
+        marginals[name] = marginals[name].sel(category=0)
+    return _share_errors(*problem.values(), posterior, marginals, nodes)
+
+
+def _share_errors(table, alpha, baseline, posterior, marginals, nodes):
+    """Errors of the shares of the first category."""
     truth = Dirichlet(table, alpha, baseline, nodes)
     errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
     if not known(alpha):
         power = np.inf if _is_light(alpha) else 3.2
-        _check_moments(errors, "alpha", posterior["alpha"], power, truth.alpha_moments, 0.0)
-        _check_quantiles(errors, "alpha", posterior["alpha"], truth.alpha_cdf)
+        _check_moments(errors, "alpha", marginals["alpha"], power, truth.alpha_moments, 0.0)
+        _check_quantiles(errors, "alpha", marginals["alpha"], truth.alpha_cdf)
     y, n = float(table[0, 0]), float(table[0].sum())
-    one = {"category": 0}
     of = {
-        "pi0": (posterior["pi0"].sel(**one), truth.baseline_moments, truth.baseline_cdf),
+        "pi0": (marginals["pi0"], truth.baseline_moments, truth.baseline_cdf),
         "pi_new": (
-            posterior["pi_new"].sel(**one),
+            marginals["pi_new"],
             lambda: truth.share_moments(0.0, 0.0),
             lambda z: truth.share_cdf(z, 0.0, 0.0),
         ),
         "pi": (
-            posterior["pi"].sel(group=0, **one),
+            marginals["pi"].sel(group=0),
             lambda: truth.share_moments(y, n),
             lambda z: truth.share_cdf(z, y, n),
         ),
@@ -548,7 +555,7 @@ def dirichlet_errors(problem, posterior, nodes):
         _check_moments(errors, name, marginal, np.inf, moments, 0.0)
         _check_shares(errors, name, marginal, cdf)
     if 0 < n <= 1000:
-        counts = posterior["y_rep"].sel(group=0, **one)
+        counts = marginals["y_rep"].sel(group=0)
         for count in {y, 0.0, n}:
             errors[f"y_rep pmf {count:g}"] = abs(float(counts.pdf(count)) - truth.count_pmf(count, y, n))
     if len(table) > 1:
@@ -580,6 +587,96 @@ def _around(cdf, x):
         cdf(special.logit(below))[0] if below > 0 else 0.0,
         cdf(special.logit(above))[0] if above < 1 else 1.0,
     )
+
+
+# -- proportions ------------------------------------------------------------------------------------
+
+
+def _trials(rng):
+    """Successes and trials of groups, some of which have none."""
+    size = int(rng.choice([1, 2, 3, 5]))
+    trials = np.round(10 ** rng.uniform(0, rng.choice([1, 1, 2, 4, 6]), size))
+    centre, spread = rng.choice([0, 0, -3, 6]), rng.choice([0, 0.3, 1, 3])
+    successes = rng.binomial(trials.astype(int), special.expit(rng.normal(centre, spread, size)))
+    empty = rng.random(size) < 0.05
+    return np.where(empty, 0.0, successes), np.where(empty, 0.0, trials)
+
+
+def beta_problem(seed):
+    """Arguments of `exact.beta_binomial`."""
+    rng = np.random.default_rng([seed, 7])
+    successes, trials = _trials(rng)
+    concentration = _scale_prior(rng, 10 ** rng.uniform(-1, 3), flat=False)
+    if known(concentration):
+        concentration = float(10.0 ** rng.uniform(-3, 6))
+    mean = stats.uniform(0, 1)
+    if rng.random() < 0.7:
+        mean = stats.beta(*10.0 ** rng.uniform(-0.5, rng.choice([0.5, 0.5, 3]), 2))
+    return {"successes": successes, "trials": trials, "mean": mean, "concentration": concentration}
+
+
+def beta_call(problem):
+    """The package's answer."""
+    return exact.beta_binomial(**problem)
+
+
+def beta_errors(problem, posterior, nodes):
+    """Errors of everything that the posterior says: those of two categories."""
+    y, n, mean, concentration = problem.values()
+    baseline = np.array(mean.args if mean.dist.name == "beta" else [1.0, 1.0])
+    names = {"alpha": "concentration", "pi0": "mean", "pi_new": "theta_new", "pi": "theta", "y_rep": "y_rep"}
+    marginals = {name: posterior[ours] for name, ours in names.items()}
+    return _share_errors(np.column_stack([y, n - y]), concentration, baseline, posterior, marginals, nodes)
+
+
+def logit_problem(seed):
+    """Arguments of `exact.logit_normal`."""
+    rng = np.random.default_rng([seed, 8])
+    successes, trials = _trials(rng)
+    tau = _scale_prior(rng, 10 ** rng.uniform(-1.5, 0.7), flat=False) or 0.1
+    mu = stats.norm(rng.normal(0, 2), 10 ** rng.choice([rng.uniform(-0.5, 0.7), rng.uniform(-4, 1)]))
+    return {"successes": successes, "trials": trials, "mu": mu, "tau": tau}
+
+
+def logit_call(problem):
+    """The package's answer."""
+    return exact.logit_normal(**problem)
+
+
+def logit_errors(problem, posterior, nodes):
+    """Errors of everything that the posterior says, by name."""
+    y, n, mu, tau = problem.values()
+    truth = Logit(y, n, mu, tau, nodes)
+    errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
+    _check_moments(errors, "mu", posterior["mu"], np.inf, truth.mu_moments, abs(mu.mean()))
+    _check_quantiles(errors, "mu", posterior["mu"], truth.mu_cdf)
+    if not known(tau):
+        power = np.inf if _is_light(tau) else 3.2
+        _check_moments(errors, "tau", posterior["tau"], power, truth.sigma_moments, 0.0)
+        _check_quantiles(errors, "tau", posterior["tau"], truth.sigma_cdf)
+    rows = truth.row_weights
+    for name, j in (("theta", 0), ("theta_new", None)):
+        line, marginal = truth.log_rate(j), posterior[name] if j is None else posterior[name].sel(group=j)
+        errors[f"{name} reference"] = float(rows @ np.abs(line.log_total))
+        theta, weights = special.expit(line.x), line.weights * rows[:, None]
+        mean = float((weights * theta).sum())
+        sd = float(np.sqrt((weights * (theta - mean) ** 2).sum()))
+        _check_moments(errors, name, marginal, np.inf, lambda mean=mean, sd=sd: (mean, sd), 0.0)
+
+        def cdf(z, line=line):
+            below, density = line.below(z)
+            return float(rows @ below), float(rows @ density)
+
+        _check_shares(errors, name, marginal, cdf)
+        if j is not None and 0 < n[j] <= 1000:
+            for count in {y[j], 0.0, n[j]}:
+                chance = float((weights * stats.binom.pmf(count, n[j], theta)).sum())
+                ours = float(posterior["y_rep"].sel(group=j).pdf(count))
+                errors[f"y_rep pmf {count:g}"] = abs(ours - chance)
+    if len(y) > 1:
+        rest = Logit(y[1:], n[1:], mu, tau, nodes)
+        errors["elpd_loo"] = abs(float(posterior.elpd_loo[0]) - truth.log_evidence + rest.log_evidence)
+    return errors
 
 
 # -- mixed models -----------------------------------------------------------------------------------
@@ -657,17 +754,21 @@ KINDS = {
     "mixed": (mixed_problem, mixed_call, mixed_errors, 2e-5),
     "poisson": (poisson_problem, poisson_call, poisson_errors, 2e-5),
     "dirichlet": (dirichlet_problem, dirichlet_call, dirichlet_errors, 2e-5),
+    "beta_binomial": (beta_problem, beta_call, beta_errors, 2e-5),
+    "logit_normal": (logit_problem, logit_call, logit_errors, 2e-5),
 }
 
 # How many of all problems are of each kind. Where the reference nests integrals, it takes seconds.
 SHARES = {
-    "normal": 0.82,
+    "normal": 0.81,
     "groups": 0.05,
     "ridge": 0.01,
     "student": 0.01,
     "mixed": 0.03,
-    "poisson": 0.04,
-    "dirichlet": 0.04,
+    "poisson": 0.03,
+    "dirichlet": 0.03,
+    "beta_binomial": 0.02,
+    "logit_normal": 0.01,
 }
 
 # Processor seconds for an answer and for its reference: of nested integrals few take more.

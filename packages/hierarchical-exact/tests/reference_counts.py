@@ -127,6 +127,14 @@ class Poisson:
             peak = y * (log_e + mode) - mean - special.gammaln(y + 1) - 0.5 * ((mode - mu) / scale) ** 2
             return peak - np.log(scale) - 0.5 * LOG_2PI + np.log(total)
 
+    def _log_likelihood(self, j, x):
+        mean = self.log_e[j] + x
+        return self.y[j] * mean - np.exp(np.minimum(mean, 700.0)) - special.gammaln(self.y[j] + 1)
+
+    def _own(self, j):
+        """What its own count says of x, more or less."""
+        return np.log(max(self.y[j], 0.5)) - self.log_e[j]
+
     # -- answers ------------------------------------------------------------------------------------
 
     def sigma_moments(self):
@@ -164,13 +172,10 @@ class Poisson:
                 points = x[narrow, :, None] - scale[narrow, None] * t
                 value = rest.at(points.reshape(len(points), -1), narrow).reshape(points.shape) + log_t
                 result[narrow] = _log_sum(value) - self.inner.log_total[narrow, None]
-            if j is not None:
-                mean = self.log_e[j] + x
-                result += self.y[j] * mean - np.exp(np.minimum(mean, 700.0)) - special.gammaln(self.y[j] + 1)
-            return result
+            return result if j is None else result + self._log_likelihood(j, x)
 
         # Where its own counts contradict the population, the rate lies between the two.
-        own = mu if j is None else np.log(max(self.y[j], 0.5)) - self.log_e[j]
+        own = mu if j is None else self._own(j)
         reach = 9.2 * scale[:, 0]
         low, high = np.minimum(mu, own).min(axis=1), np.maximum(mu, own).max(axis=1)
         return Line(log_f, low - reach, high + reach, self.nodes, fall=36.0)

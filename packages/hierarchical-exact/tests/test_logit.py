@@ -81,6 +81,27 @@ def test_one_integral_by_scipy():
     assert groups.moments(np.array([-3.0]), np.array([0.8]), 0)[0].item() == pytest.approx(wanted, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("y", "n", "mu", "tau"),
+    [
+        pytest.param(1265, 1269, -11.99469074170956, 0.11743578127631253, id="Newton alternates"),
+        pytest.param(4, 4, -10.8, 4.8e19, id="all in a wide population"),
+        pytest.param(0, 1000, 3.0, 1e6, id="none in a wide population"),
+    ],
+)
+def test_the_mode_and_the_ends_of_an_integral_are_found(y, n, mu, tau):
+    mode, width = logit._mode(np.array([y]), np.array([n]), np.array([[mu]]), np.array([[tau]]))
+
+    def log_density(x):
+        return y * special.log_expit(x) + (n - y) * special.log_expit(-x) - 0.5 * ((x - mu) / tau) ** 2
+
+    peak = log_density(mode)
+    for side in (-1, 1):
+        assert log_density(mode + side * width) < peak + 0.01
+        end = logit._end(y, n, mu, tau, mode, peak, side)
+        assert log_density(mode + side * end) == pytest.approx(peak - logit._FALL, abs=1)
+
+
 def test_successes_and_failures_may_be_exchanged():
     y, n = np.array(Y), np.array(N)
     one = exact.logit_normal(y, n, **PRIORS)
