@@ -390,3 +390,53 @@ def test_counts_and_shares_are_pooled_too():
     )["theta"]
     for estimate, raw in ((rates, count / exposure), (shares, tumours / number)):
         assert estimate.mean().values.std() < 0.95 * raw.std()
+
+
+# -- arithmetic ----------------------------------------------------------------------------------------------
+
+
+@states("solutions/shrinkage-arithmetic.md", "Even its own rounded terms, 3.86 and 6.90, add up to 10.76.")
+@states("solutions/shrinkage-arithmetic.md", "And the other seven effects do not average nearly 8, but 6")
+@states("solutions/shrinkage-arithmetic.md", "The factors are equal, so these are ties")
+@states("solutions/unequal-regions.md", "Most of the 805 respondents live in one region.")
+@states(
+    "chapters/dirichlet-multinomial.md",
+    "the raw shares of region 5 lie close to the baseline, those of region 3",
+)
+@states("chapters/dirichlet-multinomial.md", "though region 5 has nine respondents for each")
+@states(EIGHT, "312 is more than a sixth of 1841")
+@states(EIGHT, "Nor does a larger standard error always mean a wider interval:")
+@states(EIGHT, "School A reported 28 points, with a standard error of 15.")
+@states(PRACTICE, "so that all standard errors are divided by 2, 4, 8 and 16")
+@states(
+    "solutions/new-group-prediction.md",
+    "No posterior of twelve schools with these standard errors is as narrow as",
+)
+@states(
+    "solutions/noncentred-reparameterisation.md",
+    "0.04 to 13.87 and 0.16 to 14.34, are not highest-density intervals",
+)
+def test_sums_and_shares():
+    assert round(3.86 + 6.90, 2) == 10.76
+    assert EFFECT[1:].mean() == pytest.approx(6)
+    assert (ERROR[1], ERROR[3]) == (ERROR[6], ERROR[5])
+    assert 500 > 805 / 2
+    count = datasets.survey()["count"].values
+    share = count / count.sum(axis=1, keepdims=True)
+    baseline = exact.dirichlet_multinomial(count, alpha=stats.expon(scale=1), baseline=np.ones(4))[
+        "pi0"
+    ].mean()
+    off = abs(share - baseline.values).sum(axis=1)
+    assert off[4] < off[2] / 2
+    assert (count[4] == 9).sum() == 2
+    assert 312 > 1841 / 6
+    assert (EFFECT[0], ERROR[0]) == (28, 15)
+    posterior = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)
+    width = np.ptp(posterior["theta"].hdi(0.89).values, axis=-1)
+    assert ERROR[0] < ERROR[7]
+    assert width[0] > width[7]
+    assert np.sqrt([4, 16, 64, 256]).tolist() == [2, 4, 8, 16]
+    drawn = datasets.simulate_schools_with_covariate(np.random.default_rng(42))["standard_error"].values
+    assert explanations.smallest_covariate_sds(drawn)["beta"] > 4.27
+    assert posterior["tau"].hdi(0.89).values[0] == pytest.approx(0, abs=1e-3)
+    assert posterior["tau"].hdi(0.89).values[1] < 13
