@@ -2,6 +2,8 @@
 # Python in an environment of the project's own: see tooling/environment.py.
 PYTHON := .venv/bin/python -E tooling/environment.py
 PORT ?= 8000
+# A kernel's minute to start, which nbval gives it, is too short where the disk is busy.
+NBVAL := --nbval-lax --nbval-kernel-startup-timeout=300
 
 # The value of a variable for the shell, as it was given: with its blanks, quotes and dollars.
 quoted = '$(subst ','\'',$(value $1))'
@@ -38,7 +40,7 @@ exercises: setup  ## make exercises/ from solutions/
 	@$(PYTHON) tooling/scripts/exercises.py
 
 expect: setup  ## write into pages the intervals that their cells work out: make expect PAGE=chapters/recap.md
-	@$(PYTHON) -m pytest --nbval-lax --nbval-cell-timeout=300 --myst-nbval-write \
+	@$(PYTHON) -m pytest $(NBVAL) --nbval-cell-timeout=300 --myst-nbval-write \
 		$(if $(PAGE),$(call quoted,PAGE),chapters solutions)
 
 # Make itself ends with status 2 where the command ends with 3; `notebook-marking --help` says more.
@@ -61,7 +63,7 @@ student-copy: setup  ## make what a class gets: make student-copy OUT=folder (RE
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED)$(SAMPLER),,sh tooling/scripts/setup.sh --carrier)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
-		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval-lax \
+		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(NBVAL) \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
 		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
 

@@ -421,6 +421,7 @@ def execute(path, notebook, timeout):
         notebook,
         cwd=str(path.parent),
         timeout=timeout,
+        startup_timeout=timeout,  # a minute is too short where the disk is busy
         allow_errors=False,
         # The kernel would remark on the transport that every local Jupyter uses.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],

@@ -32,7 +32,7 @@ LIST = Path("tests/project/mutants.yaml")
 PYTEST = [
     *("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
     *("-p", "nbval.plugin", "-p", "myst_nbval.plugin"),
-    *("--nbval-lax", "--nbval-cell-timeout=300"),
+    *("--nbval-lax", "--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=300"),
 ]
 LONGEST = 900  # seconds for one selection of tests
 # pytest's exit codes: tests failed; the run was cut short, as by an error in a file of tests or a page.
