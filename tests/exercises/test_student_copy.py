@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import listed_and_new
 
 from notebook_marking import review
 from notebook_marking.course import Course
 from notebook_marking.rosters import plain_name
 from tooling.scripts import student_copy
+from tooling.scripts.build import BOOK, copy_without_solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = Course.read(ROOT)
@@ -35,6 +37,21 @@ def test_it_has_what_a_class_needs(texts):
         assert name in texts
     for name in ("Makefile", "requirements.txt", ".python-version", "tooling/scripts/setup.sh"):
         assert name in texts
+
+
+def test_the_work_of_a_class_that_lies_beside_the_book_is_not_in_it(tmp_path):
+    for name in ("marked/review/b.html", "marked.zip", "roster.csv", "exercises/shrinkage-arithmetic.md"):
+        (tmp_path / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "book" / name).write_text("student01")
+    (tmp_path / "book/_toc.yml").write_text("root: intro\n")
+    copy_without_solutions(tmp_path / "book", tmp_path / "copy")
+    files = {path.relative_to(tmp_path / "copy").as_posix() for path in tmp_path.glob("copy/**/*.*")}
+    assert files == {"_toc.yml", "exercises/shrinkage-arithmetic.md"}
+
+
+def test_every_part_of_the_book_is_known_as_one():
+    parts = {name.split("/")[0] for name in listed_and_new()}
+    assert {name for name in parts if not name.startswith(".")} - {"tests"} == BOOK
 
 
 def test_it_has_no_solution_key_test_or_history(texts):

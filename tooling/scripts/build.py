@@ -47,6 +47,14 @@ NOT_SOURCES = {"__pycache__", "_build", "answers", "benchmarks", "node_modules",
 # What pages import: folders, or files that make their folder a package. No page imports what tests it.
 IMPORTED = ("support", "tooling/audit", "tooling/explorers", "packages/*/*/__init__.py")
 NOT_IMPORTED = {"myst_nbval", "page_nuts"}  # what tests pages, and what runs in a reader's browser only
+# What the book is made of. Whatever else lies beside it, such as a class's work and marks, gets nowhere.
+BOOK = set(
+    """
+    CHANGELOG.md CITATION.cff CONTRIBUTING.md INSTRUCTORS.md LICENSE LICENSE-TEXT Makefile README.md
+    _config.yml _static _toc.yml chapters conftest.py exercises glossary.md intro.md packages postBuild
+    pyproject.toml references.bib references.md requirements.txt runtime.txt solutions support tooling
+    """.split()  # noqa: SIM905
+)
 SOLUTIONS = "solutions"
 KEPT = "The notebooks that were finished are kept."
 MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
@@ -161,7 +169,7 @@ def copy_without_solutions(root, copy):
             shutil.rmtree(path)
         elif path.is_file():
             path.unlink()
-    for path in files_below(root):
+    for path in sources_of(root):
         name = path.relative_to(root)
         if name.parts[0] == SOLUTIONS:
             continue
@@ -218,6 +226,11 @@ def imported(root):
 def book_variables():
     """Return the environment variables that change what notebooks compute."""
     return [f"{name}={value}" for name, value in os.environ.items() if name.startswith("BOOK_")]
+
+
+def sources_of(root):
+    """Return every file that the book is made of."""
+    return [path for path in files_below(root) if path.relative_to(root).parts[0] in BOOK]
 
 
 def files_below(folder):
@@ -504,7 +517,7 @@ def run_sphinx(root, cache_path):
 def hash_sources(root, cache_path):
     """Hash every source file of the book together with the fingerprint of the outputs."""
     digest = hashlib.sha256(cache_path.name.encode())
-    add_files(digest, root, files_below(root))
+    add_files(digest, root, sources_of(root))
     return digest.hexdigest()
 
 

@@ -39,12 +39,12 @@ def fill(path, marked):
     columns = _columns(path, header, {one.submission.exercise for one in marked if one.marks})
     # A point would make a date of 6.7 where a spreadsheet expects a comma.
     comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
-    missing = []
+    missing = {}  # in their order, each once
     for one in marked:
         names = [one.submission.student, *(one.submission.ids or ())]
         row = lines.find([("name", one.submission.name), *(("", name) for name in names)])
         if row is None:
-            missing.append(one.submission.student)
+            missing[one.submission.student] = True
         elif one.marks and not waits(one):
             cells = table[int(row["line"])]
             cells += [""] * (len(header) - len(cells))
@@ -52,7 +52,7 @@ def fill(path, marked):
             cells[columns[one.submission.exercise]] = points.replace(".", ",") if comma else points
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=reader.reader.dialect.delimiter, lineterminator="\n").writerows(table)
-    return stream.getvalue(), missing
+    return stream.getvalue(), list(missing)
 
 
 def with_times(path, submissions, exercises=()):

@@ -66,7 +66,7 @@ def test_points_come_into_their_cells_and_nothing_else_changes(tmp_path, text, c
 def test_who_waits_for_a_human_has_no_points_yet_and_who_is_not_there_is_named(tmp_path):
     nothing = replace(one("u2", 0.0), run=Run("no answers", {}))
     unread = replace(one("u3", 0.0), submission=replace(one("u3", 0.0).submission, problem="a link"))
-    table, missing = filled(tmp_path, CANVAS, [one("u1", None), one("zoe", 4.0), nothing, unread])
+    table, missing = filled(tmp_path, CANVAS, [one("u1", None), *[one("zoe", 4.0)] * 2, nothing, unread])
     assert [row[5] for row in table[2:]] == ["", "", "3"]  # as they were
     assert missing == ["zoe"]
     decided = replace(nothing, marks=(replace(nothing.marks[0], points=1, state="decided"),))
