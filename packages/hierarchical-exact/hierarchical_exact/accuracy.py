@@ -10,7 +10,7 @@ from hierarchical_exact.quadrature import SLICE, Grid
 # With very many groups the error is estimated on some, spread evenly over them: on most of these where there
 # are few nodes, on least where there are many.
 CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000
-_EXTREME, _UNSEEN = 1e3, 1e-8
+_EXTREME = 1e3
 
 
 def refine(
@@ -129,8 +129,6 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
     nodes = np.flatnonzero(grid.weights > 1e-250)
     log_weights, edge = np.log(grid.weights[nodes])[:, None], grid.at_edge[nodes]
     coarse = grid.coarse[nodes] / grid.weights[nodes]
-    lightest = grid.weights[nodes] < 1000 * grid.weights[nodes].min()
-    light = grid.weights[nodes][lightest].sum()
     result = np.empty(size)
     step = max(1, SLICE // len(nodes))
     for start in range(0, size, step):
@@ -145,8 +143,6 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
         # What the others contradict by tens of sds hangs on a difference that has lost its digits.
         reliable &= np.abs(result[units]) < _EXTREME
         reliable &= (terms[edge] < 1e-4 * agreement * total).all(axis=0)
-        # Where the lightest nodes matter more than by their weights, lighter ones that were left out may too.
-        reliable &= terms[lightest].sum(axis=0) < (_UNSEEN + 20 * light) * total
         for j in np.flatnonzero(~reliable) + start:
             result[j] = grid.log_evidence - evidence_without(j)
     return result

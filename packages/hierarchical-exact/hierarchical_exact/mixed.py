@@ -20,7 +20,7 @@ from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import SLICE
-from hierarchical_exact.scales import lattice_grid
+from hierarchical_exact.scales import UNSURE, lattice_grid
 
 # For up to two unknown scales, and for more of them; what may be left out of the lattice is less.
 _TOLERANCES, _LIGHT = (1e-5, 1e-4), 1e-2
@@ -124,7 +124,11 @@ def mixed(
     y, X = arguments.labelled(y, "observation"), arguments.labelled(X, "observation", "predictor")
     values = arguments.sized("y", arguments.vector("y", y))
     design, predictors = _design("X", X, len(values))
+    arguments.same_labels("X", X, "y", y)
     factors = _factors(terms, len(values))
+    for name, given in terms.items():
+        for part in given if isinstance(given, tuple) else (given,):
+            arguments.same_labels(name, arguments.labelled(part, "observation"), "y", y)
     moments = _coefficient_priors(beta, design.shape[1])
     priors = _scale_priors(sigma, tau, rho, factors)
     unknown = sum(not isinstance(prior, float) for prior in priors.values())
@@ -139,7 +143,9 @@ def mixed(
 
     def build(step):
         fitted = _Fitted(*fit(slice(None), step), factors, design, tolerance)
-        return fitted, fitted.error()
+        # Where the finest lattice leaves a density of a scale unsure, that is refused by itself.
+        blurred = unknown and step > _STEPS[-1] and not fitted.grid.unsure() < UNSURE
+        return fitted, np.inf if blurred else fitted.error()
 
     fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS)
     grid = fitted.grid
@@ -153,10 +159,11 @@ def mixed(
     flat = np.isinf(moments[1]).any()
 
     def elpd_loo():
-        variance = grid.points["sigma"] ** 2
+        whole = _Fitted(fitted.model, grid.whole(), factors, design, tolerance) if unknown else fitted
+        variance = whole.grid.points["sigma"] ** 2
 
         def predictive(rows, nodes):
-            mean, spread = fitted.moments(fitted.observations(np.arange(len(values))[rows]), nodes)
+            mean, spread = whole.moments(whole.observations(np.arange(len(values))[rows]), nodes)
             rest = 1 - spread / variance[nodes, None]
             # Removing one observation undoes one update; where next to nothing is left it is found afresh.
             rest = np.where(rest > _LEAST_COMPLEMENT, rest, np.nan)
@@ -172,7 +179,9 @@ def mixed(
                     break
             return found
 
-        found = accuracy.leave_one_out(grid, predictive, evidence_without, len(values), agreement=_AGREEMENT)
+        found = accuracy.leave_one_out(
+            whole.grid, predictive, evidence_without, len(values), agreement=_AGREEMENT
+        )
         return units.copy(data=found).rename("elpd_loo")
 
     def draw(n, rng):

@@ -6,9 +6,11 @@ the exponential of an exponential (Takahasi and Mori, 1974), which keeps the lat
 each in the middles of the other's cells: how far the two differ says how exact they are together.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
+from itertools import pairwise, product
 
 import numpy as np
 from scipy import optimize, special
@@ -26,8 +28,8 @@ _TRIED = 13
 # What nodes at the rim may add to a moment, relative to its terms, and how far the lattices may differ on it:
 # the square of an sd moves by twice what the sd itself may.
 _RIM, _MOVED = 1e-6, 5e-3
-# Densities below this part of their peak are not drawn as curves, whose integral may miss so much.
-_FAINT, _MISSING = 1e-7, 1e-5
+# Densities below this part of their peak are not drawn as curves, whose integrals may be off by so much.
+_FAINT, UNSURE = 1e-7, 1e-5
 # Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
 _KERNEL, _RAISED = 0.35, 1.1
 _SLICE = 2**22
@@ -117,13 +119,20 @@ class Lattice:
         far = 0.5 * step * places * [line.logarithmic for line in lines.values()]
         matters = density * np.exp(2 * np.clip(far, 0, _MOMENTS)).max(axis=1)
         order = np.argsort(matters)
-        kept = np.sort(order[np.cumsum(matters[order]) > light * matters.sum()])
-        self._z = origin + 0.5 * step * places[kept]
-        self.weights = density[kept] / density[kept].sum()
-        coarse = density[kept] * even[kept]
+        self._nodes = origin + 0.5 * step * places, density, even, ~live
+        self._keep(np.sort(order[np.cumsum(matters[order]) > light * matters.sum()]))
+
+    def _keep(self, kept):
+        self._z, density, even, self.at_edge = (part[kept] for part in self._nodes)
+        self.weights, coarse = density / density.sum(), density * even
         self.coarse = coarse / coarse.sum()
-        self.at_edge = ~live[kept]
         self.points = self._points(self._z)
+
+    def whole(self):
+        """The same with the lightest nodes too, on which what a posterior is divided by may hang."""
+        other = copy.copy(self)
+        other._keep(np.flatnonzero(self._nodes[1]))
+        return other
 
     def _points(self, z):
         points = {name: line.to_x(z[:, i]) for i, (name, line) in enumerate(self._lines.items())}
@@ -142,28 +151,30 @@ class Lattice:
         x = self.points[name]
         return np.sqrt(self.expectation((x - self.weights @ x) ** 2))
 
-    def curve(self, name):
-        """Density of one parameter on panels (see `Grid.curve`).
+    @cached_property
+    def _curves(self):
+        """Of each parameter places, its density as a function, and by how much its integrals may be off."""
+        found = {}
+        for name, (z, height) in self._sums.items():
+            bright = np.flatnonzero(height > _FAINT * height.max())
+            bright = slice(bright[0], bright[-1] + 1)
+            found[name] = z[bright], *_interpolated(z[bright], height[bright])
+        return found
 
-        What the nodes of one place add up to is the density there; its log is interpolated. Between two peaks
-        that has a kink, and the density itself is smoother.
-        """
-        z, height = self._sums[name]
-        bright = np.flatnonzero(height > _FAINT * height.max())
-        bright = np.arange(bright[0], bright[-1] + 1)
-        z, height = z[bright], height[bright]
-        one_peak = (np.diff(np.sign(np.diff(height))) < 0).sum() <= 1
-        spline = make_interp_spline(z, np.log(height) if one_peak else height, k=min(7, len(z) - 1))
+    def unsure(self):
+        """By how much distribution functions of single parameters may be off."""
+        return max(unsure for _, _, unsure in self._curves.values())
+
+    def curve(self, name):
+        """Density of one parameter on panels (see `Grid.curve`)."""
+        z, density, unsure = self._curves[name]
         edges = np.linspace(z[0], z[-1], 2 + len(z) // 4)
         pairs = np.stack([edges[:-1], edges[1:]], axis=1)
         half, middle = 0.5 * np.diff(pairs, axis=1), pairs.mean(axis=1)[:, None]
-        density = spline(middle + half * NODES)
-        density = np.exp(density) if one_peak else np.maximum(density, 0.0)
-        missing = abs((half * KRONROD * density).sum() - 1)
-        if not missing < _MISSING:
-            raise ArithmeticError(
-                f"the density of {name} integrates to one but for {missing:.1e}: is its prior smooth?"
-            )
+        density = density(middle + half * NODES)
+        unsure = max(unsure, abs((half * KRONROD * density).sum() - 1))
+        if not unsure < UNSURE:
+            raise ArithmeticError(f"the density of {name} is unsure by {unsure:.1e}: is its prior smooth?")
         return self._lines[name], pairs, density
 
     def sample(self, n, rng):
@@ -300,6 +311,21 @@ def _climb(log_f, z):
         lambda z: -log_f(z[None])[0], z, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3}
     )
     return found.x
+
+
+def _interpolated(z, height):
+    """A density between the places where it is known, and by how much its integrals may be off.
+
+    What the nodes of one place add up to is the density there. Its log is smooth, unless it is a mixture of
+    laws that differ much: then its root is smoother.
+    """
+    line, found = np.linspace(z[0], z[-1], 8 * len(z)), []
+    for there, back, degree in ((np.log, np.exp, 7), (np.sqrt, np.square, 5), (np.sqrt, np.square, 7)):
+        spline = make_interp_spline(z, there(height), k=min(degree, len(z) - 1))
+        found.append(lambda x, back=back, spline=spline: back(spline(x)))
+    below = [np.cumsum(density(line)) * (line[1] - line[0]) for density in found]
+    apart = [np.abs(one - other).max() for one, other in pairwise(below)]
+    return (found[0], apart[0]) if apart[0] < UNSURE else (found[1], apart[1])
 
 
 def _widths(log_f, mode, peak):

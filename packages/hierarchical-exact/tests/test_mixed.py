@@ -355,6 +355,16 @@ def test_what_is_not_as_described_is_refused(changed, message):
         exact.mixed(Y, call.pop("X"), **call)
 
 
+@pytest.mark.parametrize("other", ["X", "labels", "slope"])
+def test_labels_in_another_order_are_refused(other):
+    first, second = pd.RangeIndex(10), pd.RangeIndex(10)[::-1]
+    index = {name: second if name == other else first for name in ("X", "labels", "slope")}
+    term = pd.Series(GROUP, index=index["labels"]), pd.Series(X, index=index["slope"])
+    call = {"beta": BETA, "sigma": HALF, "tau": HALF, "rho": LKJ, "terms": {"group": term}}
+    with pytest.raises(ValueError, match="along 'observation', but y"):
+        exact.mixed(pd.Series(Y), pd.DataFrame(DESIGN, index=index["X"]), **call)
+
+
 def test_what_cannot_be_told_is_refused():
     call = {"terms": {"group": GROUP}, "beta": stats.norm(0, 2), "sigma": HALF, "tau": HALF}
     constant = np.repeat([1.0, 2.0, 4.0, 7.0], [3, 1, 4, 2])
