@@ -287,7 +287,7 @@ def test_lines_of_practice():
 
 @states(RADON, "along a rising dashed line")
 @states(
-    RADON, "Intervals are short for counties with many houses and long for those with few, whose dots lie"
+    RADON, "Intervals are short for counties with many houses and long for those with few, whose dots mostly"
 )
 @states(RADON, "with 116 houses, lies below the line with a short interval.")
 @states(RADON, "the own line falls steeply, the pooled one between it and the common one")
@@ -313,7 +313,8 @@ def test_radon_drawn():
     assert len(mean) == len(length) == 85
     assert length[number > 30].max() < length[number < 5].min()
     last = number.argmax()
-    assert (abs(above) / length)[number < 5].max() < 0.3 < abs(above / length)[last]
+    assert (abs(above)[number < 5] < 0.1).mean() > 0.8
+    assert abs(above[last]) > 0.1
     assert number[last] == 116
     assert above[last] < 0
     assert length[last] < 0.25 < np.median(length)
