@@ -172,12 +172,17 @@ def mixed(
 
         def evidence_without(left_out):
             kept = np.delete(np.arange(len(values)), left_out)
-            found, before = 0.0, np.nan
-            for step in _STEPS[1:] if len(kept) else ():
+            if not len(kept):
+                return 0.0
+            found = np.nan
+            for step in _STEPS[1:]:
                 found, before = fit(kept, step)[1].log_evidence, found
                 if abs(found - before) < _SETTLED:
-                    break
-            return found
+                    return found
+            raise ArithmeticError(
+                f"without observation {left_out} the evidence does not settle: what is left may say next to "
+                "nothing of sigma; give it as a number or a prior bounded away from zero"
+            )
 
         found = accuracy.leave_one_out(
             whole.grid, predictive, evidence_without, len(values), agreement=_AGREEMENT

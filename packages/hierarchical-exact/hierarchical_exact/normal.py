@@ -756,6 +756,18 @@ def _require_digits(weights, centre, mean, variance):
         )
 
 
+def _require_fitted_digits(hierarchy):
+    """Refuse means of groups that are small differences of numbers too large to have digits for them."""
+    heaviest = [hierarchy.grid.weights.argmax()]
+    design, root = np.abs(hierarchy.coefficients.design), np.abs(hierarchy.root[heaviest[0]])
+    largest = (design @ root).max(axis=1, initial=0.0)
+    if (np.spacing(largest) > 1e-7 * np.sqrt(hierarchy.theta(slice(None), heaviest)[1][0])).any():
+        raise ArithmeticError(
+            f"means of groups are differences of numbers near {largest.max():.2g}, too large to tell their "
+            "digits: subtract from each covariate its mean, or give beta a narrower prior"
+        )
+
+
 def _hyper_marginals(hierarchy, beta_labels):
     """Marginals of mu, tau, theta_new and beta."""
     grid, coefficients = hierarchy.grid, hierarchy.coefficients
@@ -765,6 +777,7 @@ def _hyper_marginals(hierarchy, beta_labels):
         _require_digits(grid.weights, coefficients.centre[0], *mu)
     marginals = {"mu": _mixture(grid, *mu), "tau": hyperparameter(grid, "tau")}
     if beta_labels is not None:
+        _require_fitted_digits(hierarchy)
         labels, p = beta_labels
         moments = [coefficients.coefficient(1 + i, mean, root) for i in range(p)]
         means, variances = (np.column_stack(part) for part in zip(*moments, strict=True))

@@ -196,6 +196,15 @@ def test_a_flat_prior_of_tau_beside_very_precise_and_very_vague_groups(y, sigma,
         assert float(posterior["theta"].sd()[j]) == pytest.approx(float(sd), rel=1e-6)
 
 
+def test_a_covariate_whose_digits_are_lost_is_refused():
+    """One group has its own theta whatever beta is; mu and beta x are 1e20 wide."""
+    call = {"mu": None, "tau": stats.halfcauchy(scale=250), "beta": stats.norm(0, 8.7e10)}
+    with pytest.raises(ArithmeticError, match="subtract from each covariate its mean"):
+        exact.normal([-6.7e8], [255.0], covariates=[1.6e9], **call)
+    theta = exact.normal([-6.7e8], [255.0], covariates=[0.0], **call)["theta"]
+    assert theta.quantile(0.9) + 6.7e8 == pytest.approx(255 * stats.norm.ppf(0.9), abs=1e-6 * 255)
+
+
 def test_covariates_far_from_zero_are_centred_ones():
     centred = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS - 2000, beta=stats.norm(0, 1))
     years = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS, beta=stats.norm(0, 1))
