@@ -115,12 +115,15 @@ class Lattice:
             # On this line each of the two lattices has every other point.
             height = np.bincount(row, density) * np.delete(step, i).prod()
             self._sums[name] = origin[i] + 0.5 * step[i] * where, height / (density.sum() * step.prod() / 2)
-        # A light node may have a large scale, and matter to an sd.
+        # A light node may have a large scale, and matter to its sd.
         far = 0.5 * step * places * [line.logarithmic for line in lines.values()]
-        matters = density * np.exp(2 * np.clip(far, 0, _MOMENTS)).max(axis=1)
-        order = np.argsort(matters)
+        kept = np.zeros(len(density), dtype=bool)
+        for beyond in (np.zeros(len(density)), *far.T):
+            matters = density * np.exp(2 * np.clip(beyond, 0, _MOMENTS))
+            order = np.argsort(matters)
+            kept[order[np.cumsum(matters[order]) > light * matters.sum()]] = True
         self._nodes = origin + 0.5 * step * places, density, even, ~live
-        self._keep(np.sort(order[np.cumsum(matters[order]) > light * matters.sum()]))
+        self._keep(np.flatnonzero(kept))
 
     def _keep(self, kept):
         self._z, density, even, self.at_edge = (part[kept] for part in self._nodes)
