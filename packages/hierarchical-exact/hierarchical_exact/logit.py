@@ -5,7 +5,7 @@ its log odds x, by equal steps; mu and tau are integrated in turn.
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -249,7 +249,7 @@ class _Groups:
 def _narrow(y, n, mu, tau, order):
     """As `_Groups.moments` by Hermite's rule, or ``None`` unless narrow to all likelihoods."""
     slope = np.abs(y - n * special.expit(mu[:, None])).max(axis=1)
-    if (tau * np.maximum(slope, np.sqrt(n.max()))).max() > _NARROW:
+    if (tau * np.maximum(slope, np.sqrt(max(n.max(), 1)))).max() > _NARROW:
         return None
     found = np.zeros((2 + order, len(mu), len(y)))
     for start in range(0, len(mu), size := max(1, SLICE // (len(_HERMITE[0]) * len(y)))):
@@ -418,6 +418,14 @@ class _Fit(Fitted):
         super().__init__(groups, grid if scores is None else Reweighted(grid, self.log_each, scores), inner)
         self._populations = _NormalPopulations(self.grid)
 
+    @cached_property
+    def new(self):
+        """Mean and sd of a new group's proportion, (1,) each: that of a group of which nothing is known."""
+        nothing = _Groups(np.zeros(1), np.zeros(1))
+        _, _, first, second = nothing.moments(self.grid.points["mu"], self.grid.points["tau"], 2)
+        mean = self.grid.weights @ first
+        return mean, np.sqrt(np.maximum(self.grid.weights @ second - mean**2, 0.0))
+
     def _moments(self, weights):
         mean = weights @ self._first
         return mean, np.sqrt(np.maximum(weights @ self._second - mean**2, 0.0))
@@ -467,16 +475,11 @@ class _Proportions(FromDensity):
 
     def mean(self):
         """Means, (J,)."""
-        if self._groups[0] is None:
-            grid = self._fitted.table(None)
-            return np.array([grid.expectation(grid.points["x"])])
-        return self._fitted.mean[self._groups]
+        return self._fitted.new[0] if self._groups[0] is None else self._fitted.mean[self._groups]
 
     def sd(self):
         """Standard deviations, (J,)."""
-        if self._groups[0] is None:
-            return np.array([self._fitted.table(None).sd("x")])
-        return self._fitted.sd[self._groups]
+        return self._fitted.new[1] if self._groups[0] is None else self._fitted.sd[self._groups]
 
     def _tabulate(self, j, hints):  # noqa: ARG002
         return self._fitted.table(self._groups[j]).curve("x")

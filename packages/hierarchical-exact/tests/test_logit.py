@@ -119,6 +119,17 @@ def test_a_group_without_trials_is_a_new_group():
     assert posterior.elpd_loo.values[2] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("tau", [0.3, 5.0, 300.0])
+def test_without_any_trials_there_is_only_the_prior(tau):
+    posterior = exact.logit_normal([0], [0], mu=stats.norm(1, 0.5), tau=tau)
+    u = np.linspace(-10, 10, 400_001)
+    theta, weight = special.expit(1 + np.hypot(0.5, tau) * u), stats.norm.pdf(u) / stats.norm.pdf(u).sum()
+    mean = weight @ theta
+    for marginal in (posterior["theta"].sel(group=0), posterior["theta_new"]):
+        assert marginal.mean() == pytest.approx(mean, abs=1e-5)
+        assert marginal.sd() == pytest.approx(np.sqrt(weight @ (theta - mean) ** 2), rel=1e-5)
+
+
 def test_many_trials_leave_a_normal_population_of_known_log_odds():
     x = np.array([-1.2, -0.4, 0.3, 1.1])
     n = np.full(4, 1_000_000)
