@@ -1,6 +1,6 @@
 """Random and nasty problems against independent references: is any answer wrong without a word?
 
-``python fuzz.py --count 10000`` takes an hour of processor time and reports for each kind how many were
+``python fuzz.py --count 10000`` takes some hours of processor time and reports for each kind how many were
 right, refused (with an error that says why) and wrong, which is what must not be. Stopped early, it reports
 on those that are done. A problem is its number: ``--only 123`` looks at one.
 """
