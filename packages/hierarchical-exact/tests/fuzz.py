@@ -333,6 +333,20 @@ def groups_errors(problem, posterior, nodes):
     return errors
 
 
+def _check_scale(errors, name, prior, marginal, moments, cdf):
+    """Errors of a scale, unless it is known."""
+    if not known(prior):
+        _check_moments(errors, name, marginal, np.inf if _is_light(prior) else 3.2, moments, 0.0)
+        _check_quantiles(errors, name, marginal, cdf)
+
+
+def _check_weighted(errors, name, marginal, values, weights):
+    """Errors of the mean and sd of what has values with weights."""
+    mean = float((weights * values).sum())
+    sd = float(np.sqrt((weights * (values - mean) ** 2).sum()))
+    _check_moments(errors, name, marginal, np.inf, lambda: (mean, sd), 0.0)
+
+
 def _is_light(prior):
     """Whether every moment of a scale exists whatever the data are."""
     if prior is None:
@@ -372,10 +386,7 @@ def student_errors(problem, posterior, nodes):
     # A posterior of tau that is a power prior's has the moments of the other families.
     _check_moments(errors, "mu", posterior["mu"], np.inf, truth.mu_moments, abs(mu.mean()))
     _check_quantiles(errors, "mu", posterior["mu"], truth.mu_cdf)
-    if not known(tau):
-        power = np.inf if _is_light(tau) else 3.2
-        _check_moments(errors, "tau", posterior["tau"], power, truth.tau_moments, 0.0)
-        _check_quantiles(errors, "tau", posterior["tau"], truth.tau_cdf)
+    _check_scale(errors, "tau", tau, posterior["tau"], truth.tau_moments, truth.tau_cdf)
     line, theta = truth.theta(0), posterior["theta"].sel(group=0)
     mean = float((line.weights * line.x).sum())
     sd = float(np.sqrt((line.weights * (line.x - mean) ** 2).sum()))
@@ -445,9 +456,7 @@ def poisson_errors(problem, posterior, nodes):
     truth = Poisson(y, e, mu, sigma, nodes)
     errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
     power = np.inf if _is_light(sigma) else 3.2
-    if not known(sigma):
-        _check_moments(errors, "sigma_log", posterior["sigma_log"], power, truth.sigma_moments, 0.0)
-        _check_quantiles(errors, "sigma_log", posterior["sigma_log"], truth.sigma_cdf)
+    _check_scale(errors, "sigma_log", sigma, posterior["sigma_log"], truth.sigma_moments, truth.sigma_cdf)
     if not known(mu):
         _check_moments(errors, "mu_log", posterior["mu_log"], power, truth.mu_moments, 0.0)
         _check_quantiles(errors, "mu_log", posterior["mu_log"], truth.mu_cdf)
@@ -461,9 +470,7 @@ def poisson_errors(problem, posterior, nodes):
             errors["reference"] = float(rows @ np.abs(line.log_total))
             # Where no rate lies its square need not be a number.
             rate, weights = np.exp(np.minimum(line.x, 300.0)), line.weights * rows[:, None]
-            mean = float((weights * rate).sum())
-            sd = float(np.sqrt((weights * (rate - mean) ** 2).sum()))
-            _check_moments(errors, name, marginal, np.inf, lambda mean=mean, sd=sd: (mean, sd), 0.0)
+            _check_weighted(errors, name, marginal, rate, weights)
             _check_counts(errors, posterior["y_rep"].sel(group=j), weights, rate * e[j])
 
         def cdf(x, line=line, rows=rows):
@@ -533,10 +540,7 @@ def _share_errors(table, alpha, baseline, posterior, marginals, nodes):
     """Errors of the shares of the first category."""
     truth = Dirichlet(table, alpha, baseline, nodes)
     errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
-    if not known(alpha):
-        power = np.inf if _is_light(alpha) else 3.2
-        _check_moments(errors, "alpha", marginals["alpha"], power, truth.alpha_moments, 0.0)
-        _check_quantiles(errors, "alpha", marginals["alpha"], truth.alpha_cdf)
+    _check_scale(errors, "alpha", alpha, marginals["alpha"], truth.alpha_moments, truth.alpha_cdf)
     y, n = float(table[0, 0]), float(table[0].sum())
     of = {
         "pi0": (marginals["pi0"], truth.baseline_moments, truth.baseline_cdf),
@@ -650,18 +654,13 @@ def logit_errors(problem, posterior, nodes):
     errors = {"evidence": abs(posterior.log_evidence - truth.log_evidence)}
     _check_moments(errors, "mu", posterior["mu"], np.inf, truth.mu_moments, abs(mu.mean()))
     _check_quantiles(errors, "mu", posterior["mu"], truth.mu_cdf)
-    if not known(tau):
-        power = np.inf if _is_light(tau) else 3.2
-        _check_moments(errors, "tau", posterior["tau"], power, truth.sigma_moments, 0.0)
-        _check_quantiles(errors, "tau", posterior["tau"], truth.sigma_cdf)
+    _check_scale(errors, "tau", tau, posterior["tau"], truth.sigma_moments, truth.sigma_cdf)
     rows = truth.row_weights
     for name, j in (("theta", 0), ("theta_new", None)):
         line, marginal = truth.log_rate(j), posterior[name] if j is None else posterior[name].sel(group=j)
         errors[f"{name} reference"] = float(rows @ np.abs(line.log_total))
         theta, weights = special.expit(line.x), line.weights * rows[:, None]
-        mean = float((weights * theta).sum())
-        sd = float(np.sqrt((weights * (theta - mean) ** 2).sum()))
-        _check_moments(errors, name, marginal, np.inf, lambda mean=mean, sd=sd: (mean, sd), 0.0)
+        _check_weighted(errors, name, marginal, theta, weights)
 
         def cdf(z, line=line):
             below, density = line.below(z)
