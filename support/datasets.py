@@ -20,8 +20,6 @@ RESPONSES = ("SA", "A", "D", "SD")
 SURVEY_SIZES = (45, 120, 60, 80, 35, 95)
 SURVEY_BASELINE = (0.25, 0.35, 0.25, 0.15)
 HOSPITAL_EXPOSURE = (2.1, 5.0, 1.3, 8.2, 0.7, 3.5, 6.1, 4.0)
-INSTRUCTOR_SIZES = (8, 12, 14, 16, 18)
-INSTRUCTOR_SEED = 58
 
 
 def eight_schools() -> xr.Dataset:
@@ -34,8 +32,8 @@ def eight_schools() -> xr.Dataset:
 
     See Also
     --------
-    support.models.schools_centred, support.models.schools_noncentred : Models of these data.
-    hierarchical_exact.normal : Their exact posterior.
+    support.models.schools_noncentred : Model of these data.
+    hierarchical_exact.normal : Its exact posterior.
 
     References
     ----------
@@ -119,8 +117,7 @@ def hospitals() -> xr.Dataset:
 def instructors() -> xr.Dataset:
     """Exam scores in the sections of five instructors, simulated once (Section 5.8.1).
 
-    The source describes the example but gives no data. These were drawn by
-    :func:`simulate_instructors` with the seed ``INSTRUCTOR_SEED`` and stored.
+    The source describes the example but gives no data. These were drawn once and stored.
 
     Returns
     -------
@@ -130,9 +127,7 @@ def instructors() -> xr.Dataset:
 
     See Also
     --------
-    simulate_instructors : What they were drawn by.
-    support.models.instructors_partial : Model of these data.
-    hierarchical_exact.normal_groups : Its exact posterior.
+    hierarchical_exact.normal_groups : Exact posterior of a model of these data.
 
     Examples
     --------
@@ -159,8 +154,7 @@ def rat_tumours() -> xr.Dataset:
 
     See Also
     --------
-    support.models.rats_hierarchical : Model of these data.
-    hierarchical_exact.beta_binomial : Its exact posterior.
+    hierarchical_exact.beta_binomial : Exact posterior of a model of these data.
 
     References
     ----------
@@ -189,8 +183,7 @@ def bcg_trials() -> xr.Dataset:
 
     See Also
     --------
-    support.models.trials_student, support.models.trials_latitude : Models of these data.
-    hierarchical_exact.student_t, hierarchical_exact.normal : Their exact posteriors.
+    hierarchical_exact.student_t, hierarchical_exact.normal : Exact posteriors of models of these data.
 
     References
     ----------
@@ -226,8 +219,7 @@ def radon() -> xr.Dataset:
 
     See Also
     --------
-    support.models.houses_intercepts, support.models.houses_slopes : Models of these data.
-    hierarchical_exact.mixed : Their exact posteriors.
+    hierarchical_exact.mixed : Exact posteriors of models of these data.
 
     References
     ----------
@@ -456,8 +448,7 @@ def simulate_schools_with_covariate(
 
     See Also
     --------
-    support.models.schools_covariate : Model of such data.
-    hierarchical_exact.normal : Its exact posterior, with `covariates`.
+    hierarchical_exact.normal : Exact posterior of a model of such data, with `covariates`.
 
     Examples
     --------
@@ -492,74 +483,6 @@ def simulate_schools_with_covariate(
     units = dict.fromkeys(("effect", "standard_error", "true_effect"), "SAT points")
     units["private"] = "1 = private, 0 = public"
     return _dataset(columns, {"school": _labels("school", schools)}, attrs, units)
-
-
-def simulate_instructors(
-    rng: np.random.Generator,
-    *,
-    sizes: Sequence[int] = INSTRUCTOR_SIZES,
-    mu: float = 75.0,
-    tau: float = 8.0,
-    sigma: float = 12.0,
-) -> xr.Dataset:
-    """Simulate exam scores in the sections of several instructors (Section 5.8.1).
-
-    Draws all section means from ``Normal(mu, tau)``, then all scores from
-    ``Normal(section mean, sigma)``, cut off at 0 and 100 and rounded to a tenth of a point.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        ``numpy.random.default_rng(58)`` gives the stored data of :func:`instructors`.
-    sizes : sequence of int, shape (J,)
-        Students per section, each at least 1.
-    mu : float
-        Mean of the section means (exam points).
-    tau, sigma : float
-        Standard deviations between sections and between students of a section (exam points);
-        not negative.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``score``, ``instructor`` and ``true_mean`` over ``student``, as in
-        :func:`instructors`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of its range; the message names it.
-
-    See Also
-    --------
-    instructors : The stored data.
-
-    Examples
-    --------
-    >>> small = simulate_instructors(np.random.default_rng(1), sizes=(2, 3))
-    >>> small["instructor"].values.tolist()[1:3]
-    ['Instructor 1', 'Instructor 2']
-    """
-    _check_rng(rng)
-    sizes = _whole_numbers(sizes, "sizes", minimum=1)
-    mu = _number(mu, "mu")
-    tau, sigma = _not_negative(tau, "tau"), _not_negative(sigma, "sigma")
-    section_mean = rng.normal(mu, tau, size=sizes.size)
-    true_mean = np.repeat(section_mean, sizes)
-    score = np.clip(rng.normal(true_mean, sigma), 0, 100).round(1)
-    attrs = _simulated_attrs(
-        "Final exam scores in sections of several instructors, simulated",
-        "simulate_instructors",
-        "5.8.1",
-        f"sizes {sizes.tolist()}, mu {mu:g}, tau {tau:g}, sigma {sigma:g}",
-    )
-    columns = {
-        "score": ("student", score),
-        "instructor": ("student", np.repeat(_labels("Instructor", sizes.size), sizes)),
-        "true_mean": ("student", true_mean),
-    }
-    units = {"score": "exam points, 0 to 100", "true_mean": "exam points"}
-    return _dataset(columns, {"student": np.arange(1, sizes.sum() + 1)}, attrs, units)
 
 
 def _read(name):

@@ -110,7 +110,7 @@ def sample(
     Examples
     --------
     >>> from support import datasets, models
-    >>> model = models.schools_complete(datasets.eight_schools())
+    >>> model = models.schools_noncentred(datasets.eight_schools())
     >>> idata = sample(model, draws=200, tune=200, chains=2, report=False)
     >>> dict(idata["posterior"]["mu"].sizes)
     {'chain': 2, 'draw': 200}

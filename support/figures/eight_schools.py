@@ -34,7 +34,7 @@ def funnel(
     See Also
     --------
     chain_shares : How well each chain sees its neck.
-    support.models.schools_centred, support.models.schools_noncentred : The two models.
+    support.models.schools_noncentred : The non-centred model.
 
     References
     ----------

@@ -49,9 +49,9 @@ ROOMS = {
     "tooling": (
         "tooling",
         ("hierarchical_exact", "notebook_marking", "page_nuts", "support"),
-        """__init__ environment kernels rendering audit.__init__ audit.records audit.runs audit.posteriors
-        audit.numbers audit.explanations audit.sensitivity audit.claims audit.inventory audit.tables
-        audit.calibration explorers.explorer explorers.[a-z]* explorers.__init__
+        """__init__ environment kernels rendering audit.__init__ audit.records audit.builders audit.runs
+        audit.posteriors audit.numbers audit.explanations audit.sensitivity audit.claims audit.inventory
+        audit.tables audit.calibration explorers.explorer explorers.[a-z]* explorers.__init__
         live.__init__ live.archives live.lite live.assemble live.inside.* live.stand_ins.*
         scripts.build scripts.* extensions.* benchmarks.*""",
     ),

@@ -12,6 +12,7 @@ from statements import states
 import hierarchical_exact as exact
 from support import checks, datasets
 from support.conventions import MU_PRIOR, TAILS
+from tooling.scripts import instructors
 
 OWN = ByHand()
 A, C, E, G, H = 0, 2, 4, 6, 7
@@ -326,14 +327,14 @@ def test_leave_one_out_from_one_fit():
 @states("chapters/pooling-problem.md", "The scores are simulated, and stored with this book")
 @states("chapters/pooling-problem.md", r"The scores were simulated with $\sigma = 12$ and $\tau = 8$.")
 def test_where_the_scores_come_from():
-    again = datasets.simulate_instructors(np.random.default_rng(58), tau=8.0, sigma=12.0)
+    again = instructors.simulate(np.random.default_rng(58), tau=8.0, sigma=12.0)
     assert np.round(again["score"].values, 1) == pytest.approx(SCORE)
     assert len(NAMES) == len(np.unique(TRUE)) == 5
-    many = datasets.simulate_instructors(np.random.default_rng(7), sizes=[50] * 200, mu=50.0)
+    many = instructors.simulate(np.random.default_rng(7), sizes=[50] * 200, mu=50.0)
     within = many["score"].values - many["true_mean"].values
     assert within.std() == pytest.approx(12, rel=4 / np.sqrt(20_000))
     assert np.unique(many["true_mean"].values).std() == pytest.approx(8, rel=4 / np.sqrt(400))
-    assert inspect.signature(datasets.simulate_instructors).parameters["sigma"].default == 12.0
+    assert inspect.signature(instructors.simulate).parameters["sigma"].default == 12.0
 
 
 @states("chapters/pooling-problem.md", "would be told that common mean, only with more confidence.")

@@ -15,7 +15,7 @@ from statements import states
 import hierarchical_exact as exact
 from support import checks, datasets, models
 from support.conventions import LARGEST_Z, MU_PRIOR, TAU_PRIOR
-from tooling.audit import runs
+from tooling.audit import builders, runs
 
 OWN = ByHand()
 A, B, C, D, E, F, G, H = range(8)
@@ -36,7 +36,7 @@ def log_density(model, last):
 
 @pytest.fixture(scope="module")
 def centred():
-    return log_density(models.schools_centred(SCHOOLS), "theta")
+    return log_density(builders.schools_centred(SCHOOLS), "theta")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_observations_hold_on_to_their_effects_only(centred):
     """Another report of A moves the log density by as much whatever mu, tau and the other effects are."""
     other = SCHOOLS.copy(deep=True)
     other["effect"][A] = 60
-    changed = log_density(models.schools_centred(other), "theta")
+    changed = log_density(builders.schools_centred(other), "theta")
     theta = np.linspace(-3, 12, 8)
     moved = [
         changed(mu, log_tau, np.append(theta[A], theta[1:] + shift))
@@ -129,7 +129,7 @@ def test_models_as_they_are_written():
     sections = datasets.instructors()
     ndim = {
         name: next(v.ndim for v in build(sections).free_RVs if v.name == "sigma")
-        for name, build in (("none", models.instructors_none), ("partial", models.instructors_partial))
+        for name, build in (("none", builders.instructors_none), ("partial", builders.instructors_partial))
     }
     assert ndim == {"none": 1, "partial": 0}
 

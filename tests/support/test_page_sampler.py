@@ -12,6 +12,7 @@ import hierarchical_exact as exact
 import page_nuts
 from support import checks, datasets, models
 from support.sampling import diagnose
+from tooling.audit import builders
 
 # Node, which runs here what a browser runs in the page, comes with Playwright.
 os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "driver")
@@ -37,7 +38,8 @@ DATA = {
 @pytest.mark.sampling
 @pytest.mark.parametrize("name", [f"{data}_{form}" for data, forms in BUILDERS.items() for form in forms])
 def test_the_log_density_of_each_builder_is_that_of_pytensor(name):
-    model = getattr(models, name)(DATA[name.partition("_")[0]]())
+    build = getattr(builders, name, None) or getattr(models, name)
+    model = build(DATA[name.partition("_")[0]]())
     compiled = page_nuts.compile_pymc_model(model)
     reference = model.logp_dlogp_function(ravel_inputs=True)
     reference.set_extra_values({})
@@ -64,4 +66,4 @@ def test_eight_schools_agree_with_the_exact_posterior():
     assert told.ess > 2000
     assert checks.compare(idata, posterior, ["mu", "tau", "theta"]).agrees
     # As the other samplers' in the same form, the centred model's chains are stopped by the funnel.
-    assert diagnose(fitted(models.schools_centred(schools), 58)).divergences > 10
+    assert diagnose(fitted(builders.schools_centred(schools), 58)).divergences > 10

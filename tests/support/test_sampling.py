@@ -12,6 +12,7 @@ import xarray as xr
 from scipy import stats
 
 from support import conventions, datasets, models, sampling
+from tooling.audit import builders
 
 SCHOOLS = datasets.eight_schools()
 SHORT = {"draws": 200, "tune": 300, "chains": 2, "report": False}
@@ -21,7 +22,7 @@ both_samplers = pytest.mark.parametrize("sampler", sampling.SAMPLERS)
 @pytest.fixture(scope="module")
 def model():
     """The quickest model of the book; its posterior is known in closed form."""
-    return models.schools_complete(SCHOOLS)
+    return builders.schools_complete(SCHOOLS)
 
 
 # Settings from the environment.
@@ -83,7 +84,7 @@ def test_draws_have_the_sizes_and_groups_asked_for(model, sampler):
 @pytest.mark.sampling
 @both_samplers
 def test_arrays_keep_the_labels_of_the_data(sampler):
-    idata = sampling.sample(models.schools_none(SCHOOLS), sampler=sampler, **SHORT)
+    idata = sampling.sample(builders.schools_none(SCHOOLS), sampler=sampler, **SHORT)
     theta = idata["posterior"]["theta"]
     assert theta.dims == ("chain", "draw", "school")
     assert theta.sel(school="E").shape == (2, 200)

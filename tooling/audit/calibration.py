@@ -1,7 +1,7 @@
 """Simulation-based calibration: whether posteriors are right for data that their own model has made.
 
-Parameters are drawn from the prior and data from the parameters, by the builders of `support.models`
-themselves (`simulate`). The place of each true parameter in its posterior, as a probability, is then
+Parameters are drawn from the prior and data from the parameters, by the book's own builders
+(`simulate`). The place of each true parameter in its posterior, as a probability, is then
 uniform, if the posterior is right. `exact_places` finds it in exact posteriors; `sampled_places` finds it in
 sampled ones, and holds these against the exact ones. ``make calibration`` does both many times and keeps the
 results in ``data/``, which `recorded` reads.
@@ -25,7 +25,7 @@ import hierarchical_exact as exact
 from hierarchical_exact import Marginal
 from support import datasets, models
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
-from tooling.audit import records
+from tooling.audit import builders, records
 
 # A rank is counted among so many draws, which lie far enough apart in a good fit to be nearly independent.
 RANKED = 99
@@ -46,7 +46,7 @@ class Case:
     Attributes
     ----------
     build : callable
-        Makes the model of a data set, in `support.models`.
+        Makes the model of a data set.
     design : callable
         Makes a data set with the sizes and errors that the simulated ones are to have.
     outcome : str
@@ -183,6 +183,21 @@ def _solve_houses(data, *, slopes=False):
     return _scalars(posterior, ("beta", "sigma", "tau_county", "u_county", *of_slopes))
 
 
+def _solve_penicillin(data):
+    zones = data["diameter"].stack(zone=("plate", "batch"))
+    half = stats.halfnorm(scale=2)
+    posterior = exact.mixed(
+        zones.values,
+        pd.DataFrame({"mu": np.ones(zones.size)}),
+        terms={name: zones[name].values for name in ("plate", "batch")},
+        beta=stats.norm(20, 10),
+        sigma=half,
+        tau=half,
+    )
+    found = _scalars(posterior, ("beta", "sigma", "tau_plate", "tau_batch", "u_plate"))
+    return {"mu": found.pop("beta[mu]")} | found
+
+
 def _houses_design():
     """The first 150 houses, of the first counties."""
     data = datasets.radon().isel(house=slice(150))
@@ -197,35 +212,44 @@ def _schools(build, solve):
     return Case(build, datasets.eight_schools, "effect", solve)
 
 
-# Every model of `support.models`, and with them every exact posterior.
+# Every model of `builders` and `support.models`, and with them every exact posterior.
 CASES = {
     "instructors_complete": Case(
-        models.instructors_complete,
+        builders.instructors_complete,
         datasets.instructors,
         "score",
         lambda data: _scalars(exact.normal_sample(data["score"], **_EXAM), ("mu", "sigma")),
     ),
-    "instructors_none": Case(models.instructors_none, datasets.instructors, "score", _solve_instructors_none),
-    "instructors_partial": Case(
-        models.instructors_partial, datasets.instructors, "score", _solve_instructors_partial
+    "instructors_none": Case(
+        builders.instructors_none, datasets.instructors, "score", _solve_instructors_none
     ),
-    "schools_centred": _schools(models.schools_centred, solve_schools),
+    "instructors_partial": Case(
+        builders.instructors_partial, datasets.instructors, "score", _solve_instructors_partial
+    ),
+    "schools_centred": _schools(builders.schools_centred, solve_schools),
     "schools_noncentred": _schools(models.schools_noncentred, solve_schools),
-    "schools_complete": _schools(models.schools_complete, partial(solve_schools, names=("mu",), tau=0.0)),
-    "schools_none": _schools(models.schools_none, partial(solve_schools, names=("theta",), mu=0.0, tau=20.0)),
-    "schools_covariate": Case(models.schools_covariate, _covariate_design, "effect", _solve_covariate),
+    "schools_complete": _schools(builders.schools_complete, partial(solve_schools, names=("mu",), tau=0.0)),
+    "schools_none": _schools(
+        builders.schools_none, partial(solve_schools, names=("theta",), mu=0.0, tau=20.0)
+    ),
+    "schools_covariate": Case(builders.schools_covariate, _covariate_design, "effect", _solve_covariate),
     "survey_hierarchical": Case(models.survey_hierarchical, datasets.survey, "count", _solve_survey),
     "hospitals_hierarchical": Case(
         models.hospitals_hierarchical, datasets.hospitals, "count", _solve_hospitals
     ),
-    "hospitals_none": Case(models.hospitals_none, datasets.hospitals, "count", _solve_hospitals_none),
-    "rats_hierarchical": Case(models.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
-    "rats_logit_normal": Case(models.rats_logit_normal, datasets.rat_tumours, "tumours", _solve_logit_normal),
-    "trials_student": Case(models.trials_student, datasets.bcg_trials, "effect", _solve_trials_student),
-    "trials_latitude": Case(models.trials_latitude, datasets.bcg_trials, "effect", _solve_trials_latitude),
-    "houses_intercepts": Case(models.houses_intercepts, _houses_design, "log_radon", _solve_houses),
+    "hospitals_none": Case(builders.hospitals_none, datasets.hospitals, "count", _solve_hospitals_none),
+    "rats_hierarchical": Case(builders.rats_hierarchical, datasets.rat_tumours, "tumours", _solve_rats),
+    "rats_logit_normal": Case(
+        builders.rats_logit_normal, datasets.rat_tumours, "tumours", _solve_logit_normal
+    ),
+    "trials_student": Case(builders.trials_student, datasets.bcg_trials, "effect", _solve_trials_student),
+    "trials_latitude": Case(builders.trials_latitude, datasets.bcg_trials, "effect", _solve_trials_latitude),
+    "houses_intercepts": Case(builders.houses_intercepts, _houses_design, "log_radon", _solve_houses),
     "houses_slopes": Case(
-        models.houses_slopes, _houses_design, "log_radon", partial(_solve_houses, slopes=True)
+        builders.houses_slopes, _houses_design, "log_radon", partial(_solve_houses, slopes=True)
+    ),
+    "penicillin_crossed": Case(
+        builders.penicillin_crossed, datasets.penicillin, "diameter", _solve_penicillin
     ),
 }
 

@@ -18,7 +18,7 @@ import pandas as pd
 from support import datasets, models
 from support.conventions import INTERVAL, TAILS
 from support.sampling import SAMPLERS, sample
-from tooling.audit import records
+from tooling.audit import builders, records
 
 # Chosen before any run was looked at: the source's seed and those that follow it.
 SEEDS = tuple(range(42, 62))
@@ -56,11 +56,11 @@ def measure(sampler: str, seed: int) -> dict[str, float]:
     values, partial = _parameterisations(settings)
     for target in (0.95, 0.99):
         values |= _centred(target, settings)
-    complete = sample(models.schools_complete(schools), log_likelihood=True, **settings)
-    none = sample(models.schools_none(schools), log_likelihood=True, **settings)
+    complete = sample(builders.schools_complete(schools), log_likelihood=True, **settings)
+    none = sample(builders.schools_none(schools), log_likelihood=True, **settings)
     values |= _comparison({"partial pooling": partial, "no pooling": none, "complete pooling": complete})
     values |= _counts(settings)
-    fit = sample(models.schools_covariate(covariate), **settings)
+    fit = sample(builders.schools_covariate(covariate), **settings)
     values |= _diagnostics("covariate", fit, ["mu", "beta", "tau"])
     return values
 
@@ -119,7 +119,7 @@ def _effective_for_width(fit_name, draws):
 def _centred(target, settings):
     """What can be said of a centred fit."""
     name = f"centred-{target:.2f}"
-    fit = sample(models.schools_centred(datasets.eight_schools()), target_accept=target, **settings)
+    fit = sample(builders.schools_centred(datasets.eight_schools()), target_accept=target, **settings)
     return _geometry(name, fit) | _diagnostics(name, fit, ["tau"])
 
 

@@ -8,22 +8,21 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 
 from support import datasets, models, sampling
+from tooling.audit import builders
 
 # Between them these use every kernel that the other models use.
 MODELS = {
-    "survey_hierarchical": "survey",
-    "hospitals_hierarchical": "hospitals",
-    "instructors_partial": "instructors",
-    "schools_noncentred": "eight_schools",
-    "rats_hierarchical": "rat_tumours",
+    models.survey_hierarchical: datasets.survey,
+    models.hospitals_hierarchical: datasets.hospitals,
+    builders.instructors_partial: datasets.instructors,
+    models.schools_noncentred: datasets.eight_schools,
+    builders.rats_hierarchical: datasets.rat_tumours,
 }
 
 
-def compile_kernels(name):
+def compile_kernels(build):
     """Build one model and draw a few samples, which compiles all it needs."""
-    data = getattr(datasets, MODELS[name])()
-    model = getattr(models, name)(data)
-    sampling.sample(model, draws=4, tune=4, chains=1, report=False)
+    sampling.sample(build(MODELS[build]()), draws=4, tune=4, chains=1, report=False)
 
 
 if __name__ == "__main__":
