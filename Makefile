@@ -84,7 +84,7 @@ bench: setup  ## measure the build and the exact answers into tooling/benchmarks
 	@$(PYTHON) tooling/scripts/bench.py
 
 fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
-	@OMP_NUM_THREADS=1 $(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)
+	@$(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)
 
 peers: setup  ## hold the exact engine against metafor, lme4, bayesmeta, JAGS (in R) and nutpie; writes the numbers of its README
 	@OMP_NUM_THREADS=1 .venv/bin/python packages/hierarchical-exact/tests/peers/compare.py

@@ -54,7 +54,8 @@ def own(given, book=None):
     # Git asks the user's settings whether the folder may be read at all.
     git = given.get("GIT_CONFIG_GLOBAL") or f"{given.get('HOME', '')}/.gitconfig"
     home = {"HOME": str(HOME), "USERPROFILE": str(HOME), "GIT_CONFIG_GLOBAL": git}
-    fixed = {"LANG": "C.UTF-8", "TZ": "UTC", **folders()}
+    # Pages and tests run side by side: threads of linear algebra would wait for each other, in busy loops.
+    fixed = {"LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", **folders()}
     return kept | home | fixed | ({"PYTHONPATH": str(book)} if book else {})
 
 
