@@ -48,7 +48,7 @@ def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
             ax.errorbar(
                 shown.sum(),
                 row,
-                xerr=2 * np.sqrt(shown.size) * shown.std(),
+                xerr=2 * np.sqrt(shown.size) * shown.std(ddof=1),
                 fmt=marker,
                 color=colour,
                 markersize=8,
