@@ -88,7 +88,7 @@ def compare(
 ) -> Comparison:
     """Compare means, sds and 5%, 50% and 95% quantiles of a sampled posterior with the exact ones.
 
-    A value ``agrees`` when it lies within 4 Monte Carlo standard errors of the exact one and these are
+    A value ``agrees`` when it lies within 4.5 Monte Carlo standard errors of the exact one and these are
     as small as those of `ess` independent draws; it ``differs`` beyond them; and where the draws cannot
     tell, the verdict is ``too few draws``.
 
@@ -181,7 +181,7 @@ def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
     Returns
     -------
     support.monte_carlo.Estimate
-        With its Monte Carlo standard error; it must lie within four demanded ones of the probability.
+        With its Monte Carlo standard error; it must lie within 4.5 demanded ones of the probability.
 
     See Also
     --------

@@ -59,7 +59,7 @@ class Estimate:
         Returns
         -------
         Estimate
-            Other runs lie within four standard errors: of their distance from `exact`, or from this run.
+            Other runs lie within 4.5 standard errors: of their distance from `exact`, or from this run.
         """
         sample = np.asarray(sample, dtype=float)
         value, error = sample.mean(), stats.sem(sample)
@@ -112,7 +112,7 @@ class Report:
     6       0.17 ± 0.02
     >>> print(report.stated())
     sides   share of sixes
-    6       ~[0.10, 0.23] ± ~[0.01, 0.02]
+    6       ~[0.09, 0.24] ± ~[0.01, 0.02]
     """
 
     def __init__(self, head=None):

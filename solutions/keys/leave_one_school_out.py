@@ -22,7 +22,7 @@ def key(data, earlier):
     scores = elpds(effect, error)
     each = scores[1] - scores[0]
     total, spread = each.sum(), np.sqrt(each.size) * each.std(ddof=1)
-    with_eight = np.array([total, np.sqrt(each.size) * each.std()])
+    mistakes = {TURNED: np.array([-total, spread]), EIGHT: np.array([total, np.sqrt(each.size) * each.std()])}
     moved = np.array([difference(effect + row, error) for row in np.diag(error)]) - total
     return {
         "a.prediction": Key(complete, mistakes={EFFECT: without_noise(complete, error[0])}),
@@ -30,7 +30,7 @@ def key(data, earlier):
         "b.prediction": Key(partial, mistakes={EFFECT: without_noise(partial, error[0])}),
         "b.log_density": Key(float(scores[1][0])),
         "c.elpds": Key(scores.sum(axis=1)),
-        "c.difference": Key(np.array([total, spread]), mistakes={TURNED: np.array([-total, spread]), EIGHT: with_eight}),
+        "c.difference": Key(np.array([total, spread]), mistakes=mistakes),
         "c.best": Key(MODELS[int(np.argmax(earlier.get("c.elpds", scores.sum(axis=1))))]),
         "d.changes": Key(moved),
         "d.spread": Key(float(np.sqrt(np.sum(np.square(earlier.get("d.changes", moved)))))),

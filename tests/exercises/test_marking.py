@@ -260,8 +260,8 @@ def test_a_right_answer_after_a_wrong_one_is_right():
 def test_honest_samples_are_right():
     """Of many honest samples no more are refused than Monte Carlo error explains.
 
-    At four errors on each side one comparison in 16,000 fails; 100 fits compare 20 values each, so that one
-    failure is seen in one series of ten, and two in one of two hundred.
+    At 4.5 errors on each side one comparison in 150,000 fails; 100 fits compare 20 values each, so that one
+    failure is seen in one series of seventy.
     """
     scheme = SCHEMES["5.8.3"]
     posterior = key_of("5.8.3")["b.posterior"].value

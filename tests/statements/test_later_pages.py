@@ -1,5 +1,8 @@
 """What the pages on comparison, decisions and practice say."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
@@ -7,9 +10,10 @@ from statements import states
 
 import hierarchical_exact as exact
 from support import datasets
-from support.conventions import MU_PRIOR, TAU_PRIOR
-from tooling.audit import runs
+from support.conventions import LARGEST_Z, MU_PRIOR, TAU_PRIOR
+from tooling.audit import numbers, runs
 
+ROOT = Path(__file__).resolve().parents[2]
 SCHOOLS = datasets.eight_schools()
 EFFECT, ERROR = SCHOOLS["effect"].values, SCHOOLS["standard_error"].values
 HIGH = (0.055, 0.945)
@@ -30,7 +34,8 @@ def factor(error, tau):
 # -- recap -------------------------------------------------------------------------------------------
 
 
-@states("chapters/recap.md", "which a correct sampler exceeds about once in 16,000 times")
+@states("chapters/recap.md", "which a correct sampler exceeds about once in 150,000 times")
+@states("chapters/recap.md", "the book makes about a thousand such comparisons")
 @states("chapters/audit.md", "a correct sampler exceeds them once in 16,000 numbers")
 @states("chapters/recap.md", "a quarter of the 4000 draws")
 @states("chapters/recap.md", "there it is $\\text{Beta}(2, 2)$")
@@ -38,7 +43,11 @@ def factor(error, tau):
 @states("chapters/recap.md", "The posterior hardly moves and neither does LOO.")
 @states("chapters/recap.md", "The posterior of $\\tau$ is highest at zero.")
 def test_small_facts_of_the_recap():
-    assert 1 / (2 * stats.norm.sf(4)) == pytest.approx(16_000, rel=0.05)
+    assert 1 / (2 * stats.norm.sf(LARGEST_Z)) == pytest.approx(150_000, rel=0.05)
+    assert 1 / (2 * stats.norm.sf(numbers.ALLOWED)) == pytest.approx(16_000, rel=0.05)
+    pages = "".join(page.read_text("utf-8") for page in sorted(ROOT.glob("[cs]*/*.md")))
+    counted = map(int, re.findall(r": (\d+) of \1 agree$", pages, re.MULTILINE))
+    assert sum(counted) + pages.count("] ± ~[") == pytest.approx(1000, rel=0.2)
     assert pytest.approx(1 / 4) == (1 - 0.6) / (1 + 0.6)
     two = stats.dirichlet(np.ones(4)).rvs(20_000, random_state=58)[:, :2].sum(axis=1)
     assert stats.kstest(two, stats.beta(2, 2).cdf).pvalue > 1e-3
