@@ -162,8 +162,8 @@ class _Share:
         return special.logit(np.clip(x, 0, 1))
 
     def to_x(self, z):
-        """Share."""
-        return special.expit(z)
+        """Share; SciPy's function gives zero below 1e-308 already."""
+        return np.exp(special.log_expit(z))
 
     def log_jacobian(self, z):
         """Log of dx/dz, as far as numbers reach."""

@@ -81,14 +81,17 @@ class Normal:
         tau = np.asarray(tau, dtype=LONG)
         variance, weight, products = self._sums(tau, sigma)
         determinant = products @ self.minors**2
-        square = (_products(weight, self.larger) @ self.larger_minors**2) / determinant
         return -0.5 * (
             (self.size - self.flat) * np.log(2 * LONG(np.pi))
             + np.log(variance).sum(axis=1)
             + np.log(determinant)
             + 2 * np.log(self.prior_sd).sum()
-            + square
+            + self._square(weight, determinant)
         )
+
+    def _square(self, weight, determinant):
+        """Weighted squares that the regression leaves, (K,)."""
+        return (_products(weight, self.larger) @ self.larger_minors**2) / determinant
 
     def _integrate(self):
         if isinstance(self.tau, float):
@@ -227,6 +230,14 @@ class Groups(Normal):
 
     def _noise(self, sigma, j=slice(None)):
         return sigma**2 / self.sizes[j] if isinstance(j, int) else sigma[:, None] ** 2 / self.sizes[j]
+
+    def _square(self, weight, determinant):
+        """Of so many groups fewer terms, which do not cancel either: squares about the fitted mean."""
+        if not self.p:
+            return super()._square(weight, determinant)
+        z = self.rows[:, -1]
+        middle = (weight @ z) / determinant
+        return (weight * (z - middle[:, None]) ** 2).sum(axis=1)
 
     def log_likelihood(self, tau, sigma):
         freedom = len(self.observed) - self.size

@@ -61,7 +61,11 @@ class Logit(Poisson):
         return peak - np.log(scale) - 0.5 * LOG_2PI + np.log(total)
 
     def _log_likelihood(self, j, x):
-        y, n = self.y[j], self.n[j]
+        return self.log_chance(self.y[j], self.n[j], x)
+
+    @staticmethod
+    def log_chance(y, n, x):
+        """Log probability of y successes of n at log odds x; SciPy's fails at tiny shares."""
         ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
         return y * special.log_expit(x) + (n - y) * special.log_expit(-x) + ways
 

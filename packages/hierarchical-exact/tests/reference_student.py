@@ -13,6 +13,8 @@ from scipy import special
 _FAR = 80.0
 # A narrower population, in standard errors, makes no difference.
 _NARROW = 1e-10
+# Values of tau with a smaller weight say nothing of a mean.
+_LIGHT = 1e-12
 # Panels on either side of a population's centre.
 _BESIDE = 16
 
@@ -117,10 +119,10 @@ class Student:
 
     def _population(self, line):
         """Log density of a mean as a function of x (1, m), by a line of mu for each tau."""
-        scale, edges = self.scale[:, None], line.edges
+        rows = self.row_weights > _LIGHT
+        scale, edges = self.scale[rows, None], line.edges[rows]
         gauss, weight = legendre.leggauss(self.nodes)
-        with np.errstate(divide="ignore"):
-            log_rows = np.log(self.row_weights) - self.inner.log_total
+        log_rows = np.log(self.row_weights[rows]) - self.inner.log_total[rows]
 
         def one(x):
             beside = scale / 3 * (3 * np.ptp(edges) / scale + 3) ** np.linspace(0, 1, _BESIDE)
@@ -135,6 +137,6 @@ class Student:
                 - np.log(scale)
                 - 0.5 * (self.nu + 1) * np.log1p(((x - mu) / scale) ** 2 / self.nu)
             )
-            return float(_log_sum((_log_sum(log_rule + log_t + line.at(mu)) + log_rows)[None])[0])
+            return float(_log_sum((_log_sum(log_rule + log_t + line.at(mu, rows)) + log_rows)[None])[0])
 
         return lambda x: np.array([[one(value) for value in x[0]]])

@@ -392,6 +392,16 @@ def test_order_and_empty_regions_do_not_matter(table, prior, seed):
 # -- degenerate data ------------------------------------------------------------------------------
 
 
+def test_quantiles_below_the_smallest_normal_number():
+    """Under so wide a prior of alpha, a hundredth of a new share's probability is below 1e-308."""
+    table = [[1, 0], [0, 2], [2, 3]]
+    alpha, baseline = stats.invgamma(0.5, scale=0.1736503), [104.74748, 5305.87148]
+    share = exact.dirichlet_multinomial(table, alpha=alpha, baseline=baseline)["pi_new"].sel(category=0)
+    for q in (0.0095, 0.01, 0.0105):
+        assert 0 < share.quantile(q) < 1e-300
+        assert share.cdf(share.quantile(q)) == pytest.approx(q, abs=1e-6)
+
+
 def test_category_never_seen_piles_up_at_zero():
     table = [[50, 0, 30], [70, 0, 20]]
     posterior = exact.dirichlet_multinomial(table, alpha=stats.expon(), baseline=[1, 0.1, 1])

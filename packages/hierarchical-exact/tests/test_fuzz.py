@@ -23,6 +23,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         pytest.param(
             "mixed", [1, 4, 15, 102, 5000003, 5000011, 5000043, 7000006, 7000037], marks=pytest.mark.slow
         ),
+        pytest.param("wider", [1], marks=pytest.mark.slow),
         pytest.param("dirichlet", [0, 4, 800180], marks=pytest.mark.slow),
         pytest.param("beta_binomial", [0, 1, 2], marks=pytest.mark.slow),
         pytest.param("logit_normal", [1, 2], marks=pytest.mark.slow),
@@ -30,10 +31,11 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
 )
 def test_no_answer_is_wrong_without_a_word(kind, seeds):
     outcomes = [judge((kind, seed)) for seed in seeds]
-    bad = [outcome for outcome in outcomes if outcome.verdict not in ("right", "refused")]
+    bad = [outcome for outcome in outcomes if outcome.verdict not in ("right", "in part", "refused")]
     assert not bad
     # Refusing everything would never be wrong.
-    assert Counter(outcome.verdict for outcome in outcomes)["right"] > 0.8 * len(seeds)
+    answered = Counter(outcome.verdict for outcome in outcomes)
+    assert answered["right"] + answered["in part"] > 0.8 * len(seeds)
 
 
 def test_the_reference_notices_an_answer_to_another_question():
