@@ -57,15 +57,17 @@ student-copy: setup  ## make what a class gets: make student-copy OUT=folder (RE
 	$(if $(value OUT),,$(error Say where the copy should go: make student-copy OUT=folder))
 	@$(PYTHON) tooling/scripts/student_copy.py $(call quoted,OUT) --repository $(call quoted,REPOSITORY)
 
-# Pages first: what they show is kept for the build, which the tests of the built book need. Three processes
-# keep two cores busy: tests wait for each other's build, for browsers and for time limits.
+# Pages first: what they show is kept for the build, which the tests of the built book need. It is started by one
+# process while the others have tests that need no book, and would else wait for it. Three processes
+# keep two cores busy: tests wait for browsers and for time limits.
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
 	@$(if $(SEED)$(SAMPLER),,sh tooling/scripts/setup.sh --carrier)
 	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
 		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(NBVAL) \
 		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
-		chapters exercises solutions $(if $(SEED)$(SAMPLER),,packages tests)
+		chapters exercises solutions \
+		$(if $(SEED)$(SAMPLER),,tests/audit tests/book/test_published.py packages tests)
 
 test-quick: setup  ## run the tests that need neither pages, sampling nor a browser
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling and not browser" tests packages

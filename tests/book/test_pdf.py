@@ -44,9 +44,15 @@ def starts(pdf):
 
 
 @pytest.fixture(scope="module")
-def texts(pdf):
+def extracted(pdf):
+    """Return the text of each page of the PDF, and how far above its foot the last line stands."""
+    return [extract(page) for page in pdf.pages]
+
+
+@pytest.fixture(scope="module")
+def texts(extracted):
     """Return the text of each page of the PDF."""
-    return [page.extract_text() for page in pdf.pages]
+    return [text for text, _ in extracted]
 
 
 @pytest.fixture(scope="module")
@@ -142,19 +148,19 @@ def test_references_to_other_pages_say_where_these_are(pdf):
         assert number.get_text() == f"p. {numbers[target]}", target
 
 
-def test_no_page_is_left_half_empty_before_the_end_of_its_chapter(pdf, starts):
+def test_no_page_is_left_half_empty_before_the_end_of_its_chapter(pdf, extracted, starts):
     # The box around code and output is a line longer than its text.
     middle = float(pdf.pages[0].mediabox.height) / 2 + 20
     sparse = [
         number
-        for number, page in enumerate(pdf.pages, start=1)
-        if number > 2 and number + 1 not in starts and number < len(pdf.pages) and lowest(page) > middle
+        for number, (_, lowest) in enumerate(extracted, start=1)
+        if number > 2 and number + 1 not in starts and number < len(extracted) and lowest > middle
     ]
     assert sparse == []
 
 
-def lowest(page):
-    """Return how far above the foot of a page its last line stands, in points; its number aside."""
+def extract(page):
+    """Return the text of a page, and how far above its foot its last line is, in points; its number aside."""
     found = []
 
     def look(text, outer, inner, *_):
@@ -162,8 +168,7 @@ def lowest(page):
         if text.strip() and height > MARGIN / 25.4 * 72:
             found.append(height)
 
-    page.extract_text(visitor_text=look)
-    return min(found, default=float("inf"))
+    return page.extract_text(visitor_text=look), min(found, default=float("inf"))
 
 
 def test_the_file_is_small(pdf):

@@ -35,7 +35,7 @@ def test_what_fits_does_not_fade(page, site):
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"{site}chapters/when-hierarchical.html")
     page.evaluate("MathJax.startup.promise.then(() => null)")
-    page.evaluate(reading.SETTLED)
+    page.evaluate(reading.SETTLED, "resized")
     assert page.locator(".bd-article .pst-scrollable-table-container").count() > 0
     # What scrolls is looked at again while the page settles.
     expect(page.locator(".bd-article [data-goes-on]")).to_have_count(0, timeout=30_000)

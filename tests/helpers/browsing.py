@@ -5,10 +5,11 @@ this one, as if the network were cut off.
 """
 
 import gzip
+import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,12 +28,19 @@ COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
 
 
 def build_book():
-    """Build the book, unless it is there and fresh; return the folder of its pages."""
+    """Build the book, unless it is there and fresh; return the folder of its pages.
+
+    One process of a run does it for all: others would wait for whatever holds the book, such as its printing.
+    """
+    run, done = os.environ.get("PYTEST_XDIST_TESTRUNUID"), HTML.parent / ".tested"
+    if run and done.exists() and done.read_text() == run:
+        return HTML
     result = subprocess.run(
         [sys.executable, ROOT / "tooling/scripts" / "build.py"], capture_output=True, text=True
     )
     if result.returncode:
         pytest.fail(f"the book cannot be built:\n{result.stdout}{result.stderr}", pytrace=False)
+    done.write_text(run or "")
     return HTML
 
 
@@ -67,7 +75,8 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who has gone on to another page
+            self.wfile.write(body)
 
     def log_message(self, *arguments):
         pass

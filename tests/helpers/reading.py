@@ -58,12 +58,12 @@ WHEN_READY = """async () => {
 # Until what is put off for a moment is done, as long as the page is busy: the theme looks 300 ms after a
 # change of size for what scrolls. In a page, what falls due first is done first. A browser may draw no frame
 # of what it thinks that nobody sees, and nothing ends a wait for it but this.
-SETTLED = """async () => {
+SETTLED = """async (resized) => {
   const pause = (time) => new Promise((done) => setTimeout(done, time));
   const frame = () => Promise.race([new Promise((done) => requestAnimationFrame(done)), pause(5000)]);
   await frame();
   await frame();
-  await pause(400);
+  if (resized) await pause(400);
   const ended = document.getAnimations().map((one) => one.finished.catch(() => null));
   await Promise.race([Promise.all(ended), pause(5000)]);
 }"""
@@ -98,10 +98,11 @@ class Visit:
 
     def restyle(self, theme, size):
         """Show the page in another theme, and in a window of another size."""
+        before, after = self.page.viewport_size, {"width": size[0], "height": size[1]}
         self.page.emulate_media(color_scheme=theme)
-        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.set_viewport_size(after)
         self.page.wait_for_function("(theme) => document.documentElement.dataset.theme === theme", arg=theme)
-        self.page.evaluate(SETTLED)
+        self.page.evaluate(SETTLED, before != after)
 
 
 @contextmanager
