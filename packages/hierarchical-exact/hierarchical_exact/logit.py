@@ -6,11 +6,11 @@ its log odds x, by equal steps; mu and tau are integrated in turn.
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.polynomial import legendre
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
@@ -19,7 +19,7 @@ from hierarchical_exact.binomial import check_trials
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts, FromDensity, LogOdds
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, TO_LEGENDRE, prior_axis
+from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, prior_axis
 from hierarchical_exact.student import Fitted, Populations, Reweighted, integrator, log_mixture, scores_of
 
 _TOLERANCE, _ROUGH, _INTEGRAL_TOLERANCES = 1e-5, 1e-3, (1e-6, 1e-8, 1e-10)
@@ -359,52 +359,20 @@ def _end(y, n, centre, spread, mode, peak, side):
 class _NormalPopulations(Populations):
     """The population's density of log odds, averaged over mu and tau with any weights."""
 
+    constant = 1 / np.sqrt(2 * np.pi)
+
     def __init__(self, grid):
         super().__init__(grid, 1.0)
         self._reach = np.diff(self._pairs)[:, 0]
 
-    def weighed(self, log_factor):
-        """The density as a function of x, with the posterior's weights times a factor (K,)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weights = np.exp(np.log(self._weights) + log_factor.reshape(self._weights.shape))
-        weights = np.nan_to_num(weights)
-        of_mu, of_tau = np.nonzero(self._weights > _LIGHT * self._weights.max())
-        mu, tau = self._mu[of_mu], self._tau[of_tau]
-        plain = weights[of_mu, of_tau] / tau
-        panel = of_mu // len(NODES)
-        narrow = self._narrow[panel, of_tau]
-        low, high = (self._pairs[panel] + np.outer(self._reach, [-1, 1])[panel]).T
-        polynomials = (weights / self._line).reshape(len(self._pairs), len(NODES), -1)
-        polynomials = np.einsum("pnk,mn->mpk", polynomials, TO_LEGENDRE)
+    def _kernel(self, z):
+        return np.exp(-0.5 * z**2)
 
-        def density(x):
-            found = self._near(x, polynomials)
-            step = max(1, SLICE // len(mu))
-            for start in range(0, len(x), step):
-                at = x[start : start + step, None]
-                kernel = np.exp(-0.5 * ((at - mu) / tau) ** 2)
-                kernel[narrow & (low < at) & (at < high)] = 0.0
-                found[start : start + step] += kernel @ plain
-            return np.maximum(found / np.sqrt(2 * np.pi), 0.0)
-
-        return density
-
-    def _near(self, x, polynomials):
-        """Integrals over panels of mu with a narrow population near x, summed for each x, (n,)."""
-        low, high = self._pairs.T
-        close = (low - self._reach < x[:, None]) & (x[:, None] < high + self._reach)
-        of_x, panel, of_tau = np.nonzero(close[..., None] & self._narrow)
-        tau = self._tau[of_tau]
-        ends = (np.stack([low[panel], high[panel]]) - x[of_x]) / tau  # mu = x + tau v
-        left, right = np.clip(ends, -_REACH, _REACH)
-        found = np.zeros(len(x))
-        for part in range(_PARTS):
-            v = left + (right - left) * (part + 0.5 + 0.5 * NODES[:, None]) / _PARTS
-            local = (2 * (x[of_x] + tau * v) - low[panel] - high[panel]) / (high - low)[panel]
-            density = legendre.legval(local, polynomials[:, panel, of_tau][:, None], tensor=False)
-            integral = (right - left) / (2 * _PARTS) * (KRONROD @ (density * np.exp(-0.5 * v**2)))
-            found += np.bincount(of_x, integral, minlength=len(x))
-        return found
+    def _pieces(self, low, high):
+        ends = np.linspace(*np.clip([low, high], -_REACH, _REACH), _PARTS + 1)
+        for left, right in pairwise(ends):
+            v = 0.5 * (left + right) + 0.5 * (right - left) * NODES[:, None]
+            yield v, 0.5 * (right - left) * KRONROD[:, None] * np.exp(-0.5 * v**2)
 
 
 class _Fit(Fitted):

@@ -146,6 +146,12 @@ class Marginal:
         ------
         ValueError
             If q does not lie strictly between 0 and 1.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> round(marginal(stats.expon()).quantile(0.5), 4)
+        0.6931
         """
         q = np.asarray(q, dtype=float)
         if not np.all((q > 0) & (q < 1)):
@@ -258,6 +264,12 @@ class Marginal:
         ------
         ValueError
             If `prob` does not lie strictly between 0 and 1.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> marginal(stats.norm(0, 1)).hdi(0.95).values.round(2).tolist()
+        [-1.96, 1.96]
         """
         if np.ndim(prob) == 1:
             several = xr.DataArray(np.asarray(prob), dims="prob", coords={"prob": prob}, name="prob")
@@ -519,6 +531,10 @@ class Posterior(Mapping):
         pandas.DataFrame
             With ``mean``, ``sd``, ``lower`` and ``upper``, by names such as ``theta[A]``. A moment that
             cannot be told is NaN.
+
+        See Also
+        --------
+        hierarchical_exact.Marginal.hdi : The interval of one quantity.
         """
         return pd.concat([_summary(name, one, prob) for name, one in self.items()])
 
@@ -616,6 +632,10 @@ class Posterior(Mapping):
         ------
         ValueError
             As `sample`.
+
+        See Also
+        --------
+        hierarchical_exact.Posterior.sample : The draws as one Dataset.
         """
         rng = np.random.default_rng() if rng is None else rng
         return self._joint().to_datatree(chains, draws, rng, self._labels())

@@ -379,10 +379,27 @@ class Populations:
         shape = (len(width) * len(NODES), -1)
         self._weights, self._nu = grid.weights.reshape(shape), nu
         self._line = (0.5 * width[:, None] * KRONROD).reshape(-1, 1)
-        self._mu, self._tau = grid.points["mu"].reshape(shape)[:, 0], grid.points["tau"].reshape(shape)[0]
+        self._mu = grid.points["mu"].reshape(shape)[:, 0]
+        self._scale = grid.points["tau"].reshape(shape)[0] * np.sqrt(nu)
         heavy = self._weights.reshape(len(width), len(NODES), -1).sum(axis=1) > _LIGHT
-        self._narrow = heavy & (self._tau * np.sqrt(nu) < _RESOLVED * width[:, None])
+        self._narrow = heavy & (self._scale < _RESOLVED * width[:, None])
         self._reach = _NEAR * width
+
+    @property
+    def constant(self):
+        """What the kernel is to be multiplied by."""
+        return np.exp(-special.betaln(0.5, 0.5 * self._nu))
+
+    def _kernel(self, z):
+        return np.exp(-0.5 * (self._nu + 1) * np.log1p(z**2))
+
+    def _pieces(self, low, high):
+        """Rules for the kernel between ends (n,): nodes and weights, (m, n) each, piece by piece."""
+        # z = sinh(v), on both sides of zero.
+        ends = np.arcsinh(np.stack([low, np.clip(0.0, low, high), high]))
+        for left, right in pairwise(ends):
+            v = 0.5 * (left + right) + 0.5 * (right - left) * NODES[:, None]
+            yield np.sinh(v), 0.5 * (right - left) * KRONROD[:, None] * np.cosh(v) ** -self._nu
 
     def weighed(self, log_factor):
         """The density as a function of x, with the posterior's weights times a factor (K,)."""
@@ -390,23 +407,23 @@ class Populations:
             weights = np.exp(np.log(self._weights) + log_factor.reshape(self._weights.shape))
         weights = np.nan_to_num(weights)  # where a density is too small for a number
         of_mu, of_tau = np.nonzero(self._weights > _LIGHT * self._weights.max())
-        mu, scale = self._mu[of_mu], self._tau[of_tau] * np.sqrt(self._nu)
+        mu, scale = self._mu[of_mu], self._scale[of_tau]
         plain = weights[of_mu, of_tau] / scale
-        narrow = self._narrow[of_mu // len(NODES), of_tau]
-        low, high = (self._pairs[of_mu // len(NODES)] + np.outer(self._reach, [-1, 1])[of_mu // len(NODES)]).T
+        panel = of_mu // len(NODES)
+        narrow = self._narrow[panel, of_tau]
+        low, high = (self._pairs[panel] + np.outer(self._reach, [-1, 1])[panel]).T
         polynomials = (weights / self._line).reshape(len(self._pairs), len(NODES), -1)
         polynomials = np.einsum("pnk,mn->mpk", polynomials, TO_LEGENDRE)
-        constant = np.exp(-special.betaln(0.5, 0.5 * self._nu))
 
         def density(x):
             found = self._near(x, polynomials)
             step = max(1, SLICE // len(mu))
             for start in range(0, len(x), step):
                 at = x[start : start + step, None]
-                kernel = np.exp(-0.5 * (self._nu + 1) * np.log1p(((at - mu) / scale) ** 2))
+                kernel = self._kernel((at - mu) / scale)
                 kernel[narrow & (low < at) & (at < high)] = 0.0
                 found[start : start + step] += kernel @ plain
-            return np.maximum(constant * found, 0.0)
+            return np.maximum(self.constant * found, 0.0)
 
         return density
 
@@ -415,17 +432,12 @@ class Populations:
         low, high = self._pairs.T
         close = (low - self._reach < x[:, None]) & (x[:, None] < high + self._reach)
         of_x, panel, of_tau = np.nonzero(close[..., None] & self._narrow)
-        scale = (self._tau * np.sqrt(self._nu))[of_tau]
-        # mu = x + scale sinh(v), on both sides of x.
-        ends = np.stack([low[panel], np.clip(x[of_x], low[panel], high[panel]), high[panel]])
-        ends = np.arcsinh((ends - x[of_x]) / scale)
+        scale, middle = self._scale[of_tau], x[of_x]
         found = np.zeros(len(x))
-        for left, right in pairwise(ends):
-            v = 0.5 * (left + right) + 0.5 * (right - left) * NODES[:, None]
-            local = (2 * (x[of_x] + scale * np.sinh(v)) - low[panel] - high[panel]) / (high - low)[panel]
+        for z, weights in self._pieces((low[panel] - middle) / scale, (high[panel] - middle) / scale):
+            local = (2 * (middle + scale * z) - low[panel] - high[panel]) / (high - low)[panel]
             density = legendre.legval(local, polynomials[:, panel, of_tau][:, None], tensor=False)
-            integral = 0.5 * (right - left) * (KRONROD @ (density * np.cosh(v) ** -self._nu))
-            found += np.bincount(of_x, integral, minlength=len(x))
+            found += np.bincount(of_x, (weights * density).sum(axis=0), minlength=len(x))
         return found
 
 
