@@ -281,7 +281,9 @@ class NormalMixture:
     @cached_property
     def _sd(self):
         centre = np.where(np.isfinite(self._mean), self._mean, self._middle)
-        return np.sqrt(self._expectation(self._conditional_variance + (self._conditional_mean - centre) ** 2))
+        square = self._expectation(self._conditional_variance + (self._conditional_mean - centre) ** 2)
+        # About another point than the mean, which cannot be told, it is too large.
+        return np.sqrt(np.where(np.isnan(self._mean) & np.isfinite(square), np.nan, square))
 
     @cached_property
     def _components(self):

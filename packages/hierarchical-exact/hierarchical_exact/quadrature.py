@@ -213,7 +213,8 @@ class Grid:
         """Posterior sd of a hyperparameter; infinite or NaN as its `expectation`."""
         x = self.points[name]
         mean = self.expectation(x)
-        return np.sqrt(self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2))
+        square = self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2)
+        return np.sqrt(np.nan if np.isnan(mean) and np.isfinite(square) else square)
 
     def sample(self, n, rng):
         """Draw hyperparameters from their joint posterior: (n,) values of each, by name."""

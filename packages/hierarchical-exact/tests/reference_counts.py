@@ -74,7 +74,7 @@ class Poisson:
         """Line of mu for each sigma."""
         if known(self.mu):
             return _Point(self.mu, self._log_given(np.full((len(scale), 1), self.mu), scale)[:, 0])
-        middle, low = self.mu.ppf([0.5, 1e-17])
+        middle, low = self.mu.ppf([0.5, 1e-300])
         ends = np.clip([low, 2 * middle - low], *self.mu.support())
         ends = np.clip(ends, -1e3, 1e3)[:, None] * np.ones(len(scale))
         return Line(lambda mu: self._log_given(mu, scale) + self.mu.logpdf(mu), *ends, self.nodes)

@@ -49,7 +49,7 @@ class Student:
     def _inner(self, scale):
         """Line of mu for each tau."""
         mean, sd = self.mu.mean(), self.mu.std()
-        ends = (mean + 9.2 * sd * np.array([[-1.0], [1.0]])) * np.ones(len(scale))
+        ends = (mean + 37 * sd * np.array([[-1.0], [1.0]])) * np.ones(len(scale))
 
         def log_f(mu):
             each = (self._log_group(j, mu, scale[:, None]) for j in range(len(self.y)))
@@ -120,7 +120,9 @@ class Student:
     def _population(self, line):
         """Log density of a mean as a function of x (1, m), by a line of mu for each tau."""
         rows = self.row_weights > _LIGHT
-        scale, edges = self.scale[rows, None], line.edges[rows]
+        # As for the groups: narrower than numbers tell x apart it is a spike that no node finds.
+        scale = np.maximum(self.scale[rows, None], _NARROW * self.s.min())
+        edges = line.edges[rows]
         gauss, weight = legendre.leggauss(self.nodes)
         log_rows = np.log(self.row_weights[rows]) - self.inner.log_total[rows]
 

@@ -205,6 +205,22 @@ def test_a_covariate_whose_digits_are_lost_is_refused():
     assert theta.quantile(0.9) + 6.7e8 == pytest.approx(255 * stats.norm.ppf(0.9), abs=1e-6 * 255)
 
 
+def test_an_sd_is_not_told_about_another_point_than_the_mean():
+    """Where the mean of mu, hundreds of sds from its prior's, could not be told, the sd was 5 % too large."""
+    y, sigma, x = (
+        np.array([9.47488696, 11.57790308]),
+        np.array([1.38054939, 3.20028755]),
+        np.array([1964.0, 1952]),
+    )
+    mu, beta, tau = (377095.4068, 865.6157), (0.0, 0.034444607), stats.halfnorm(scale=2.9823873)
+    call = {"mu": stats.norm(*mu), "tau": tau, "covariates": x, "beta": stats.norm(*beta)}
+    table = exact.normal(y, sigma, **call).summary()
+    truth = Normal(y, sigma, mu, tau, x, beta)
+    for name, law in (("mu", truth.mu()), ("theta_new", truth.theta_new()), ("beta", truth.beta())):
+        sd = table.loc[name if name in table.index else f"{name}[0]", "sd"]
+        assert np.isnan(sd) or sd == pytest.approx(float(truth.moments(law)[1]), rel=1e-6)
+
+
 def test_covariates_far_from_zero_are_centred_ones():
     centred = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS - 2000, beta=stats.norm(0, 1))
     years = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS, beta=stats.norm(0, 1))

@@ -14,7 +14,9 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
     [
         ("normal", range(5)),
         pytest.param(
-            "normal", [*range(5, 25), 101394, 801695, 800135, 800188, 900326], marks=pytest.mark.slow
+            "normal",
+            [*range(5, 25), 101394, 801695, 800135, 800188, 900326, 81005937],
+            marks=pytest.mark.slow,
         ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
         pytest.param("groups", [1, 7, 900017], marks=pytest.mark.slow),
