@@ -221,6 +221,16 @@ def test_an_sd_is_not_told_about_another_point_than_the_mean():
         assert np.isnan(sd) or sd == pytest.approx(float(truth.moments(law)[1]), rel=1e-6)
 
 
+@pytest.mark.parametrize(("y", "sigma", "mu"), [([12019.0, 9997.0], [0.9546, 0.5078], (9998.0, 79.3))])
+def test_left_out_beside_an_odd_group(y, sigma, mu):
+    """Two groups force tau to two thousand times its prior's median; one alone leaves it there."""
+    y, sigma, tau = np.array(y), np.array(sigma), stats.lognorm(0.3, scale=0.1)
+    whole = Normal(y, sigma, mu, tau).log_evidence
+    alone = [Normal(y[j : j + 1], sigma[j : j + 1], mu, tau).log_evidence for j in (1, 0)]
+    posterior = exact.normal(y, sigma, mu=stats.norm(*mu), tau=tau)
+    np.testing.assert_allclose(posterior.elpd_loo, whole - np.array(alone), atol=1e-6)
+
+
 def test_covariates_far_from_zero_are_centred_ones():
     centred = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS - 2000, beta=stats.norm(0, 1))
     years = exact.normal(Y, SIGMA, mu=None, tau=TAU, covariates=YEARS, beta=stats.norm(0, 1))
