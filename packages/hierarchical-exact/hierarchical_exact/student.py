@@ -326,15 +326,18 @@ class Fitted:
         """Density of one group, or of a new one where it has number ``None``, as a grid."""
         if group not in self._tables:
             log_density, axis = self._density(group)
-            grid = integrate(log_density, [axis], tolerance=_TABULATED)
-            # The group's likelihood was integrated in another way: an independent check.
-            if abs(np.expm1(grid.log_evidence)) > _MISSING:
-                raise ArithmeticError(
-                    f"the density of group {group} integrates to {np.exp(grid.log_evidence):.8g}: ask for "
-                    f"mean and sd, or take {self.remedy}"
-                )
-            self._tables[group] = grid
+            self._tables[group] = self.whole(log_density, axis, f"group {group}")
         return self._tables[group]
+
+    def whole(self, log_density, axis, what):
+        """A density as a grid. Its integral, found in another way, is one: an independent check."""
+        grid = integrate(log_density, [axis], tolerance=_TABULATED)
+        if abs(np.expm1(grid.log_evidence)) > _MISSING:
+            raise ArithmeticError(
+                f"the density of {what} integrates to {np.exp(grid.log_evidence):.8g}: ask for mean and sd, "
+                f"or take {self.remedy}"
+            )
+        return grid
 
 
 class _Fit(Fitted):
@@ -528,4 +531,4 @@ class _NewMean(FromDensity):
             with np.errstate(divide="ignore"):
                 return np.log(density(x))
 
-        return integrate(log_density, [axis], tolerance=_TABULATED).curve("x")
+        return self._fitted.whole(log_density, axis, "a new group").curve("x")
