@@ -202,7 +202,7 @@ def test_leaving_one_school_out(student):
     none = stats.norm.logpdf(y, 0, np.sqrt(400 + sigma**2)).sum()
     np.testing.assert_allclose(value("5.8.6", student, "c.elpds"), [*by_school.sum(axis=1), none], atol=1e-3)
     each = by_school[1] - by_school[0]
-    expected = each.sum(), np.sqrt(8 * ((each - each.mean()) ** 2).mean())
+    expected = each.sum(), np.sqrt(8 * ((each - each.mean()) ** 2).sum() / 7)
     np.testing.assert_allclose(value("5.8.6", student, "c.difference"), expected, atol=1e-3)
 
 

@@ -223,10 +223,6 @@ def test_each_variable_of_a_posterior_can_lose_its_points(exercise):
             assert states == expected | {f"{name.split('.')[1]}.{variable}": "wrong"}
 
 
-def test_a_sample_agrees_here_if_it_agrees_in_the_book():
-    assert marking.LARGEST_Z == conventions.LARGEST_Z
-
-
 # Fairness --------------------------------------------------------------------------------------
 
 
@@ -260,8 +256,8 @@ def test_a_right_answer_after_a_wrong_one_is_right():
 def test_honest_samples_are_right():
     """Of many honest samples no more are refused than Monte Carlo error explains.
 
-    At 4.5 errors on each side one comparison in 150,000 fails; 100 fits compare 20 values each, so that one
-    failure is seen in one series of seventy.
+    At four errors on each side one comparison in 16,000 fails; 100 fits compare 20 values each, so that one
+    failure is seen in one series of ten, and two in one of two hundred.
     """
     scheme = SCHEMES["5.8.3"]
     posterior = key_of("5.8.3")["b.posterior"].value
@@ -341,6 +337,6 @@ def test_the_worked_solution_gets_all_that_a_machine_gives(scheme):
         assert one.state == "review" or one.points == one.out_of, f"{one.part}.{one.name}: {one.reason}"
 
 
-def test_marking_and_the_pages_call_the_same_distance_large():
-    """The package knows no book, so the number stands in both."""
-    assert marking.LARGEST_Z == conventions.LARGEST_Z
+def test_what_agrees_on_the_pages_is_close_to_right_at_least():
+    """A few answers are judged, a thousand numbers of pages: beyond the first limit a human looks."""
+    assert marking.LARGEST_Z <= conventions.LARGEST_Z <= marking.CLOSE_Z

@@ -610,7 +610,7 @@ def test_marks_of_the_schools():
     scores = [exact.normal(EFFECT, ERROR, mu=mu, tau=tau).elpd_loo.values for mu, tau in models]
     for ax, values in zip(drawn(LOO, "fig-5-36").axes, (scores, np.subtract(scores, scores[0])), strict=True):
         bars = [bar.lines[2][0].get_segments()[0][:, 0] for bar in ax.containers]
-        half = [2 * np.sqrt(8) * np.std(one) for one in values]
+        half = [2 * np.sqrt(8) * np.std(one, ddof=1) for one in values]
         np.testing.assert_allclose(np.ptp(bars, axis=1) / 2, half, atol=1e-6)
         np.testing.assert_allclose(np.mean(bars, axis=1), np.sum(values, axis=1), atol=1e-6)
     # As long as two bars of one standard error each reach.

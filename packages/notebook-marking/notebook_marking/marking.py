@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # marking one's own answers needs no sandbox, which is for Li
     from notebook_marking.course import Course
     from notebook_marking.submissions import Submission
 
-LARGEST_Z = 4.5  # Monte Carlo errors that an honest sample may be off
+LARGEST_Z = 4  # Monte Carlo errors that an honest sample may be off
 MOST_FAULTS = 50
 NO_KEY = "the exact posterior cannot be told for these data: a human gives the points, in overrides.csv"
 WITHOUT_ID = "recorded without an id, on the data of the text, to which all know the answers"

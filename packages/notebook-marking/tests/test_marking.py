@@ -61,7 +61,7 @@ def test_right_answers_get_all_points(marks):
         ({"a": {"total": 140.0}}, "a.total", "this is what one gets by taking the product"),
         ({"a": {"largest": "first"}}, "a.largest", "you chose first; it is third"),
         ({"b": {"twice": 32.4}}, "b.twice", "and 32 is right"),
-        ({"c": {"mean": 16 / 3 + 0.51}}, "c.mean", "within 4.5 Monte Carlo errors: 0.45"),
+        ({"c": {"mean": 16 / 3 + 0.51}}, "c.mean", "within 4 Monte Carlo errors: 0.4"),
     ],
 )
 def test_wrong_answers_get_none_and_say_why(marks, parts, name, reason):
@@ -163,7 +163,7 @@ NO_SAMPLE = "these numbers are not the summary of a sample"
         (fit(divergences=3), "3 transitions diverged: such a sample cannot be trusted"),
         (fit(r_hat=1.011), "R-hat is 1.011, above 1.01"),
         (fit(ess_tail=299.0), "too few effective draws: 299, where 400 are needed"),
-        (fit(mean=0.075), "its mean is 0.075, and 0 is right: 5 Monte Carlo errors apart; this is so close"),
+        (fit(mean=0.07), "its mean is 0.07, and 0 is right: 4 Monte Carlo errors apart; this is so close"),
         # Errors that fit the standard deviation, and would excuse anything.
         (fit(mean=100.0, sd=1e6, mcse_mean=16e3, mcse_sd=1e6), "its mean is 100, and 0 is right"),
         (fit(mean=0.2), "its mean is 0.2, and 0 is right: 13 Monte Carlo errors apart"),
@@ -177,8 +177,8 @@ def test_a_poor_sample_or_none_gets_nothing(marks, summary, reason):
 
 
 def test_of_many_numbers_one_may_be_further_off_than_one_alone():
-    """Twenty-four comparisons, with errors that are themselves estimates, exceed 4.5 errors now and then."""
-    for size, off, expected in ((4, 4.7, False), (12, 4.7, True), (12, 5.5, False)):
+    """Twenty-four comparisons, with errors that are themselves estimates, exceed four errors now and then."""
+    for size, off, expected in ((4, 4.5, False), (12, 4.5, True), (12, 5.5, False)):
         each = {name: np.full(size, value) for name, value in FIT.items()}
         each["mean"] = np.append(FIT["mcse_mean"] * off, np.zeros(size - 1))
         exact = SimpleNamespace(mean=lambda n=size: np.zeros(n), sd=lambda n=size: np.ones(n))
@@ -200,8 +200,8 @@ def test_a_fair_sample_that_lacks_far_draws_is_not_refused():
         summary = {name: np.array(value) for name, value in FIT.items()}
         summary |= {"mean": np.array(0.0), "sd": each, "mcse_sd": mcse}
         refused += any(marking._why_off(answer, summary, exact))
-    # By the error that it reports, more of them are far off than the one in 300,000 of a Normal law.
-    assert ((right - sd) / error > marking.LARGEST_Z).sum() > 5
+    # By the error that it reports, more of them are far off than the one in 30,000 of a Normal law.
+    assert ((right - sd) / error > marking.LARGEST_Z).sum() > 10
     assert refused < 6
 
 
