@@ -84,8 +84,11 @@ def project(book):
     shutil.copy(environment.__file__, book / "tooling")
     (book / "tooling/scripts/setup.sh").write_text("")
     (book / ".venv").symlink_to(sys.prefix)
-    for name in ("exercises", "solutions", "packages", "tests", "bin", "tooling/benchmarks"):
+    for name in ("exercises", "solutions", "packages", "tests/audit", "tests/book"):
+        (book / name).mkdir(parents=True)
+    for name in ("bin", "tooling/benchmarks"):
         (book / name).mkdir()
+    (book / "tests/book/test_published.py").touch()
     (book / "tooling/benchmarks/slow.py").write_text(WAITS.replace("'started'", f"'{book}/chapters/started'"))
     (book / "bin/chromium").touch(0o755)
     return book
