@@ -43,8 +43,8 @@ def factor(error, tau):
 @states("chapters/recap.md", "The posterior hardly moves and neither does LOO.")
 @states("chapters/recap.md", "The posterior of $\\tau$ is highest at zero.")
 def test_small_facts_of_the_recap():
-    assert 1 / (2 * stats.norm.sf(LARGEST_Z)) == pytest.approx(150_000, rel=0.05)
-    assert 1 / (2 * stats.norm.sf(numbers.ALLOWED)) == pytest.approx(16_000, rel=0.05)
+    assert 1 / (2 * stats.norm.sf(LARGEST_Z)) == pytest.approx(150_000, rel=0.03)
+    assert 1 / (2 * stats.norm.sf(numbers.ALLOWED)) == pytest.approx(16_000, rel=0.02)
     pages = "".join(page.read_text("utf-8") for page in sorted(ROOT.glob("[cs]*/*.md")))
     counted = map(int, re.findall(r": (\d+) of \1 agree$", pages, re.MULTILINE))
     assert sum(counted) + pages.count("] ± ~[") == pytest.approx(1000, rel=0.2)

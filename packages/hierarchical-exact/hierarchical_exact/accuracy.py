@@ -1,6 +1,7 @@
 """Estimating the error of an exact posterior, from the two rules that share its nodes."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,7 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
     `log_predictive` takes a slice of the units and positions of nodes, gives (n, j) log densities;
     `evidence_without` takes the position of a unit, gives the log evidence of all the others.
     """
+    evidence_without = cache(evidence_without)  # asked for twice beside an odd unit
     # Nodes of negligible weight would have to be divided by yet smaller probabilities.
     nodes = np.flatnonzero(grid.weights > 1e-250)
     log_weights, edge = np.log(grid.weights[nodes])[:, None], grid.at_edge[nodes]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
 
-from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate
+from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate, root
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
@@ -282,8 +282,7 @@ class NormalMixture:
     def _sd(self):
         centre = np.where(np.isfinite(self._mean), self._mean, self._middle)
         square = self._expectation(self._conditional_variance + (self._conditional_mean - centre) ** 2)
-        # About another point than the mean, which cannot be told, it is too large.
-        return np.sqrt(np.where(np.isnan(self._mean) & np.isfinite(square), np.nan, square))
+        return root(square, self._mean)
 
     @cached_property
     def _components(self):

@@ -359,11 +359,10 @@ def _end(y, n, centre, spread, mode, peak, side):
 class _NormalPopulations(Populations):
     """The population's density of log odds, averaged over mu and tau with any weights."""
 
-    constant = 1 / np.sqrt(2 * np.pi)
-
     def __init__(self, grid):
         super().__init__(grid, 1.0)
         self._reach = np.diff(self._pairs)[:, 0]
+        self._constant = 1 / np.sqrt(2 * np.pi)
 
     def _kernel(self, z):
         return np.exp(-0.5 * z**2)

@@ -213,8 +213,7 @@ class Grid:
         """Posterior sd of a hyperparameter; infinite or NaN as its `expectation`."""
         x = self.points[name]
         mean = self.expectation(x)
-        square = self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2)
-        return np.sqrt(np.nan if np.isnan(mean) and np.isfinite(square) else square)
+        return root(self.expectation((x - (mean if np.isfinite(mean) else 0.0)) ** 2), mean)
 
     def sample(self, n, rng):
         """Draw hyperparameters from their joint posterior: (n,) values of each, by name."""
@@ -257,6 +256,11 @@ class Grid:
                 weights = _line_weights(list(self._intervals.values())[other], KRONROD)
                 density = np.tensordot(density, weights, axes=([other], [0]))
         return self._axes[name], pairs, density.reshape(len(pairs), -1)
+
+
+def root(square, mean):
+    """Sd from an expected square. If it is not about the mean, which cannot be told, it is too large: NaN."""
+    return np.sqrt(np.where(np.isnan(mean) & np.isfinite(square), np.nan, square))[()]
 
 
 def told(moments):

@@ -325,8 +325,7 @@ class Fitted:
     def table(self, group):
         """Density of one group, or of a new one where it has number ``None``, as a grid."""
         if group not in self._tables:
-            log_density, axis = self._density(group)
-            self._tables[group] = self.whole(log_density, axis, f"group {group}")
+            self._tables[group] = self.whole(*self._density(group), f"group {group}")
         return self._tables[group]
 
     def whole(self, log_density, axis, what):
@@ -384,14 +383,10 @@ class Populations:
         self._line = (0.5 * width[:, None] * KRONROD).reshape(-1, 1)
         self._mu = grid.points["mu"].reshape(shape)[:, 0]
         self._scale = grid.points["tau"].reshape(shape)[0] * np.sqrt(nu)
+        self._constant = np.exp(-special.betaln(0.5, 0.5 * nu))  # the kernel's
         heavy = self._weights.reshape(len(width), len(NODES), -1).sum(axis=1) > _LIGHT
         self._narrow = heavy & (self._scale < _RESOLVED * width[:, None])
         self._reach = _NEAR * width
-
-    @property
-    def constant(self):
-        """What the kernel is to be multiplied by."""
-        return np.exp(-special.betaln(0.5, 0.5 * self._nu))
 
     def _kernel(self, z):
         return np.exp(-0.5 * (self._nu + 1) * np.log1p(z**2))
@@ -426,7 +421,7 @@ class Populations:
                 kernel = self._kernel((at - mu) / scale)
                 kernel[narrow & (low < at) & (at < high)] = 0.0
                 found[start : start + step] += kernel @ plain
-            return np.maximum(self.constant * found, 0.0)
+            return np.maximum(self._constant * found, 0.0)
 
         return density
 

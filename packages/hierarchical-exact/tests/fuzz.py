@@ -212,21 +212,21 @@ def _check_moments(errors, name, marginal, power, moments, origin):
             errors[f"{name} sd"] = max(0.0, abs(got - sd) - resolution) / sd
 
 
-def _or_refused(ask):
-    """What is asked for; nothing if the package refuses it, as it says by this very error."""
+def _or_refused(ask, errors=None, name=""):
+    """What is asked for; nothing if the package refuses it, as this very error says. Noted, if named."""
     try:
         return ask()
     except ArithmeticError as error:
         if type(error) is not ArithmeticError:
             raise
+        if name:
+            errors[f"{name} refused"] = 0.0
         return None
 
 
 def _check_left_out(errors, posterior, expected, j=0):
-    got = _or_refused(lambda: float(posterior.elpd_loo[j]))
-    if got is None:
-        errors["elpd_loo refused"] = 0.0
-    else:
+    got = _or_refused(lambda: float(posterior.elpd_loo[j]), errors, "elpd_loo")
+    if got is not None:
         errors["elpd_loo"] = abs(got - expected) / max(1.0, 1e-6 * abs(expected))
 
 
@@ -235,9 +235,8 @@ def _check_quantiles(errors, name, marginal, cdf, furthest=0.0):
 
     The reference reckons with numbers as large as `furthest`, in extended precision.
     """
-    x, ends = _points(marginal, PROBABILITIES)
+    x, ends = _points(errors, name, marginal, PROBABILITIES)
     if x is None:
-        errors[f"{name} refused"] = 0.0
         return
     scale = 0.4 * (x[3] - x[1])
     worst = 0.0
@@ -252,10 +251,10 @@ def _check_quantiles(errors, name, marginal, cdf, furthest=0.0):
     errors[f"{name} hdi"] = max(0.0, abs(second - first - 0.89) - resolution)
 
 
-def _points(marginal, probabilities):
+def _points(errors, name, marginal, probabilities):
     """Quantiles and the interval, or nothing, where they are refused."""
     asked = [lambda: marginal.quantile(np.array(probabilities)).values, lambda: marginal.hdi(0.89).values]
-    found = [_or_refused(ask) for ask in asked]
+    found = [_or_refused(ask, errors, name) for ask in asked]
     return [None, None] if any(part is None for part in found) else found
 
 
@@ -349,8 +348,7 @@ def groups_errors(problem, posterior, nodes):
     for name, (marginal, law) in laws.items():
         _check_law(errors, name, marginal, truth, law, power)
     if light and len(y) > 1:
-        rest = np.unique(codes[1:], return_inverse=True)[1]
-        without = Groups(y[1:], rest, mu, tau, sigma, nodes)
+        without = Groups(y[1:], _without_gaps(codes[1:]), mu, tau, sigma, nodes)
         _check_left_out(errors, posterior, truth.log_evidence - without.log_evidence)
     return errors
 
@@ -410,9 +408,7 @@ def student_errors(problem, posterior, nodes):
     _check_quantiles(errors, "mu", posterior["mu"], truth.mu_cdf)
     _check_scale(errors, "tau", tau, posterior["tau"], truth.tau_moments, truth.tau_cdf)
     line, theta = truth.theta(0), posterior["theta"].sel(group=0)
-    mean = float((line.weights * line.x).sum())
-    sd = float(np.sqrt((line.weights * (line.x - mean) ** 2).sum()))
-    _check_moments(errors, "theta", theta, np.inf, lambda: (mean, sd), abs(mean))
+    _check_weighted(errors, "theta", theta, line.x, line.weights)
     _check_line(errors, "theta", theta, line, lambda x: (x, 1.0))
     line, middle, width = truth.theta_new()
 
@@ -584,9 +580,8 @@ def _share_errors(table, alpha, baseline, posterior, marginals, nodes):
 def _check_shares(errors, name, marginal, cdf):
     """As for other quantities; near zero and one only as far as numbers resolve a share."""
     probabilities = 0.01, 0.5, 0.99
-    points, ends = _points(marginal, probabilities)
+    points, ends = _points(errors, name, marginal, probabilities)
     if points is None:
-        errors[f"{name} refused"] = 0.0
         return
     errors[f"{name} quantiles"] = max(
         max(0.0, below - q, q - above)
@@ -599,10 +594,8 @@ def _check_shares(errors, name, marginal, cdf):
 
 
 def _check_chance(errors, counts, count, chance):
-    ours = _or_refused(lambda: float(counts.pdf(count)))
-    if ours is None:
-        errors["y_rep refused"] = 0.0
-    else:
+    ours = _or_refused(lambda: float(counts.pdf(count)), errors, "y_rep")
+    if ours is not None:
         errors[f"y_rep pmf {count:g}"] = abs(ours - chance)
 
 
@@ -712,16 +705,12 @@ def mixed_problem(seed):
     size, terms = int(rng.integers(5, 9)), int(rng.choice([1, 1, 2]))
     unit = 10.0 ** rng.choice([0, 0, 0, -6, 6])
     labels = [rng.integers(0, rng.choice([2, 3, 5]), size) for _ in range(terms)]
-    labels = [np.unique(codes, return_inverse=True)[1] for codes in labels]
+    labels = [_without_gaps(codes) for codes in labels]
     X = np.column_stack([np.ones(size), rng.normal(rng.choice([0, 50]), 1, size)])[:, : rng.choice([1, 2])]
-    y = unit * (X @ rng.normal(0, 1, X.shape[1]) + rng.normal(0, 10 ** rng.uniform(-1, 1), size))
-    for codes in labels:
-        y += unit * rng.normal(0, rng.choice([0, 1, 10]), size)[codes]
+    y = _observed(rng, X, labels, unit)
     if rng.random() < 0.1:
         y[0] += unit * 10 ** rng.uniform(1, 3)
-    families = [stats.halfnorm, stats.expon, lambda scale: stats.gamma(2, scale=scale)]
-    families += [lambda scale: stats.lognorm(1, scale=scale), lambda scale: stats.invgamma(3, scale=scale)]
-    scales = [families[rng.integers(5)](scale=unit * 10 ** rng.uniform(-1, 1)) for _ in range(terms + 1)]
+    scales = _random_scales(rng, terms + 1, unit)
     known_at = 0 if terms == 2 else int(rng.choice([-1, -1, 0, 1]))
     if known_at >= 0:
         scales[known_at] = float(unit * 10 ** rng.uniform(-1, 1))
@@ -735,15 +724,11 @@ def wider_problem(seed):
     size, sloped = int(rng.integers(5, 7)), rng.random() < 0.6
     unit = 10.0 ** rng.choice([0, 0, 0, -6, 6])
     labels = [rng.integers(0, rng.choice([2, 3]), size) for _ in range(1 if sloped else 2)]
-    labels = [np.unique(codes, return_inverse=True)[1] for codes in labels]
+    labels = [_without_gaps(codes) for codes in labels]
     x = rng.normal(rng.choice([0, 0, 5]), 1, size)
     X = np.column_stack([np.ones(size), x])[:, : 1 + sloped]
-    y = unit * (X @ rng.normal(0, 1, X.shape[1]) + rng.normal(0, 10 ** rng.uniform(-1, 1), size))
-    for codes in labels:
-        y += unit * rng.normal(0, rng.choice([0, 1, 10]), size)[codes]
-    families = [stats.halfnorm, stats.expon, lambda scale: stats.gamma(2, scale=scale)]
-    families += [lambda scale: stats.lognorm(1, scale=scale), lambda scale: stats.invgamma(3, scale=scale)]
-    scales = [families[rng.integers(5)](scale=unit * 10 ** rng.uniform(-1, 1)) for _ in range(3)]
+    y = _observed(rng, X, labels, unit)
+    scales = _random_scales(rng, 3, unit)
     beta = [(unit * rng.normal(), unit * 10 ** rng.uniform(-0.5, 2)) for _ in X.T]
     problem = {"y": y, "X": X, "labels": labels, "beta": beta, "scales": scales}
     if sloped:
@@ -754,15 +739,28 @@ def wider_problem(seed):
     return problem
 
 
-def _sloped(problem):
-    return "x" in problem
+def _observed(rng, X, labels, unit):
+    """Observations around a regression, with effects of the groups of each term."""
+    size = len(X)
+    y = unit * (X @ rng.normal(0, 1, X.shape[1]) + rng.normal(0, 10 ** rng.uniform(-1, 1), size))
+    for codes in labels:
+        y += unit * rng.normal(0, rng.choice([0, 1, 10]), size)[codes]
+    return y
+
+
+def _random_scales(rng, count, unit):
+    """Priors of scales, of five families."""
+    families = [stats.halfnorm, stats.expon, lambda scale: stats.gamma(2, scale=scale)]
+    families += [lambda scale: stats.lognorm(1, scale=scale), lambda scale: stats.invgamma(3, scale=scale)]
+    return [families[rng.integers(5)](scale=unit * 10 ** rng.uniform(-1, 1)) for _ in range(count)]
 
 
 def mixed_call(problem):
     """The package's answer."""
-    names = ["t0", "t0_slope"] if _sloped(problem) else [f"t{i}" for i in range(len(problem["labels"]))]
+    sloped = "x" in problem
+    names = ["t0", "t0_slope"] if sloped else [f"t{i}" for i in range(len(problem["labels"]))]
     terms = {f"t{i}": codes for i, codes in enumerate(problem["labels"])}
-    if _sloped(problem):
+    if sloped:
         terms["t0"] = terms["t0"], problem["x"]
     return exact.mixed(
         problem["y"],
