@@ -6,10 +6,12 @@ every page.
 """
 
 import gzip
+import io
 import json
 import subprocess
 import sys
 import urllib.request
+import zipfile
 
 import nbformat
 import pytest
@@ -300,7 +302,29 @@ print(together.shape, np.unique(together[:, 0]).size)""",
 def test_the_first_number_comes_within_thirty_megabytes(live):
     with urllib.request.urlopen(f"{live}live/index.json") as answer:
         index = json.loads(gzip.decompress(answer.read()))
-    assert index["core"] + sum(file["bytes"] for file in index["files"] if file["first"]) < 30e6
+    assert index["core"] + sum(file["bytes"] for file in index["files"] if "cells" in file["first"]) < 30e6
+
+
+def test_packages_are_sent_as_the_byte_code_of_the_python_that_reads_it(live, opened):
+    def content(name):
+        with urllib.request.urlopen(f"{live}live/{name}") as answer:
+            sent = answer.read()
+        return gzip.decompress(sent) if sent.startswith(b"\x1f\x8b") else sent
+
+    whole = set()
+    for file in json.loads(content("index.json"))["files"]:
+        listed = zipfile.ZipFile(io.BytesIO(content(f"files/{file['name']}"))).namelist()
+        if any(path.endswith(".py") for path in listed):
+            whole.add(file["name"])
+    # The book's own, which readers may want to read, and the small ones that JupyterLite brings.
+    assert {name.partition("-")[0] for name in whole} <= {"book", "ipykernel", "pyodide_kernel"}
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    loaded = "import json, numpy\nprint(json.__cached__[-3:], numpy.__file__[-3:])\nnumpy.zeros(2)[5]"
+    [[outcome, text]] = page.evaluate(RUN_ALL, ["chapters", [[loaded, None]]])
+    assert outcome == "failed"
+    assert text.startswith("pyc pyc")
+    assert "index 5 is out of bounds" in text
 
 
 def test_every_block_of_code_has_its_buttons(live):

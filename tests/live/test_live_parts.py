@@ -17,7 +17,7 @@ import rpds
 from bs4 import BeautifulSoup
 from statements import states
 
-from tooling.live import archives, assemble, lite
+from tooling.live import archives, assemble, lite, quick_start
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "tooling" / "live"
@@ -193,6 +193,32 @@ def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").rglob("*.mjs"))
 
 
+def test_another_loader_than_the_known_one_is_refused():
+    known = "".join(f"{old} " for old in quick_start.LOOP)
+    assert quick_start.shorten(known.encode()).decode().split() != known.split()
+    with pytest.raises(SystemExit, match="times, not once: see LOOP in"):
+        quick_start.shorten(known.replace("GOT={}", "G={}").encode())
+
+
+def test_what_cannot_be_compiled_is_said_and_stays_for_the_next_command(tmp_path, monkeypatch):
+    (tmp_path / "pyodide").mkdir()
+    archives.write(tmp_path / "sources/shapes-1.0.zip", [("shapes/__init__.py", b"area = 3")])
+    engine = tmp_path / "engine"
+    engine.write_text("#!/bin/sh\necho out of order >&2\nexit 1\n")
+    engine.chmod(0o755)
+    monkeypatch.setattr(quick_start, "compute_driver_executable", lambda: (engine, ""))
+    with pytest.raises(SystemExit, match="Packages for the page could not be compiled: out of order"):
+        quick_start.compile_sources(tmp_path)
+    assert (tmp_path / "sources/shapes-1.0.zip").exists()
+    # An engine that works: what was left is packed and gone from there.
+    compiled = f"mkdir {tmp_path}/sources/compiled && cp {tmp_path}/sources/*.zip {tmp_path}/sources/compiled"
+    engine.write_text(f"#!/bin/sh\n{compiled}\n")
+    (tmp_path / "files").mkdir()
+    quick_start.compile_sources(tmp_path)
+    assert archives.modules(tmp_path / "files/shapes-1.0.zip") == ["shapes"]
+    assert not (tmp_path / "sources").exists()
+
+
 def test_of_two_commands_at_once_one_waits(tmp_path, monkeypatch):
     def complete(folder, *, without, for_class):
         folder.mkdir()  # or fails
@@ -340,7 +366,7 @@ def test_of_jupyterlite_only_what_its_three_apps_need_is_sent():
 def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
     assert not assemble.is_fetched()
-    listed = [(LIVE / name).read_text() for name in ("carrier.txt", "wheels.txt")]
+    listed = [(LIVE / name).read_text() for name in assemble.KEPT_FOR]
     (tmp_path / "stamp").write_text("".join(listed))
     assert assemble.is_fetched()
     (tmp_path / "stamp").write_text("of old\n" + "".join(listed))

@@ -1,8 +1,8 @@
 """Cells that run in the page, in Chromium, served on this machine: seconds, and bytes as they are sent.
 
-A reader's first result, on a cold and on a warm cache; the bytes of a first number; then Eight Schools with
-another prior of tau, from an empty cache up to the diagnostics of both models; a part of an exercise to its
-mark; then four chains by themselves.
+A reader's first number and first figure, on a cold and a warm cache, with their bytes; then Eight Schools
+with another prior of tau, from an empty cache up to the diagnostics of both models; a part of an exercise to
+its mark; then four chains by themselves.
 """
 
 import json
@@ -57,19 +57,17 @@ def main():
 
 def measure(browser, address):
     """Do what a reader does."""
-    first = "chapters/recap.html"
-    visit(browser, address, first, run_first)  # so that all is compressed
-    for cache, most in (("cold", None), ("warm", 5)):
-        context = browser.new_context()
-        if cache == "warm":
-            visit(browser, address, first, run_first, context)
-        seconds, sent, _ = visit(browser, address, first, run_first, context)
-        report(f"live: first result, {cache} cache ({first})", seconds, "s", most)
-        if cache == "cold":
-            report("live: first figure and number, bytes", sent, "bytes", None)
-        context.close()
-    _, sent, _ = visit(browser, address, "exercises/shrinkage-arithmetic.html", open_exercise)
-    report("live: first exact number, bytes", sent, "bytes", 30e6)
+    visit(browser, address, FIRST["figure and number"][0], run_first)  # so that all is compressed
+    for what, (name, act) in FIRST.items():
+        for cache, most in (("cold", None), ("warm", 5 if act is open_exercise else None)):
+            context = browser.new_context()
+            if cache == "warm":
+                visit(browser, address, name, act, context)
+            seconds, sent, _ = visit(browser, address, name, act, context)
+            report(f"live: first {what}, {cache} cache ({name})", seconds, "s", most)
+            if cache == "cold":
+                report(f"live: first {what}, bytes", sent, "bytes", 30e6 if act is open_exercise else None)
+            context.close()
     seconds, sent, memory = visit(browser, address, living.EIGHT_SCHOOLS, change_and_weigh)
     report("live: Eight Schools with another prior, both models, cold cache", seconds, "s", 60)
     report("live: Eight Schools with another prior, bytes", sent, "bytes", None)
@@ -106,6 +104,13 @@ def open_exercise(page):
     cell = page.locator(".cell-2")
     living.write(cell, f"{living.code(cell)}\nexact.normal([1.0, 2.0], [1.0, 1.0], mu=None, tau=1.0)")
     return living.run(cell)
+
+
+# What a reader may want first: the page, and what is done there.
+FIRST = {
+    "exact number": (living.EXERCISE, open_exercise),
+    "figure and number": ("chapters/recap.html", run_first),
+}
 
 
 def change_and_weigh(page):

@@ -15,16 +15,18 @@ def is_run(name, *, compiled=False):
     path = Path(name)
     if path.suffix == ".so":
         return compiled
-    return not (NEVER & set(path.parts)) and path.suffix not in NOT_RUN
+    return not (NEVER & set(path.parts)) and path.suffix not in NOT_RUN and path.name != "RECORD"
 
 
-def write(target, members):
-    """Write an archive at once or not at all."""
+def write(target, members, kind=zipfile.ZIP_DEFLATED, level=9):
+    """Write an archive at once or not at all; what a package says of itself so that any Python reads it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_suffix(".new")
-    with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(new, "w") as archive:
         for name, content in sorted(members):
-            archive.writestr(zipfile.ZipInfo(name, MOMENT), content, zipfile.ZIP_DEFLATED)
+            stated = name.endswith("METADATA")
+            how = (zipfile.ZIP_DEFLATED, 9) if stated else (kind, level)
+            archive.writestr(zipfile.ZipInfo(name, MOMENT), content, *how)
     new.replace(target)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from tooling import environment
 from tooling.live import lite
 from tooling.live.archives import is_run, link, modules, replace, write
+from tooling.live.quick_start import LOADER, compile_sources, shorten
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -37,6 +38,8 @@ INSTALLED = [
     *("pytensor", "python-dateutil", "pyyaml", "referencing", "rich", "six", "threadpoolctl", "traitlets"),
     *("typing-extensions", "typing-inspection", "xarray", "xarray-einstats"),
 ]
+# What was fetched and made for others of these, as ``setup.sh`` reads them too, does not count.
+KEPT_FOR = ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py")
 # Loaded before the first cell, side by side; all others when they are imported.
 FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
 # What the kernel of a notebook needs before that.
@@ -56,7 +59,10 @@ OWN = {
 # What holds answers of exercises: a class does not get it, and the pages that import it do not run there.
 NOT_FOR_CLASS = {"pyproject.toml", "solutions", "tooling/audit"}
 SCRIPT = re.compile(r'<script data-page="[^"]*"[^>]*live/page\.js"></script>\n?')
-PAGE = [HERE / name for name in ("page.js", "page.css", "python.js", "worker.js", "chain.js", "kernel.mjs")]
+PAGE = [
+    HERE / name
+    for name in ("page.js", "page.css", "python.js", "lock.mjs", "worker.js", "chain.js", "kernel.mjs")
+]
 PAGE += sorted(HERE.glob("inside/*.py"))
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
 PYODIDE, PYTHON = "314.0.3", "3.14"
@@ -83,7 +89,9 @@ def complete(folder, *, without, for_class=False):
         return
     if not (CACHE / "lite").exists():
         lite.unpack(CACHE / "carrier", CACHE / "lite")
-    put(folder, [*compiled(), *installed(), *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
+    packages = [*compiled(), *installed()]
+    compile_sources(CACHE)
+    put(folder, [*packages, *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
     stay = stay_as_printed(folder.parent) if for_class else set()
     lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources", stay)
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
@@ -96,7 +104,7 @@ def complete(folder, *, without, for_class=False):
 def is_fetched():
     """Tell whether all is there that is listed today."""
     stamp = CACHE / "stamp"
-    listed = "".join((HERE / name).read_text(encoding="utf8") for name in ("carrier.txt", "wheels.txt"))
+    listed = "".join((HERE / name).read_text(encoding="utf8") for name in KEPT_FOR)
     return stamp.exists() and stamp.read_text(encoding="utf8").strip() == listed.strip()
 
 
@@ -109,7 +117,7 @@ def leave_out(folder):
 
 
 def compiled():
-    """Return the archives of compiled packages, checked without what no page runs; and keep Python."""
+    """Return the archives of compiled packages, checked, without what no page runs; and keep Python."""
     listed = dict(reversed(line.split()) for line in (HERE / "wheels.txt").read_text().splitlines())
     made = []
     for name, digest in listed.items():
@@ -123,11 +131,16 @@ def compiled():
             if hashlib.sha256(content).hexdigest() != digest:
                 sys.exit(f"{name} is not what Pyodide's lock says: its SHA-256 should be {digest}.")
             target.parent.mkdir(parents=True, exist_ok=True)
-            if wheel:
+            if name.endswith((".whl", ".zip")):
                 with zipfile.ZipFile(CARRIED / name) as archive:
                     members = [(info.filename, archive.read(info)) for info in archive.infolist()]
-                write(target, [(path, data) for path, data in members if is_run(path, compiled=True)])
-            else:
+                write(
+                    CACHE / "sources" / target.name,
+                    [(path, data) for path, data in members if is_run(path, compiled=True)],
+                )
+            if name == LOADER:
+                content = shorten(content)
+            if not wheel:
                 replace(target, content if packed == name else gzip.compress(content, mtime=0))
         if wheel:
             made.append(target)
@@ -142,7 +155,8 @@ def installed():
         target = CACHE / "files" / f"{name.replace('-', '_')}-{found.version}.zip"
         if not target.exists():
             paths = [path for path in found.files if ".." not in path.parts and is_run(str(path))]
-            write(target, [(str(path), path.locate().read_bytes()) for path in paths])
+            members = [(str(path), path.locate().read_bytes()) for path in paths]
+            write(CACHE / "sources" / target.name, members)
         made.append(target)
     return made
 

@@ -1,11 +1,7 @@
 // Python with the packages that come first, within a worker: for the cells of a page, and for a notebook.
+import { NO_PACKAGES } from "./lock.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
-// Packages come from here, not from where Pyodide would look for them.
-const NO_PACKAGES = {
-  info: { abi_version: "2026_0", arch: "wasm32", platform: "emscripten_5_0_3", python: "3.14.0", version: "314.0.3" },
-  packages: {},
-};
 // PyMC takes half of the processors for threads of the others, and of one it has none left.
 const ENVIRONMENT = { PYTHON_CPU_COUNT: "2", PYTHONSTARTUP: "/inside/notebook.py" };
 export const here = new URL("./", import.meta.url).href;

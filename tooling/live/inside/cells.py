@@ -94,6 +94,7 @@ def run(source, label, expect=None):
                 show(value, "execute_result")
         show_open_figures()
         flush()
+        arriving.let_go()
     except BaseException as error:  # whatever a reader's code raises is shown
         flush()
         send({"kind": "error", "text": describe(error)})
