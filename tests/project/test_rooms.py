@@ -52,7 +52,8 @@ ROOMS = {
         """__init__ environment kernels rendering audit.__init__ audit.records audit.builders audit.runs
         audit.posteriors audit.numbers audit.explanations audit.sensitivity audit.claims audit.inventory
         audit.tables audit.calibration explorers.explorer explorers.[a-z]* explorers.__init__
-        live.__init__ live.archives live.quick_start live.translate live.lite live.assemble live.inside.* live.stand_ins.*
+        live.__init__ live.archives live.quick_start live.translate live.lite live.assemble live.inside.*
+        live.stand_ins.*
         scripts.build scripts.* extensions.* benchmarks.*""",
     ),
 }
