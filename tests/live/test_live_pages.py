@@ -299,21 +299,22 @@ print(together.shape, np.unique(together[:, 0]).size)""",
     assert cell.locator(".live-output pre").inner_text() == "4 True\n(4, 100) 4\n"
 
 
+def sent(live, name):
+    """Return a file of what cells need, unpacked if the server has packed it."""
+    with urllib.request.urlopen(f"{live}live/{name}") as answer:
+        content = answer.read()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
 def test_the_first_number_comes_within_thirty_megabytes(live):
-    with urllib.request.urlopen(f"{live}live/index.json") as answer:
-        index = json.loads(gzip.decompress(answer.read()))
+    index = json.loads(sent(live, "index.json"))
     assert index["core"] + sum(file["bytes"] for file in index["files"] if "cells" in file["first"]) < 30e6
 
 
 def test_packages_are_sent_as_the_byte_code_of_the_python_that_reads_it(live, opened):
-    def content(name):
-        with urllib.request.urlopen(f"{live}live/{name}") as answer:
-            sent = answer.read()
-        return gzip.decompress(sent) if sent.startswith(b"\x1f\x8b") else sent
-
     whole = set()
-    for file in json.loads(content("index.json"))["files"]:
-        listed = zipfile.ZipFile(io.BytesIO(content(f"files/{file['name']}"))).namelist()
+    for file in json.loads(sent(live, "index.json"))["files"]:
+        listed = zipfile.ZipFile(io.BytesIO(sent(live, f"files/{file['name']}"))).namelist()
         if any(path.endswith(".py") for path in listed):
             whole.add(file["name"])
     # The book's own, which readers may want to read, and the small ones that JupyterLite brings.

@@ -366,6 +366,8 @@ def test_of_jupyterlite_only_what_its_three_apps_need_is_sent():
 def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
     assert not assemble.is_fetched()
+    # The set-up names the same files, or nothing it fetches would ever count.
+    assert f"&& cat {' '.join(assemble.KEPT_FOR)})" in (ROOT / "tooling/scripts/setup.sh").read_text()
     listed = [(LIVE / name).read_text() for name in assemble.KEPT_FOR]
     (tmp_path / "stamp").write_text("".join(listed))
     assert assemble.is_fetched()
