@@ -30,6 +30,8 @@ _TRIED = 13
 _RIM, _MOVED = 1e-6, 5e-3
 # Densities below this part of their peak are not drawn as curves, whose integrals may be off by so much.
 _FAINT, UNSURE = 1e-7, 1e-5
+# Orders of the differences that tell what alternates in a density.
+_LEAST_ORDER, _ORDERS = 8, 26
 # Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
 _KERNEL, _RAISED = 0.35, 1.1
 _SLICE = 2**22
@@ -161,7 +163,9 @@ class Lattice:
         for name, (z, height) in self._sums.items():
             bright = np.flatnonzero(height > _FAINT * height.max())
             bright = slice(bright[0], bright[-1] + 1)
-            found[name] = z[bright], *_interpolated(z[bright], height[bright])
+            z, height = z[bright], height[bright]
+            density, unsure = _interpolated(z, height)
+            found[name] = z, density, max(unsure, _alternating(height) * (z[1] - z[0]))
         return found
 
     def unsure(self):
@@ -329,6 +333,20 @@ def _interpolated(z, height):
     below = [np.cumsum(density(line)) * (line[1] - line[0]) for density in found]
     apart = [np.abs(one - other).max() for one, other in pairwise(below)]
     return (found[0], apart[0]) if apart[0] < UNSURE else (found[1], apart[1])
+
+
+def _alternating(height):
+    """Largest integral, in spacings, of what alternates in a density: where its two lattices differ on it.
+
+    Differences of a high order leave it, and next to nothing of what is smooth; how high must be tried.
+    """
+    left = np.full(len(height), np.inf)
+    for order in range(_LEAST_ORDER, min(_ORDERS, len(height)), 2):
+        signs = special.binom(order, np.arange(order + 1)) * (-1.0) ** np.arange(order + 1) / 2**order
+        inner = slice(order // 2, len(height) - order // 2)
+        left[inner] = np.minimum(left[inner], np.abs(np.convolve(np.log(height), signs, "valid")))
+    inner = slice(_LEAST_ORDER // 2, -_LEAST_ORDER // 2)  # next to the ends nearly nothing is left
+    return (left * height)[inner].max(initial=0.0) / np.pi
 
 
 def _widths(log_f, mode, peak):

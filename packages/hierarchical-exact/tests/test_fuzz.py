@@ -25,7 +25,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         pytest.param(
             "mixed", [1, 4, 15, 102, 5000003, 5000011, 5000043, 7000006, 7000037], marks=pytest.mark.slow
         ),
-        pytest.param("wider", [1], marks=pytest.mark.slow),
+        pytest.param("wider", [1, 84000001], marks=pytest.mark.slow),
         pytest.param("dirichlet", [0, 4, 800180], marks=pytest.mark.slow),
         pytest.param("beta_binomial", [0, 1, 2], marks=pytest.mark.slow),
         pytest.param("logit_normal", [1, 2], marks=pytest.mark.slow),
