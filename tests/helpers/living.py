@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from browsing import HTML, ROOT, build_book
+from playwright.sync_api import Error
 
 from tooling import environment
 from tooling.live.archives import link
@@ -51,8 +52,12 @@ def run(cell):
 
 def ended(cell):
     """Return what is said of a cell once nothing runs."""
-    cell.get_by_role("button", name="Run", exact=True).wait_for()
-    return cell.locator(".live-status").inner_text()
+    status = cell.locator(".live-status")
+    try:
+        cell.get_by_role("button", name="Run", exact=True).wait_for()
+    except Error as error:
+        raise AssertionError(f"the cell has not ended; it says: {status.inner_text()!r}") from error
+    return status.inner_text()
 
 
 def change_the_prior(page):
