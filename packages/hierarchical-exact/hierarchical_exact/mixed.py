@@ -139,6 +139,7 @@ def mixed(
         grid = lattice_grid(
             model.log_likelihood, priors, model.hints(priors), step=step, light=_LIGHT * tolerance
         )
+        _require_noise(grid, model.given)
         return model, grid
 
     def build(step):
@@ -681,6 +682,16 @@ class _Model:
         return gain, prior @ root
 
 
+def _require_noise(grid, y):
+    """Refuse a sigma that numbers near those of y have no digits for."""
+    heavy = grid.weights > _DIGITS * grid.weights.max()
+    if grid.points["sigma"][heavy].min() < _DIGITS * np.abs(y).max():
+        raise ArithmeticError(
+            "the groups leave next to nothing of y for sigma, which makes it zero and the posterior "
+            "improper, or nearly so: give sigma as a number or a prior bounded away from zero"
+        )
+
+
 def _require_rank(design, precision):
     """Refuse flat coefficients of predictors that others with flat priors determine."""
     flat = design[:, precision == 0]
@@ -715,12 +726,6 @@ class _Fitted:
             raise ArithmeticError(
                 f"{model.columns} effects that are not of the largest term, on {len(grid.weights)} nodes, "
                 "are too many: give scales as numbers, or sample"
-            )
-        heavy = grid.weights > _DIGITS * grid.weights.max()
-        if grid.points["sigma"][heavy].min() < _DIGITS * np.abs(model.given).max():
-            raise ArithmeticError(
-                "the groups leave next to nothing of y for sigma, which makes it zero and the posterior "
-                "improper, or nearly so: give sigma as a number or a prior bounded away from zero"
             )
         parts = [model.solve(part, roots=True) for part in model._parts(grid.points)]
         _, self.mean, self.root = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -35,6 +35,8 @@ _RIDGE = 20
 # Equal observations let both scales go to zero, unless priors fall there at least as this power of them: then
 # no more than 1e-9 of the posterior lies where variances are smaller than numbers can well be.
 _SLOWEST, _LEAST = 0.06, 1e-300
+# Of the squares of what is left; the others' sigma may then lie where the grid of all does not reach.
+_CLOSER = 0.1
 # Nodes of less weight do not move the law of a group mean.
 _LIGHT = 1e-15
 # So much of all, and of its squares, moves nothing that new data are asked.
@@ -533,13 +535,16 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
     marginals["y_rep"] = _replicated(hierarchy, units, lambda _, nodes: sigma2[nodes, None], codes)
 
     def elpd_loo():
+        closer = _closer_without(values, codes) & (not isinstance(sigma, float))
+
         def predictive(units, nodes):
-            return _observation_without(
+            found = _observation_without(
                 hierarchy.parts(codes[units], nodes),
                 sigma2[nodes, None],
                 count[codes[units]],
                 values[units] - hierarchy.coefficients.y[codes[units]],
             )
+            return np.where(closer[units], np.nan, found)  # NaN: found afresh
 
         if tau is None or np.isinf(sd):
             alone = size - int((count == 1).any())
@@ -678,6 +683,17 @@ def _require_spread(what, y, within, freedom, mu, tau, sigma):
                 "zero and the posterior improper, or nearly so: give sigma as a number or a prior bounded "
                 "away from zero"
             )
+
+
+def _closer_without(values, codes):
+    """Observations without which their group, or all, spread so much less that sigma may be elsewhere."""
+    found = np.zeros(len(values), dtype=bool)
+    for group in (codes, np.zeros_like(codes)):
+        count = np.bincount(group)[group]
+        squares = _averages(values, group)[1] ** 2
+        lost = squares * count / np.maximum(count - 1, 1)
+        found |= squares.sum() - lost < _CLOSER * squares.sum()
+    return found
 
 
 def _slope_at_zero(prior):

@@ -788,8 +788,8 @@ def mixed_errors(problem, posterior, nodes):
         _check_moments(errors, name, posterior[name], np.inf if light else 3.2, moments, 0.0)
         _check_quantiles(errors, name, posterior[name], cdf)
         if sum(not known(one) for one in [*scales, *slope[1:]]) < 3:
-            for asked in ("quantiles", "hdi"):  # which are promised to 1e-4
-                errors[f"{name} {asked}"] *= 0.1
+            for asked in {f"{name} quantiles", f"{name} hdi"} & {*errors}:  # which are promised to 1e-4
+                errors[asked] *= 0.1
     for i in range(X.shape[1]):
         marginal = posterior["beta"].sel(predictor=i)
         _check_law(errors, f"beta[{i}]", marginal, truth, truth.coefficient(i), np.inf)

@@ -812,6 +812,48 @@ def test_numbers_of_other_types_are_known_values():
         exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=YEARS, beta=np.array(1.0))
 
 
+def mixed_groups(y, group, *, mu, tau, sigma):
+    """The model of `normal_groups` as a mixed one."""
+    terms = {"group": group}
+    return exact.mixed(y, np.ones((len(y), 1)), terms=terms, beta=mu, tau=tau, sigma=sigma)
+
+
+@pytest.mark.parametrize(
+    ("fit", "y", "group", "priors"),
+    [
+        # The others agree within each group, and explain the two groups by tau as well as by sigma.
+        (
+            exact.normal_groups,
+            [9.0, 10, 10, 2],
+            [0, 0, 0, 1],
+            {"mu": stats.norm(-2, 0.6), "tau": stats.uniform(0, 1.4), "sigma": stats.gamma(0.3, scale=2.3)},
+        ),
+        (
+            mixed_groups,
+            [1.0, 1, 1, 0, 0, 1],
+            [0, 1, 1, 0, 0, 1],
+            {"mu": stats.norm(0, 2), "tau": stats.halfnorm(scale=2), "sigma": stats.halfnorm()},
+        ),
+    ],
+    ids=["normal_groups", "mixed"],
+)
+def test_an_observation_without_which_sigma_is_zero_has_no_leave_one_out_density(fit, y, group, priors):
+    posterior = fit(y, group, **priors)
+    with pytest.raises(
+        (ValueError, ArithmeticError), match=r"makes (sigma|it) zero and the posterior improper"
+    ):
+        posterior.elpd_loo.sum()
+
+
+@pytest.mark.parametrize("apart", [1e-2, 1e-4, 1e-8])
+@pytest.mark.parametrize("fit", [exact.normal_groups, mixed_groups])
+def test_an_observation_without_which_sigma_is_tiny(fit, apart):
+    y, group = np.array([0, apart, 1, 3]), np.array([0, 0, 0, 1])
+    priors = {"mu": MU, "tau": TAU, "sigma": stats.gamma(0.3)}
+    whole, rest = fit(y, group, **priors), fit(y[[0, 1, 3]], group[[0, 1, 3]], **priors)
+    assert float(whole.elpd_loo[2]) == pytest.approx(whole.log_evidence - rest.log_evidence, abs=1e-5)
+
+
 def test_tables_and_counts_that_cannot_be_told_apart_are_refused():
     table = pd.DataFrame([[3, 1], [4, 2]], index=pd.Index(["a", "b"], name="r"))
     with pytest.raises(ValueError, match="both index and columns of a table are named 'r'"):

@@ -19,7 +19,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
             marks=pytest.mark.slow,
         ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
-        pytest.param("groups", [1, 7, 900017], marks=pytest.mark.slow),
+        pytest.param("groups", [1, 7, 900017, 86000032], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11, 920012], marks=pytest.mark.slow),
         pytest.param(
