@@ -910,8 +910,9 @@ class _Predictive:
         return result
 
     def _smoothed(self, s, x, sigma, position):
-        """The integral by one rule; the last is one that can be cut at the ends of mu_log and at kinks."""
-        low, high = self._population.mu.edges[[0, -1]]
+        """The integral by one rule; the last is cut at the ends of panels, between which all is smooth."""
+        edges = self._population.mu.edges
+        low, high = edges[[0, -1]]
         if position < len(_HERMITE_RULES):
             nodes, weights = _HERMITE_RULES[position]
             mu = x[:, None] - sigma * nodes
@@ -920,7 +921,10 @@ class _Predictive:
             nodes, weights = _LOCAL_RULE
             start = np.maximum(x - _REACH * sigma, low)
             stop = np.maximum(np.minimum(x + _REACH * sigma, high), start)
-            cuts = np.stack([start, *(np.clip(kink, start, stop) for kink in self._kinks()), stop], axis=1)
+            first = np.maximum(np.searchsorted(edges, start, side="right") - 1, 0)
+            count = (np.searchsorted(edges, stop) - first).max()
+            reached = np.minimum(first[:, None] + np.arange(max(count, 1) + 1), len(edges) - 1)
+            cuts = np.clip(edges[reached], start[:, None], stop[:, None])
             width = np.diff(cuts, axis=1)[:, :, None]
             mu = (cuts[:, :-1, None] + width * nodes).reshape(len(x), -1)
             with np.errstate(divide="ignore"):
@@ -932,14 +936,6 @@ class _Predictive:
         shift = np.where(np.isfinite(peak), peak, 0.0)
         with np.errstate(divide="ignore"):
             return np.log(np.exp(values - shift[:, None]).sum(axis=1)) + shift
-
-    def _kinks(self):
-        """Where the prior of mu_log has a kink, if panels of very different widths say so."""
-        width = np.diff(self._population.mu.edges)
-        if width.min() > 1e-3 * width.max():
-            return []
-        narrowest = np.argmin(width)
-        return self._population.mu.edges[narrowest : narrowest + 2]
 
     def _log_ratio_at(self, s, mu):
         """Interpolated log p(mu, sigma | y) / p(y_i | mu, sigma) per unit of mu, (n, j)."""
