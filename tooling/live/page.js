@@ -217,7 +217,10 @@
   }
 
   function drop() {
-    worker?.terminate();
+    if (!worker) return;
+    // What it says as it ends may come when there is another, which is not to end with it.
+    worker.onerror = worker.onmessage = null;
+    worker.terminate();
     worker = undefined;
   }
 
