@@ -104,6 +104,12 @@ class Marginal:
         ------
         KeyError
             If there is no such dim or label.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> exact.normal([28, 8, -3], [15, 10, 16], mu=0, tau=5)["theta"].sel(group=1)
+        <exact marginal: 1.6 ± 4.472>
         """
         if self._labels is None:
             raise KeyError("this quantity is a scalar; it has no groups to select")
@@ -119,24 +125,59 @@ class Marginal:
         origin = (partial(self.sel, **labels), ())
         return Marginal(law, positions if positions.ndim else None, self._nodes, origin, alike)
 
-    def mean(self):
-        """Posterior mean; infinite where it does not exist."""
+    def mean(self) -> float | xr.DataArray:
+        """Posterior mean; infinite where it does not exist.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> round(marginal(stats.beta(2, 3)).mean(), 4), marginal(stats.invgamma(1)).mean()
+        (0.4, inf)
+        """
         return self._wrap(told(self._moments()[0]))
 
-    def sd(self):
-        """Posterior standard deviation; infinite where it does not exist."""
+    def sd(self) -> float | xr.DataArray:
+        """Posterior standard deviation; infinite where it does not exist.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> round(marginal(stats.expon()).sd(), 4), marginal(stats.t(2)).sd()
+        (1.0, inf)
+        """
         return self._wrap(told(self._moments()[1]))
 
-    def cdf(self, x):
-        """Probability of at most x. An array x adds the dim ``x``."""
+    def cdf(self, x: ArrayLike) -> float | xr.DataArray:
+        """Probability of at most x. An array x adds the dim ``x``.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> marginal(stats.norm()).cdf([0, 1.96]).values.round(4).tolist()
+        [0.5, 0.975]
+        """
         return self._at(x, "cdf", "x")
 
-    def sf(self, x):
-        """Probability of more than x, to the absolute accuracy of `cdf`. An array x adds the dim ``x``."""
+    def sf(self, x: ArrayLike) -> float | xr.DataArray:
+        """Probability of more than x, to the absolute accuracy of `cdf`. An array x adds the dim ``x``.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> round(marginal(stats.expon()).sf(1), 4)
+        0.3679
+        """
         return 1 - self.cdf(x)
 
-    def pdf(self, x):
-        """Density at x, or the probability of x for counts. An array x adds the dim ``x``."""
+    def pdf(self, x: ArrayLike) -> float | xr.DataArray:
+        """Density at x, or the probability of x for counts. An array x adds the dim ``x``.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> round(marginal(stats.norm()).pdf(0), 4), round(marginal(stats.binom(2, 0.5)).pdf(1), 4)
+        (0.3989, 0.5)
+        """
         return self._at(x, "pdf", "x")
 
     def quantile(self, q: ArrayLike) -> float | xr.DataArray:
@@ -535,6 +576,12 @@ class Posterior(Mapping):
         See Also
         --------
         hierarchical_exact.Marginal.hdi : The interval of one quantity.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> exact.normal([3, -5], [4, 4], mu=0, tau=3).summary().loc["theta[0]", ["mean", "sd"]].tolist()
+        [1.08, 2.4]
         """
         return pd.concat([_summary(name, one, prob) for name, one in self.items()])
 
@@ -556,6 +603,10 @@ class Posterior(Mapping):
         ------
         ValueError
             If an argument is not as described, or the model has no joint draws.
+
+        See Also
+        --------
+        hierarchical_exact.Posterior.to_datatree : The draws as ArviZ takes them.
 
         Examples
         --------
@@ -636,18 +687,36 @@ class Posterior(Mapping):
         See Also
         --------
         hierarchical_exact.Posterior.sample : The draws as one Dataset.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> tree = exact.normal([3, -5], [4, 4], mu=0, tau=3).to_datatree(chains=2, draws=500)
+        >>> dict(tree["posterior"]["theta"].sizes)
+        {'chain': 2, 'draw': 500, 'group': 2}
         """
         rng = np.random.default_rng() if rng is None else rng
         return self._joint().to_datatree(chains, draws, rng, self._labels())
 
     @property
     def groups(self) -> Any:
-        """Exact comparisons of the groups of a Normal model (see `hierarchical_exact.groups.Groups`).
+        """Exact comparisons of the groups of a Normal model.
 
         Raises
         ------
         ValueError
             For other models.
+
+        See Also
+        --------
+        hierarchical_exact.groups.Groups : What can be compared.
+        hierarchical_exact.Posterior.compare : Comparisons in any model, from draws.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> exact.normal([3, -5], [4, 4], mu=0, tau=3).groups.difference(0, 1)
+        <exact marginal: 2.88 ± 3.394>
         """
         if self._groups is None:
             raise ValueError(
@@ -671,6 +740,18 @@ class Posterior(Mapping):
         ------
         ValueError
             Under an improper prior, which leaves it undefined.
+
+        See Also
+        --------
+        hierarchical_exact.Posterior.elpd_loo : How well each unit is predicted by the others.
+
+        Examples
+        --------
+        >>> import hierarchical_exact as exact
+        >>> from scipy import stats
+        >>> posterior = exact.normal([3, -5], [4, 4], mu=0, tau=3)
+        >>> bool(np.isclose(posterior.log_evidence, stats.norm(0, 5).logpdf([3, -5]).sum()))
+        True
         """
         if self._log_evidence is None:
             raise ValueError(
@@ -680,8 +761,23 @@ class Posterior(Mapping):
         return self._log_evidence
 
     @property
-    def elpd_loo(self):
-        """Leave-one-out log predictive densities, one per unit; their sum is the elpd."""
+    def elpd_loo(self) -> xr.DataArray:
+        """Leave-one-out log predictive densities, one per unit; their sum is the elpd.
+
+        See Also
+        --------
+        hierarchical_exact.Posterior.log_evidence : How well all units are predicted by the priors.
+
+        Examples
+        --------
+        Where mu and tau are known, a group learns nothing from the others:
+
+        >>> import hierarchical_exact as exact
+        >>> from scipy import stats
+        >>> posterior = exact.normal([3, -5], [4, 4], mu=0, tau=3)
+        >>> bool(np.allclose(posterior.elpd_loo, stats.norm(0, 5).logpdf([3, -5])))
+        True
+        """
         if self._elpd_loo is None:
             self._elpd_loo = self._leave_one_out()
         return self._elpd_loo
