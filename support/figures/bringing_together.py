@@ -3,7 +3,18 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILLION, WIDTH, strategy, styled
+from support.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILLION,
+    WIDTH,
+    curves,
+    strategy,
+    styled,
+)
 
 
 @styled
@@ -41,12 +52,10 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     none, line, _ = strategy("no pooling")
     for ax, (title, risks) in zip(axes, panels.items(), strict=True):
         ax.axhline(groups, color=none, linestyle=line, label="no pooling")
-        for (label, risk), (colour, style) in zip(risks.items(), looks[: len(risks)], strict=True):
-            ax.plot(spread, risk, color=colour, linestyle=style, label=label)
+        curves(ax, spread, risks, looks)
         ax.set(title=title, ylim=(0, groups * 1.15), xlim=(0, spread[-1]), ylabel="total risk")
     axes[-1].set_xlabel("sd of the true means, in standard errors")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 
@@ -74,12 +83,10 @@ def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figu
     figure, ax = plt.subplots(figsize=(WIDTH, 4.4))
     looks = ((VERMILLION, "--"), (PURPLE, "-."), (GREEN, ":"), (BLUE, "-"))
     ax.axhline(0, color=GREY, linewidth=1.5)
-    for (label, difference), (colour, style) in zip(differences.items(), looks, strict=True):
-        ax.plot(spread, difference, color=colour, linestyle=style, label=label)
-    ax.annotate(
-        "worse than no pooling", (spread[-1], 0), (0, 40), textcoords="offset points", ha="right", color=GREY
-    )
-    ax.annotate("better", (spread[-1], 0), (0, -52), textcoords="offset points", ha="right", color=GREY)
+    curves(ax, spread, differences, looks)
+    words = {"textcoords": "offset points", "ha": "right", "color": GREY}
+    ax.annotate("worse than no pooling", (spread[-1], 0), (0, 40), **words)
+    ax.annotate("better", (spread[-1], 0), (0, -52), **words)
     ax.set(xlim=(0, spread[-1]), ylim=(-0.6, 0.3))
     ax.set(xlabel="sd of the true means, in standard errors", ylabel="risk minus no pooling's")
     ax.legend(loc="lower right")

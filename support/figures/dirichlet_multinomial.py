@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, note, styled
 
 
 @styled
@@ -43,6 +43,7 @@ def survey_intervals(
     size = count.sum("response")
     raw = count / size
     rows = np.arange(size.size)
+    names = [f"{name}\n$n$ = {n}" for name, n in zip(size["region"].values, size.values, strict=True)]
     looks = (
         (none, -0.16, {"color": VERMILLION, "linewidth": 2, "linestyle": (0, (3, 1))}, "no pooling"),
         (hierarchical, 0.16, {"color": BLUE, "linewidth": 3.5}, "hierarchical"),
@@ -56,10 +57,7 @@ def survey_intervals(
         shares = raw.sel(response=response)
         ax.plot(shares, rows, "o", color=BLACK, markersize=5, zorder=3, label="raw share")
         ax.set_title(str(response))
-        ax.tick_params(axis="y", length=0)
-    names = [f"{name}\n$n$ = {n}" for name, n in zip(size["region"].values, size.values, strict=True)]
-    axes[0, 0].set_yticks(rows, names)
-    axes[0, 0].set_ylim(size.size - 0.5, -0.5)
+        listed(ax, names, margin=0.5)
     axes[0, 0].set_xlim(left=0)
     for ax in axes[1]:
         ax.set_xlabel("share of respondents")
@@ -98,7 +96,7 @@ def concentration(
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.0), sharex=True)
     above.axhline(1, color=GREY, linestyle="--", linewidth=1.2)
-    above.annotate("all regions alike", (alpha[0], 1), (2, -14), textcoords="offset points", color=GREY)
+    note(above, "all regions alike", (alpha[0], 1), (2, -14))
     above.plot(alpha, likelihood, color=BLACK)
     above.set(ylabel="relative likelihood\nof $\\alpha$", ylim=(0, 1.1))
     for (name, density), style in zip(densities.items(), ("-", "--", "-.", ":"), strict=False):

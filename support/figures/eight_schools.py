@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, styled
 
 
 @styled
@@ -66,15 +66,8 @@ def funnel(
         diverging = idata["sample_stats"]["diverging"].values.ravel()
         step = max(1, len(tau) // draws)
         ax.plot(value[::step], tau[::step], ".", color=BLUE, markersize=2, label="draw")
-        ax.plot(
-            value[diverging],
-            tau[diverging],
-            "x",
-            color=BLACK,
-            markersize=6,
-            markeredgewidth=1.6,
-            label="divergence",
-        )
+        cross = {"color": BLACK, "markersize": 6, "markeredgewidth": 1.6, "label": "divergence"}
+        ax.plot(value[diverging], tau[diverging], "x", **cross)
         ax.set(title=title, xlabel=symbol % school)
     axes[0].set(ylabel=r"$\tau$ (SAT points, log scale)", yscale="log", ylim=(0.03, 40))
     axes[0].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
@@ -119,9 +112,8 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     ax.plot(
         estimates["effect"], rows, "o", markerfacecolor="white", color=BLACK, markersize=8, label="raw effect"
     )
-    ax.set_yticks(rows, estimates["school"].values)
-    ax.set(xlabel="effect of coaching (SAT points)", ylabel="school", ylim=(rows[-1] + 0.6, -0.6))
-    ax.tick_params(axis="y", length=0)
+    listed(ax, estimates["school"].values)
+    ax.set(xlabel="effect of coaching (SAT points)", ylabel="school")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -154,26 +146,11 @@ def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Fig
         values, diverged = np.asarray(values), np.asarray(divergences[name]) > 0
         # Spread over the row, or chains that agree would hide one another.
         height = row + 0.5 * (np.argsort(np.argsort(values)) / max(len(values) - 1, 1) - 0.5)
-        ax.plot(
-            values[diverged],
-            height[diverged],
-            "x",
-            color=VERMILLION,
-            markersize=7,
-            markeredgewidth=2,
-            label="chain with divergences" if row == 0 else None,
-        )
-        ax.plot(
-            values[~diverged],
-            height[~diverged],
-            "o",
-            color=BLUE,
-            markersize=6,
-            label="chain without" if row == len(shares) - 1 else None,
-        )
-    ax.set_yticks(range(len(shares)), shares)
-    ax.set_ylim(len(shares) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
+        cross = {"color": VERMILLION, "label": "chain with divergences" if row == 0 else None}
+        ax.plot(values[diverged], height[diverged], "x", markersize=7, markeredgewidth=2, **cross)
+        dot = {"color": BLUE, "label": "chain without" if row == len(shares) - 1 else None}
+        ax.plot(values[~diverged], height[~diverged], "o", markersize=6, **dot)
+    listed(ax, shares)
     ax.set_xscale("symlog", linthresh=0.3, linscale=1.5)
     ax.set_xlim(-0.012, 1.1)
     ax.set_xticks([0, 0.1, 0.2, 0.3, 1], ["0", "0.1", "0.2", "0.3", "1"])

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import GREY, WIDTH, strategy, styled
+from support.figures.style import GREY, WIDTH, note, strategy, styled
 
 
 @styled
@@ -37,15 +37,7 @@ def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
         colour, style, marker = strategy(name)
         ax.plot(x, density, color=colour, linestyle=style, label=name)
         ax.plot(report, np.interp(report, x, density), color=colour, marker=marker)
-    ax.annotate(
-        "the report",
-        (report, 0.97),
-        (6, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        va="top",
-        color=GREY,
-    )
+    note(ax, "the report", (report, 0.97), (6, 0), xycoords=("data", "axes fraction"), va="top")
     ax.set(xlabel="report of the school left out (SAT points)", ylabel="predictive density")
     ax.set(xlim=(x[0], x[-1]), ylim=(0, None), yticks=[])
     ax.legend(loc="upper left")

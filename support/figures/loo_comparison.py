@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, strategy, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, curves, listed, strategy, styled
 
 
 @styled
@@ -39,25 +39,15 @@ def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     """
     scores = {name: np.asarray(values) for name, values in elpd_loo.items()}
     best = max(scores, key=lambda name: scores[name].sum())
-    rows = np.arange(len(scores))
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 4.2))
     for ax, reference in zip(axes, (None, best), strict=True):
-        for row, (name, values) in zip(rows, scores.items(), strict=True):
+        for row, (name, values) in enumerate(scores.items()):
             shown = values - (0 if reference is None else scores[reference])
             colour, _, marker = strategy(name)
-            ax.errorbar(
-                shown.sum(),
-                row,
-                xerr=2 * np.sqrt(shown.size) * shown.std(ddof=1),
-                fmt=marker,
-                color=colour,
-                markersize=8,
-                capsize=5,
-                elinewidth=2.5,
-            )
-        ax.set_yticks(rows, scores)
-        ax.set_ylim(rows[-1] + 0.6, -0.5)
-        ax.tick_params(axis="y", length=0)
+            look = {"fmt": marker, "color": colour, "markersize": 8, "capsize": 5, "elinewidth": 2.5}
+            ax.errorbar(shown.sum(), row, xerr=2 * np.sqrt(shown.size) * shown.std(ddof=1), **look)
+        listed(ax, scores)
+        ax.set_ylim(top=-0.5)
     axes[0].set_xlabel("elpd (higher is better)")
     axes[1].set_xlabel(f"elpd minus that of {best}")
     axes[1].axvline(0, color=GREY, linestyle="--", linewidth=1)
@@ -88,9 +78,7 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
     2
     """
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.0), sharex=True)
-    for name, share in wins.items():
-        colour, style, marker = strategy(name)
-        axes[0].plot(tau, share, style, color=colour, marker=marker, markersize=7, label=name)
+    curves(axes[0], tau, wins, [strategy(name) for name in wins], markersize=7)
     axes[0].set(ylabel="share of data sets won", ylim=(-0.03, 1.03))
     axes[0].legend(loc="upper center", ncols=1)
     lower, middle, upper = np.transpose(difference)
@@ -139,22 +127,12 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
         estimate = sampled[name].values
         ax.hlines(rows, truth, estimate, color=GREY, linewidth=1)
         ax.plot(truth, rows, "o", color=BLUE, markersize=7, label="exact")
+        look = {"color": VERMILLION, "markerfacecolor": "none", "markersize": 8, "markeredgewidth": 1.8}
         looks = ((~flagged, "D", "from draws"), (flagged, "x", rf"from draws, $\hat k > {good_k}$"))
         for chosen, marker, label in looks:
-            ax.plot(
-                estimate[chosen],
-                rows[chosen],
-                marker,
-                color=VERMILLION,
-                markerfacecolor="none",
-                markersize=8,
-                markeredgewidth=1.8,
-                label=label,
-            )
+            ax.plot(estimate[chosen], rows[chosen], marker, label=label, **look)
         ax.set_title(name.replace(" ", "\n"))
-        ax.tick_params(axis="y", length=0)
-    axes[0, 0].set_yticks(rows, truth["school"].values)
-    axes[0, 0].set_ylim(rows[-1] + 0.6, -0.6)
+        listed(ax, truth["school"].values)
     axes[0, 0].set_ylabel("school left out")
     figure.supxlabel("log predictive density", fontsize=12)
     handles, labels = axes[0, 0].get_legend_handles_labels()

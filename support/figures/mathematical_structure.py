@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from numpy.typing import ArrayLike
 
 from hierarchical_exact import Marginal
-from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, spread, strategy, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, note, spread, strategy, styled
 
 
 @styled
@@ -33,18 +33,14 @@ def plate_diagram() -> plt.Figure:
     for left, bottom, width, height in plates.values():
         plate = FancyBboxPatch((left, bottom), width, height, "round,pad=0,rounding_size=0.1", fill=False)
         ax.add_patch(plate)
-    nodes = {
-        r"$\mu$": (0.95, 4.2),
-        r"$\tau$": (2.25, 4.2),
-        r"$\theta_i$": (1.6, 2.65),
-        "$y_{ij}$": (1.6, 1.2),
-    }
+    mu, tau, theta, y = r"$\mu$", r"$\tau$", r"$\theta_i$", "$y_{ij}$"
+    nodes = {mu: (0.95, 4.2), tau: (2.25, 4.2), theta: (1.6, 2.65), y: (1.6, 1.2)}
     radius = 0.38
     for symbol, centre in nodes.items():
-        shade = "#c8c8c8" if "y" in symbol else "white"
+        shade = "#c8c8c8" if symbol == y else "white"
         ax.add_patch(Circle(centre, radius, facecolor=shade, edgecolor=BLACK, linewidth=1.5, zorder=2))
         ax.text(*centre, symbol, ha="center", va="center", fontsize=17, zorder=3)
-    for start, end in ((r"$\mu$", r"$\theta_i$"), (r"$\tau$", r"$\theta_i$"), (r"$\theta_i$", "$y_{ij}$")):
+    for start, end in ((mu, theta), (tau, theta), (theta, y)):
         first, last = np.array(nodes[start]), np.array(nodes[end])
         step = (last - first) / np.linalg.norm(last - first) * radius
         arrow = FancyArrowPatch(
@@ -198,17 +194,8 @@ def information_flow(
         tried = means[means.dims[0]]
         ax.plot(tried, means, line, color=colour, marker=marker, markevery=4, markersize=6, label=name)
     ax.axvline(observed, color=GREY, linestyle=":", linewidth=1.2)
-    ax.annotate(
-        "reported",
-        (observed, 0.02),
-        (4, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        color=GREY,
-    )
-    ax.set(
-        xlabel=f"effect reported by school {source} (SAT points)",
-        ylabel=f"estimate for school {target}\n(SAT points)",
-    )
+    note(ax, "reported", (observed, 0.02), (4, 0), xycoords=("data", "axes fraction"))
+    ax.set_xlabel(f"effect reported by school {source} (SAT points)")
+    ax.set_ylabel(f"estimate for school {target}\n(SAT points)")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

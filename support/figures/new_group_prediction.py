@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import GREY, PAIR, WIDTH, curves, note, styled
 
 
 @styled
@@ -31,20 +31,11 @@ def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.F
     1
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
-    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
-    for (label, sd), (colour, style, marker) in zip(sds.items(), looks, strict=False):
-        ax.plot(sizes, sd, color=colour, linestyle=style, marker=marker, label=label)
+    curves(ax, sizes, sds, PAIR)
     ax.axhline(needed, color=GREY, linestyle=":", linewidth=1.5)
-    ax.annotate(
-        "enough for an effect of 5 points to show",
-        (sizes[0], needed),
-        (0, -15),
-        textcoords="offset points",
-        color=GREY,
-    )
-    ax.set(
-        xscale="log", ylim=(0, None), xlabel="private schools", ylabel=r"posterior sd of $\beta$ (SAT points)"
-    )
+    note(ax, "enough for an effect of 5 points to show", (sizes[0], needed), (0, -15))
+    ax.set(xscale="log", ylim=(0, None), xlabel="private schools")
+    ax.set_ylabel(r"posterior sd of $\beta$ (SAT points)")
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
     ax.legend(loc="upper right")

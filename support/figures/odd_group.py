@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import NullLocator
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, spread, styled
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, spread, styled
 
 # One look for each population in all figures of the page.
 POPULATIONS = {"Normal": (BLUE, "-"), "Student-t": (BLACK, "--")}
@@ -45,9 +45,8 @@ def trials(effect: xr.DataArray, standard_error: xr.DataArray, author: xr.DataAr
     ax.axvline(1, color=GREY, linestyle="--", linewidth=1)
     ax.hlines(rows, np.exp(effect - 2 * error), np.exp(effect + 2 * error), color=BLUE)
     ax.scatter(np.exp(effect), rows, s=_area(error), marker="s", color=BLUE, zorder=3)
-    ax.set_yticks(rows, [f"{author.sel(trial=n).item()}  {n}" for n in effect["trial"].values])
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(rows[-1] + 0.7, -0.7)
+    names = [f"{author.sel(trial=n).item()}  {n}" for n in effect["trial"].values]
+    listed(ax, names, margin=0.7)
     _ratios(ax.xaxis, ax.set_xscale, [0.1, 0.25, 0.5, 1, 2, 4])
     ax.set_xlabel("risk ratio, vaccinated to others")
     return figure

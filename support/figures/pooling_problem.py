@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, GREY, WIDTH, strategy, styled
+from support.figures.style import BLACK, GREY, WIDTH, listed, strategy, styled
 
 
 @styled
@@ -44,6 +44,8 @@ def pooling_comparison(
         1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
     )
     rows = np.arange(sizes.size)
+    names = sizes[sizes.dims[0]].values
+    labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]
     for ax, (name, estimate) in zip(axes[0], estimates.items(), strict=True):
         colour, _, marker = strategy(name)
         ax.axvline(grand_mean, color=GREY, linestyle="--", linewidth=1.2, label="mean of all")
@@ -53,11 +55,7 @@ def pooling_comparison(
             below = rows + 0.22
             ax.plot(truth, below, "x", color=BLACK, markersize=7, markeredgewidth=1.8, label="true mean")
         ax.set_title(name.replace(" ", "\n"))
-        ax.tick_params(axis="y", length=0)
-    names = sizes[sizes.dims[0]].values
-    labels = [f"{name}\n$n$ = {size}" for name, size in zip(names, sizes.values, strict=True)]
-    axes[0, 0].set_yticks(rows, labels)
-    axes[0, 0].set_ylim(sizes.size - 0.5, -0.5)
+        listed(ax, labels, margin=0.5)
     axes[0, len(estimates) // 2].set_xlabel("mean exam score (points)")
     handles, texts = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2)

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, PURPLE, SKY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREEN, PAIR, PURPLE, SKY, VERMILLION, WIDTH, curves, styled
 
 
 @styled
@@ -28,10 +28,8 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     2
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharex=True, sharey=True)
-    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
-    for ax, (quantity, curves) in zip(axes, ess.items(), strict=True):
-        for (label, values), (colour, style, marker) in zip(curves.items(), looks, strict=True):
-            ax.plot(sizes, values, color=colour, linestyle=style, marker=marker, label=label)
+    for ax, (quantity, by_form) in zip(axes, ess.items(), strict=True):
+        curves(ax, sizes, by_form, PAIR)
         ax.set(title=quantity, xscale="log", yscale="log")
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.set_yticks([100, 300, 1000, 3000, 10_000], ["100", "300", "1000", "3000", "10000"])
@@ -39,8 +37,7 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
         ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     figure.supxlabel("data per school, times the original", fontsize=12)
     axes[0].set_ylabel("effective draws of 4000")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 
@@ -128,6 +125,5 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
         ax.set(title=title, yticks=[], xlim=(0, tau[-1]), ylim=(0, None))
     axes[0].set_ylabel("restricted likelihood")
     figure.supxlabel(r"between-school sd $\tau$ (SAT points)", fontsize=12)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure

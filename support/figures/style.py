@@ -22,6 +22,9 @@ SKY, PURPLE = "#56B4E9", "#CC79A7"
 # One look for each strategy in the whole book: colour, line and marker.
 STRATEGIES = {"complete": (GREEN, "-.", "s"), "partial": (BLUE, "-", "o"), "no": (VERMILLION, "--", "^")}
 
+# Two kinds of results that are no strategies, the one to be avoided first.
+PAIR = STRATEGIES["no"], STRATEGIES["partial"]
+
 WIDTH = 6.0  # inches; on a phone 1 inch is shown on about 60 pixels
 
 MANY = 1000  # dots that a drawing does not hold one by one
@@ -77,6 +80,24 @@ def vector(figure):
 def strategy(name):
     """Return colour, line and marker of the strategy of this name, as "No pooling"."""
     return STRATEGIES[name.split()[0].lower()]
+
+
+def curves(ax, x, heights, looks, **more):
+    """Draw a line for each label, with its colour, its line and, where the look has one, its marker."""
+    for (label, y), look in zip(heights.items(), looks[: len(heights)], strict=True):
+        ax.plot(x, y, label=label, **dict(zip(("color", "linestyle", "marker"), look, strict=False)), **more)
+
+
+def note(ax, text, place, beside, **more):
+    """Write words in grey so many points beside a place."""
+    ax.annotate(text, place, beside, textcoords="offset points", color=GREY, **more)
+
+
+def listed(ax, names, margin=0.6):
+    """Name the rows at heights 0, 1, ..., from top to bottom."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 1 + margin, -margin)
+    ax.tick_params(axis="y", length=0)
 
 
 def spread(values, gap):

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREEN, VERMILLION, WIDTH, styled
+from support.figures.style import BLUE, GREEN, VERMILLION, WIDTH, curves, styled
 
 
 @styled
@@ -34,8 +34,7 @@ def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
     )
     looks = ((VERMILLION, "--"), (BLUE, "-"), (GREEN, "-."))
     for ax, (title, densities) in zip(axes[:, 0], panels.items(), strict=True):
-        for (label, density), (colour, style) in zip(densities.items(), looks, strict=False):
-            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        curves(ax, tau, densities, looks)
         ax.set(ylim=(0, None), yticks=[], xlim=(0, tau[-1]), ylabel="density")
         ax.set_title(title, loc="right", y=0.7)
         ax.spines["left"].set_visible(False)

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREY, PURPLE, VERMILLION, WIDTH, strategy, styled
+from support.figures.style import BLUE, GREY, PAIR, PURPLE, VERMILLION, WIDTH, curves, note, strategy, styled
 
 
 @styled
@@ -33,10 +33,7 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
         ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")
-        for (label, density), colour, style in zip(
-            densities.items(), (BLUE, VERMILLION), ("-", "-."), strict=False
-        ):
-            ax.plot(tau, density, color=colour, linestyle=style, label=label)
+        curves(ax, tau, densities, ((BLUE, "-"), (VERMILLION, "-.")))
         ax.set(title=f"$J = {groups}$", yticks=[], ylim=(0, None), xlim=(0, tau[-1]))
     figure.supxlabel(r"between-group sd $\tau$", fontsize=12)
     figure.supylabel("density", fontsize=12)
@@ -74,10 +71,9 @@ def group_sizes(
     figure, ax = plt.subplots()
     ax.axhline(1, color=GREY, linestyle="--", linewidth=1)
     ax.plot(sizes, narrowing, "o-", color=BLUE, label="unequal groups")
-    ax.plot(
-        equal_size, equal_narrowing, "D", color=VERMILLION, markersize=9, label="all groups equally large"
-    )
-    ax.annotate("no pooling", (sizes[0], 1), xytext=(0, -15), textcoords="offset points", color=GREY)
+    diamond = {"color": VERMILLION, "markersize": 9, "label": "all groups equally large"}
+    ax.plot(equal_size, equal_narrowing, "D", **diamond)
+    note(ax, "no pooling", (sizes[0], 1), (0, -15))
     ax.set_xscale("log")
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
@@ -109,14 +105,9 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     """
     figure, ax = plt.subplots()
     looks = (strategy("no pooling"), (PURPLE, ":", "D"), strategy("partial pooling"))
-    for (label, error), (colour, style, marker) in zip(errors.items(), looks, strict=True):
-        ax.plot(gap, error, color=colour, linestyle=style, marker=marker, label=label)
-    ax.set(
-        xlabel="true gap between the two kinds (SAT points)",
-        ylabel="error of group means (RMSE)",
-        ylim=(0, None),
-        xticks=gap,
-    )
+    curves(ax, gap, errors, looks)
+    ax.set(xlabel="true gap between the two kinds (SAT points)", xticks=gap)
+    ax.set(ylabel="error of group means (RMSE)", ylim=(0, None))
     ax.legend(loc="lower right")
     return figure
 
@@ -142,17 +133,11 @@ def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
     1
     """
     figure, ax = plt.subplots()
-    looks = ((VERMILLION, "--", "^"), (BLUE, "-", "o"))
-    for (label, ratio), (colour, style, marker) in zip(ratios.items(), looks, strict=True):
-        ax.plot(groups, ratio, color=colour, linestyle=style, marker=marker, label=label)
+    curves(ax, groups, ratios, PAIR)
     ax.axhline(1, color=GREY, linewidth=1)
     ax.axhline(np.sqrt(2), color=GREY, linestyle=":", linewidth=1.5)
-    ax.annotate(
-        r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), xytext=(-4, 9), textcoords="offset points", color=GREY
-    )
-    ax.annotate(
-        "complete pooling", (groups[-1], 1), xytext=(0, 6), textcoords="offset points", color=GREY, ha="right"
-    )
+    note(ax, r"$\sqrt{2}$", (groups[-1], np.sqrt(2)), (-4, 9))
+    note(ax, "complete pooling", (groups[-1], 1), (0, 6), ha="right")
     ax.set(xscale="log", yscale="log", xlabel="number of groups $J$", ylabel="sd over complete pooling's")
     ax.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     ax.minorticks_off()
