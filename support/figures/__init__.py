@@ -4,7 +4,6 @@ Each module is named like the page that shows its figures first.
 """
 
 from support.figures.alpha_prior import imagined_regions
-from support.figures.audit import audit_verdicts
 from support.figures.bringing_together import smallest_number_of_groups, stein_risk
 from support.figures.dirichlet_multinomial import concentration, survey_intervals
 from support.figures.eight_schools import chain_shares, forest, funnel

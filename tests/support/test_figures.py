@@ -15,12 +15,13 @@ from reading import luminance
 
 from support import figures
 from support.figures import style
+from tooling.audit import figures as of_the_audit
 
-DRAWN = [
-    name
-    for name, function in vars(figures).items()
+DRAWN = {
+    name: function
+    for name, function in (vars(figures) | vars(of_the_audit)).items()
     if inspect.isfunction(function) and hasattr(function, "__wrapped__")
-]
+}
 # WCAG 2.1, success criteria 1.4.11 and 1.4.3: what must be seen, and what must be read.
 SEEN, READ = 3.0, 4.5
 
@@ -64,7 +65,7 @@ def example(name, monkeypatch):
     """Return the figures that the example in the docstring of a function draws."""
     drawn = []
     monkeypatch.setattr(plt, "close", drawn.append)
-    function = getattr(figures, name)
+    function = DRAWN[name]
     test = doctest.DocTestParser().get_doctest(
         function.__doc__, dict(function.__wrapped__.__globals__), name, None, 0
     )

@@ -1,4 +1,4 @@
-"""Figures of the page audit."""
+"""The figure of the audit's page."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from support.figures.style import BLACK, BLUE, SKY, VERMILLION, WIDTH, styled
 
 
 @styled
-def audit_verdicts(counts: pd.DataFrame) -> plt.Figure:
+def verdict_bars(counts: pd.DataFrame) -> plt.Figure:
     """Figure 5.61: how many of the source's numbers got which verdict, by where they are stated.
 
     Parameters
@@ -22,9 +22,8 @@ def audit_verdicts(counts: pd.DataFrame) -> plt.Figure:
 
     Examples
     --------
-    >>> import pandas as pd
     >>> counts = pd.DataFrame({"reproduced": [4, 0], "not reproduced": [0, 7]}, index=["example", "table"])
-    >>> len(audit_verdicts(counts).axes[0].patches)
+    >>> len(verdict_bars(counts).axes[0].patches)
     4
     """
     looks = ((BLUE, ""), (SKY, ""), ("#d9d9d9", ""), ("#a6a6a6", "..."), (VERMILLION, "///"))
