@@ -48,9 +48,7 @@ def eight_schools() -> xr.Dataset:
     >>> schools["standard_error"].attrs["units"]
     'SAT points'
     """
-    table, attrs, units = _read("eight_schools")
-    columns = {name: ("school", table[name].to_numpy(float)) for name in units}
-    return _dataset(columns, {"school": table["school"].tolist()}, attrs, units)
+    return _stored("eight_schools").astype(float)
 
 
 def survey() -> xr.Dataset:
@@ -105,13 +103,7 @@ def hospitals() -> xr.Dataset:
     >>> hospitals()["exposure"].sel(hospital="hospital 5").item()
     0.7
     """
-    table, attrs, units = _read("hospitals")
-    columns = {
-        "exposure": ("hospital", table["exposure"].to_numpy(float)),
-        "true_rate": ("hospital", table["true_rate"].to_numpy(float)),
-        "count": ("hospital", table["count"].to_numpy(np.int64)),
-    }
-    return _dataset(columns, {"hospital": table["hospital"].tolist()}, attrs, units)
+    return _stored("hospitals")
 
 
 def instructors() -> xr.Dataset:
@@ -135,13 +127,7 @@ def instructors() -> xr.Dataset:
     >>> scores["score"].groupby(scores["instructor"]).count().values.tolist()
     [8, 12, 14, 16, 18]
     """
-    table, attrs, units = _read("instructors")
-    columns = {
-        "score": ("student", table["score"].to_numpy(float)),
-        "instructor": ("student", table["instructor"].to_numpy(str)),
-        "true_mean": ("student", table["true_mean"].to_numpy(float)),
-    }
-    return _dataset(columns, {"student": table["student"].to_numpy(np.int64)}, attrs, units)
+    return _stored("instructors")
 
 
 def rat_tumours() -> xr.Dataset:
@@ -166,9 +152,7 @@ def rat_tumours() -> xr.Dataset:
     >>> rat_tumours().sum().to_array().values.tolist()
     [267, 1739]
     """
-    table, attrs, units = _read("rat_tumours")
-    columns = {name: ("experiment", table[name].to_numpy(np.int64)) for name in units}
-    return _dataset(columns, {"experiment": table["experiment"].to_numpy(np.int64)}, attrs, units)
+    return _stored("rat_tumours")
 
 
 def bcg_trials() -> xr.Dataset:
@@ -196,10 +180,7 @@ def bcg_trials() -> xr.Dataset:
     >>> np.exp(madras["effect"]).round(2).item(), madras["standard_error"].round(3).item()
     (1.01, 0.063)
     """
-    table, attrs, units = _read("bcg_trials")
-    columns = {name: ("trial", table[name].to_numpy(np.int64)) for name in units}
-    columns["author"] = "trial", table["author"].to_list()
-    data = _dataset(columns, {"trial": table["trial"].to_numpy(np.int64)}, attrs, units)
+    data = _stored("bcg_trials")
     a, n, c, m = (data[name] for name in ("vaccinated_cases", "vaccinated", "control_cases", "control"))
     data = data.assign(effect=np.log(a / n) - np.log(c / m))
     data = data.assign(standard_error=np.sqrt(1 / a - 1 / n + 1 / c - 1 / m))
@@ -316,7 +297,7 @@ def simulate_survey(
     """
     _check_rng(rng)
     sizes = _whole_numbers(sizes, "sizes", minimum=1)
-    concentration = _positive(concentration, "concentration")
+    concentration = _scale(concentration, "concentration", zero=False)
     baseline = _vector(baseline, "baseline", positive=True)
     if not np.isclose(baseline.sum(), 1.0, rtol=0, atol=1e-9):
         raise ValueError(
@@ -387,7 +368,7 @@ def simulate_hospitals(
     _check_rng(rng)
     exposure = _vector(exposure, "exposure", positive=True)
     mu_log = _number(mu_log, "mu_log")
-    sigma_log = _not_negative(sigma_log, "sigma_log")
+    sigma_log = _scale(sigma_log, "sigma_log", zero=True)
     rate = rng.lognormal(mu_log, sigma_log, size=exposure.size)
     count = rng.poisson(rate * exposure)
     attrs = _simulated_attrs(
@@ -459,7 +440,7 @@ def simulate_schools_with_covariate(
     _check_rng(rng)
     private = _whole_numbers(private, "private", minimum=0, maximum=1)
     mu, beta = _number(mu, "mu"), _number(beta, "beta")
-    tau = _not_negative(tau, "tau")
+    tau = _scale(tau, "tau", zero=True)
     limits = _vector(standard_error_range, "standard_error_range", positive=True)
     if limits.size != 2 or limits[0] > limits[1]:
         raise ValueError(f"standard_error_range is {limits.tolist()}: give (lowest, highest), in this order")
@@ -492,6 +473,14 @@ def _read(name):
     with (folder / f"{name}.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)
     return table, attrs, attrs.pop("units")
+
+
+def _stored(name):
+    """Return a stored data set of one dimension, whose labels are the first column of the table."""
+    table, attrs, units = _read(name)
+    dim, *others = table.columns
+    columns = {column: (dim, table[column].tolist()) for column in others}
+    return _dataset(columns, {dim: table[dim].tolist()}, attrs, units)
 
 
 def _dataset(columns, coords, attrs, units):
@@ -534,17 +523,10 @@ def _number(value, name):
     return float(array)
 
 
-def _positive(value, name):
+def _scale(value, name, *, zero):
     number = _number(value, name)
-    if number <= 0:
-        raise ValueError(f"{name} is {number:g}: give a number above 0")
-    return number
-
-
-def _not_negative(value, name):
-    number = _number(value, name)
-    if number < 0:
-        raise ValueError(f"{name} is {number:g}: give 0 or a number above it")
+    if number < 0 or (number == 0 and not zero):
+        raise ValueError(f"{name} is {number:g}: give {'0 or ' if zero else ''}a number above 0")
     return number
 
 

@@ -23,6 +23,8 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from hierarchical_exact import arguments
+
 
 def schools_noncentred(data: xr.Dataset) -> pm.Model:
     """Eight Schools, non-centred (Section 5.8.3, equation noncentred-reparam).
@@ -160,16 +162,10 @@ def _variable(data, name, dims):
 
 def _values(data, name, dims, *, positive=False):
     values = _variable(data, name, dims).values.astype(float)
-    bad = ~np.isfinite(values) | (positive & (values <= 0))
-    if bad.any():
-        wanted = "finite values above 0" if positive else "finite values"
-        raise ValueError(f"data[{name!r}] contains {values[bad][0]:g}: give {wanted} only")
-    return values
+    if not np.isfinite(values).all():
+        raise ValueError(f"data[{name!r}] contains {values[~np.isfinite(values)][0]}: give finite numbers")
+    return arguments.positive(f"data[{name!r}]", values) if positive else values
 
 
 def _counts(data, name, dims):
-    values = _values(data, name, dims)
-    bad = (values < 0) | (values != np.floor(values))
-    if bad.any():
-        raise ValueError(f"data[{name!r}] contains {values[bad][0]:g}: give whole numbers >= 0")
-    return values.astype(np.int64)
+    return arguments.counts(f"data[{name!r}]", _variable(data, name, dims).values).astype(np.int64)
