@@ -19,10 +19,6 @@ def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
     responses : sequence of str
         Names of the K answers.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> shares = np.array([[0.5, 0.5], [0.2, 0.8]])

@@ -30,10 +30,6 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     groups : int
         Number of groups, which is the risk of no pooling.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     References
     ----------
     .. [1] James, W. and Stein, C. (1961). Estimation with quadratic loss. Proceedings of the Fourth Berkeley
@@ -69,10 +65,6 @@ def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figu
         Standard deviation of the true means, in standard errors.
     differences : dict of str to (n,) array
         Total risk minus the number of groups, by estimator.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

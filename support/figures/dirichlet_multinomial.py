@@ -25,10 +25,6 @@ def survey_intervals(
     baseline : xarray.DataArray
         Estimated national shares over ``response``, drawn as vertical lines.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -82,10 +78,6 @@ def concentration(
         Concentrations of the lower panel.
     densities : mapping of str to (M,) array
         Posterior densities of log alpha by the name of their prior, at most four.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

@@ -89,13 +89,8 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     grand_mean : float
         Posterior mean of mu, where the vertical line stands.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import xarray as xr
     >>> hdi = (("school", "ci_bound"), [[-1.0, 20.3], [-1.4, 16.5]])
     >>> values = {"mean": ("school", [9.8, 7.6]), "effect": ("school", [28.0, 8.0]), "hdi": hdi}
     >>> schools = xr.Dataset(values, coords={"school": ["A", "B"]})
@@ -130,10 +125,6 @@ def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Fig
         Divergent transitions of the same chains.
     exact : float
         Posterior probability of the neck.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------

@@ -23,10 +23,6 @@ def shrinkage_slopes(
     complete : float
         The estimate that all schools share under complete pooling (SAT points).
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -84,13 +80,8 @@ def pooling_dial(
     effect : xarray.DataArray
         Raw effects over ``school`` (SAT points), (J,).
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import xarray as xr
     >>> tau = np.array([0.0, 10.0])
     >>> schools = {"school": ["A", "B"]}
     >>> means = xr.DataArray([[8, 8], [15, 6]], dims=["tau", "school"], coords=schools)

@@ -25,10 +25,6 @@ def new_group(
     draws : array, optional
         Draws whose histogram is shown behind the densities.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> x = np.linspace(-3, 3, 61)

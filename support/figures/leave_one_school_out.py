@@ -19,10 +19,6 @@ def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
     report : float
         The report that came (SAT points).
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> x = np.linspace(-60, 60, 61)

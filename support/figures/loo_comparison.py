@@ -67,10 +67,6 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
     difference : (n, 3) array
         Score of partial minus complete pooling: lower, middle and upper quantile over the data sets.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> wins = {"complete pooling": [0.8, 0.2], "partial pooling": [0.2, 0.8]}
@@ -102,10 +98,6 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
         Pareto k of the sampled ones.
     good_k : float
         Above it, an estimate is marked as unreliable.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     References
     ----------

@@ -80,10 +80,6 @@ def shrinkage_factors(
     marked_tau : float
         Where the lowest and the highest curve are marked by their values.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -133,13 +129,8 @@ def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     given, marginal : array_like
         Draws of two group parameters, (n, 2), with hyperparameters fixed and drawn afresh.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import numpy as np
     >>> pairs = np.random.default_rng(1).normal(size=(100, 2))
     >>> len(dependent_pairs(pairs, pairs).axes)
     2
@@ -177,13 +168,8 @@ def information_flow(
     source, target : str
         Names of the two schools.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import xarray as xr
     >>> line = xr.DataArray([1.0, 2.0], coords={"y_A": [0.0, 50.0]})
     >>> len(information_flow({"partial pooling": line}, 28.0).axes)
     1

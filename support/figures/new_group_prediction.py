@@ -19,13 +19,8 @@ def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.F
     needed : float
         Standard deviation at which the effect would usually show.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import numpy as np
     >>> figure = covariate_precision(np.array([4, 16]), {"8 public": np.array([6.5, 5.0])}, needed=2.0)
     >>> len(figure.axes)
     1

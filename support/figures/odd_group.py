@@ -111,10 +111,6 @@ def risks(distance: np.ndarray, risk: dict, error: float) -> plt.Figure:
     error : float
         Standard error of the report, whose square is the risk without pooling.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     See Also
     --------
     moved : What an odd group does to the others.
@@ -149,10 +145,6 @@ def latitudes(
     line : dict of str to (n,) array
         ``latitude``, and there of the population's mean the posterior ``mean``, and the ends ``low`` and
         ``high`` of an interval (log risk ratios).
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     See Also
     --------

@@ -27,13 +27,8 @@ def pooling_comparison(
     truth : xarray.DataArray, optional
         True group means, (group,), drawn as crosses.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import xarray as xr
     >>> sizes = xr.DataArray([8, 18], coords={"group": ["first", "second"]})
     >>> ends = {"lower": ("group", [65.0, 57.0]), "upper": ("group", [75.0, 63.0])}
     >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), **ends})

@@ -17,10 +17,6 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     ess : dict of str to dict of str to (n,) array
         For each quantity (a panel), effective draws by parameterisation, centred first.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> curves = {"centred": [300, 2000], "non-centred": [2000, 300]}
@@ -53,10 +49,6 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
         Posterior density of tau, by prior.
     school : dict of str to (3,) array
         Lower end, mean and upper end of the 89% interval of school A, by prior.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     References
     ----------
@@ -99,10 +91,6 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
         Where the restricted likelihoods are given.
     panels : dict of str to tuple
         For each data set: restricted likelihood (n,) scaled to a density, REML estimate, posterior mean.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     References
     ----------

@@ -21,13 +21,8 @@ def prior_to_posterior(
     xlabel : str
         The quantity and its unit.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import numpy as np
     >>> grid = np.linspace(0, 1, 5)
     >>> figure = prior_to_posterior(grid, grid, 1 - grid, grid * (1 - grid), xlabel="x")
     """

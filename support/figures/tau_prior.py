@@ -17,13 +17,8 @@ def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
     panels : dict of str to dict of str to (n,) array
         By number of schools, then by prior (at most three): the posterior density of tau.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import numpy as np
     >>> tau = np.linspace(0, 15, 31)
     >>> figure = priors_and_schools(tau, {"8 schools": {"flat": np.exp(-tau)}})
     >>> len(figure.axes)

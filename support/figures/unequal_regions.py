@@ -22,14 +22,8 @@ def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: x
     baseline : xarray.DataArray
         Posterior mean of the baseline over ``response``, (K,).
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
-    >>> import numpy as np
-    >>> import xarray as xr
     >>> x = np.linspace(0, 1, 51)
     >>> baseline = xr.DataArray([0.6, 0.4], dims="response", coords={"response": ["yes", "no"]})
     >>> figure = unequal_regions(x, {"n = 10": np.ones((2, 51))}, np.array([[0.5, 0.5]]), baseline)

@@ -19,10 +19,6 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     posteriors : dict of int to dict of str to (n,) array
         For each number of groups, posterior densities by label, at most two.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> tau = np.linspace(0, 20, 51)
@@ -59,10 +55,6 @@ def group_sizes(
     equal_narrowing : float
         The same ratio there.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> len(group_sizes([2, 20], [0.4, 0.9], equal_size=5, equal_narrowing=0.7).axes)
@@ -93,10 +85,6 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     errors : dict of str to (n,) array
         Root mean squared error of the group means, by strategy.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Examples
     --------
     >>> errors = {"no pooling": [5, 5], "one centre": [4, 5], "two centres": [3, 3]}
@@ -122,10 +110,6 @@ def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
         Number of groups.
     ratios : dict of str to (n,) array
         Posterior sd of a group's mean over complete pooling's, by kind of data.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Examples
     --------
