@@ -160,6 +160,11 @@ def mixed(
     flat = np.isinf(moments[1]).any()
 
     def elpd_loo():
+        if flat and len(values) == 1:
+            raise ValueError(
+                "beta=None is a flat prior, under which what elpd_loo leaves of one observation has no "
+                "proper posterior: give more, or a proper prior"
+            )
         whole = _Fitted(fitted.model, grid.whole(), factors, design, tolerance) if unknown else fitted
         variance = whole.grid.points["sigma"] ** 2
 

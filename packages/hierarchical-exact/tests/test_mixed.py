@@ -381,3 +381,12 @@ def test_what_cannot_be_told_is_refused():
         exact.mixed(Y, DESIGN, **call | {"terms": {"one": np.zeros(10)}, "tau": stats.halfcauchy()})[
             "tau_one"
         ].sd()
+
+
+def test_nothing_leaves_no_density_under_a_flat_prior():
+    one = {"X": np.ones((1, 1)), "terms": {"group": [0]}, "sigma": 1.0, "tau": 1.0}
+    assert float(exact.mixed([1.0], beta=stats.norm(0, 1), **one).elpd_loo[0]) == pytest.approx(
+        stats.norm.logpdf(1, 0, np.sqrt(3)), abs=1e-12
+    )
+    with pytest.raises(ValueError, match="leaves of one observation has no proper posterior"):
+        exact.mixed([1.0], beta=None, **one).elpd_loo.sum()
