@@ -77,6 +77,7 @@ def main(arguments=None):
         for process in _descendants() - others:  # else those without a sandbox would go on
             with suppress(psutil.Error):
                 process.kill()
+        sandbox.wait_until_gone()
         print(f"\n{parser.prog}: stopped; the same command goes on from here", file=sys.stderr)
         return CANNOT_RUN
 

@@ -34,6 +34,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Collection
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -50,6 +51,9 @@ FIRST_USER = 2_000_000_000
 USERS = 100_000_000
 # The writable folder inside.
 SCRATCH = "/tmp"
+
+# Folders of notebooks at work: a thread that is about to remove one does not outlive the process.
+_in_use = set()
 
 # If memory runs out, the kernel ends what runs inside first. Who has given up root may not write this.
 ENDED_FIRST = ["/bin/sh", "-c", 'echo 1000 2>/dev/null > /proc/self/oom_score_adj; exec "$0" "$@"']
@@ -138,10 +142,28 @@ def run(
     _check(suffix, exercise)
     if len(notebook) > limits.notebook:
         return Run("not a notebook", {}, (f"the file is larger than {limits.notebook:,} bytes",))
-    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
+    with _folder() as folder:
         request = _request(suffix, exercise, view, limits, folder, trust=trust)
         ended = _watched(notebook, request, view, limits, folder, processors)
     return read(ended, limits)
+
+
+@contextmanager
+def _folder():
+    made = tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True)
+    _in_use.add(made)
+    try:
+        with made as folder:
+            yield folder
+    finally:
+        _in_use.discard(made)
+
+
+def wait_until_gone(seconds=10):
+    """Wait for the folders of notebooks that have been ended, which threads of this process remove."""
+    patience = time.monotonic() + seconds
+    while _in_use and time.monotonic() < patience:
+        time.sleep(0.01)
 
 
 def check(*, view: View = NO_COURSE, trust: bool = False) -> None:

@@ -3,9 +3,11 @@
 import csv
 import fcntl
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -206,6 +208,25 @@ def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypat
         of_caller.communicate(b"\n")
     assert of_caller.returncode == 0, "what the calling program had started was ended too"
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_stopped_run_waits_for_the_folders_that_it_has_yet_to_remove(folders, class_of, monkeypatch):
+    class_of({"ada": Run("no answers", {})})
+    made = queue.SimpleQueue()
+
+    def removes_slowly():
+        with sandbox._folder() as folder:
+            made.put(Path(folder))
+            time.sleep(0.5)
+
+    def stopped(*_, **__):
+        threading.Thread(target=removes_slowly, daemon=True).start()
+        made.put(made.get())  # once it is there
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_all", stopped)
+    assert mark_class(folders) == command.CANNOT_RUN
+    assert not made.get().exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
