@@ -144,6 +144,21 @@ def test_a_reader_runs_and_changes_cells(opened):
     assert ended(cell) == "Your own result. 2 cells above ran first."
 
 
+def test_stop_ends_a_fetch_that_does_not_end_by_itself(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    waiting = []
+    page.route("**/_sources/**", lambda route: waiting.append(route))
+    cell = page.locator(".cell-6")
+    for presses in (1, 2):
+        cell.get_by_role("button", name="Run", exact=True).click()
+        cell.get_by_text("Loading Python").wait_for()
+        cell.get_by_role("button", name="Stop").click()
+        assert ended(cell).startswith("Stopped.")
+        assert len(waiting) == presses
+    assert page.workers == []
+
+
 @pytest.mark.parametrize(
     ("theme", "size", "name", "number"),
     [

@@ -14,6 +14,7 @@
   );
   let worker; // Python, if it is there
   let answer; // what is done when the worker answers
+  let fetching; // ends the fetching of the cells
   let notebook; // of the page
   let cells; // all its code cells, hidden ones too
   let running = null; // the cell that the reader has started
@@ -189,9 +190,14 @@
   async function fetchCells() {
     if (cells) return;
     const path = new URL(`../_sources/${page}.ipynb`, folder);
-    const answer = await fetch(path).catch(() => ({}));
-    if (!answer.ok) throw new Error("The code of this page could not be fetched.");
-    notebook = await answer.json();
+    fetching = new AbortController();
+    try {
+      const answer = await fetch(path, { signal: fetching.signal });
+      if (!answer.ok) throw new Error(answer.status);
+      notebook = await answer.json();
+    } catch (error) {
+      throw error.name === "AbortError" ? STOPPED : new Error("The code of this page could not be fetched.");
+    }
     cells = notebook.cells
       .filter((cell) => cell.cell_type === "code")
       .map(({ id, source, metadata }) => ({ id, metadata, source: [source].flat().join(""), outputs: [] }));
@@ -225,6 +231,7 @@
   }
 
   function stop() {
+    fetching?.abort();
     drop();
     say(running, "Stopped. Python has forgotten all values; Run begins again with the cells above.", "problem");
     answer?.reject(STOPPED);
