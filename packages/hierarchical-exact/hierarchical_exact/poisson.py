@@ -921,7 +921,7 @@ class _Predictive:
             nodes, weights = _LOCAL_RULE
             start = np.maximum(x - _REACH * sigma, low)
             stop = np.maximum(np.minimum(x + _REACH * sigma, high), start)
-            first = np.maximum(np.searchsorted(edges, start, side="right") - 1, 0)
+            first = np.searchsorted(edges, start, side="right") - 1
             count = (np.searchsorted(edges, stop) - first).max()
             reached = np.minimum(first[:, None] + np.arange(max(count, 1) + 1), len(edges) - 1)
             cuts = np.clip(edges[reached], start[:, None], stop[:, None])
