@@ -12,6 +12,8 @@ from hierarchical_exact.quadrature import SLICE, Grid
 # are few nodes, on least where there are many.
 CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000
 _EXTREME = 1e3
+# The log of a weight below which its quotient by a chance is not told to a billionth.
+_DIGITS = 1e6
 # A unit is odd if its log density is so much lower than another's, and so many can all be left out in turn.
 _ODD, _FEW = 30.0, 100
 
@@ -129,21 +131,24 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
     `evidence_without` takes the position of a unit, gives the log evidence of all the others.
     """
     evidence_without = cache(evidence_without)  # asked for twice beside an odd unit
-    # Nodes of negligible weight would have to be divided by yet smaller probabilities.
-    nodes = np.flatnonzero(grid.weights > 1e-250)
-    log_weights, edge = np.log(grid.weights[nodes])[:, None], grid.at_edge[nodes]
-    coarse = grid.coarse[nodes] / grid.weights[nodes]
+    # Where a unit makes a node too light for a number, the others may not: its weight is known by its log.
+    log_weights, gauss = _in_logs(grid)
+    nodes = np.flatnonzero(np.isfinite(log_weights))
+    log_weights, gauss = log_weights[nodes, None], gauss[nodes]
+    # As small a weight, divided by as small a chance, has lost its digits.
+    edge = grid.at_edge[nodes] | (log_weights[:, 0] < -_DIGITS)
+    lost = np.where(log_weights < -_DIGITS, -1e-15 * log_weights, 0.0)
     result = np.empty(size)
     step = max(1, SLICE // len(nodes))
     for start in range(0, size, step):
         units = slice(start, min(start + step, size))
-        terms = log_weights - log_predictive(units, nodes)
+        terms = log_weights - log_predictive(units, nodes) + lost
         largest = terms.max(axis=0)
         terms -= largest
         np.exp(terms, out=terms)
         total = terms.sum(axis=0)
         result[units] = -(np.log(total) + largest)
-        reliable = np.abs(coarse @ terms / total - 1) < agreement
+        reliable = np.abs(gauss @ terms / total - 1) < agreement
         # What the others contradict by tens of sds hangs on a difference that has lost its digits.
         reliable &= np.abs(result[units]) < _EXTREME
         reliable &= (terms[edge] < 1e-4 * agreement * total).all(axis=0)
@@ -153,3 +158,11 @@ def leave_one_out(grid, log_predictive, evidence_without, size, *, agreement=1e-
     if size <= _FEW and np.ptp(result) > _ODD:
         return np.array([grid.log_evidence - evidence_without(j) for j in range(size)])
     return result
+
+
+def _in_logs(grid):
+    """Logs of a grid's weights, and how many times as heavy its coarse rule makes each node."""
+    if isinstance(grid, Grid):
+        return grid.log_weights, grid.gauss
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(grid.weights), grid.coarse / grid.weights

@@ -1,6 +1,7 @@
 """Checks of what users pass to the exact functions, with messages that say what to do."""
 
 import numbers
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> n
         raise ValueError(f"{name} is an array of shape {array.shape}: give one dimension, not empty")
     if not np.all(np.isfinite(array)):
         bad = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name}[{bad}] is {array[bad]}: give finite numbers, or leave that group out")
+        raise ValueError(f"{name}[{bad}] is {array[bad]}: give finite numbers, or leave that one out")
     if like is not None and len(array) != len(like):
         raise ValueError(f"{name} is an array of {len(array)}: give one entry per group, {len(like)} of them")
     return array
@@ -56,7 +57,7 @@ def real(name, values, what):
             dtype = np.asarray(np.asarray(values).tolist()).dtype
         array = None if dtype.kind in "cSUMm" else np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} is {values!r}: give {what}") from error
+        raise ValueError(f"{name} is {reprlib.repr(values)}: give {what}") from error
     if array is None:
         given = "complex" if dtype.kind == "c" else f"an array of {dtype}"
         raise ValueError(f"{name} is {given}: give {what}")
@@ -75,7 +76,7 @@ def positive(name: str, array: np.ndarray) -> np.ndarray:
         bad = np.unravel_index(int(np.flatnonzero(~(array > 0))[0]), array.shape)
         raise ValueError(
             f"{name}[{', '.join(map(str, bad))}] is {array[bad]:g}: give positive numbers (are the units "
-            "right?), or leave that group out"
+            "right?), or leave that one out"
         )
     return array
 
@@ -128,10 +129,12 @@ def counts(name: str, values: ArrayLike) -> np.ndarray:
     """
     array = real(name, values, "counts")
     wrong = ~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))
-    if array.size == 0 or wrong.any():
-        first = array[wrong].ravel()[0] if wrong.any() else "empty"
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, of shape {array.shape}: give counts")
+    if wrong.any():
         raise ValueError(
-            f"{name} is not all whole numbers ({first}): give raw counts 0, 1, 2, ..., not proportions"
+            f"{name} is not all whole numbers ({array[wrong][0]}): give raw counts 0, 1, 2, ..., not "
+            "proportions"
         )
     if array.max() > _COUNTABLE:
         raise ValueError(f"{name} is up to {array.max():g}: give counts below 9e15, which numbers tell apart")
@@ -145,11 +148,39 @@ def labelled(values, *dims):
     """
     if not isinstance(values, (pd.Series, pd.DataFrame)):
         return values
+    for axis in values.axes:
+        if not isinstance(axis.name, str | None):
+            raise ValueError(f"{axis.name!r} is the name of labels: give text, such as 'group'")
     if values.ndim == 2 and values.index.name == values.columns.name is not None:
         raise ValueError(f"both index and columns of a table are named {values.index.name!r}: rename one")
     array = xr.DataArray(values)
     names = dict(zip(array.dims, dims or ("group", "covariate"), strict=False))
     return array.rename({old: new for old, new in names.items() if str(old).startswith("dim_")})
+
+
+def group_labels(name: str, given: ArrayLike, size: int) -> np.ndarray:
+    """Label of the group of each of `size` observations.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer, one is missing, or text stands beside anything else.
+    """
+    try:
+        shape, array = np.shape(given), np.asarray(given)
+    except (TypeError, ValueError):  # no array at all
+        shape = None
+    if shape != (size,):
+        what = f"an array of shape {shape}" if shape else f"{type(given).__name__}"
+        raise ValueError(f"{name} is {what}: give a label for each of {size} observations")
+    # Beside text NumPy makes text of whatever else there is, of a missing label too.
+    single = np.asarray(given, dtype=object)
+    if np.ma.is_masked(given) or pd.isna(single).any():
+        raise ValueError(f"{name} has labels that are missing: give each observation its group, or drop it")
+    kinds = {type(label).__name__ for label in single if not isinstance(label, str)}
+    if array.dtype.kind == "U" and kinds:
+        raise ValueError(f"{name} has labels of text and of {', '.join(kinds)}: give one kind")
+    return array
 
 
 def free_dim(name):

@@ -28,7 +28,7 @@ _AGREEMENT = 1e-5
 # The integrand of a group is followed until it has fallen by this many nats. The error of equal steps is
 # exp(-2 (pi / step)^2) where it is like a Normal density, exp(-pi^2 / step) where like that of a Gamma's log.
 _FALL, _STEP, _STEP_IN_SDS = 27.0, 0.35, 0.6
-_MOST_STEPS, _NEWTON, _NEAR, _TO_END = 2000, 100, 0.01, 6
+_MOST_STEPS, _NEWTON, _NEAR, _TO_END = 500, 100, 0.01, 6
 # Nodes that all groups share pay up to so many for each, unless a sum is too small for a number.
 _SHARED, _UNDERFLOW = 100, 1e-200
 # Populations wider than this, and the longest steps then; those narrow to all likelihoods, and their rule.
@@ -228,22 +228,39 @@ class _Groups:
             mode, width = _mode(y, n, centre, spread)
             peak = _log_chance(y, n, mode) - 0.5 * ((mode - centre) / spread) ** 2
             left, right = (_end(y, n, centre, spread, mode, peak, side) for side in (-1, 1))
-            steps = ((left + right) / np.minimum(_STEP, _STEP_IN_SDS * width)).max(axis=1)
-            steps = 2 * np.ceil(np.minimum(steps, _MOST_STEPS) / 2).astype(int)
-            inner = max(1, SLICE // (len(y) * steps.max()))
-            for first in range(0, len(part), inner):
-                some = slice(first, first + inner)
-                places = np.arange(steps[some].max() + 1)
-                step = (left + right)[some, :, None] / places[-1]
-                shift = 0.0 if rng is None else rng.uniform(-0.5, 0.5, step.shape)
-                # Distances from the mode, which may be too small to be seen in x.
-                distance = step * (places + shift) - left[some, :, None]
-                x = mode[some, :, None] + distance
-                far = (mode - centre)[some, :, None] + distance
-                log_density = _log_chance(y[:, None], n[:, None], x) - peak[some, :, None]
-                log_density -= 0.5 * (far / spread[some, :, None]) ** 2
-                log_peak = peak[some] - np.log(spread[some]) - 0.5 * np.log(2 * np.pi)
-                yield part[some], x, step * np.exp(log_density), log_peak
+            shortest = np.minimum(_STEP, _STEP_IN_SDS * width)
+            steps = ((left + right) / shortest).max(axis=1)
+            wide = steps > _MOST_STEPS
+            # Where all failed, or none, a wide population leaves a plateau that ends within a unit.
+            low, high = np.arcsinh(mode - left), np.arcsinh(mode + right)
+            slow = ((high - low) / (shortest / _bent(n))).max(axis=1)
+            for rows in np.flatnonzero(wide), np.flatnonzero(~wide):
+                count = 2 * np.ceil(np.where(wide, slow, steps)[rows] / 2).astype(int)
+                inner = max(1, SLICE // (len(y) * count.max(initial=1)))
+                for first in range(0, len(rows), inner):
+                    some = rows[first : first + inner]
+                    places = np.arange(count[first : first + inner].max() + 1)
+                    shift = 0.0 if rng is None else rng.uniform(-0.5, 0.5, (len(some), len(y), 1))
+                    if wide[some[0]]:
+                        step = (high - low)[some, :, None] / places[-1]
+                        z = low[some, :, None] + step * (places + shift)
+                        x, step = np.sinh(z), step * np.cosh(z)
+                        distance = x - mode[some, :, None]
+                    else:
+                        step = (left + right)[some, :, None] / places[-1]
+                        # Distances from the mode, which may be too small to be seen in x.
+                        distance = step * (places + shift) - left[some, :, None]
+                        x = mode[some, :, None] + distance
+                    far = (mode - centre)[some, :, None] + distance
+                    log_density = _log_chance(y[:, None], n[:, None], x) - peak[some, :, None]
+                    log_density -= 0.5 * (far / spread[some, :, None]) ** 2
+                    log_peak = peak[some] - np.log(spread[some]) - 0.5 * np.log(2 * np.pi)
+                    yield part[some], x, step * np.exp(log_density), log_peak
+
+
+def _bent(n):
+    """How many times as far from zero as one unit the likelihoods of so many trials may bend."""
+    return np.log(np.exp(4) * (n.max() + 1))
 
 
 def _narrow(y, n, mu, tau, order):
@@ -279,7 +296,7 @@ def _shared(y, n, mu, tau, order):
     wide = tau.min() > _WIDE
     if wide:  # in equal steps of arsinh(x): as short where the likelihoods bend, longer where they do not
         low, high = np.arcsinh([low, high])
-        longest = min(longest / np.log(np.exp(4) * (n.max() + 1)), _LONG)
+        longest = min(longest / _bent(n), _LONG)
     steps = 2 * np.ceil((high - low) / longest / 2)
     if not steps < _SHARED * len(y):
         return None

@@ -407,11 +407,12 @@ def _term(name, given, size, *, with_slope, new=False):
             f"{name} is {type(given).__name__}: give (labels, predictor), since its slope varies"
         )
     labels, slope = given if with_slope else (given, None)
-    labels = np.asarray(labels, dtype=object if new else None)
-    if labels.shape != (size,):
-        raise ValueError(f"{name} is an array of shape {labels.shape}: give a label for each of {size}")
-    if not new and pd.isna(labels).any():
-        raise ValueError(f"{name} has labels that are missing: give each observation its group, or drop it")
+    if not new:
+        labels = arguments.group_labels(name, labels, size)
+    elif np.shape(labels) != (size,):
+        raise ValueError(f"{name} is an array of shape {np.shape(labels)}: give a label for each of {size}")
+    else:
+        labels = np.asarray(labels, dtype=object)
     if slope is not None:
         slope = arguments.sized(
             f"the predictor of {name}", arguments.vector(f"the predictor of {name}", slope)

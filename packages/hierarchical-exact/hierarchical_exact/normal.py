@@ -729,16 +729,7 @@ def _averages(values, codes):
 
 def _groups(group, values):
     """Group codes in order of first appearance, and labels of the groups."""
-    try:
-        shape, array = np.shape(group), np.asarray(group)
-    except (TypeError, ValueError):  # no array at all
-        shape = None
-    if shape != values.shape:
-        what = f"an array of shape {shape}" if shape else f"{type(group).__name__}"
-        raise ValueError(f"group is {what}: give a label for each of {len(values)} observations")
-    codes, names = pd.factorize(array)
-    if np.ma.is_masked(group) or (codes < 0).any():
-        raise ValueError("group has labels that are missing: give each observation its group, or drop it")
+    codes, names = pd.factorize(arguments.group_labels("group", group, len(values)))
     dim = "group"
     if isinstance(group, xr.DataArray) and group.name:
         dim = arguments.free_dim(str(group.name))

@@ -22,6 +22,10 @@ from hierarchical_exact.quadrature import SLICE, Grid, PointGrid, told
 _KEPT = 2_000_000
 # Expectations: how far they are followed, in standard Normal deviates, and how well they must agree.
 _REACH = 8.0
+# Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
+_TAIL = 1e-8
+# Labels shown to who asked for another.
+_SHOWN = 8
 _AGREEMENT = 1e-7
 # Nodes at which a function that will not converge is given up.
 _MOST_NODES = 2**14
@@ -117,7 +121,12 @@ class Marginal:
             np.arange(self.size).reshape(self._labels.shape),
             dims=self._labels.dims,
             coords=self._labels.coords,
-        ).sel(**labels)
+        )
+        try:
+            positions = positions.sel(**labels)
+        except KeyError as error:
+            known = {dim: positions[dim].values[:_SHOWN].tolist() for dim in positions.dims}
+            raise KeyError(f"no groups with {labels} here; labels begin with {known}") from error
         chosen, alike = np.atleast_1d(positions.values).ravel(), None
         if self._alike is not None:
             chosen, alike = np.unique(self._alike[chosen], return_inverse=True)
@@ -186,7 +195,8 @@ class Marginal:
         Raises
         ------
         ValueError
-            If q does not lie strictly between 0 and 1.
+            If q does not lie strictly between 0 and 1; or, unless the quantity is a count or has a
+            distribution of SciPy, is within 1e-8 of either.
 
         Examples
         --------
@@ -194,9 +204,14 @@ class Marginal:
         >>> round(marginal(stats.expon()).quantile(0.5), 4)
         0.6931
         """
-        q = np.asarray(q, dtype=float)
+        q = arguments.real("q", q, "probabilities")
         if not np.all((q > 0) & (q < 1)):
             raise ValueError(f"q is {q}: give probabilities strictly between 0 and 1 (0.5 is the median)")
+        if not (self._is_exact or np.all((q >= _TAIL) & (q <= 1 - _TAIL))):
+            raise ValueError(
+                f"q is {q}: give probabilities between {_TAIL:g} and 1 - {_TAIL:g}, beyond which tails are "
+                "not told"
+            )
         return self._at(q, "quantile", "quantile")
 
     def expect(self, f: Callable) -> float | xr.DataArray:
@@ -268,7 +283,8 @@ class Marginal:
     def _weighed(self, f, t):
         """Sum of f, and of its absolute value, with Normal weights over t; the larger of its ends."""
         weight = xr.DataArray(np.exp(-0.5 * t**2) / np.sqrt(2 * np.pi), dims="x")
-        terms = weight * _values(f, self.quantile(special.ndtr(t)).rename(quantile="x").drop_vars("x"))
+        x = self._at(special.ndtr(t), "quantile", "x").drop_vars("x")
+        terms = weight * _values(f, x)
         size = np.abs(terms)
         return terms.sum("x"), size.sum("x"), size.isel(x=[0, -1]).max("x")
 
@@ -304,7 +320,7 @@ class Marginal:
         Raises
         ------
         ValueError
-            If `prob` does not lie strictly between 0 and 1.
+            If `prob` does not lie strictly between 0 and 1, or is as near to either as `quantile` refuses.
 
         Examples
         --------
@@ -317,6 +333,8 @@ class Marginal:
             return xr.concat([self.hdi(float(one)) for one in prob], several)
         if not (np.isscalar(prob) and 0 < prob < 1):
             raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
+        if not (self._is_exact or _TAIL <= prob <= 1 - _TAIL):
+            raise ValueError(f"prob is {prob!r}: give one from {_TAIL:g} to 1 - {_TAIL:g}, such as 0.89")
         bounds = self._joined([np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())])
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
 
@@ -325,6 +343,11 @@ class Marginal:
     @property
     def _is_discrete(self):
         return next(self._laws())[0].discrete
+
+    @property
+    def _is_exact(self):
+        """Whether tails are told as far as anybody asks: those of counts, and of distributions of SciPy."""
+        return isinstance(next(self._laws())[0], Counts | Frozen)
 
     def _laws(self):
         """Law and number of groups, slice by slice."""
@@ -353,9 +376,11 @@ class Marginal:
 
     def _at(self, x, method, dim):
         """Evaluate at points x, for every group."""
-        x = np.asarray(x, dtype=float)
+        x = arguments.real(dim, x, "a number, or one dimension of them")
         if x.ndim > 1:
             raise ValueError(f"{dim} is an array of shape {x.shape}: give a number, or one dimension")
+        if np.isnan(x).any():
+            raise ValueError(f"{dim} is {x}: give numbers")
         flat = np.atleast_1d(x)
         parts = []
         for law, count in self._laws():
@@ -519,6 +544,11 @@ class Posterior(Mapping):
     """
 
     def __init__(self, marginals, log_evidence, elpd_loo, error, *, joint=None, groups=None, call=None):
+        taken = {dim for one in marginals.values() if one._labels is not None for dim in one._labels.dims}
+        for name in taken & set(marginals):
+            raise ValueError(
+                f"{name!r} is a dim of the data, and a quantity of the posterior: rename the dim"
+            )
         self.error = error
         self.joint = joint
         self._marginals = marginals

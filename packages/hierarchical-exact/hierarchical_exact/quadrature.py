@@ -138,6 +138,9 @@ class Grid:
         Value of each hyperparameter at the nodes.
     weights, coarse : (K,) arrays
         Posterior probabilities of the nodes by the Kronrod rule and by the Gauss rule inside it.
+    log_weights, gauss : (K,) arrays
+        Logs of the weights, of those too that are too light for a number; how many times as heavy the coarse
+        rule makes each node.
     log_evidence : float
         Log of the integral of the density.
     """
@@ -148,13 +151,15 @@ class Grid:
         log_f = _assemble(intervals, cells)
         peak = log_f.max()
         self._density = np.exp(log_f - peak)
-        kronrod = _weights(intervals, KRONROD)
+        kronrod, gauss = _weights(intervals, KRONROD), _weights(intervals, GAUSS)
         total = (self._density * kronrod).sum()
         self.log_evidence = float(peak + np.log(total))
+        self.log_weights = (log_f - self.log_evidence + np.log(kronrod)).ravel()
         self._density /= total
         self.weights = (self._density * kronrod).ravel()
-        coarse = (self._density * _weights(intervals, GAUSS)).ravel()
+        coarse = (self._density * gauss).ravel()
         self.coarse = coarse / coarse.sum()
+        self.gauss = (gauss / kronrod).ravel() / coarse.sum()
         mesh = np.meshgrid(
             *(axis.to_x(_nodes(pairs)).ravel() for axis, pairs in zip(axes, intervals, strict=True)),
             indexing="ij",
@@ -388,7 +393,10 @@ def _bracket(log_f, axes):
         mesh = np.meshgrid(*lines, indexing="ij")
         values = log_f(*(m.ravel() for m in mesh)).reshape(mesh[0].shape)
         if not np.isfinite(values.max()):
-            raise ArithmeticError("the posterior density vanishes wherever it was tried")
+            raise ArithmeticError(
+                "the posterior density vanishes wherever it was tried: is a prior narrower, or further from "
+                "the data, than numbers reach? Give other units, or a number for what is known"
+            )
         profiles = [values] if len(axes) == 1 else [values.max(axis=1), values.max(axis=0)]
         if sharpen:
             profiles = [_sharpened(log_f, lines, values, i) for i in (0, 1)]

@@ -284,7 +284,10 @@ def lattice_grid(
     mesh = np.array(list(product(*axes)))
     values = density(lines)(mesh)
     if not np.isfinite(values.max()):
-        raise ArithmeticError("the posterior density vanishes wherever it was tried")
+        raise ArithmeticError(
+            "the posterior density vanishes wherever it was tried: is a prior narrower, or further from the "
+            "data, than numbers reach? Give other units, or a number for what is known"
+        )
     mode = _climb(density(lines), mesh[values.argmax()])
     # The same with units near the mode, where the map is gentle.
     units = {name: line.to_x(mode[i]) - line.lower for i, (name, line) in enumerate(lines.items())}

@@ -192,18 +192,19 @@ class _Groups:
         for start in range(0, len(mu), step):
             some = by_scale[start : start + step]
             square, shrinkage, log_rule = self._nodes(mu[some], tau[some])
-            density = np.sqrt(shrinkage) * np.exp(-0.5 * square * shrinkage)
-            rule = np.exp(log_rule)
-            total = density @ rule
+            # Far from its mean a population with light tails has a density too small for a number.
+            log_weight = 0.5 * (np.log(shrinkage) - square * shrinkage) + log_rule
+            top = log_weight.max(axis=2)
+            log_weight -= top[..., None]
+            weight = np.exp(log_weight, out=log_weight)
+            total = weight.sum(axis=2)
             # Half the nodes make the root of the error that all make, and at their end nothing may be left.
-            half = 2 * (density[..., ::2] @ rule[::2])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                found[0, some] = np.log(total) - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
-                found[1, some] = np.nan_to_num((half / total - 1) ** 2 + density[..., 0] * rule[0] / total)
-                for k in range(1, order + 1):
-                    density *= shrinkage
-                    # A density too small for a number has no weight either.
-                    found[1 + k, some] = np.nan_to_num(density @ rule / total)
+            half = 2 * weight[..., ::2].sum(axis=2)
+            found[0, some] = top + np.log(total) - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+            found[1, some] = (half / total - 1) ** 2 + weight[..., 0] / total
+            for k in range(1, order + 1):
+                weight *= shrinkage
+                found[1 + k, some] = weight.sum(axis=2) / total
         return found
 
     def draw(self, mu, tau, rng):
@@ -292,7 +293,9 @@ class Reweighted(Grid):
         ratio = np.exp(log_ratio)
         total = grid.weights @ ratio
         self.weights = grid.weights * ratio / total
+        self.log_weights = grid.log_weights + log_ratio - np.log(total)
         self.coarse = grid.coarse * ratio / (grid.coarse @ ratio)
+        self.gauss = grid.gauss * total / (grid.coarse @ ratio)
         self._density = self._density * ratio.reshape(self._density.shape) / total
         self.log_evidence = grid.log_evidence + float(np.log(total))
 

@@ -874,3 +874,67 @@ def test_a_moment_that_is_too_large_a_number_is_not_called_infinite():
     assert 1e70 < new.mean() < 1e90
     with pytest.raises(ArithmeticError, match="too large a number"):
         new.sd()
+
+
+def test_what_is_no_number_has_no_probability():
+    posterior = exact.normal([28, 8, -3], [15, 10, 16], mu=stats.norm(0, 10), tau=stats.halfnorm(scale=10))
+    for given, said in (
+        (np.nan, "x is nan"),
+        ([0, np.nan], "x is"),
+        (None, "x is None"),
+        ("a", "x is"),
+        (1j, "x is"),
+    ):
+        for method in ("cdf", "sf", "pdf"):
+            with pytest.raises(ValueError, match=said):
+                getattr(posterior["mu"], method)(given)
+    assert posterior["mu"].cdf([-np.inf, np.inf]).values.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("near", [1e-300, 1e-9, 1 - 1e-12])
+def test_tails_beyond_the_digits_of_probabilities_are_refused(near):
+    posterior = exact.normal([28, 8, -3], [15, 10, 16], mu=stats.norm(0, 10), tau=stats.halfnorm(scale=10))
+    with pytest.raises(ValueError, match="give probabilities between 1e-08 and"):
+        posterior["mu"].quantile(near)
+    with pytest.raises(ValueError, match="give one from 1e-08 to"):
+        posterior["tau"].hdi(near)
+    # What has a closed form is told as far as SciPy tells it.
+    assert exact.marginal(stats.expon()).quantile(1e-12) == pytest.approx(1e-12, rel=1e-9)
+
+
+def test_mirrored_tails_agree_as_far_as_they_are_told():
+    y, sigma = np.array([28, 8, -3]), [15, 10, 16]
+    one, other = (
+        exact.normal(side, sigma, mu=stats.norm(0, 10), tau=stats.halfnorm(scale=10)) for side in (y, -y)
+    )
+    high, low = one["mu"].quantile(1 - 1e-8), other["mu"].quantile(1e-8)
+    assert abs(high + low) < 1e-6 * one["mu"].sd()
+
+
+def test_a_dim_cannot_have_the_name_of_a_quantity():
+    """Draws of mu would otherwise be replaced by the labels."""
+    for name in ("mu", "tau", "y_rep", 3):
+        y = pd.Series([1.0, 2.0], index=pd.Index(["a", "b"], name=name))
+        with pytest.raises(ValueError, match=f"{name!r} is "):
+            exact.normal(y, [1, 1], mu=stats.norm(), tau=stats.halfnorm())
+
+
+def test_missing_and_mixed_labels_are_refused_beside_text():
+    """NumPy makes text of both: a group 'nan', and one of 1 and '1'."""
+    h = stats.halfnorm(scale=5)
+    for labels, said in (
+        (["a", "a", np.nan], "labels that are missing"),
+        (["1", "1", 1], "of text and of int"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            exact.normal_groups([1.0, 2, 3], labels, mu=None, tau=h, sigma=h)
+        with pytest.raises(ValueError, match=said):
+            exact.mixed([1.0, 2, 3], np.ones((3, 1)), terms={"c": labels}, beta=stats.norm(), sigma=h, tau=h)
+
+
+def test_an_unknown_label_is_named_with_those_there_are():
+    y = pd.Series([1.0, 2.0], index=pd.Index(["a", "b"], name="school"))
+    theta = exact.normal(y, [1, 1], mu=stats.norm(), tau=stats.halfnorm())["theta"]
+    for wrong in ({"school": "c"}, {"college": "a"}):
+        with pytest.raises(KeyError, match=r"labels begin with {'school': \['a', 'b'\]}"):
+            theta.sel(**wrong)

@@ -181,3 +181,24 @@ def test_what_is_not_as_described_is_refused(changed, message):
     call = {"successes": Y, "trials": N, **PRIORS} | changed
     with pytest.raises(ValueError, match=message):
         exact.logit_normal(call.pop("successes"), call.pop("trials"), **call)
+
+
+@pytest.mark.parametrize("tau", [30.0, 300.0, 1e4, 1e9])
+def test_populations_far_wider_than_a_likelihood_make_either_outcome_as_probable(tau):
+    """The mean of a proportion is 1/2 by symmetry, and so is that of its seventh power as tau grows."""
+    symmetric = exact.logit_normal([0], [1], mu=stats.norm(0, 1), tau=tau)
+    assert np.exp(symmetric.log_evidence) == pytest.approx(0.5, rel=1e-8)
+    seven = exact.logit_normal([0], [7], mu=stats.norm(0, 1), tau=tau)
+    # Where the log odds x are near zero E[(1 - theta)^7] loses the harmonic number 1 + 1/2 + ... + 1/6 of x.
+    near = 0.5 - sum(1 / k for k in range(1, 7)) / np.sqrt(2 * np.pi) / np.hypot(1, tau)
+    assert np.exp(seven.log_evidence) == pytest.approx(near, abs=10 / tau**3 + 1e-9)
+
+
+def test_leaving_out_a_precise_group_beside_others_gives_the_ratio_of_evidences():
+    """Without it the population may be narrow and elsewhere, where with it no number is small enough."""
+    y, n, tau = np.array([220_935, 0, 151]), np.array([441_571, 1, 313]), stats.halfnorm(scale=2.4)
+    posterior, others = (
+        exact.logit_normal(a, b, mu=stats.norm(1.6, 1.4), tau=tau) for a, b in ((y, n), (y[1:], n[1:]))
+    )
+    ratio = posterior.log_evidence - others.log_evidence
+    assert posterior.elpd_loo.values[0] == pytest.approx(ratio, abs=1e-6)

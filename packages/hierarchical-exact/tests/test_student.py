@@ -206,3 +206,12 @@ def test_a_new_group_whose_density_has_not_all_its_mass_is_refused():
     assert np.isfinite(posterior["theta_new"].sd())
     with pytest.raises(ArithmeticError, match=r"of a new group integrates to 0\.9997"):
         posterior["theta_new"].quantile(0.5)
+
+
+def test_leaving_out_a_precise_group_under_light_tails_gives_the_ratio_of_evidences():
+    """Without it the population may be narrow and elsewhere, where its density is too small for a number."""
+    y, sigma = np.array([0.5, 0.3]), np.array([1e-4, 0.3])
+    priors = {"mu": stats.norm(0, 2), "tau": stats.halfnorm(scale=0.1), "nu": 100}
+    posterior, other = exact.student_t(y, sigma, **priors), exact.student_t(y[1:], sigma[1:], **priors)
+    ratio = posterior.log_evidence - other.log_evidence
+    assert posterior.elpd_loo.values[0] == pytest.approx(ratio, abs=1e-6)
