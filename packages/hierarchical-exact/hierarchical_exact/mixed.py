@@ -22,7 +22,7 @@ from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import SLICE
 from hierarchical_exact.scales import UNSURE, lattice_grid
 
-# For up to two unknown scales, and for more of them; what may be left out of the lattice is less.
+# For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
 _TOLERANCES, _LIGHT = (1e-5, 1e-4), 1e-2
 # Steps of the lattice, in sds of each parameter given the others.
 _STEPS = (1.1, 0.9, 0.7, 0.5, 0.35)
@@ -84,7 +84,7 @@ def mixed(
     ValueError
         If an argument is not as described, or predictors determine each other.
     ArithmeticError
-        If the accuracy, 1e-5 posterior sds (1e-4 with more than two unknown scales and correlations, and for
+        If the accuracy, 1e-5 posterior sds (1e-4 with four unknown scales and correlations, and for
         quantiles of scales), is not reached, or the posterior is improper.
 
     See Also
@@ -132,7 +132,7 @@ def mixed(
     moments = _coefficient_priors(beta, design.shape[1])
     priors = _scale_priors(sigma, tau, rho, factors)
     unknown = sum(not isinstance(prior, float) for prior in priors.values())
-    tolerance = _TOLERANCES[unknown > 2]
+    tolerance = _TOLERANCES[unknown > 3]
 
     def fit(kept, step):
         model = _Model(values[kept], design[kept], [factor.take(kept) for factor in factors], *moments)

@@ -49,6 +49,8 @@ _MOVED = 1e-5
 # For one that is to be told, on all panels together.
 _TOLD = 1e-7
 _ROUNDS = 60
+# Of several tops so many are climbed, in so many steps, each four times as fine.
+_CLIMBED, _ZOOMS = 6, 5
 # Arrays of this size stay in the processor's cache.
 SLICE = 2**17
 # Steps and reach of a lattice, in posterior sds, and how near its moments must be to those of the grid.
@@ -397,6 +399,13 @@ def _bracket(log_f, axes):
                 "the posterior density vanishes wherever it was tried: is a prior narrower, or further from "
                 "the data, than numbers reach? Give other units, or a number for what is known"
             )
+        if attempt == 0:
+            tops = _tops(log_f, lines, values)
+            if (
+                len(tops) > 1
+            ):  # data and priors contradict each other: the lines must pass through the highest
+                hints = [np.append(z, top) for z, top in zip(hints, tops.T, strict=True)]
+                continue
         profiles = [values] if len(axes) == 1 else [values.max(axis=1), values.max(axis=0)]
         if sharpen:
             profiles = [_sharpened(log_f, lines, values, i) for i in (0, 1)]
@@ -415,6 +424,55 @@ def _bracket(log_f, axes):
             return low, high
         sharpen = len(axes) == 2 and (sharpen or settled or attempt > 8)
     raise ArithmeticError("no bounds of the posterior were found; is a prior too heavy-tailed?")
+
+
+def summits(values: np.ndarray) -> np.ndarray:
+    """Where values on a mesh are finite and no neighbour exceeds them: the highest six.
+
+    Parameters
+    ----------
+    values : array
+        One dimension per axis of the mesh.
+
+    Returns
+    -------
+    (k, dimensions) array of int
+        Indices, that of the highest value first.
+
+    See Also
+    --------
+    integrate : Whose search begins from them.
+
+    Examples
+    --------
+    >>> summits(np.array([0.0, 2.0, 1.0, 3.0, -np.inf])).tolist()
+    [[3], [1]]
+    """
+    around = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, 1, constant_values=-np.inf), (3,) * values.ndim
+    ).reshape(*values.shape, -1)
+    highest = np.isfinite(values) & (values == around.max(axis=-1))
+    return np.argwhere(highest)[np.argsort(-values[highest])][:_CLIMBED]
+
+
+def _tops(log_f, lines, values):
+    """Places (k, axes) of the tops near the highest nodes that no neighbour exceeds."""
+    index = summits(values)
+    if len(index) < 2:
+        return index
+    steps = [np.concatenate([[0.0], np.diff(line), [0.0]]) for line in lines]
+    place = np.stack([line[i] for line, i in zip(lines, index.T, strict=True)], axis=1)
+    reach = np.stack(
+        [np.maximum(step[i], step[i + 1]) for step, i in zip(steps, index.T, strict=True)], axis=1
+    )
+    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * len(lines), indexing="ij")).reshape(
+        len(lines), -1
+    )
+    for _ in range(_ZOOMS):
+        near = place[:, None] + reach[:, None] * offsets.T
+        found = log_f(*near.reshape(-1, len(lines)).T).reshape(near.shape[:2])
+        place, reach = near[np.arange(len(place)), found.argmax(axis=1)], reach / 4
+    return place
 
 
 def _sharpened(log_f, lines, values, i):

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import make_interp_spline
 
-from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid
+from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid, summits
 
 # Nodes whose density is below exp(-_NEGLIGIBLE) of the peak end the lattice.
 _NEGLIGIBLE = 22.0
@@ -288,7 +288,11 @@ def lattice_grid(
             "the posterior density vanishes wherever it was tried: is a prior narrower, or further from the "
             "data, than numbers reach? Give other units, or a number for what is known"
         )
-    mode = _climb(density(lines), mesh[values.argmax()])
+    # Where data and priors contradict each other there may be several tops, the highest not where it seems.
+    shape = tuple(map(len, axes))
+    starts = mesh[np.ravel_multi_index(summits(values.reshape(shape)).T, shape)]
+    tops = np.stack([_climb(density(lines), start) for start in starts])
+    mode = tops[density(lines)(tops).argmax()]
     # The same with units near the mode, where the map is gentle.
     units = {name: line.to_x(mode[i]) - line.lower for i, (name, line) in enumerate(lines.items())}
     moved = {name: Line(line.lower, line.upper, units[name]) for name, line in lines.items()}
@@ -303,7 +307,7 @@ def lattice_grid(
     if peak > LARGEST_LOG:
         raise ArithmeticError("the data leave sigma next to nothing: give it a prior bounded away from zero")
     steps = step * _widths(log_f, mode, peak)
-    others = moved_z(mesh[values > values.max() - _NEGLIGIBLE])
+    others = moved_z(np.concatenate([tops, mesh[values > values.max() - _NEGLIGIBLE]]))
     seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])
     grown = _grow(log_f, list(moved.items()), mode, steps, np.round((seeds - mode) / steps).astype(int) * 2)
     return Lattice(log_f, moved, known, *grown, mode, steps, light)

@@ -876,6 +876,32 @@ def test_a_moment_that_is_too_large_a_number_is_not_called_infinite():
         new.sd()
 
 
+def test_of_two_tops_of_a_contradicted_posterior_the_higher_one_is_found():
+    """Either tau or sigma may carry what the priors of both forbid; the heights are those of the density."""
+    y, group = np.array([9059.3, 9059.2, 10055.4, 9725.9, 9725.5]), np.array([0, 0, 1, 2, 2])
+    tau, sigma, mu = stats.halfnorm(scale=1.43), stats.expon(scale=0.1326), 9999.35
+    posterior = exact.normal_groups(y, group, mu=mu, tau=tau, sigma=sigma)
+    lattice = exact.mixed(
+        y, np.ones((5, 1)), terms={"g": group}, beta=stats.norm(mu, 1e-3), sigma=sigma, tau=tau
+    )
+
+    t, s = np.linspace(30, 45, 301), np.linspace(0.02, 3, 1001)[:, None]
+    pairs = [stats.norm.logpdf(d, 0, np.sqrt(2) * s) for d in (0.1, 0.4)]
+    means = [stats.norm.logpdf(m, mu, np.hypot(t, s / np.sqrt(2))) for m in (9059.25, 9725.7)]
+    log_f = (
+        sum(pairs)
+        + sum(means)
+        + stats.norm.logpdf(10055.4, mu, np.hypot(t, s))
+        + tau.logpdf(t)
+        + sigma.logpdf(s)
+    )
+    weight = np.exp(log_f - log_f.max())
+    evidence = log_f.max() + np.log(weight.sum() * (t[1] - t[0]) * (s[1, 0] - s[0, 0]))
+    assert posterior.log_evidence == pytest.approx(evidence, abs=1e-4)
+    assert posterior["tau"].mean() == pytest.approx((weight.sum(axis=0) @ t) / weight.sum(), rel=1e-6)
+    assert lattice["tau_g"].mean() == pytest.approx(posterior["tau"].mean(), rel=1e-4)
+
+
 def test_what_is_no_number_has_no_probability():
     posterior = exact.normal([28, 8, -3], [15, 10, 16], mu=stats.norm(0, 10), tau=stats.halfnorm(scale=10))
     for given, said in (
