@@ -347,7 +347,8 @@ class Marginal:
     @property
     def _is_exact(self):
         """Whether tails are told as far as anybody asks: those of counts, and of distributions of SciPy."""
-        return isinstance(next(self._laws())[0], Counts | Frozen)
+        law = next(self._laws())[0]
+        return law.discrete or isinstance(law, Frozen)
 
     def _laws(self):
         """Law and number of groups, slice by slice."""
