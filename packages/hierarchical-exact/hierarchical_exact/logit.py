@@ -232,8 +232,7 @@ class _Groups:
             steps = ((left + right) / shortest).max(axis=1)
             wide = steps > _MOST_STEPS
             # Where all failed, or none, a wide population leaves a plateau that ends within a unit.
-            low, high = np.arcsinh(mode - left), np.arcsinh(mode + right)
-            slow = ((high - low) / (shortest / _bent(n))).max(axis=1)
+            slow = ((np.arcsinh(mode + right) - np.arcsinh(mode - left)) * _bent(n) / shortest).max(axis=1)
             for rows in np.flatnonzero(wide), np.flatnonzero(~wide):
                 count = 2 * np.ceil(np.where(wide, slow, steps)[rows] / 2).astype(int)
                 inner = max(1, SLICE // (len(y) * count.max(initial=1)))
@@ -241,21 +240,29 @@ class _Groups:
                     some = rows[first : first + inner]
                     places = np.arange(count[first : first + inner].max() + 1)
                     shift = 0.0 if rng is None else rng.uniform(-0.5, 0.5, (len(some), len(y), 1))
-                    if wide[some[0]]:
-                        step = (high - low)[some, :, None] / places[-1]
-                        z = low[some, :, None] + step * (places + shift)
-                        x, step = np.sinh(z), step * np.cosh(z)
-                        distance = x - mode[some, :, None]
-                    else:
-                        step = (left + right)[some, :, None] / places[-1]
-                        # Distances from the mode, which may be too small to be seen in x.
-                        distance = step * (places + shift) - left[some, :, None]
-                        x = mode[some, :, None] + distance
+                    placed = _growing if wide[some[0]] else _even
+                    ends = (array[some, :, None] for array in (mode, left, right))
+                    x, distance, step = placed(*ends, places[-1], places + shift)
                     far = (mode - centre)[some, :, None] + distance
                     log_density = _log_chance(y[:, None], n[:, None], x) - peak[some, :, None]
                     log_density -= 0.5 * (far / spread[some, :, None]) ** 2
                     log_peak = peak[some] - np.log(spread[some]) - 0.5 * np.log(2 * np.pi)
                     yield part[some], x, step * np.exp(log_density), log_peak
+
+
+def _even(mode, left, right, count, places):
+    """Nodes in equal steps, their distances from the mode, which may be too small to be seen, and weights."""
+    step = (left + right) / count
+    distance = step * places - left
+    return mode + distance, distance, step
+
+
+def _growing(mode, left, right, count, places):
+    """As `_even`, in equal steps of arsinh(x)."""
+    low, high = np.arcsinh(mode - left), np.arcsinh(mode + right)
+    step = (high - low) / count
+    z = low + step * places
+    return np.sinh(z), np.sinh(z) - mode, step * np.cosh(z)
 
 
 def _bent(n):

@@ -23,7 +23,7 @@ from hierarchical_exact.quadrature import SLICE
 from hierarchical_exact.scales import UNSURE, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
-_TOLERANCES, _LIGHT = (1e-5, 1e-4), 1e-2
+_TOLERANCES, _LIGHT = (1e-5, 1e-4), (1e-8, 1e-6)
 # Steps of the lattice, in sds of each parameter given the others.
 _STEPS = (1.1, 0.9, 0.7, 0.5, 0.35)
 # Two interleaved lattices that differ by d are together about d^2 off, and surely less than this power of it.
@@ -132,13 +132,11 @@ def mixed(
     moments = _coefficient_priors(beta, design.shape[1])
     priors = _scale_priors(sigma, tau, rho, factors)
     unknown = sum(not isinstance(prior, float) for prior in priors.values())
-    tolerance = _TOLERANCES[unknown > 3]
+    tolerance, light = _TOLERANCES[unknown > 3], _LIGHT[unknown > 3]
 
     def fit(kept, step):
         model = _Model(values[kept], design[kept], [factor.take(kept) for factor in factors], *moments)
-        grid = lattice_grid(
-            model.log_likelihood, priors, model.hints(priors), step=step, light=_LIGHT * tolerance
-        )
+        grid = lattice_grid(model.log_likelihood, priors, model.hints(priors), step=step, light=light)
         _require_noise(grid, model.given)
         return model, grid
 

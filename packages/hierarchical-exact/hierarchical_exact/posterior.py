@@ -207,7 +207,7 @@ class Marginal:
         q = arguments.real("q", q, "probabilities")
         if not np.all((q > 0) & (q < 1)):
             raise ValueError(f"q is {q}: give probabilities strictly between 0 and 1 (0.5 is the median)")
-        if not (self._is_exact or np.all((q >= _TAIL) & (q <= 1 - _TAIL))):
+        if not (np.all((q >= _TAIL) & (q <= 1 - _TAIL)) or self._is_exact):
             raise ValueError(
                 f"q is {q}: give probabilities between {_TAIL:g} and 1 - {_TAIL:g}, beyond which tails are "
                 "not told"
@@ -333,7 +333,7 @@ class Marginal:
             return xr.concat([self.hdi(float(one)) for one in prob], several)
         if not (np.isscalar(prob) and 0 < prob < 1):
             raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
-        if not (self._is_exact or _TAIL <= prob <= 1 - _TAIL):
+        if not (_TAIL <= prob <= 1 - _TAIL or self._is_exact):
             raise ValueError(f"prob is {prob!r}: give one from {_TAIL:g} to 1 - {_TAIL:g}, such as 0.89")
         bounds = self._joined([np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())])
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
@@ -347,8 +347,7 @@ class Marginal:
     @property
     def _is_exact(self):
         """Whether tails are told as far as anybody asks: those of counts, and of distributions of SciPy."""
-        law = next(self._laws())[0]
-        return law.discrete or isinstance(law, Frozen)
+        return self._is_discrete or isinstance(next(self._laws())[0], Frozen)
 
     def _laws(self):
         """Law and number of groups, slice by slice."""

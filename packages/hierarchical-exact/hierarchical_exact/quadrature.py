@@ -394,18 +394,12 @@ def _bracket(log_f, axes):
         ]
         mesh = np.meshgrid(*lines, indexing="ij")
         values = log_f(*(m.ravel() for m in mesh)).reshape(mesh[0].shape)
-        if not np.isfinite(values.max()):
-            raise ArithmeticError(
-                "the posterior density vanishes wherever it was tried: is a prior narrower, or further from "
-                "the data, than numbers reach? Give other units, or a number for what is known"
-            )
-        if attempt == 0:
-            tops = _tops(log_f, lines, values)
-            if (
-                len(tops) > 1
-            ):  # data and priors contradict each other: the lines must pass through the highest
-                hints = [np.append(z, top) for z, top in zip(hints, tops.T, strict=True)]
-                continue
+        places = summits(values)
+        # Where data and priors contradict each other, the lines must pass through the highest top.
+        if attempt == 0 and len(places) > 1:
+            tops = _climbed(log_f, lines, places)
+            hints = [np.append(z, top) for z, top in zip(hints, tops.T, strict=True)]
+            continue
         profiles = [values] if len(axes) == 1 else [values.max(axis=1), values.max(axis=0)]
         if sharpen:
             profiles = [_sharpened(log_f, lines, values, i) for i in (0, 1)]
@@ -427,7 +421,7 @@ def _bracket(log_f, axes):
 
 
 def summits(values: np.ndarray) -> np.ndarray:
-    """Where values on a mesh are finite and no neighbour exceeds them: the highest six.
+    """Where log densities on a mesh are finite and no neighbour exceeds them: the highest six.
 
     Parameters
     ----------
@@ -439,6 +433,11 @@ def summits(values: np.ndarray) -> np.ndarray:
     (k, dimensions) array of int
         Indices, that of the highest value first.
 
+    Raises
+    ------
+    ArithmeticError
+        If none is finite.
+
     See Also
     --------
     integrate : Whose search begins from them.
@@ -448,6 +447,11 @@ def summits(values: np.ndarray) -> np.ndarray:
     >>> summits(np.array([0.0, 2.0, 1.0, 3.0, -np.inf])).tolist()
     [[3], [1]]
     """
+    if not np.isfinite(values.max()):
+        raise ArithmeticError(
+            "the posterior density vanishes wherever it was tried: is a prior narrower, or further from the "
+            "data, than numbers reach? Give other units, or a number for what is known"
+        )
     around = np.lib.stride_tricks.sliding_window_view(
         np.pad(values, 1, constant_values=-np.inf), (3,) * values.ndim
     ).reshape(*values.shape, -1)
@@ -455,19 +459,15 @@ def summits(values: np.ndarray) -> np.ndarray:
     return np.argwhere(highest)[np.argsort(-values[highest])][:_CLIMBED]
 
 
-def _tops(log_f, lines, values):
-    """Places (k, axes) of the tops near the highest nodes that no neighbour exceeds."""
-    index = summits(values)
-    if len(index) < 2:
-        return index
-    steps = [np.concatenate([[0.0], np.diff(line), [0.0]]) for line in lines]
-    place = np.stack([line[i] for line, i in zip(lines, index.T, strict=True)], axis=1)
+def _climbed(log_f, lines, places):
+    """Tops (k, axes) near nodes of a mesh, given by their indices."""
+    place = np.stack([line[i] for line, i in zip(lines, places.T, strict=True)], axis=1)
+    steps = [np.pad(np.diff(line), 1) for line in lines]
     reach = np.stack(
-        [np.maximum(step[i], step[i + 1]) for step, i in zip(steps, index.T, strict=True)], axis=1
+        [np.maximum(step[i], step[i + 1]) for step, i in zip(steps, places.T, strict=True)], axis=1
     )
-    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * len(lines), indexing="ij")).reshape(
-        len(lines), -1
-    )
+    mesh = np.meshgrid(*[np.linspace(-1, 1, 9)] * len(lines), indexing="ij")
+    offsets = np.stack([m.ravel() for m in mesh])
     for _ in range(_ZOOMS):
         near = place[:, None] + reach[:, None] * offsets.T
         found = log_f(*near.reshape(-1, len(lines)).T).reshape(near.shape[:2])

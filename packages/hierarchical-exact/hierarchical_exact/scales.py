@@ -283,11 +283,6 @@ def lattice_grid(
     axes = [_spread(line.to_z(near), line.limits) for line, near in tried.values()]
     mesh = np.array(list(product(*axes)))
     values = density(lines)(mesh)
-    if not np.isfinite(values.max()):
-        raise ArithmeticError(
-            "the posterior density vanishes wherever it was tried: is a prior narrower, or further from the "
-            "data, than numbers reach? Give other units, or a number for what is known"
-        )
     # Where data and priors contradict each other there may be several tops, the highest not where it seems.
     shape = tuple(map(len, axes))
     starts = mesh[np.ravel_multi_index(summits(values.reshape(shape)).T, shape)]

@@ -191,9 +191,8 @@ class _Groups:
         step = max(1, SLICE // (64 * len(self.y)))
         for start in range(0, len(mu), step):
             some = by_scale[start : start + step]
-            square, shrinkage, log_rule = self._nodes(mu[some], tau[some])
+            shrinkage, log_weight = self._nodes(mu[some], tau[some])
             # Far from its mean a population with light tails has a density too small for a number.
-            log_weight = 0.5 * (np.log(shrinkage) - square * shrinkage) + log_rule
             top = log_weight.max(axis=2)
             log_weight -= top[..., None]
             weight = np.exp(log_weight, out=log_weight)
@@ -212,9 +211,8 @@ class _Groups:
         theta = np.empty((len(mu), len(self.y)))
         step = max(1, SLICE // (64 * len(self.y)))
         for some in (slice(start, start + step) for start in range(0, len(mu), step)):
-            square, shrinkage, log_rule = self._nodes(mu[some], tau[some])
+            shrinkage, log_weight = self._nodes(mu[some], tau[some])
             # Nodes as dense as these are drawn from as the density itself would be.
-            log_weight = 0.5 * (np.log(shrinkage) - square * shrinkage) + log_rule
             chosen = (log_weight + rng.gumbel(size=log_weight.shape)).argmax(axis=2)
             chosen = np.take_along_axis(shrinkage, chosen[..., None], axis=2)[..., 0]
             mean = self.y - chosen * (self.y - mu[some, None])
@@ -222,7 +220,7 @@ class _Groups:
         return theta
 
     def _nodes(self, mu, tau):
-        """Squared distances in standard errors (n, J, 1), shrinkage (n, J, m), logs of the rule (m,)."""
+        """Shrinkage and log weight at the nodes, (n, J, m) each."""
         apart = np.abs(self.y - mu[:, None]) / self.sigma
         x = self._log_precisions(apart.max(axis=0), tau.min())
         log_gamma = 0.5 * self.nu * (x - np.exp(x) + np.log(0.5 * self.nu)) - special.gammaln(0.5 * self.nu)
@@ -230,7 +228,8 @@ class _Groups:
             ratio = (tau[:, None] / self.sigma) ** 2
             # The variance of y is sigma^2 over the shrinkage.
             shrinkage = 1 / (1 + ratio[..., None] * np.exp(-x))
-        return apart[..., None] ** 2, shrinkage, log_gamma + np.log(x[1] - x[0])
+            log_density = 0.5 * (np.log(shrinkage) - apart[..., None] ** 2 * shrinkage)
+        return shrinkage, log_density + log_gamma + np.log(x[1] - x[0])
 
     def _log_precisions(self, apart, tau):
         """Nodes in equal steps, for y at most so many standard errors from mu, (J,), and this tau or more."""
