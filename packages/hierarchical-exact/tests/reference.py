@@ -346,9 +346,9 @@ def _panels(low, high, count):
 
 def _live(log_f, low, high):
     """Ends between which the density, or its second moment, has not fallen by FALL nats."""
-    first, last = low, high
+    first, last, top = low, high, _highest(log_f, low, high)
     for _ in range(40):
-        u = np.linspace(low, high, 400)
+        u = np.sort(np.append(np.linspace(low, high, 400), top))
         value = log_f(u)
         mode = u[np.argmax(value)]
         raised = value + 2 * np.clip(u - mode, 0, None)
@@ -361,3 +361,16 @@ def _live(log_f, low, high):
             return new_low, new_high
         low, high = new_low, new_high
     raise Unresolved
+
+
+def _highest(log_f, low, high):
+    """Where the density is highest: every top of a grid is climbed, since the highest may be between two."""
+    u = np.linspace(low, high, 4000)
+    value = np.pad(log_f(u), 1, constant_values=-np.inf)
+    tops = u[(value[1:-1] > value[:-2]) & (value[1:-1] >= value[2:])]
+    step = u[1] - u[0]
+    while step > 1e-6:
+        near = np.clip(tops[:, None] + step * np.linspace(-1, 1, 21), low, high)
+        tops = near[np.arange(len(near)), log_f(near.ravel()).reshape(near.shape).argmax(axis=1)]
+        step /= 10
+    return tops[np.argmax(log_f(tops))]

@@ -15,7 +15,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         ("normal", range(5)),
         pytest.param(
             "normal",
-            [*range(5, 25), 101394, 801695, 800135, 800188, 900326, 81005937, 83003668, 83006771],
+            [*range(5, 25), 101394, 801695, 800135, 800188, 900326, 81005937, 83003668, 83006771, 88001927],
             marks=pytest.mark.slow,
         ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
