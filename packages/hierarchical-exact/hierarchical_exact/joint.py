@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import xarray as xr
@@ -31,11 +32,12 @@ class Joint:
 
     def sample(self, n, rng, labels):
         """Draws as a dataset with the dim ``sample``, of the quantities that have labels (or ``None``)."""
-        return _dataset(self.draw(*_checked(n, rng)), labels)
+        return _dataset(self.draw(_count("n", n), _generator(rng)), labels)
 
     def to_datatree(self, chains, draws, rng, labels):
         """Draws, new data, log likelihoods and the data, in ArviZ's groups."""
-        raw = self.draw(*_checked(chains * draws, rng))
+        chains, draws = _count("chains", chains), _count("draws", draws)
+        raw = self.draw(chains * draws, _generator(rng))
         sampled = _dataset(raw, labels)
         name, units = self.observed.name, self.observed if self.units is None else self.units
         groups = {
@@ -58,12 +60,16 @@ def compare(draws):
     return found.merge(error.rename({name: f"{name}_error" for name in found}))
 
 
-def _checked(n, rng):
+def _generator(rng):
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng is {rng!r}: give np.random.default_rng(seed)")
-    if not (np.isscalar(n) and n == int(n) and n > 0):
-        raise ValueError(f"n is {n!r}: give the number of draws, such as 4000")
-    return int(n), rng
+    return rng
+
+
+def _count(name, value):
+    if not (isinstance(value, Real) and 0 < value < np.inf and value == int(value)):
+        raise ValueError(f"{name} is {value!r}: give a positive whole number")
+    return int(value)
 
 
 def _dataset(draws, labels):

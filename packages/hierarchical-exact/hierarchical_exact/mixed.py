@@ -311,7 +311,7 @@ class Mixed(Posterior):
         >>> bool(0.7 < share < 1)
         True
         """
-        values = np.asarray(f(dict(self._fitted.grid.points)), dtype=float)
+        values = arguments.real("f", f(dict(self._fitted.grid.points)), "a function whose values are numbers")
         if values.shape != self._fitted.grid.weights.shape or not np.isfinite(values).all():
             raise ValueError(
                 "f gives something else than a finite number for each node: give an array like sigma"

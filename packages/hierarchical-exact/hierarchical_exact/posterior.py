@@ -204,15 +204,7 @@ class Marginal:
         >>> round(marginal(stats.expon()).quantile(0.5), 4)
         0.6931
         """
-        q = arguments.real("q", q, "probabilities")
-        if not np.all((q > 0) & (q < 1)):
-            raise ValueError(f"q is {q}: give probabilities strictly between 0 and 1 (0.5 is the median)")
-        if not (np.all((q >= _TAIL) & (q <= 1 - _TAIL)) or self._is_exact):
-            raise ValueError(
-                f"q is {q}: give probabilities between {_TAIL:g} and 1 - {_TAIL:g}, beyond which tails are "
-                "not told"
-            )
-        return self._at(q, "quantile", "quantile")
+        return self._at(self._probabilities("q", q), "quantile", "quantile")
 
     def expect(self, f: Callable) -> float | xr.DataArray:
         """Posterior expectation of a function of the quantity.
@@ -328,17 +320,21 @@ class Marginal:
         >>> marginal(stats.norm(0, 1)).hdi(0.95).values.round(2).tolist()
         [-1.96, 1.96]
         """
-        if np.ndim(prob) == 1:
-            several = xr.DataArray(np.asarray(prob), dims="prob", coords={"prob": prob}, name="prob")
-            return xr.concat([self.hdi(float(one)) for one in prob], several)
-        if not (np.isscalar(prob) and 0 < prob < 1):
-            raise ValueError(f"prob is {prob!r}: give a number strictly between 0 and 1, such as 0.89")
-        if not (_TAIL <= prob <= 1 - _TAIL or self._is_exact):
-            raise ValueError(f"prob is {prob!r}: give one from {_TAIL:g} to 1 - {_TAIL:g}, such as 0.89")
+        prob = self._probabilities("prob", prob)
+        if prob.ndim:
+            several = xr.DataArray(prob, dims="prob", coords={"prob": prob}, name="prob")
+            return xr.concat([self.hdi(one) for one in prob], several)
         bounds = self._joined([np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())])
         return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
 
     # -- how it works ---------------------------------------------------------------------------
+
+    def _probabilities(self, name, q):
+        q, end = arguments.real(name, q, "probabilities"), 0 if self._is_exact else _TAIL
+        if q.ndim > 1 or not np.all((q > 0) & (q < 1) & (q >= end) & (q <= 1 - end)):
+            rest = f" and not within {end:g} of either, where tails are not told" if end else ", such as 0.89"
+            raise ValueError(f"{name} is {q}: give probabilities strictly between 0 and 1{rest}")
+        return q
 
     @property
     def _is_discrete(self):
@@ -376,6 +372,10 @@ class Marginal:
 
     def _at(self, x, method, dim):
         """Evaluate at points x, for every group."""
+        if self._labels is not None and set(self._labels.dims) & set(getattr(x, "dims", ())):
+            raise ValueError(
+                f"{dim} has a value for each group, and each group would be asked at all: `sel` one at a time"
+            )
         x = arguments.real(dim, x, "a number, or one dimension of them")
         if x.ndim > 1:
             raise ValueError(f"{dim} is an array of shape {x.shape}: give a number, or one dimension")
@@ -864,15 +864,17 @@ def _subset(law, chosen):
 
 def _values(f, x):
     """Values of a user's function at x, checked."""
+    if not callable(f):
+        raise ValueError(f"f is {f!r}: give a function")
     values = f(x)
-    if not isinstance(values, xr.DataArray):
-        values = np.asarray(values, dtype=float)
-        if values.shape != x.shape:
-            raise ValueError(
-                f"f is a function with values of shape {values.shape} for x of shape {x.shape}: give a value "
-                "for each x, or a DataArray with the dim 'x'"
-            )
-        values = x.copy(data=values)
+    numbers = arguments.real("f(x)", values, "a function whose values are numbers")
+    like = values if isinstance(values, xr.DataArray) else x
+    if numbers.shape != like.shape:
+        raise ValueError(
+            f"f is a function with values of shape {numbers.shape} for x of shape {x.shape}: give a value "
+            "for each x, or a DataArray with the dim 'x'"
+        )
+    values = like.copy(data=numbers)
     if "x" not in values.dims:
         raise ValueError(f"f is a function with values of dims {values.dims}: give them the dim 'x' too")
     if not np.all(np.isfinite(values)):

@@ -203,13 +203,22 @@ def test_log_likelihoods_are_scipy_s():
     ("n", "rng", "message"),
     [
         (10, 42, r"rng is 42: give np\.random"),
-        (0, np.random.default_rng(1), "n is 0: give the number of draws"),
-        (2.5, np.random.default_rng(1), "n is 2.5: give the number of draws"),
+        (0, np.random.default_rng(1), "n is 0: give a positive whole number"),
+        (2.5, np.random.default_rng(1), "n is 2.5: give a positive whole number"),
+        ("ten", np.random.default_rng(1), "n is 'ten': give a positive whole number"),
+        (np.inf, np.random.default_rng(1), "n is inf: give a positive whole number"),
     ],
 )
 def test_bad_requests_for_draws_are_refused(n, rng, message):
     with pytest.raises(ValueError, match=message):
         MODELS["normal"]().sample(n, rng)
+
+
+@pytest.mark.parametrize("bad", [{"chains": 0}, {"draws": -5}, {"chains": -2, "draws": -50}, {"draws": 0.5}])
+def test_bad_numbers_of_chains_and_draws_are_refused_by_name(bad):
+    name, value = next(iter(bad.items()))
+    with pytest.raises(ValueError, match=f"{name} is {value}: give a positive whole number"):
+        MODELS["normal"]().to_datatree(**bad)
 
 
 # -- what a statistician expects of the object --------------------------------------------------------

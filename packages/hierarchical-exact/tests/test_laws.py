@@ -107,6 +107,9 @@ def test_an_expectation_that_cannot_be_vouched_for_is_refused(distribution, f):
 @pytest.mark.parametrize(
     ("f", "message"),
     [
+        (0.5, "f is 0.5: give a function"),
+        (lambda x: x * 1j, r"f\(x\) is complex: give a function whose values are numbers"),
+        (lambda x: "mean", r"f\(x\) is an array of .*: give a function whose values are numbers"),
         (lambda x: 3.0, r"f is a function with values of shape \(\).*give a value for each x"),
         (lambda x: x.sum("x"), "give them the dim 'x' too"),
         (lambda x: x.where(x < 1), r"f is not finite for x from 1 to 7"),

@@ -391,8 +391,18 @@ def test_bad_questions_are_refused():
     tau = exact.normal(Y, SIGMA, mu=MU, tau=TAU)["tau"]
     with pytest.raises(ValueError, match=r"q is 1\.0: give probabilities strictly between 0 and 1"):
         tau.quantile(1.0)
-    with pytest.raises(ValueError, match="prob is 89: give a number strictly between 0 and 1"):
+    with pytest.raises(ValueError, match=r"prob is 89\.0: give probabilities strictly between 0 and 1"):
         tau.hdi(89)
+    with pytest.raises(ValueError, match="prob is an array of <U3: give probabilities"):
+        tau.hdi("0.5")
+
+
+def test_a_value_for_each_group_is_not_taken_for_points_at_which_all_are_asked():
+    theta = exact.normal(xr.DataArray(Y, dims="school"), SIGMA, mu=MU, tau=TAU)["theta"]
+    with pytest.raises(ValueError, match=r"x has a value for each group.*`sel` one at a time"):
+        theta.cdf(xr.DataArray(Y, dims="school"))
+    points = theta.cdf(xr.DataArray([0.0, 1.0], dims="point"))
+    np.testing.assert_array_equal(points, theta.cdf([0.0, 1.0]))
 
 
 # -- unknown common sigma -------------------------------------------------------------------------
