@@ -22,16 +22,17 @@ NOT_FOR_AXE = ["[data-again]"]
 LIGHTEN = """() => {
   const seen = new Set();
   const kind = (e) => `${e.tagName}.${e.getAttribute("class")}`;
-  const alike = ".audit tbody *, .cell pre span, .explorer svg *:not(:has(*))";
+  const alike = ".audit tbody *, table.dataframe tr, pre span, .sig span, .explorer svg *:not(:has(*))";
   for (const one of document.querySelectorAll(alike)) {
-    const around = one.closest(".audit, .cell_input, .cell_output, .explorer svg");
+    const around = one.closest(".audit, .cell_input, .cell_output, .explorer svg, .sig");
     const kinds = [around, one.parentElement, one, ...one.querySelectorAll("*")].map((e) => e && kind(e));
-    const key = kinds.join(" ");
+    const key = [one.matches("tr:nth-child(odd)"), ...kinds].join(" ");
     if (seen.has(key)) one.dataset.again = "";
     seen.add(key);
   }
-  for (const one of document.querySelectorAll("pre [data-again]")) one.replaceWith(...one.childNodes);
-  for (const one of document.querySelectorAll(":is(.audit tr, svg *)[data-again]")) one.remove();
+  for (const one of document.querySelectorAll(":is(pre, .sig) [data-again]")) one.replaceWith(...one.childNodes);
+  for (const one of document.querySelectorAll(":is(tr, svg *)[data-again]")) one.remove();
+  for (const one of document.querySelectorAll("mjx-assistive-mml *")) one.replaceWith(one.textContent);
   for (const drawn of document.querySelectorAll("mjx-math")) {
     const box = document.createElement("span");
     const { width, height } = drawn.getBoundingClientRect();

@@ -97,7 +97,8 @@ def complete(folder, *, without, for_class=False):
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
-        f"Cells run in the page: {total / 1e6:.0f} MB in {folder}, sent piece by piece from the first Run on"
+        f"Cells run in pages that are served (make serve, or any host), by {total / 1e6:.0f} MB in {folder}, "
+        "sent piece by piece from the first Run on"
     )
 
 
