@@ -30,7 +30,8 @@ LIGHTEN = """() => {
     if (seen.has(key)) one.dataset.again = "";
     seen.add(key);
   }
-  for (const one of document.querySelectorAll(":is(pre, .sig) [data-again]")) one.replaceWith(...one.childNodes);
+  const spans = ":is(pre, .sig) [data-again]";
+  for (const one of document.querySelectorAll(spans)) one.replaceWith(...one.childNodes);
   for (const one of document.querySelectorAll(":is(tr, svg *)[data-again]")) one.remove();
   for (const one of document.querySelectorAll("mjx-assistive-mml *")) one.replaceWith(one.textContent);
   for (const drawn of document.querySelectorAll("mjx-math")) {

@@ -9,13 +9,13 @@ from living import MOST_MILLISECONDS, assemble
 
 @pytest.fixture(scope="module")
 def live(browser, tmp_path_factory, request):
-    """Return the address of the built book with what its cells need, from a folder of its own."""
-    folder = tmp_path_factory.mktemp("live") / "html"
+    """Return the address of the built book with what its cells need, below a path as GitHub Pages has it."""
+    folder = tmp_path_factory.mktemp("live") / "book"
     if not assemble(folder):
         say = pytest.fail if request.config.option.every_page else pytest.skip
         say("what cells in the page need could not be fetched")
-    with serving(folder) as address:
-        yield address
+    with serving(folder.parent) as address:
+        yield f"{address}book/"
 
 
 @pytest.fixture
@@ -50,4 +50,5 @@ def opened(browser, live):
     yield open_page, asked
     context.close()
     assert faults == []
-    assert [address for address in asked if re.match(r"\w+://", address)] == []
+    host = re.match(r"\w+://[^/]+/", live)[0]  # at whose root JupyterLite asks whether its worker lives
+    assert [address for address in asked if re.match(f"(?!{host})\\w+://", address)] == []

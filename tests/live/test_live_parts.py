@@ -37,12 +37,12 @@ out = sys.stdout
 arriving.begin({index!r}, fetch)
 cells.start(lambda text: messages.append(json.loads(text)), "chapters")
 for number, source in enumerate({sources!r}, start=1):
-    messages.append({{"outcome": cells.run(source, f"cell {{number}}", {expect!r})}})
+    messages.append({{"outcome": cells.run(source, f"cell {{number}}", {expect!r}, {lenient!r})}})
 out.write(json.dumps(messages))
 """
 
 
-def run(tmp_path, *sources, packages=None, expect=None):
+def run(tmp_path, *sources, packages=None, expect=None, lenient=None):
     """Run cells; return what the page would be told."""
     files = {path.name: str(path) for path in packages or []}
     index = {"files": [{"name": p.name, "modules": archives.modules(p)} for p in packages or []]}
@@ -53,6 +53,7 @@ def run(tmp_path, *sources, packages=None, expect=None):
         index=json.dumps(index),
         sources=sources,
         expect=expect,
+        lenient=lenient,
     )
     done = subprocess.run([sys.executable, "-c", driver], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -79,6 +80,32 @@ def test_an_error_is_told_from_the_cell_on(tmp_path):
     assert "    return 1 / x" in lines
     assert lines[-1] == "ZeroDivisionError: division by zero"
     assert "cells.py" not in error["text"]
+
+
+def test_what_a_hidden_cell_asserts_is_passed_over_where_something_above_was_changed(tmp_path):
+    source = "assert 1 > 2\nprint('after')"
+    assert run(tmp_path, source)[-1] == {"outcome": "failed"}
+    assert run(tmp_path, source, lenient=True) == [
+        {"kind": "stream", "name": "stdout", "text": "after\n"},
+        {"outcome": "finished"},
+    ]
+
+
+def test_what_is_printed_without_end_is_sent_in_few_pieces_and_cut(tmp_path):
+    *pieces, ended = run(tmp_path, "for number in range(300_000):\n    print(number)", "print('next')")[:-1]
+    text = "".join(piece["text"] for piece in pieces if piece.get("kind") == "stream")
+    assert text.startswith("0\n1\n2\n")
+    assert text.count("… and more: 200,000 characters of a cell are shown.") == 1
+    assert len(text) < 200_100
+    assert len(pieces) < 100
+    assert ended["text"] == "next\n"  # each cell has as much
+
+
+def test_a_figure_that_an_error_leaves_is_shown_with_its_cell(tmp_path):
+    drawn = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nraise ValueError('late')"
+    messages = run(tmp_path, drawn, "1")
+    kinds = [message.get("kind", message.get("outcome")) for message in messages]
+    assert kinds == ["display_data", "error", "failed", "execute_result", "finished"]
 
 
 def test_an_error_of_syntax_and_an_exit_are_told_too(tmp_path):
@@ -373,3 +400,28 @@ def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch)
     assert assemble.is_fetched()
     (tmp_path / "stamp").write_text("of old\n" + "".join(listed))
     assert not assemble.is_fetched()
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "list"])
+def test_what_is_damaged_is_said_and_made_anew(damage, tmp_path, monkeypatch):
+    cache = tmp_path / "live"
+    monkeypatch.setattr(assemble, "CACHE", cache)
+    for name in ("files/numpy-1.zip", "files/book-1.zip", "pyodide/pyodide.asm.wasm.gz", "lite/index.html"):
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / name).write_text("whole")
+    assemble.drop_if_damaged()  # nothing is known of what was there
+    (cache / "sizes.json").write_text(json.dumps(assemble.sizes()))
+    (cache / "files/book-1.zip").unlink()  # which follows the book
+    (cache / "files/scipy-2.zip").write_text("new")
+    assemble.drop_if_damaged()
+    if damage == "list":
+        (cache / "sizes.json").write_text("")
+    elif damage == "gone":
+        (cache / "lite/index.html").unlink()
+    else:
+        (cache / "pyodide/pyodide.asm.wasm.gz").write_text("")
+    with pytest.raises(
+        SystemExit, match=r"is damaged or gone: all of .* has been removed. Run make book again"
+    ):
+        assemble.drop_if_damaged()
+    assert not cache.exists()

@@ -19,7 +19,7 @@ from email import message_from_bytes
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from tooling import environment
+from tooling.environment import alone, end_when_interrupted
 from tooling.live import lite
 from tooling.live.archives import is_run, link, modules, replace, write
 from tooling.live.quick_start import LOADER, compile_sources, shorten
@@ -66,6 +66,7 @@ PAGE = [
 PAGE += sorted(HERE.glob("inside/*.py"))
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
 PYODIDE, PYTHON = "314.0.3", "3.14"
+SIZES = "sizes.json"
 EMPTY = "// Here no cells run in the page.\n"
 
 
@@ -78,7 +79,7 @@ def main():
         "--class", dest="for_class", action="store_true", help="send nothing that holds answers"
     )
     options = parser.parse_args()
-    with environment.alone(ROOT):
+    with alone(ROOT):
         complete(options.html / "live", without=options.without, for_class=options.for_class)
 
 
@@ -87,6 +88,7 @@ def complete(folder, *, without, for_class=False):
     if without or not is_fetched():
         leave_out(folder)
         return
+    drop_if_damaged()
     if not (CACHE / "lite").exists():
         lite.unpack(CACHE / "carrier", CACHE / "lite")
     packages = [*compiled(), *installed()]
@@ -94,12 +96,41 @@ def complete(folder, *, without, for_class=False):
     put(folder, [*packages, *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
     stay = stay_as_printed(folder.parent) if for_class else set()
     lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources", stay)
+    replace(CACHE / SIZES, json.dumps(sizes()).encode())
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(
         f"Cells run in pages that are served (make serve, or any host), by {total / 1e6:.0f} MB in {folder}, "
         "sent piece by piece from the first Run on"
     )
+
+
+def sizes():
+    """Return the sizes of the files that later commands take as they are, but for the book's own."""
+    found = (path for folder in ("files", "pyodide", "lite") for path in (CACHE / folder).rglob("*"))
+    return {
+        path.relative_to(CACHE).as_posix(): path.stat().st_size
+        for path in found
+        if path.is_file() and not path.name.startswith("book-")
+    }
+
+
+def drop_if_damaged():
+    """End where a file is not what an earlier command has left, without any of them."""
+    now = sizes()
+    try:
+        before = json.loads((CACHE / SIZES).read_text(encoding="utf8"))
+        damaged = [name for name, size in before.items() if now.get(name) != size]
+    except FileNotFoundError:  # of the first command
+        return
+    except (ValueError, AttributeError):
+        damaged = [SIZES]
+    if damaged:
+        shutil.rmtree(CACHE)
+        sys.exit(
+            f"{CACHE / damaged[0]} is damaged or gone: all of {CACHE} has been removed. Run make book again, "
+            "which fetches it anew."
+        )
 
 
 def is_fetched():
@@ -199,19 +230,20 @@ def put(target, files):
     """Fill the folder of the built book, with links where the file system has them."""
     shutil.rmtree(target, ignore_errors=True)
     (target / "files").mkdir(parents=True)
-    for path in files:
-        link(path, target / "files" / path.name)
+    names = {path: f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.zip" for path in files}
+    for path, name in names.items():
+        link(path, target / "files" / name)
     shutil.copytree(CACHE / "pyodide", target / "pyodide", copy_function=link)
     for path in PAGE:
         shutil.copyfile(path, target / path.name)
     listed = [
         {
-            "name": path.name,
+            "name": name,
             "bytes": path.stat().st_size,
             "modules": modules(path),
             "first": first_for(path.name.partition("-")[0]),
         }
-        for path in files
+        for path, name in names.items()
     ]
     (target / "about.html").write_text(versions(files), encoding="utf8")
     core = sum(
@@ -263,4 +295,5 @@ def installed_version(name):
 
 
 if __name__ == "__main__":
+    end_when_interrupted("What was made is kept, and the next make book goes on from there.")
     main()

@@ -20,7 +20,7 @@ export async function begin(something, tell, settings = {}) {
     const address = String(request.url ?? request);
     const packed = address.endsWith(".wasm");
     const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
-    return packed && answer.ok ? unpacked(answer) : answer;
+    return packed && answer.ok ? await unpacked(answer) : answer;
   };
   const [pyodide, ...contents] = await Promise.all([
     loadPyodide({ ...settings, indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
@@ -39,8 +39,8 @@ export async function begin(something, tell, settings = {}) {
 }
 
 async function get(name) {
-  // The index has the same name in every edition of the book; all else is named by what it holds.
-  const answer = await self.fetch(here + name, name === "index.json" ? { cache: "no-cache" } : {});
+  // The files are named by what they hold; all else has the same name in every edition of the book.
+  const answer = await self.fetch(here + name, name.startsWith("files/") ? {} : { cache: "no-cache" });
   if (!answer.ok) throw new Error(`${name} could not be fetched (${answer.status}).`);
   return answer;
 }
@@ -72,7 +72,13 @@ function counted(answer, count) {
   return new Response(answer.body.pipeThrough(counter), { headers: answer.headers });
 }
 
-function unpacked(answer) {
-  const content = answer.body.pipeThrough(new DecompressionStream("gzip"));
+// Some hosts say of what is packed that it is packed, and browsers then unpack it by themselves.
+async function unpacked(answer) {
+  const [head, body] = answer.body.tee();
+  const reader = head.getReader();
+  const { value } = await reader.read();
+  reader.cancel();
+  const packed = value?.[0] === 0x1f && value[1] === 0x8b;
+  const content = packed ? body.pipeThrough(new DecompressionStream("gzip")) : body;
   return new Response(content, { headers: { "Content-Type": "application/wasm" } });
 }

@@ -10,6 +10,7 @@ import json
 import linecache
 import os
 import sys
+import time
 import traceback
 from base64 import b64encode
 from collections.abc import Callable
@@ -29,28 +30,37 @@ KINDS = {
 }
 # What a cell has printed, as the tests of the pages compare it.
 printed = []
+# Characters that a cell may print, and seconds between what is sent: a loop that never ends fills no page.
+MOST, PAUSE = 200_000, 0.05
 
 
 class Stream(io.TextIOBase):
-    """Passes on what is printed, line by line."""
+    """Passes on what is printed, lines that come at once together."""
 
     def __init__(self, name):
         self.name = name
         self.begun = ""
+        self.room = MOST
+        self.sent = 0.0
 
     def write(self, text):
-        """Send the lines that are complete to the page."""
-        self.begun += text
-        if "\n" in text:
+        """Send the lines that are complete to the page, unless others have just been sent."""
+        if self.room > len(self.begun):
+            self.begun += text
+        if "\n" in text and time.monotonic() > self.sent + PAUSE:
             self.flush()
         return len(text)
 
     def flush(self):
-        """Send what there is."""
-        if self.begun:
-            send({"kind": "stream", "name": self.name, "text": self.begun})
-            printed.extend([self.begun] if self.name == "stdout" else [])
+        """Send what there is, as far as there is room."""
+        if self.begun and self.room:
+            text = self.begun[: self.room]
+            self.room -= len(text)
+            text += "" if self.room else f"\n… and more: {MOST:,} characters of a cell are shown.\n"
+            send({"kind": "stream", "name": self.name, "text": text})
+            printed.extend([text] if self.name == "stdout" else [])
         self.begun = ""
+        self.sent = time.monotonic()
 
     def writable(self):
         """Say that it can be written to."""
@@ -67,10 +77,10 @@ def start(post: Callable, folder: str) -> None:
     folder : str
         The folder of the page in the book, which cells find themselves in.
     """
-    global send, namespace
+    global send, namespace, streams
     send = lambda message: post(json.dumps(message))  # noqa: E731
     os.environ["MPLBACKEND"] = "agg"  # there is no screen
-    sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    streams = sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
     place = f"{HOME}/{folder}"
     os.makedirs(place, exist_ok=True)
     os.chdir(place)
@@ -78,21 +88,21 @@ def start(post: Callable, folder: str) -> None:
     namespace = sys.modules["__main__"].__dict__
 
 
-def run(source, label, expect=None):
-    """Run a cell; return ``failed`` or ``finished``; for one with an output, ``stated`` or ``different``."""
+def run(source, label, expect=None, lenient=None):
+    """Run a cell; return ``failed`` or ``finished``; for one with an output, ``stated`` or ``different``.
+
+    What a ``lenient`` cell asserts is passed over.
+    """
     name = f"<{label}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     printed.clear()
+    for stream in streams:
+        stream.room = MOST
     try:
-        tree = ast.parse(source, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, name, "exec"), namespace)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
-            if value is not None and not source.rstrip().endswith(";"):
-                namespace["_"] = value
-                show(value, "execute_result")
-        show_open_figures()
+        try:
+            execute(ast.parse(source, name), name, source, optimize=1 if lenient else -1)
+        finally:  # what was drawn before an error is no figure of the next cell
+            show_open_figures()
         flush()
         arriving.let_go()
     except BaseException as error:  # whatever a reader's code raises is shown
@@ -103,6 +113,17 @@ def run(source, label, expect=None):
         return "finished"
     agrees = intervals.outside(expect.rstrip("\n"), "".join(printed).rstrip("\n")) == []
     return "stated" if agrees else "different"
+
+
+def execute(tree, name, source, optimize):
+    """Run the statements of a cell, and show the value of the last."""
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec", optimize=optimize), namespace)
+    if last is not None:
+        value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+        if value is not None and not source.rstrip().endswith(";"):
+            namespace["_"] = value
+            show(value, "execute_result")
 
 
 def flush():
@@ -180,6 +201,8 @@ def show_open_figures():
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
-    for number in pyplot.get_fignums():
-        show(pyplot.figure(number), "display_data")
-    pyplot.close("all")
+    try:
+        for number in pyplot.get_fignums():
+            show(pyplot.figure(number), "display_data")
+    finally:
+        pyplot.close("all")
