@@ -8,22 +8,22 @@ the pages, and a new value is written as authors write it.
 import json
 import re
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import yaml
-from jupytext import myst
+from jupytext import jupytext, myst
+from jupytext.header import insert_jupytext_info_and_filter_metadata as filtered
 
-FOLDERS = ("chapters", "exercises", "solutions")
+FOLDERS = ("chapters", "exercises", "solutions", "packages/notebook-marking/tests/course/worked")
 HEADER = re.compile(r"^---\n(.*?\n)---$", re.MULTILINE | re.DOTALL)
 KEY = re.compile(r"^\w.*\n(?:[ \n].*\n?)*", re.MULTILINE)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where it was compiled
-VERSIONS = ("format_version", "jupytext_version")
+# What a page's header has beyond what Jupytext lets through, and without versions and settings from here.
+OF_PAGES = """exercise,mystnb,-jupytext.text_representation.format_version,
+-jupytext.text_representation.jupytext_version,-jupytext.cell_metadata_filter,-jupytext.notebook_metadata_filter"""
 
 c = get_config()  # noqa: F821 (Jupytext runs this file)
-c.notebook_metadata_filter = ",".join(
-    ["exercise", "mystnb", *(f"-jupytext.text_representation.{name}" for name in VERSIONS)]
-)
 # What editors note for themselves stays out of the pages.
 c.cell_metadata_filter = "expect,mystnb,stated,tags,-all"
 
@@ -40,10 +40,20 @@ def represent_text(dumper, text):
 Dumper.add_representer(str, represent_text)
 
 
-def written():
-    """Return the text of every key in the headers of all pages, by the key and its value."""
-    root = Path(__file__).parent
-    pages = [page for folder in FOLDERS for page in sorted((root / folder).glob("*.md"))]
+def pages():
+    """Return all pages."""
+    return [page for folder in FOLDERS for page in sorted((Path(__file__).parent / folder).glob("*.md"))]
+
+
+def saved_as(notebook):
+    """Return all pages, last where a notebook is saved: the shortest that holds most of its cells."""
+    texts = {page: page.read_text(encoding="utf8") for page in pages()}
+    held = {page: sum(cell.source in text for cell in notebook.cells) for page, text in texts.items()}
+    return sorted(texts, key=lambda page: (held[page], -len(texts[page])))
+
+
+def written(pages):
+    """Return the text of every header of pages, and of every key in it, by what it says."""
     texts = {}
     for page in pages:
         texts |= written_in(page, page.stat().st_mtime_ns)
@@ -52,10 +62,10 @@ def written():
 
 @cache
 def written_in(page, changed):  # noqa: ARG001 (makes a changed page be read again)
-    """Return the text of every key in the headers of one page, by the key and its value."""
+    """Return the same of one page."""
     texts = {}
     for header in HEADER.findall(page.read_text(encoding="utf8")):
-        for text in KEY.findall(header):
+        for text in (*KEY.findall(header), header):
             # Lines between two rules need be no header.
             with suppress(yaml.YAMLError):
                 texts[same(yaml.load(text, Loader=LOADER))] = text
@@ -67,13 +77,12 @@ def same(data):
     return json.dumps(data, sort_keys=True, default=str)
 
 
-def dump_yaml_blocks(data, compact=True):  # noqa: FBT002 (Jupytext passes it so)
+def dump_yaml_blocks(data, compact=True, *, known):  # noqa: FBT002 (Jupytext passes it so)
     """Write a header, in place of Jupytext's function of this name."""
     data = json.loads(json.dumps(data))
     if data.get("kernelspec", {}).get("name") == "python3":
         # Each editor has its own name for the kernel.
         data["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    known = written()
     # `jupytext` and `kernelspec` come first in a page.
     keys = data if compact else sorted(data, key=lambda key: key not in ("jupytext", "kernelspec"))
     parts = [
@@ -81,11 +90,27 @@ def dump_yaml_blocks(data, compact=True):  # noqa: FBT002 (Jupytext passes it so
         or yaml.dump({key: data[key]}, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1e6)
         for key in keys
     ]
-    text = "".join(parts)
+    # As a whole first: a notebook in a file of its own has its keys sorted.
+    text = known.get(same(data)) or "".join(parts)
     lines = text.splitlines()
     if compact and all(line and line[0].isalpha() for line in lines):
         return "".join(f":{line}\n" for line in lines) + "\n"
     return f"---\n{text}---\n"
 
 
-myst.dump_yaml_blocks = dump_yaml_blocks
+def notebook_to_myst(notebook, **options):
+    """Write a page, in place of Jupytext's function of this name."""
+    myst.dump_yaml_blocks = partial(dump_yaml_blocks, known=written(saved_as(notebook)))
+    return myst.notebook_to_myst(notebook, **options)
+
+
+def filter_header(metadata, fmt, *arguments, **others):
+    """Choose what a page's header has, in place of Jupytext's function of this name.
+
+    A setting of Jupytext's would have a say in Markdown without a header too, and give it one.
+    """
+    return filtered(metadata, {"notebook_metadata_filter": OF_PAGES} | fmt, *arguments, **others)
+
+
+jupytext.notebook_to_myst = notebook_to_myst
+jupytext.insert_jupytext_info_and_filter_metadata = filter_header

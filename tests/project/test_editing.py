@@ -1,14 +1,17 @@
 """Pages opened and saved by JupyterLab, VS Code or Jupytext stay as they were, but for what was edited."""
 
 import difflib
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import jupytext
+import nbformat
 import pytest
 from jupytext.config import load_jupytext_configuration_file
+from repository import listed
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("chapters", "exercises", "solutions")
@@ -33,16 +36,52 @@ def settings():
 
 def saved(notebook, settings):
     """Return the text that Jupytext writes."""
-    return jupytext.writes(notebook, fmt="md:myst", config=settings)
+    return jupytext.writes(notebook, fmt="md", config=settings)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_a_page_that_an_editor_ran_and_saved_is_the_same(page, settings):
+def run_by_lab(page, settings):
+    """Return the notebook of a page as JupyterLab has it after running it."""
     notebook = jupytext.read(page, config=settings)
     notebook.metadata.update(OF_LAB)
     for cell in notebook.cells:
         cell.metadata.update(OF_CELLS)
+    return notebook
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_that_an_editor_ran_and_saved_is_the_same(page, settings):
+    notebook = run_by_lab(page, settings)
     assert saved(notebook, settings) == page.read_text(encoding="utf8")
+    # In a file of its own, as `jupytext --sync` finds it, a notebook has its keys sorted.
+    kept = nbformat.reads(json.dumps(notebook, sort_keys=True), as_version=4)
+    assert saved(kept, settings) == page.read_text(encoding="utf8")
+
+
+def test_every_other_text_is_saved_as_it_is(settings):
+    texts = {name for name in listed() if name.endswith(".md") and "/hostile/" not in name} - set(NAMES)
+    assert len(texts) > 20
+    changed = [
+        name
+        for name in texts
+        if saved(run_by_lab(ROOT / name, settings), settings) != (ROOT / name).read_text(encoding="utf8")
+    ]
+    assert changed == []
+
+
+def test_the_style_of_one_page_stays_in_it(tmp_path):
+    """A new page, the last of all, whose tags are in quotes."""
+    new, old = ("solutions/zeta.md", "solutions/tau-prior.md")
+    for name in [".jupytext.py", *NAMES]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    text = (tmp_path / old).read_text(encoding="utf8")
+    assert "tags: [answer, remove-cell]" in text
+    text = text.replace("tags: [answer, remove-cell]", 'tags: ["answer", "remove-cell"]')
+    (tmp_path / new).write_text(text + "\nAnd a sentence of its own.\n", encoding="utf8")
+    settings = load_jupytext_configuration_file(str(tmp_path / ".jupytext.py"))
+    for name in (new, old):
+        page = tmp_path / name
+        assert saved(run_by_lab(page, settings), settings) == page.read_text(encoding="utf8"), name
 
 
 def test_an_edited_header_changes_only_there(settings):
