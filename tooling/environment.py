@@ -24,7 +24,7 @@ HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
 KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI"}
 KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
-KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_")
+KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
 TEMPORARY = "book-"

@@ -281,6 +281,33 @@ def test_the_surroundings_do_not_reach_the_pages(book, tmp_path):
     assert "Nothing has changed" in output
 
 
+KERNEL = """import os, sys
+from IPython.core.application import ENV_CONFIG_DIRS, SYSTEM_CONFIG_DIRS
+SYSTEM_CONFIG_DIRS[:] = [sys.argv[1]]
+if sys.argv[2] == "without ours":
+    ENV_CONFIG_DIRS.clear()
+from ipykernel.kernelapp import IPKernelApp
+app = IPKernelApp.instance()
+app.initialize(["-f", sys.argv[1] + "/kernel.json"])
+names = sorted({"started", "told", "of_kernels"} & set(app.shell.user_ns))
+os.write(1, f"found: {names}".encode())
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"), [("with ours", []), ("without ours", ["of_kernels", "started"])]
+)
+def test_the_machines_settings_of_ipython_do_not_reach_the_pages(tmp_path, settings, found):
+    (tmp_path / "startup").mkdir()
+    (tmp_path / "startup/00.py").write_text("started = True\n")
+    for name, line in {"ipython": "told = True", "ipython_kernel": "of_kernels = True"}.items():
+        (tmp_path / f"{name}_config.py").write_text(f"c.InteractiveShellApp.exec_lines = [{line!r}]\n")
+    command = [sys.executable, "-c", KERNEL, tmp_path, settings]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout.endswith(f"found: {found}"), run.stderr
+
+
 @pytest.mark.parametrize("place", ["", "chapters"])
 def test_settings_beside_the_pages_are_refused(book, place):
     environment.refuse_settings(book)
@@ -343,12 +370,16 @@ def test_only_what_is_known_remains_of_an_environment():
         "PYTHONPATH": "/p",
         "BOOK_SEED": "7",
         "LANG": "de",
+        "PYTEST_ADDOPTS": "-k nothing",
+        "PYTEST_PLUGINS": "nowhere",
+        "PYTEST_XDIST_WORKER": "gw0",
     }
     own = environment.own(given, "/book")
     assert own["PATH"] == "/bin"
     assert own["BOOK_SEED"] == "7"
     assert own["PYTHONPATH"] == "/book"
-    assert "MPLBACKEND" not in own
+    assert not {"MPLBACKEND", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"} & own.keys()
+    assert own["PYTEST_XDIST_WORKER"] == "gw0"
     assert own["LANG"] == "C.UTF-8"
     assert own == environment.own(own, "/book") | {"GIT_CONFIG_GLOBAL": "/home/u/.gitconfig"}
     lab = environment.of_lab(given | {"DISPLAY": ":0"})

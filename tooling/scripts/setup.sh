@@ -191,8 +191,19 @@ echo "setup: installing into $venv with $("$venv/bin/python" -V); the first time
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
     --editable . --editable packages/hierarchical-exact --editable packages/notebook-marking \
     --editable packages/myst-nbval --editable packages/page-nuts
-mkdir -p "$venv/etc/jupyter" "$venv/home"
+mkdir -p "$venv/etc/jupyter" "$venv/etc/ipython" "$venv/home"
 cat tooling/jupyter_server_config.json >"$venv/etc/jupyter/jupyter_server_config.json"
+# A kernel reads this after the machine's settings, as those in /etc/ipython, and before it starts anything.
+cat >"$venv/etc/ipython/ipython_config.py" <<'END'
+from IPython.core.application import SYSTEM_CONFIG_DIRS
+from traitlets.config import Application
+
+places = Application.instance().config_file_paths
+places[:] = [place for place in places if place not in SYSTEM_CONFIG_DIRS]
+SYSTEM_CONFIG_DIRS.clear()
+for name in ("exec_files", "exec_lines", "extensions"):
+    setattr(get_config().InteractiveShellApp, name, [])
+END
 echo "setup: compiling what the samplers need; this too is done once, in about a minute"
 "$venv/bin/python" -E tooling/environment.py tooling/scripts/compile_kernels.py
 wanted >"$stamp"
