@@ -27,6 +27,7 @@ KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
 KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
+MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
 TEMPORARY = "book-"
 temporary = []  # the folder that this process has made
 
@@ -87,12 +88,17 @@ def drop_old_byte_code(root):
     folders = (root / name for name in ("support", "packages", "tooling"))
     sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    known = HOME / "sources"
-    if known.exists() and known.read_text() == digest:
-        return
+    known, new = HOME / "sources", HOME / f"sources.{os.getpid()}"
+    with contextlib.suppress(OSError):  # what cannot be read counts as changed
+        if known.read_bytes() == digest.encode():
+            return
     for folder in {path.parent for path in sources}:
         shutil.rmtree(folder / "__pycache__", ignore_errors=True)
-    known.write_text(digest)
+    try:
+        new.write_text(digest)
+        new.replace(known)  # though it be another user's
+    except OSError as error:
+        sys.exit(f"{known} cannot be written ({error.strerror}): {MAKE_IT_YOURS}")
 
 
 def to_stderr(words):

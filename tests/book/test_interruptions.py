@@ -251,6 +251,29 @@ def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch):
     assert kept == list(module.parent.glob("__pycache__/*")) != []
 
 
+@pytest.mark.parametrize("damage", ["no text", "not readable", "a dead link"])
+def test_what_another_user_left_of_the_sources_is_written_anew(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(environment, "HOME", tmp_path)
+    known = tmp_path / "sources"
+    environment.drop_old_byte_code(tmp_path)
+    right = known.read_bytes()
+    if damage == "a dead link":
+        known.unlink()
+        known.symlink_to(tmp_path / "nowhere/at all")
+    else:
+        known.write_bytes(b"\xff")
+        known.chmod(0 if damage == "not readable" else 0o644)
+    environment.drop_old_byte_code(tmp_path)
+    assert known.read_bytes() == right
+    assert list(tmp_path.iterdir()) == [known]
+    known.unlink()
+    known.mkdir()
+    with pytest.raises(
+        SystemExit, match=r"sources cannot be written .*: make the folder yours, as by `sudo chown"
+    ):
+        environment.drop_old_byte_code(tmp_path)
+
+
 def test_a_folders_name_may_have_blanks_and_an_apostrophe(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "HOME", tmp_path / "it's, a book")
     place = environment.HOME / ".pytensor"

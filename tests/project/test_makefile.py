@@ -1,5 +1,6 @@
 """make says what it needs, and passes on names as they are given."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,6 +34,21 @@ def test_names_reach_the_command_as_they_are(project, name):
     shown = make(project, "page", f"PAGE={name}.md")
     assert shown.stdout.endswith(f"<--only><{name}.md>"), shown.stderr
     assert not (project / "x").exists()
+
+
+COMMANDS = "".join((ROOT / name).read_text() for name in ("Makefile", "tooling/scripts/setup.sh"))
+SCRIPTS = sorted(
+    set(re.findall(r"\btooling/[\w/]+\.py\b", COMMANDS))
+    - {
+        "tooling/environment.py",  # becomes another program
+        "tooling/scripts/settings_of_uv.py",  # done in no time, by a Python without packages
+    }
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_ends_every_command_without_a_traceback(script):
+    assert "end_when_interrupted(" in (ROOT / script).read_text("utf-8")
 
 
 def test_what_fetches_packages_knows_where_the_user_gets_them(project):

@@ -57,7 +57,6 @@ BOOK = set(
 )
 SOLUTIONS = "solutions"
 KEPT = "The notebooks that were finished are kept."
-MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
 FOR_CLASS = re.compile(r"^<!-- for a class\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
@@ -80,7 +79,7 @@ def main():
         with environment.alone(root):
             index = made(root, options)
     except PermissionError as error:
-        sys.exit(f"{error.filename} belongs to another user: {MAKE_IT_YOURS}")
+        sys.exit(f"{error.filename} belongs to another user: {environment.MAKE_IT_YOURS}")
     except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         sys.exit(f"{error.filename} is damaged (a folder for a file, or the reverse): run make clean first.")
     seconds = time.time() - psutil.Process().create_time()

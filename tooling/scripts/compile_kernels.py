@@ -4,11 +4,12 @@ PyTensor keeps compiled kernels on disk for all later processes, as Python does 
 model alone needs a hundred of them, three quarters of a minute's work that no page should wait for.
 """
 
-import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 
 from support import datasets, models, sampling
 from tooling.audit import builders
+from tooling.environment import end_when_interrupted
 
 # Between them these use every kernel that the other models use.
 MODELS = {
@@ -26,5 +27,7 @@ def compile_kernels(build):
 
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    # Of all that hear a Ctrl-C, only this process says so, and ends the others.
+    with ProcessPoolExecutor(None, None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        end_when_interrupted("The next make goes on from there.")
         list(pool.map(compile_kernels, MODELS))

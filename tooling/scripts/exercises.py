@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from notebook_marking.scheme import read_scheme, read_schemes
 from support.exercises.personal import NAMES
+from tooling.environment import end_when_interrupted
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -56,6 +57,7 @@ answers are in `{path}`, beside this notebook, for you to look at.
 
 def main():
     """Write every generated file, or say what keeps a page from being an exercise and write none."""
+    end_when_interrupted("What is not yet written is as it was.")
     EXERCISES.mkdir(exist_ok=True)
     try:
         wanted = generate()

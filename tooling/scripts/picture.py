@@ -6,6 +6,7 @@ from pathlib import Path
 import hierarchical_exact as exact
 from support import datasets, figures
 from support.conventions import MU_PRIOR, TAU_PRIOR
+from tooling.environment import end_when_interrupted
 
 PICTURE = Path(__file__).resolve().parents[2] / "_static" / "readme.png"
 
@@ -22,4 +23,5 @@ def draw(path):
 
 
 if __name__ == "__main__":
+    end_when_interrupted("The picture is as it was.")
     draw(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from tooling.environment import end_when_interrupted
 from tooling.scripts.build import copy_without_solutions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,7 @@ OWNER_AND_NAME = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)/?")
 
 def main():
     """Make the copy in a new folder, or say why not."""
+    end_when_interrupted("A copy that was begun is not whole: remove it.")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="a folder that is not there yet")
     parser.add_argument("--repository", default="", help="address of the class's own repository on GitHub")
