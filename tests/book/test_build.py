@@ -48,6 +48,22 @@ glue("number", np.float64(number) / 1000, display=False)""",
 ).replace("# Page two", "# Page two\n\nOf a thousand: {glue:text}`number:.2f`.")
 
 
+WORDS = """\
+(words)=
+# Words
+
+Nothing to execute here.
+
+```{glossary}
+pooling
+  What some do, and some do not.
+
+partial pooling
+  {term}`pooling`, in part.
+```
+"""
+
+
 @pytest.fixture(scope="module")
 def built_book(tmp_path_factory):
     """Build a small book with the configuration of the real one and two notebooks, once."""
@@ -58,7 +74,7 @@ def built_book(tmp_path_factory):
         shutil.copytree(ROOT / name, root / name)
     toc = "format: jb-book\nroot: intro\nchapters:\n"
     write(root / "_toc.yml", toc + "  - file: chapters/one\n  - file: chapters/two\n")
-    write(root / "intro.md", "(words)=\n# Words\n\nNothing to execute here.\n")
+    write(root / "intro.md", WORDS)
     write(root / "chapters/one.md", MODULE_PAGE)
     write(root / "chapters/two.md", DATA_PAGE)
     # What tests and benchmarks leave beside the pages is none of the book's business.
@@ -112,6 +128,33 @@ def test_outputs_are_shown_and_nothing_is_executed_twice(book):
     assert "The data say 1234" in shown(book, "two")
     assert executed(build(book)) == set()
     assert "4711" in shown(book, "one")
+
+
+def test_a_page_that_was_lost_or_emptied_is_made_again(book):
+    page = book / "_build/html/chapters/one.html"
+    page.write_text("")
+    assert executed(build(book)) == set()
+    assert "4711" in shown(book, "one")
+    page.unlink()
+    assert executed(build(book)) == set()
+    assert "4711" in shown(book, "one")
+
+
+def test_the_same_sources_make_the_same_pages_to_the_byte(book):
+    """Twice from the same outputs, in two processes."""
+
+    def made():
+        assert executed(build(book)) == set()
+        html = book / "_build/html"
+        return {path.relative_to(html): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+
+    (book / "_build/built-from").unlink()
+    first = made()
+    (book / "_build/built-from").unlink()
+    second = made()
+    assert first.keys() == second.keys()
+    assert [name for name, content in first.items() if content != second[name]] == []
+    assert any("fig" in name.stem or name.suffix == ".png" for name in first)
 
 
 def test_only_the_edited_page_is_executed_again(book):
@@ -204,6 +247,11 @@ def test_the_fingerprint_covers_all_that_outputs_depend_on(tmp_path, monkeypatch
     (tmp_path / "support/data/number.txt").rename(tmp_path / "support/data/renamed.txt")
     fingerprints.append(fingerprint(tmp_path))
     monkeypatch.setenv("BOOK_SEED", "7")
+    fingerprints.append(fingerprint(tmp_path))
+    write(tmp_path / "site/matplotlib-3.9.0.dist-info/RECORD", "")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: tmp_path / "site")
+    fingerprints.append(fingerprint(tmp_path))
+    (tmp_path / "site/matplotlib-3.9.0.dist-info").rename(tmp_path / "site/matplotlib-3.10.0.dist-info")
     fingerprints.append(fingerprint(tmp_path))
     monkeypatch.setattr("platform.machine", lambda: "another kind of processor")
     fingerprints.append(fingerprint(tmp_path))

@@ -3,8 +3,9 @@
 The outputs of executed notebooks are kept in a cache below ``_build/execution``, each as soon as it is
 finished, so that an interrupted build goes on where it was. The cache's folder is
 named after a fingerprint of everything a notebook depends on besides itself: the code and data that
-pages import, the lock, the interpreter, the kind of processor and the ``BOOK_*`` variables. Within the
-folder, jupyter-cache finds a notebook by its code cells; a changed cell header counts as a change too.
+pages import, the lock, what is installed, the interpreter, the kind of processor and the ``BOOK_*``
+variables. Within the folder, jupyter-cache finds a notebook by its code cells; a changed cell header counts
+as a change too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import platform
 import re
 import shutil
 import sys
+import sysconfig
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -101,7 +103,8 @@ def build(root, cache_path):
     html = root / "_build" / "html"
     stamp = root / "_build" / "built-from"
     sources = hash_sources(root, cache_path)
-    built = all((html / page.with_suffix(".html")).exists() for page in pages)
+    made = [html / page.with_suffix(".html") for page in pages]
+    built = all(path.is_file() and path.stat().st_size for path in made)
     if built and stamp.exists() and stamp.read_bytes() == sources.encode():
         print("Nothing has changed since the last build")
     else:
@@ -209,7 +212,9 @@ def is_solution(entry):
 def fingerprint(root):
     """Hash all that the outputs of a notebook depend on, besides the notebook."""
     digest = hashlib.sha256()
-    for value in (sys.version, platform.machine(), *sorted(book_variables())):
+    # What is installed need not be what the lock says.
+    installed = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
+    for value in (sys.version, platform.machine(), *sorted(book_variables()), *installed):
         digest.update(f"{value}\0".encode())
     add_files(digest, root, [root / "requirements.txt", *imported(root)])
     return digest.hexdigest()[:16]

@@ -29,5 +29,5 @@ def compile_kernels(build):
 if __name__ == "__main__":
     # Of all that hear a Ctrl-C, only this process says so, and ends the others.
     with ProcessPoolExecutor(None, None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        end_when_interrupted("The next make goes on from there.")
+        end_when_interrupted("Run make again.")
         list(pool.map(compile_kernels, MODELS))
