@@ -8,6 +8,7 @@ every page.
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -49,7 +50,8 @@ async ([folder, cells]) => {
     const outputs = [];
     const question = { kind: "run", source, label: `cell ${place + 1}`, expect: expect ?? undefined };
     const outcome = await ask(question, (data) => outputs.push(data));
-    shown.push([outcome, outputs.map((data) => data.text ?? data.data["text/plain"]).join("\n")]);
+    const text = outputs.map((data) => data.text ?? data.data["text/plain"]).join("\n");
+    shown.push([outcome, text, outputs.flatMap((data) => Object.keys(data.data ?? {}))]);
   }
   worker.terminate();
   return shown;
@@ -62,6 +64,9 @@ EVERY_PAGE = sorted(
 )
 QUICK = ["chapters/recap.md", "solutions/shrinkage-arithmetic.md"]
 
+
+# The width of a picture, once the browser has read it.
+DRAWN = "async (image) => { await image.decode(); return image.naturalWidth; }"
 
 # What a student writes into the last cell of an exercise.
 LAST = """\
@@ -98,7 +103,7 @@ def test_a_reader_runs_and_changes_cells(opened):
     assert not cell.locator(".live-replaced").is_visible()
     # The cells above have shown theirs too: a figure, with its caption.
     figure = page.locator(".cell-2 .live-output")
-    assert figure.locator("img").evaluate("image => image.naturalWidth") > 600
+    assert figure.locator("img").evaluate(DRAWN) > 600
     assert figure.locator("figcaption").inner_text().startswith("Figure 5.39")
 
     # What has run does not run again; an edited cell is the reader's own.
@@ -178,6 +183,16 @@ def test_the_buttons_are_accessible_and_fit(opened, live, theme, size, name, num
         # The loader of what runs is part of a page, and nothing else is before a press.
         faults = [*reading.weight(seen), *reading.sideways(seen)]
         assert [*faults, *reading.accessibility(seen, rules or None)] == []
+
+
+def test_what_has_run_and_what_is_sent_are_accessible(live, browser):
+    with reading.visiting(browser, live, "chapters/recap.html", theme="dark", size=reading.PHONE) as seen:
+        cell = seen.page.locator(".cell-2")
+        write(cell, "print('more')\n1 / 0")
+        assert run(cell) == "This cell ended with an error."
+        assert [*reading.sideways(seen), *reading.accessibility(seen)] == []
+    with reading.visiting(browser, live, "live/about.html") as seen:
+        assert [*reading.script_errors(seen), *reading.accessibility(seen)] == []
 
 
 def with_hidden(page, place, source):
@@ -319,7 +334,7 @@ def download(page, folder):
 
 
 def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
-    open_page, _ = opened
+    open_page, asked = opened
     page = open_page(EXERCISE)
     hand_in = page.get_by_role("group", name="Hand in from this page")
     assert "kept in this browser, on this device only" in hand_in.inner_text()
@@ -339,6 +354,9 @@ def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
         *(f"(a) {name}: right" for name in ("factors", "ranks", "most", "least")),
         "",
     ]
+
+    # What draws and samples is not fetched for it.
+    assert not [address for address in asked if re.search("files/(matplotlib|pymc|arviz)", address)]
 
     # The next day the work is still there.
     page.reload(wait_until="load")
@@ -377,7 +395,7 @@ def test_a_reader_changes_a_prior_and_runs_both_models(opened, every_page):
     said = change_the_prior(page)
     assert said.startswith("This follows from what you changed above. ")
     # The forest plot, and the comparison with the exact posterior, of which both are those of this prior.
-    assert page.locator(".cell-2 .live-output img").evaluate("image => image.naturalWidth") > 600
+    assert page.locator(".cell-2 .live-output img").evaluate(DRAWN) > 600
     shown = page.locator(".cell-6 .live-output").inner_text()
     wide = posterior_of(25)["tau"]
     assert f"tau  {wide.mean():.2f} ± {wide.sd():.2f}" in shown
@@ -465,7 +483,7 @@ def test_packages_are_sent_as_the_byte_code_of_the_python_that_reads_it(live, op
     open_page, _ = opened
     page = open_page("chapters/recap.html")
     loaded = "import json, numpy\nprint(json.__cached__[-3:], numpy.__file__[-3:])\nnumpy.zeros(2)[5]"
-    [[outcome, text]] = page.evaluate(RUN_ALL, ["chapters", [[loaded, None]]])
+    [[outcome, text, _]] = page.evaluate(RUN_ALL, ["chapters", [[loaded, None]]])
     assert outcome == "failed"
     assert text.startswith("pyc pyc")
     assert "index 5 is out of bounds" in text
@@ -492,10 +510,12 @@ def test_every_cell_shows_what_it_states(opened, live, page_name):
     page = open_page(page_name.replace(".md", ".html"))
     wanted = [[cell.source, cell.metadata.get("expect")] for cell in cells]
     faults = []
-    for number, (outcome, text) in enumerate(
-        page.evaluate(RUN_ALL, [page_name.rpartition("/")[0], wanted]), 1
-    ):
-        expect = wanted[number - 1][1]
+    shown = page.evaluate(RUN_ALL, [page_name.rpartition("/")[0], wanted])
+    for number, (cell, (outcome, text, kinds)) in enumerate(zip(cells, shown, strict=True), 1):
+        expect = cell.metadata.get("expect")
+        drawn = any(kind.startswith(("image/", "application/vnd.vega")) for kind in kinds)
+        if {"image", "figure"} & {*cell.metadata.get("mystnb", {})} and not drawn:
+            faults.append(f"cell {number} draws nothing")
         if outcome == "failed" or (outcome == "stated") != (expect is not None):
             faults.append(f"cell {number} {outcome}; it states\n{expect}\nand shows\n{text}")
     assert faults == []
