@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -89,8 +88,9 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_a_dead_kernel_is_noticed(
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=60)
-    client.execute("import time\ntime.sleep(600)")
-    time.sleep(1)
+    client.execute("import time\nprint('begun', flush=True)\ntime.sleep(600)")
+    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+        pass
     manager.interrupt_kernel()
     assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KeyboardInterrupt"
     process = manager.provisioner.process

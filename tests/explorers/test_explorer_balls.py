@@ -206,8 +206,8 @@ def test_a_ball_by_mouse_rolls_before_the_reader_s_eyes(page, site):
     places, momentum = leapfrog.starts(1.0, MODEL, 1, normals(1))
     assert words(funnel).inner_text() == ""
     shown = len(balls_in(funnel))
-    page.wait_for_timeout(300)
-    assert len(balls_in(funnel)) > shown
+    more = "([one, shown]) => one.view.data('balls').length > shown"
+    page.wait_for_function(more, arg=[funnel.element_handle(), shown])
     words(funnel).filter(has_text="Non-centred").wait_for()
     rows = balls_in(funnel)
     for form in FORMS:

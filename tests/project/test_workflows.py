@@ -9,8 +9,11 @@ from pathlib import Path
 import check_jsonschema
 import pytest
 import yaml
+from browsing import need_chromium
 from click.testing import CliRunner
 from repository import git
+
+from tooling.scripts import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
@@ -52,6 +55,21 @@ def faults(text, name):
         unknown = set(re.findall(r"\bmake +([\w-]+)", commands)) - set(targets)
         found += [f"{job_name} calls make {target}, which the Makefile does not have" for target in unknown]
     return found
+
+
+@pytest.mark.parametrize(
+    ("variables", "end"),
+    [({}, pytest.skip), ({"CI": "true"}, pytest.fail), ({"CI": "true", "BOOK_BARE": "1"}, pytest.skip)],
+)
+def test_a_missing_browser_is_an_excuse_but_in_ci(monkeypatch, variables, end):
+    monkeypatch.setattr(chromium, "PATH", None)
+    for name in ("CI", "BOOK_BARE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises((pytest.skip.Exception, pytest.fail.Exception), match="Chromium is not") as raised:
+        need_chromium()
+    assert raised.type is end.Exception
 
 
 def jobs(name):
