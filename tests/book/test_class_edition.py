@@ -79,6 +79,7 @@ def build(book, *options):
         check=False,
     )
     assert process.returncode == 0, process.stdout + process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
     return process.stdout
 
 
