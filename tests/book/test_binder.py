@@ -79,13 +79,16 @@ def run_all(lab):
 
 def ran(lab):
     """Return the code cells of the notebook in front, once each has run or one has failed."""
-    deadline = time.monotonic() + 300
+    deadline, idle = time.monotonic() + 300, 0
     while time.monotonic() < deadline:
         cells = lab.evaluate(IN_FRONT)
         failed = any("error" in cell["outputs"] for cell in cells)
         if failed or all(cell["number"] is not None for cell in cells):
             lab.locator(IDLE).wait_for(timeout=120_000)
             return lab.evaluate(IN_FRONT)
+        idle = idle + 1 if lab.locator(IDLE).count() else 0
+        if idle == 20:  # on a busy machine a click may meet the menu's line for one cell
+            run_all(lab)
         lab.wait_for_timeout(1000)
     pytest.fail(f"not all cells have run within five minutes: {cells}")
 
