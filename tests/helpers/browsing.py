@@ -98,11 +98,16 @@ def offline():
     return chromium.opened("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
 
 
+def skip(words):
+    """Skip the test; CI takes no such excuse, unless the machine is to be bare."""
+    refuse = pytest.fail if "CI" in os.environ and "BOOK_BARE" not in os.environ else pytest.skip
+    refuse(words)
+
+
 def need_chromium():
-    """Skip the test where there is no Chromium; CI takes no such excuse, unless the machine is to be bare."""
+    """Skip the test where there is no Chromium."""
     if chromium.PATH is None:
-        refuse = pytest.fail if "CI" in os.environ and "BOOK_BARE" not in os.environ else pytest.skip
-        refuse("Chromium is not installed (Debian: apt install chromium)")
+        skip("Chromium is not installed (Debian: apt install chromium)")
 
 
 @pytest.fixture(scope="session")

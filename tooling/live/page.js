@@ -174,7 +174,7 @@
     tool(id, "Run").textContent = "Stop";
     try {
       await begin();
-      const place = cells.findIndex((cell) => cell.id === id);
+      const place = cells.indexOf(cellOf(id));
       // From the first that has not run as it stands, all: what is below rests on it.
       const first = again ? 0 : cells.findIndex((cell) => cell.ran !== source(cell));
       const above = cells.slice(first < 0 ? place : first, place);
@@ -258,7 +258,7 @@
       if (cell.id === id) say(id, "This cell ended with an error.", "problem");
       else say(id, `A cell above, cell ${number(cell)}, ended with an error.`, "problem");
       // An error that has no place on the page is shown here.
-      if (!elements.has(cell.id)) new Output(cells.find((other) => other.id === id)).put(trace(cell.error));
+      if (!elements.has(cell.id)) new Output(cellOf(id)).put(trace(cell.outputs.at(-1).traceback.join("\n")));
       return false;
     }
     return true;
@@ -294,12 +294,13 @@
   }
 
   function end(id, above, again) {
-    const cell = cells.find((other) => other.id === id);
+    const cell = cellOf(id);
     const first = above.length ? ` ${above.length === 1 ? "One cell" : `${above.length} cells`} above ran first.` : "";
     if (again) say(id, `The ${above.length} cells above have run.`);
     else say(id, cell.verdict + first, cell.kind);
   }
 
+  const cellOf = (id) => cells.find((cell) => cell.id === id);
   const number = (cell) => cells.indexOf(cell) + 1;
 
   // The code of a cell as the reader has it.
@@ -342,7 +343,7 @@
     constructor(cell) {
       this.cell = cell;
       cell.outputs = [];
-      this.changed = cells.slice(0, number(cell) - 1).some(({ id }) => edited(id));
+      this.changed = cells.slice(0, cells.indexOf(cell)).some(({ id }) => edited(id));
       this.element = elements.get(cell.id);
       this.own = make("div", "cell_output docutils container live-output");
       if (this.element) clear(cell.id);
@@ -359,7 +360,6 @@
       }
       this.stream = undefined;
       if (data.kind === "error") {
-        this.cell.error = data.text;
         this.put(trace(data.text));
         return;
       }
@@ -482,7 +482,7 @@
     const handed = structuredClone(notebook);
     let waiting = 0;
     for (const cell of handed.cells.filter((cell) => cell.cell_type === "code")) {
-      const own = cells.find(({ id }) => id === cell.id);
+      const own = cellOf(cell.id);
       cell.source = source(own);
       const ran = own.ran === cell.source;
       if (!ran) waiting += 1;
