@@ -9,12 +9,12 @@ NBVAL := --nbval-lax --nbval-kernel-startup-timeout=300
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help calibration setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean
+.PHONY: help calibration page-sampler setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-setup:  ## install the environment into .venv (nothing outside this folder)
+setup:  ## install the environment into .venv (outside this folder, uv keeps its downloads for other projects)
 	@sh tooling/scripts/setup.sh
 
 book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions; LIVE=0: no cells that run in the page)
@@ -81,6 +81,9 @@ study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or mor
 
 calibration: setup  ## fit every model to data of its own, against its exact posterior (half an hour; MODEL=schools_none: one)
 	@$(PYTHON) tooling/scripts/calibration.py $(if $(MODEL),--model $(call quoted,MODEL))
+
+page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (half an hour; MODEL=schools_none: one)
+	@$(PYTHON) tooling/scripts/page_sampler.py $(if $(MODEL),--model $(call quoted,MODEL))
 
 bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
 	@$(PYTHON) tooling/scripts/bench.py

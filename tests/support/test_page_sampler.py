@@ -12,34 +12,20 @@ import hierarchical_exact as exact
 import page_nuts
 from support import checks, datasets, models
 from support.sampling import diagnose
-from tooling.audit import builders
+from tooling.audit import builders, page_sampler, runs
+from tooling.audit.calibration import CASES
 
 # Node, which runs here what a browser runs in the page, comes with Playwright.
 os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "driver")
 
-BUILDERS = {
-    "instructors": ("complete", "none", "partial"),
-    "schools": ("centred", "noncentred", "complete", "none"),
-    "hospitals": ("hierarchical", "none"),
-    "survey": ("hierarchical",),
-    "rats": ("hierarchical",),
-    "trials": ("student", "latitude"),
-}
-DATA = {
-    "instructors": datasets.instructors,
-    "schools": datasets.eight_schools,
-    "hospitals": datasets.hospitals,
-    "survey": datasets.survey,
-    "rats": datasets.rat_tumours,
-    "trials": datasets.bcg_trials,
-}
+# The page's study of this sampler, of which a part is made again here.
+RECORDED = page_sampler.recorded()
 
 
 @pytest.mark.sampling
-@pytest.mark.parametrize("name", [f"{data}_{form}" for data, forms in BUILDERS.items() for form in forms])
+@pytest.mark.parametrize("name", CASES)
 def test_the_log_density_of_each_builder_is_that_of_pytensor(name):
-    build = getattr(builders, name, None) or getattr(models, name)
-    model = build(DATA[name.partition("_")[0]]())
+    model = CASES[name].build(CASES[name].design())
     compiled = page_nuts.compile_pymc_model(model)
     reference = model.logp_dlogp_function(ravel_inputs=True)
     reference.set_extra_values({})
@@ -48,6 +34,57 @@ def test_the_log_density_of_each_builder_is_that_of_pytensor(name):
     ours, slope = compiled.log_density(point)
     assert ours == pytest.approx(float(value), rel=1e-12)
     np.testing.assert_allclose(slope, gradient, rtol=1e-11, atol=1e-12 * np.abs(gradient).max())
+
+
+# The recorded study --------------------------------------------------------------------------
+
+
+def of_each(column):
+    """Return a column of the recorded fits, for each seed and model, by sampler."""
+    return RECORDED.pivot(index=["model", "seed"], columns="sampler", values=column)
+
+
+def test_every_model_was_fitted_with_every_seed():
+    found = RECORDED.groupby(["model", "sampler"])["seed"].agg(tuple).to_dict()
+    seeds = {"page_nuts": page_sampler.SEEDS, "nutpie": page_sampler.SEEDS_BESIDE}
+    assert found == {(name, sampler): seeds[sampler] for name in CASES for sampler in seeds}
+
+
+def test_means_are_the_exact_ones_within_four_errors():
+    """All but those of the centred form, whose chains the funnel stops, whatever the sampler."""
+    others = RECORDED.query("model != 'schools_centred' and sampler == 'page_nuts'")
+    # A Normal number lies beyond four with probability 6.3e-5; more than this once in a thousand studies.
+    most = stats.binom(others["quantities"].sum(), 2 * stats.norm.sf(4)).isf(1e-3)
+    assert others["far"].sum() <= most
+    assert others["r_hat"].max() < 1.02
+    assert of_each("far").loc["schools_centred"].gt(0).any(axis=None)
+
+
+def test_effective_draws_for_a_gradient_are_at_least_half_of_nutpies():
+    ratio = of_each("ess").groupby("model").median() / of_each("steps").groupby("model").median()
+    worst = (ratio["page_nuts"] / ratio["nutpie"]).drop("schools_centred")
+    assert worst.min() > 0.5, worst.sort_values().head()
+
+
+def test_divergences_of_the_centred_form_are_in_the_range_of_the_recorded_runs():
+    recorded = runs.recorded()["centred-0.90/divergences"].dropna()
+    ours = of_each("divergences").loc["schools_centred", "page_nuts"]
+    outside = (ours < recorded.min()) | (ours > recorded.max())
+    # One more run of the same kind lies outside of n with probability 2 / (n + 1).
+    assert outside.sum() <= stats.binom(len(ours), 2 / (len(recorded) + 1)).isf(1e-3)
+    assert of_each("divergences").loc["schools_noncentred", "page_nuts"].max() <= 2
+
+
+@pytest.mark.sampling
+def test_a_recorded_fit_made_again_is_the_same(monkeypatch):
+    """Its draws follow from the seed alone: JavaScript's numbers are the same on any machine."""
+    monkeypatch.setattr(page_sampler, "SEEDS", (42,))
+    monkeypatch.setattr(page_sampler, "SEEDS_BESIDE", ())
+    [again] = page_sampler.fits("schools_noncentred").itertuples()
+    query = "model == 'schools_noncentred' and sampler == 'page_nuts' and seed == 42"
+    [before] = RECORDED.query(query).itertuples()
+    assert (again.far, again.steps, again.divergences) == (before.far, before.steps, before.divergences)
+    assert again.distance == pytest.approx(before.distance, rel=1e-3)
 
 
 def fitted(model, seed):

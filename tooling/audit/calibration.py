@@ -304,12 +304,27 @@ def simulate(case: Case, sets: int, *, seed: int = SEED) -> list[tuple[dict[str,
     for i in range(sets):
         at = {"chain": 0, "draw": i}
         values = outcome.isel(at).drop_vars(["chain", "draw"])
-        pairs.append((_named(prior.isel(at)), design.assign({case.outcome: values})))
+        pairs.append((named(prior.isel(at)), design.assign({case.outcome: values})))
     return pairs
 
 
-def _named(dataset):
-    """All entries of a dataset, by names such as ``theta[A]``."""
+def named(dataset: xr.Dataset) -> dict[str, float]:
+    """All entries of a dataset, by names such as ``theta[A]``.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Those of its variables with more than one dim are left out.
+
+    Returns
+    -------
+    dict of float
+
+    Examples
+    --------
+    >>> named(xr.Dataset({"mu": 1.0, "theta": ("school", [2.0])}, coords={"school": ["A"]}))
+    {'mu': 1.0, 'theta[A]': 2.0}
+    """
     found = {}
     for name, array in dataset.data_vars.items():
         if array.ndim == 0:
@@ -414,10 +429,10 @@ def _exchangeable(model):
 def _held(fit, truth, marginals):
     """One fit against the truth and the exact posterior, by quantity."""
     draws = fit["posterior"].to_dataset()
-    means, errors = _named(draws.mean(["chain", "draw"])), _named(az.mcse(draws, method="mean"))
+    means, errors = named(draws.mean(["chain", "draw"])), named(az.mcse(draws, method="mean"))
     flat = draws.stack(sample=("chain", "draw"))
     ranked = flat.isel(sample=np.linspace(0, flat.sizes["sample"] - 1, RANKED).round().astype(int))
-    below = _named((ranked < _like(ranked, truth)).sum("sample"))
+    below = named((ranked < _like(ranked, truth)).sum("sample"))
     divergences = int(fit["sample_stats"]["diverging"].sum())
     rows = {}
     for name in watched(marginals):

@@ -1,0 +1,43 @@
+"""Hold the sampler of the pages against exact posteriors and nutpie: make page-sampler."""
+
+import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
+import playwright
+from build import replace
+
+from tooling.audit import page_sampler
+from tooling.audit.calibration import CASES
+from tooling.environment import end_when_interrupted
+
+DATA = Path(__file__).resolve().parents[2] / "tooling" / "audit" / "data"
+TABLE = DATA / "page_sampler.csv"
+
+
+def main():
+    """Make the fits, model by model, and write each into its place among those there are."""
+    end_when_interrupted("The models that were finished are recorded.")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=CASES, help="fit this one only, and keep the others")
+    model = parser.parse_args().model
+    # Node, which runs here what a browser runs in the page, comes with Playwright.
+    os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "driver")
+    for name in [model] if model else CASES:
+        print(name, flush=True)
+        write(TABLE, page_sampler.fits(name))
+
+
+def write(path, made):
+    """Put the rows of one model among the others, to as many digits as matter."""
+    others = pd.read_csv(path) if path.exists() else made.iloc[:0]
+    table = pd.concat([others[~others["model"].isin(made["model"])], made])
+    order = list(CASES)
+    table = table.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
+    table = table[["model", *(column for column in table if column != "model")]]
+    replace(path, table.to_csv(index=False, float_format="%.4g"))
+
+
+if __name__ == "__main__":
+    main()
