@@ -10,6 +10,7 @@ results in ``data/``, which `recorded` reads.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import arviz as az
@@ -369,7 +370,11 @@ def exact_places(
 
 
 def sampled_places(
-    case: Case, pairs: list[tuple[dict[str, float], xr.Dataset]], *, seed: int = SEED
+    case: Case,
+    pairs: list[tuple[dict[str, float], xr.Dataset]],
+    *,
+    seed: int = SEED,
+    sampler: ModuleType = nutpie,
 ) -> pd.DataFrame:
     """Fit data sets by NUTS, and hold the draws against the true parameters and the exact posteriors.
 
@@ -383,6 +388,8 @@ def sampled_places(
         True parameters and data, as `simulate` returns them.
     seed : int
         Seed of the sampler for the first data set; each takes the next one.
+    sampler : module
+        `nutpie`, or one with its functions, such as `page_nuts`.
 
     Returns
     -------
@@ -404,12 +411,11 @@ def sampled_places(
     >>> bool((abs(table["shift"]) < 5 * table["mcse"]).all())  # doctest: +SKIP
     True
     """
-    compiled = nutpie.compile_pymc_model(_exchangeable(case.build(case.design())))
+    compiled = sampler.compile_pymc_model(_exchangeable(case.build(case.design())))
     tables = []
     for i, (truth, data) in enumerate(pairs):
-        fit = nutpie.sample(
-            compiled.with_data(**{OUTCOME: data[case.outcome].values}), seed=seed + i, **SETTINGS
-        )
+        of_set = compiled.with_data(**{OUTCOME: data[case.outcome].values})
+        fit = sampler.sample(of_set, seed=seed + i, **SETTINGS)
         tables.append(_held(fit, truth, case.solve(data)).assign(set=i))
     table = pd.concat(tables).reset_index()
     return table[["set", "quantity", "place", "exact_place", "shift", "mcse", "divergences"]]

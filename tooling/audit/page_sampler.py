@@ -1,6 +1,7 @@
 """The sampler of the pages: every model, seed by seed, beside nutpie and the exact posteriors.
 
-``make page-sampler`` makes the fits and writes ``data/page_sampler.csv``, which `recorded` reads.
+The book's own data are fitted many times (`fits`), and data that each model has made itself once (`places`).
+``make page-sampler`` does both and writes ``data/page_sampler.csv`` and ``data/page_places.csv``.
 """
 
 import arviz as az
@@ -9,12 +10,14 @@ import nutpie
 import pandas as pd
 
 import page_nuts
-from tooling.audit import records
+from tooling.audit import calibration, records
 from tooling.audit.calibration import CASES, SETTINGS, named
 
 # Chosen before any fit was looked at: those of `tooling.audit.runs`.
 SEEDS = tuple(range(42, 62))
 SEEDS_BESIDE = SEEDS[:5]  # of nutpie, whose draws are judged elsewhere
+# The first of the data sets that nutpie is given in the study of calibration.
+SETS = 20
 FAR = 4  # Monte Carlo standard errors
 # As many as in the recorded runs, whose divergences are counted.
 LONGER = {"schools_centred": {"draws": 2000}, "schools_noncentred": {"draws": 2000}}
@@ -74,6 +77,29 @@ def _held(fit, marginals):
     }
 
 
+def places(name: str) -> pd.DataFrame:
+    """Fit data sets that a model has made itself by the sampler of the pages.
+
+    Parameters
+    ----------
+    name : str
+        One of `tooling.audit.calibration.CASES`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `tooling.audit.calibration.sampled_places` returns it, and ``model``.
+
+    Examples
+    --------
+    >>> places("schools_complete")["set"].nunique()  # doctest: +SKIP
+    20
+    """
+    case = CASES[name]
+    pairs = calibration.simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))[:SETS]
+    return calibration.sampled_places(case, pairs, sampler=page_nuts).assign(model=name)
+
+
 def recorded() -> pd.DataFrame:
     """Read what `fits` has given for all models.
 
@@ -87,3 +113,18 @@ def recorded() -> pd.DataFrame:
     ['model', 'sampler', 'seed']
     """
     return records.read("page_sampler")
+
+
+def recorded_places() -> pd.DataFrame:
+    """Read what `places` has given for all models.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> recorded_places()["model"].nunique()
+    18
+    """
+    return records.read("page_places")

@@ -13,7 +13,6 @@ from tooling.audit.calibration import CASES
 from tooling.environment import end_when_interrupted
 
 DATA = Path(__file__).resolve().parents[2] / "tooling" / "audit" / "data"
-TABLE = DATA / "page_sampler.csv"
 
 
 def main():
@@ -26,7 +25,8 @@ def main():
     os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "driver")
     for name in [model] if model else CASES:
         print(name, flush=True)
-        write(TABLE, page_sampler.fits(name))
+        write(DATA / "page_sampler.csv", page_sampler.fits(name))
+        write(DATA / "page_places.csv", page_sampler.places(name))
 
 
 def write(path, made):
