@@ -104,8 +104,7 @@ def build(root, cache_path):
     stamp = root / "_build" / "built-from"
     sources = hash_sources(root, cache_path)
     made = [html / page.with_suffix(".html") for page in pages]
-    built = all(path.is_file() and path.stat().st_size for path in made)
-    if built and stamp.exists() and stamp.read_bytes() == sources.encode():
+    if all(is_whole(path) for path in made) and stamp.exists() and stamp.read_bytes() == sources.encode():
         print("Nothing has changed since the last build")
     else:
         stamp.unlink(missing_ok=True)
@@ -114,6 +113,11 @@ def build(root, cache_path):
         check_unchanged(cache_path)
         replace(stamp, sources)
     return html / "index.html"
+
+
+def is_whole(path):
+    """Tell whether a built page is there, down to its last tag."""
+    return path.is_file() and path.read_bytes().rstrip().endswith(b"</html>")
 
 
 def check_unchanged(cache_path):
