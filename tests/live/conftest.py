@@ -1,9 +1,10 @@
 """The built book with what its cells need, for every browser."""
 
 import re
+from urllib.request import urlopen
 
 import pytest
-from browsing import ROOT, serving
+from browsing import serving
 from living import MOST_MILLISECONDS, assemble
 
 
@@ -18,6 +19,13 @@ def live(browser, tmp_path_factory, request):
         yield f"{address}book/"
 
 
+@pytest.fixture(scope="module")
+def policy(live):
+    """Return the policy that hosts are asked to send."""
+    with urlopen(f"{live}live/policy.txt") as answer:
+        return answer.read().decode().strip()
+
+
 @pytest.fixture
 def every_page(request):
     """Leave a long test to ``make test-live``."""
@@ -26,11 +34,10 @@ def every_page(request):
 
 
 @pytest.fixture
-def opened(browser, live):
+def opened(browser, live, policy):
     """Return a function that opens a page, and the addresses asked for since."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     asked, faults = [], []
-    policy = re.search("^    (default-src .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1]
 
     def under_policy(route):
         answer = route.fetch()

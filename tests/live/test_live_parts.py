@@ -18,7 +18,9 @@ from bs4 import BeautifulSoup
 from statements import states
 
 from tooling.live import archives, assemble, lite, quick_start
+from tooling.live.policy import policy
 
+pytest_plugins = ["browsing"]
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "tooling" / "live"
 # Runs cells as the worker does, in a process of its own, for it takes Python's streams.
@@ -388,6 +390,23 @@ def test_of_jupyterlite_only_what_its_three_apps_need_is_sent():
     assert not any(
         map(lite.SENT.match, ["build/lab/bundle.js", "lab/index.html", "repl/index.html", "x.json"])
     )
+
+
+@pytest.mark.browser
+def test_under_the_policy_run_scripts_that_the_build_wrote_and_no_others(browser, tmp_path):
+    ours = "<script>window.ours = 1</script><button onclick=\"window.pressed = '1 &amp; 2'\">Press</button>"
+    theirs = '<script>window.theirs = 1</script><img src="none" onerror="window.theirs = 2">'
+    (tmp_path / "built.html").write_text(f'<script type="application/json">[1]</script>{ours}')
+    headers = {"content-type": "text/html", "content-security-policy": policy(tmp_path).strip()}
+    page = browser.new_page()
+    page.route("**", lambda route: route.fulfill(body=f"{ours}{theirs}", headers=headers))
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto("http://localhost/")
+    page.get_by_text("Press").click()
+    assert page.evaluate("[window.ours, window.pressed, window.theirs]") == [1, "1 & 2", None]
+    assert sum("Content Security Policy" in text for text in said) == 2, said
+    page.close()
 
 
 def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch):

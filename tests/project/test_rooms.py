@@ -51,9 +51,10 @@ ROOMS = {
         ("hierarchical_exact", "notebook_marking", "page_nuts", "support"),
         """__init__ environment kernels rendering audit.__init__ audit.records audit.builders audit.runs
         audit.posteriors audit.numbers audit.explanations audit.sensitivity audit.claims audit.inventory
-        audit.figures audit.tables audit.calibration explorers.explorer explorers.[a-z]* explorers.__init__
-        live.__init__ live.archives live.quick_start live.translate live.lite live.assemble live.inside.*
-        live.stand_ins.*
+        audit.figures audit.tables audit.calibration audit.page_sampler
+        explorers.explorer explorers.[a-z]* explorers.__init__
+        live.__init__ live.archives live.quick_start live.translate live.lite live.policy live.assemble
+        live.inside.* live.stand_ins.*
         scripts.build scripts.* extensions.* benchmarks.*""",
     ),
 }

@@ -22,6 +22,7 @@ from pathlib import Path
 from tooling.environment import alone, end_when_interrupted
 from tooling.live import lite
 from tooling.live.archives import is_run, link, modules, replace, write
+from tooling.live.policy import policy
 from tooling.live.quick_start import LOADER, compile_sources, shorten
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +97,7 @@ def complete(folder, *, without, for_class=False):
     put(folder, [*packages, *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
     stay = stay_as_printed(folder.parent) if for_class else set()
     lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources", stay)
+    (folder / "policy.txt").write_text(policy(folder.parent), encoding="utf8")
     replace(CACHE / SIZES, json.dumps(sizes()).encode())
     shutil.rmtree(CACHE / "carrier", ignore_errors=True)
     total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
