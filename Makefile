@@ -85,8 +85,8 @@ calibration: setup  ## fit every model to data of its own, against its exact pos
 page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (half an hour; MODEL=schools_none: one)
 	@$(PYTHON) tooling/scripts/page_sampler.py $(if $(MODEL),--model $(call quoted,MODEL))
 
-bench: setup  ## measure the build and the exact answers into tooling/benchmarks/
-	@$(PYTHON) tooling/scripts/bench.py
+bench: setup  ## measure builds, tests, pages and exact answers into tooling/benchmarks/ (an hour; PART=live: one script)
+	@$(PYTHON) tooling/scripts/bench.py $(if $(PART),--part $(call quoted,PART))
 
 fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
 	@$(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)

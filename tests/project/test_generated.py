@@ -3,7 +3,6 @@
 The instructors' scores are generated too: tests/support/test_datasets.py makes them again.
 """
 
-import json
 import re
 import runpy
 import tomllib
@@ -60,25 +59,28 @@ def test_a_stale_lock_is_found(dependencies, fault):
     assert stale(dependencies, lock) == fault
 
 
-def test_the_table_of_benchmarks_shows_the_newest_measurements():
-    bench = runpy.run_path(str(ROOT / "tooling/scripts/bench.py"))
-    newest = max((ROOT / "tooling/benchmarks/results").glob("20*.json"))
-    table = bench["table"](json.loads(newest.read_text()))
+@pytest.fixture
+def bench():
+    """Return what the script of the benchmarks defines."""
+    return runpy.run_path(str(ROOT / "tooling/scripts/bench.py"))
+
+
+def test_the_table_of_benchmarks_shows_what_was_measured(bench):
+    table = bench["table"](bench["recorded"]())
     assert (ROOT / "tooling/benchmarks/README.md").read_text() == table, "run `make bench`"
 
 
-def measured(record, what):
-    """Return the value of one measurement."""
-    (result,) = [result for result in record["results"] if result["what"] == what]
-    return result["value"]
+def test_each_script_was_measured(bench):
+    scripts = {path.stem for path in (ROOT / "tooling/benchmarks").glob("*.py")}
+    assert set(bench["recorded"]()) == scripts
 
 
-def test_the_first_page_states_the_waits_that_were_measured():
-    record = json.loads(max((ROOT / "tooling/benchmarks/results").glob("20*.json")).read_text())
+def test_the_first_page_states_the_waits_that_were_measured(bench):
+    measured = {result["what"]: result["value"] for result in bench["recorded"]()["launch"]["results"]}
     text = " ".join((ROOT / "intro.md").read_text().split())
     first, fit = map(int, re.search(r"after about (\d+) seconds.+?after about (\d+)\.", text).groups())
-    assert first == pytest.approx(measured(record, "launch: first cell to first result"), rel=0.3)
-    assert fit == pytest.approx(measured(record, "launch: first cell to first sampled posterior"), rel=0.3)
+    assert first == pytest.approx(measured["launch: first cell to first result"], rel=0.3)
+    assert fit == pytest.approx(measured["launch: first cell to first sampled posterior"], rel=0.3)
 
 
 def test_the_picture_of_the_readme_is_the_figure_of_the_book(tmp_path):

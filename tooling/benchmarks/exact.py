@@ -12,6 +12,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 import hierarchical_exact as exact
@@ -64,12 +65,12 @@ def main():
     for what, target, call in cases:
         report(what, median_seconds(call), target=target)
         report(f"{what}, with all means and sds", median_seconds(lambda: moments(call())), target=None)  # noqa: B023
-    for size in (10_000, 100_000):
-        report(f"exact: {size:,} Normal groups with means and sds", many_groups(size), target=None)
-    for what, target, call in many_cases():
+    for what, target, call in [*beyond(), *many_cases()]:
         start = time.process_time()
         call()
         report(f"exact: {what}", time.process_time() - start, target=target)
+    for size in (10_000, 100_000):
+        report(f"exact: {size:,} Normal groups with means and sds", many_groups(size), target=None)
     for name in LARGE:
         command = [sys.executable, __file__, name]
         output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -104,6 +105,36 @@ def many_groups(size):
     theta.mean()
     theta.sd()
     return time.process_time() - start
+
+
+def beyond():
+    """Models of the pages beyond 5.8, with all means and sds: what, the target in seconds, and a call."""
+    half = stats.halfnorm(scale=1)
+    rats, trials, houses = datasets.rat_tumours(), datasets.bcg_trials(), datasets.radon()
+    counts = rats["tumours"], rats["rats"]
+    shares = {"mean": stats.beta(1, 1), "concentration": stats.gamma(2, scale=20)}
+    yield "rat tumours, Beta population", 1, lambda: moments(exact.beta_binomial(*counts, **shares))
+    odds = {"mu": stats.norm(-2, 1), "tau": half}
+    yield "rat tumours, log odds", None, lambda: moments(exact.logit_normal(*counts, **odds))
+    effects = trials["effect"], trials["standard_error"]
+    normal = {"mu": stats.norm(0, 1), "tau": half}
+    yield "trials, Student-t population", None, lambda: moments(exact.student_t(*effects, nu=4, **normal))
+    county, floor = houses["of_county"].values, houses["floor"].values
+    uranium = houses["uranium"].sel(county=county).values
+    X = pd.DataFrame({"intercept": 1.0, "floor": floor, "uranium": uranium})
+    log_radon = np.log(houses["radon"].values)
+    priors = {"beta": stats.norm(0, 2), "sigma": half, "tau": half}
+    yield (
+        "radon, varying intercepts",
+        1,
+        lambda: moments(exact.mixed(log_radon, X, terms={"county": county}, **priors)),
+    )
+    rho = stats.beta(2, 2, loc=-1, scale=2)
+    yield (
+        "radon, varying slopes",
+        20,
+        lambda: moments(exact.mixed(log_radon, X, terms={"county": (county, floor)}, rho=rho, **priors)),
+    )
 
 
 def many_cases():

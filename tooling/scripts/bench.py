@@ -1,9 +1,11 @@
 """Run every script in tooling/benchmarks/ and write what they measured beside them.
 
 Each script prints one JSON object a line, with ``what``, ``value``, ``unit`` and ``target`` (the
-most it should be, or null). Results go to a dated file and to the table in tooling/benchmarks/README.md.
+most it should be, or null). Results go to a dated file of its name and to the table in
+tooling/benchmarks/README.md.
 """
 
+import argparse
 import datetime as dt
 import json
 import os
@@ -18,26 +20,38 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 INTRODUCTION = """\
 # Benchmarks
 
-Measured by `make bench` on {date}: {machine}.
+Measured by `make bench`, or one part of it by `make bench PART=live`; the machine stands in each part's file.
 
-| what | measured | target |
-| --- | ---: | ---: |
+| part | on | what | measured | target |
+| --- | --- | --- | ---: | ---: |
 """
 
 
 def main():
-    """Measure, then write the dated file and the table."""
-    end_when_interrupted("Nothing was written: measurements count only when all were made.")
-    results = [result for script in sorted(FOLDER.glob("*.py")) for result in measure(script)]
-    date = dt.datetime.now(dt.UTC).date().isoformat()
+    """Measure, and after each script write its results and the table."""
+    end_when_interrupted("Measurements count when all of a script were made; those are written.")
+    scripts = {path.stem: path for path in sorted(FOLDER.glob("*.py"))}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=scripts, help="run this script only, and keep what others measured")
+    part = parser.parse_args().part
     machine = (
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, "
         f"Python {platform.python_version()}"
     )
-    record = {"date": date, "machine": machine, "results": results}
-    (FOLDER / "results" / f"{date}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
-    (FOLDER / "README.md").write_text(table(record), encoding="utf8")
-    print(table(record))
+    for name in [part] if part else scripts:
+        results = measure(scripts[name])
+        date = dt.datetime.now(dt.UTC).date().isoformat()
+        record = {"date": date, "machine": machine, "results": results}
+        path = FOLDER / "results" / f"{name}.json"
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+        (FOLDER / "README.md").write_text(table(recorded()), encoding="utf8")
+    print(table(recorded()))
+
+
+def recorded():
+    """Return what each script has measured last, by its name."""
+    paths = sorted((FOLDER / "results").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf8")) for path in paths}
 
 
 def measure(script):
@@ -50,16 +64,18 @@ def measure(script):
     return [json.loads(line) for line in process.stdout.splitlines()]
 
 
-def table(record):
+def table(records):
     """Return the text of tooling/benchmarks/README.md."""
-    return INTRODUCTION.format(**record) + "".join(map(row, record["results"]))
+    return INTRODUCTION + "".join(
+        row(name, record["date"], result) for name, record in records.items() for result in record["results"]
+    )
 
 
-def row(result):
+def row(name, date, result):
     """Return one line of the table."""
     target = "" if result["target"] is None else f"{result['target']:g}"
     measured = f"{result['value']:.3g} {result['unit']}"
-    return f"| {result['what']} | {measured} | {target} |\n"
+    return f"| [{name}](results/{name}.json) | {date} | {result['what']} | {measured} | {target} |\n"
 
 
 if __name__ == "__main__":
