@@ -138,7 +138,7 @@ def compare(
     quantiles 5%, 50%, 95%: 3 of 3 agree
     """
     if ess < 1:
-        raise ValueError(f"ess must be positive, but is {ess}; 400 is usual")
+        raise ValueError(f"ess is {ess}: give a positive number; 400 is usual")
     draws = _draws(sampled, exact, quantities)
     rows = []
     for name in quantities:
@@ -204,13 +204,17 @@ def _draws(sampled, exact, quantities):
         posterior = sampled["posterior"].to_dataset()
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            "sampled must be a DataTree with a group 'posterior', as sample() returns"
+            f"sampled is a {type(sampled).__name__} without 'posterior': give what sample() returns"
         ) from error
     for name in quantities:
         if name not in posterior:
-            raise ValueError(f"quantities: {name!r} was not sampled; there are {', '.join(posterior)}")
+            raise ValueError(
+                f"quantities has {name!r}, which was not sampled: give some of {', '.join(posterior)}"
+            )
         if name not in exact:
-            raise ValueError(f"quantities: no exact {name!r} is known; there are {', '.join(exact)}")
+            raise ValueError(
+                f"quantities has {name!r}, which is not known exactly: give some of {', '.join(exact)}"
+            )
     return posterior[list(quantities)]
 
 
@@ -222,13 +226,13 @@ def _like(values, draws):
     if set(values.dims) != set(dims):
         raise ValueError(
             f"{draws.name} has the dims {dims} where it was sampled and {list(values.dims)} where it is "
-            "exact; give the exact function a DataArray with the model's dims"
+            "exact: give the exact function a DataArray with the model's dims"
         )
     try:
         return values.transpose(*dims).sel({dim: draws[dim] for dim in dims})
     except KeyError as error:
         raise ValueError(
-            f"the labels of {draws.name} differ between the sampled and the exact one"
+            f"{draws.name} has other labels where it was sampled than where it is exact: give both the same"
         ) from error
 
 

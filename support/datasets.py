@@ -300,10 +300,7 @@ def simulate_survey(
     concentration = _scale(concentration, "concentration", zero=False)
     baseline = _vector(baseline, "baseline", positive=True)
     if not np.isclose(baseline.sum(), 1.0, rtol=0, atol=1e-9):
-        raise ValueError(
-            f"baseline must sum to 1, but {baseline.tolist()} sums to {baseline.sum():g}: "
-            "divide it by its sum"
-        )
+        raise ValueError(f"baseline is {baseline.tolist()}, of sum {baseline.sum():g}: divide it by its sum")
     proportion = np.empty((sizes.size, baseline.size))
     count = np.empty(proportion.shape, dtype=np.int64)
     for region, size in enumerate(sizes):
@@ -511,8 +508,7 @@ def _check_rng(rng):
     # A bare seed would work once and then repeat itself in every later call.
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
-            f"rng must be a numpy.random.Generator, but is {rng!r}: "
-            "make one with numpy.random.default_rng(seed)"
+            f"rng is {rng!r}: give a numpy.random.Generator, made with numpy.random.default_rng(seed)"
         )
 
 

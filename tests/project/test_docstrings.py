@@ -25,7 +25,7 @@ MODULES = [
 # What users call: a module, and what of it; a star stands for all public functions and classes.
 CALLED = {
     "hierarchical_exact": """normal normal_groups normal_sample poisson dirichlet_multinomial beta_binomial
-        logit_normal student_t marginal Marginal Posterior""",
+        logit_normal student_t mixed marginal Marginal Posterior""",
     "hierarchical_exact.laws": "Law FromDensity",
     "hierarchical_exact.quadrature": "integrate",
     "hierarchical_exact.convolution": "convolve",

@@ -114,7 +114,7 @@ def test_pairs(rates, draws):
 )
 @states("chapters/proportions.md", "So both populations have an exact answer")
 @states("chapters/proportions.md", "What depends on the choice are the tails")
-@states("chapters/proportions.md", "No data say which is right.")
+@states("chapters/proportions.md", "These data hardly say which is right.")
 def test_two_forms_of_the_population(rates):
     other = exact.logit_normal(Y, N, mu=stats.norm(-2, 1), tau=HALF)
     apart = abs(other["theta"].mean().values - rates["theta"].mean().values)
@@ -271,9 +271,7 @@ def test_one_report_far_away(far):
     assert short[1] < short[0]
 
 
-@states(
-    "chapters/odd-group.md", "each group has a precision $w_j$ of its own, near 1 for most, and small for"
-)
+@states("chapters/odd-group.md", "each group has a precision $w_j$ of its own, 1 on average, and small for")
 @states("chapters/odd-group.md", "Then the population is wide for that group, which is left alone.")
 @states(
     "chapters/odd-group.md", "It pulls less far from the mean only, where a Normal population has few groups."
@@ -289,6 +287,7 @@ def test_precisions_of_their_own():
         mass = stats.norm(0, 1 / np.sqrt(w)).pdf(x)
         return mass @ w / mass.sum()
 
+    assert w.mean() == pytest.approx(1, abs=1e-3)
     near, odd = expected(0.7), expected(8.0)
     assert 0.8 < near < 1.3
     assert odd < 0.1

@@ -52,7 +52,9 @@ def centred():
     "chapters/eight-schools.md",
     "The line that sample prints is the first thing to read, before any posterior mean.",
 )
-@states("chapters/todays-code.md", "Nothing is printed about them, unless you look.")
+@states(
+    "chapters/todays-code.md", "nutpie, which pm.sample takes where it is installed, as here, says nothing."
+)
 @pytest.mark.sampling
 def test_a_fit_that_diverged_says_nothing_of_it(centred, capfd):
     fit, caught = centred
@@ -61,6 +63,19 @@ def test_a_fit_that_diverged_says_nothing_of_it(centred, capfd):
     assert "diverg" not in said
     assert "r_hat" not in said
     assert "rhat" not in said
+
+
+@states("chapters/todays-code.md", "PyMC's own sampler warns of them.")
+@states("chapters/todays-code.md", "Not every sampler reports divergences")
+@pytest.mark.sampling
+def test_the_sampler_of_pymc_warns_of_divergences(caplog):
+    with pm.Model():
+        scale = pm.Normal("scale", 0, 3)
+        pm.Normal("x", 0, pm.math.exp(scale / 2), shape=9)
+        settings = {"draws": 200, "tune": 200, "chains": 2, "cores": 1, "random_seed": 58}
+        fit = pm.sample(nuts_sampler="pymc", progressbar=False, **settings)
+    assert int(fit["sample_stats"]["diverging"].sum()) > 0
+    assert "divergences after tuning" in caplog.text
 
 
 @states(

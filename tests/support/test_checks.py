@@ -137,7 +137,7 @@ def test_labels_not_positions_are_compared(posterior):
 
 @pytest.mark.parametrize(
     ("quantities", "message"),
-    [(["sigma"], "'sigma' was not sampled; there are mu, tau, theta")],
+    [(["sigma"], "'sigma', which was not sampled: give some of mu, tau, theta")],
 )
 def test_missing_quantities_are_named(posterior, quantities, message):
     with pytest.raises(ValueError, match=message):
@@ -154,7 +154,7 @@ def test_dims_and_labels_must_be_the_same(posterior):
         checks.compare(sampled, unlabelled, ["theta"])
     with pytest.raises(ValueError, match="posterior"):
         checks.compare(posterior, posterior, ["theta"])
-    with pytest.raises(ValueError, match="ess must be positive"):
+    with pytest.raises(ValueError, match="ess is 0: give a positive number"):
         checks.compare(sampled, posterior, ["theta"], ess=0)
 
 

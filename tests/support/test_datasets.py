@@ -7,6 +7,7 @@ import sys
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import optimize, stats
@@ -198,6 +199,35 @@ def test_radon_has_the_published_counts_and_estimates():
     assert floor.sum() == 153
     basement = log_radon[floor == 0].mean().item()
     assert (round(basement, 2), round(log_radon[floor == 1].mean().item() - basement, 2)) == (1.33, -0.61)
+
+
+@pytest.mark.parametrize(
+    ("predictors", "coefficients", "errors", "scales"),
+    [
+        (["intercept", "floor"], [1.46, -0.69], [0.05, 0.07], [0.33, 0.76]),
+        (["intercept", "floor", "uranium"], [1.47, -0.67, 0.72], [0.04, 0.07, 0.09], [0.16, 0.76]),
+    ],
+)
+def test_radon_has_the_published_reml_estimates_as_limits(predictors, coefficients, errors, scales):
+    """Gelman and Hill (2006), pages 259 and 266, by lmer: coefficients, their errors, between and within."""
+    data = datasets.radon()
+    county = data["of_county"].values
+    columns = {"intercept": 1.0, "floor": data["floor"].values}
+    columns["uranium"] = data["uranium"].sel(county=county).values
+    given = np.log(data["radon"].values), pd.DataFrame(columns)[predictors]
+
+    def solve(log_scales, beta):
+        tau, sigma = map(float, np.exp(log_scales))
+        return exact.mixed(*given, terms={"county": county}, beta=beta, sigma=sigma, tau=tau)
+
+    wide = stats.norm(0, 1e4)
+    found = optimize.minimize(
+        lambda scales: -solve(scales, wide).log_evidence, np.log(scales), method="Nelder-Mead"
+    )
+    assert np.exp(found.x).round(2).tolist() == scales
+    beta = solve(found.x, None)["beta"]
+    assert beta.mean().values.round(2).tolist() == coefficients
+    assert beta.sd().values.round(2).tolist() == errors
 
 
 def test_penicillin_has_the_published_mean_and_estimates():

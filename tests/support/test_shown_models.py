@@ -124,7 +124,7 @@ def test_the_shown_model_is_the_built_one(page, name, builder, data):
 
 
 def test_every_fitted_model_of_a_page_is_compared_or_stands_alone():
-    """A model that a page names must be in the list above, unless it has no builder."""
+    """A model that a page names must be in the list above, unless it has no builder of the same form."""
     own = {
         ("bringing-together", "nested"),
         ("practical-considerations", "marginal"),

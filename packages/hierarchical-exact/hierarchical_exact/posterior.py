@@ -572,7 +572,7 @@ class Posterior(Mapping):
     def __getitem__(self, name):
         """Marginal of a quantity."""
         if name not in self._marginals:
-            raise KeyError(f"no quantity {name!r} here; there are {', '.join(self._marginals)}")
+            raise KeyError(f"no quantity {name!r} here: give one of {', '.join(self._marginals)}")
         return self._marginals[name]
 
     def __iter__(self):
