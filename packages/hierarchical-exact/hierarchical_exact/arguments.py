@@ -46,7 +46,7 @@ def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> n
 
 
 def real(name, values, what):
-    """Float array of what NumPy would take, but for what it would take silently and wrongly."""
+    """Float array of its own of what NumPy takes, but for what it would take silently and wrongly."""
     if values is None:
         raise ValueError(f"{name} is None: give {what}")
     if np.ma.is_masked(values):
@@ -55,7 +55,7 @@ def real(name, values, what):
         dtype = np.asarray(values).dtype
         if dtype.kind == "O":  # of Python's objects, which may be strings
             dtype = np.asarray(np.asarray(values).tolist()).dtype
-        array = None if dtype.kind in "cSUMm" else np.asarray(values, dtype=float)
+        array = None if dtype.kind in "cSUMm" else np.array(values, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} is {reprlib.repr(values)}: give {what}") from error
     if array is None:
@@ -93,6 +93,28 @@ def sized(name: str, array: Any) -> Any:
     if np.any((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST))):
         raise ValueError(f"{name} is between {size.min():g} and {size.max():g} in size: give other units")
     return array
+
+
+def same_groups(*named: tuple[str, Any]) -> xr.DataArray | None:
+    """Refuse labelled arguments whose groups are not those of the first that is labelled, which is returned.
+
+    Parameters
+    ----------
+    *named : (str, Any)
+        Names and values; a single number has no labels.
+
+    Raises
+    ------
+    ValueError
+        As `same_labels` raises it.
+    """
+    labelled = [(name, one) for name, one in named if isinstance(one, xr.DataArray) and one.ndim]
+    for name, one in labelled[1:]:
+        same_labels(name, one, *labelled[0])
+    if not labelled:
+        return None
+    first = labelled[0][1]
+    return first.isel(dict.fromkeys(first.dims[1:], 0), drop=True)
 
 
 def same_labels(name: str, values: Any, other_name: str, other: Any) -> None:
@@ -246,7 +268,25 @@ def frozen(name: str, prior: Any) -> Any:
 
 def _is_single(prior):
     """Whether it is one distribution, not an array of them."""
-    return all(np.ndim(parameter) == 0 for parameter in (*prior.args, *prior.kwds.values()))
+    return all(np.ndim(one) == 0 for one in (*prior.args, *prior.kwds.values(), *prior.support()))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, and not a truth value."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def function(name: str, given: Any) -> Any:
+    """The function itself, if it can be called.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if not callable(given):
+        raise ValueError(f"{name} is {given!r}: give a function")
+    return given
 
 
 def told_apart(name: str, prior: Any) -> Any:
@@ -283,7 +323,7 @@ def scale_prior(name: str, prior: Any, *, flat: bool = False) -> Any:
         if flat:
             return None
         raise ValueError(f"{name} is None: give a proper prior, such as stats.halfnorm(scale=10)")
-    if isinstance(prior, numbers.Real):
+    if is_number(prior):
         if not 0 <= prior < np.inf:
             raise ValueError(f"{name} is {prior!r}: give a finite number that is not negative, or a prior")
         return sized(name, float(prior))
@@ -308,7 +348,7 @@ def normal_prior(name: str, prior: Any, *, flat: bool = False) -> tuple[float, f
         if flat:
             return 0.0, np.inf
         raise ValueError(f"{name} is None: give a proper Normal prior, such as stats.norm(0, 10)")
-    if isinstance(prior, numbers.Real):
+    if is_number(prior):
         if not -np.inf < prior < np.inf:
             raise ValueError(f"{name} is {prior!r}: give a finite number, or a prior")
         return sized(name, float(prior)), 0.0

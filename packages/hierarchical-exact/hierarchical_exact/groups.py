@@ -7,16 +7,19 @@ have in common comes from the coefficients.
 from collections.abc import Hashable
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import special
 
-from hierarchical_exact import accuracy
+from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal
 from hierarchical_exact.quadrature import told
 
 _SLICE = 2_000_000
+# Labels shown to who asked for another.
+_SHOWN = 8
 # Largest error of a probability, as two rules tell it, and of a contrast's distribution function.
 _TOLERANCE = 1e-5
 # Standard Normal variables are followed as far as this, in steps from one to a 16th.
@@ -77,16 +80,20 @@ class Groups:
         Raises
         ------
         ValueError
-            If there is not one finite weight per group.
+            If there is not one finite weight per group, in the order of their labels, or all are zero.
         ArithmeticError
             If its distribution function is not exact to 1e-5.
         """
-        weights = np.asarray(weights, dtype=float)
-        if weights.shape != self._labels.shape or not np.isfinite(weights).all():
+        weights = arguments.labelled(weights, *self._labels.dims)
+        arguments.same_labels("weights", weights, "theta", self._labels)
+        if np.shape(weights) != self._labels.shape:
             raise ValueError(
-                f"weights is an array of shape {weights.shape}: give a finite one for each of "
+                f"weights is an array of shape {np.shape(weights)}: give one for each of "
                 f"{self._labels.size} groups"
             )
+        weights = arguments.vector("weights", weights)
+        if not weights.any():
+            raise ValueError("weights is 0 for all groups: give one that is not")
         used = np.flatnonzero(weights)
         nodes = len(self._grid.weights)
         mean, own, loading = np.zeros(nodes), np.zeros(nodes), 0.0
@@ -115,12 +122,12 @@ class Groups:
         ------
         KeyError
             If there is no such label.
+        ValueError
+            If several groups have it, or it is the same group twice.
         """
-        (dim,) = self._labels.dims
-        positions = xr.DataArray(np.arange(self._labels.size), dims=dim, coords=self._labels.coords)
         weights = np.zeros(self._labels.size)
-        weights[int(positions.sel({dim: first}))] += 1
-        weights[int(positions.sel({dim: second}))] -= 1
+        weights[self._place(first)] += 1
+        weights[self._place(second)] -= 1
         return self.combination(weights)
 
     def mean(self):
@@ -143,6 +150,8 @@ class Groups:
         """Posterior correlations of the group means, as `covariance`."""
         covariance = self.covariance()
         sd = np.sqrt(np.diagonal(covariance))
+        if not sd.all():
+            raise ValueError("a group is known, which has no correlation: take the covariances")
         return covariance / np.outer(sd, sd)
 
     def greater(self):
@@ -195,6 +204,16 @@ class Groups:
         )
 
     # -- how it works ---------------------------------------------------------------------------
+
+    def _place(self, label):
+        """Position of the group of this label."""
+        names = pd.Index(self._labels[self._labels.dims[0]].values)
+        found = np.flatnonzero(names == label)
+        if not found.size:
+            raise KeyError(f"no group {label!r} here: give one of {names[:_SHOWN].tolist()}")
+        if found.size > 1:
+            raise ValueError(f"{label!r} is the label of {found.size} groups: give weights to combination")
+        return found[0]
 
     def _kept(self):
         """Nodes that matter to a probability."""

@@ -46,7 +46,7 @@ class Joint:
             "log_likelihood": xr.Dataset({name: _labelled(self.log_likelihood(raw), units)}),
         }
         groups = {key: _in_chains(dataset, chains, draws) for key, dataset in groups.items()}
-        return xr.DataTree.from_dict(groups | {"observed_data": self.observed.to_dataset()})
+        return xr.DataTree.from_dict(groups | {"observed_data": self.observed.copy().to_dataset()})
 
 
 def compare(draws):

@@ -6,6 +6,7 @@ scales and correlations, up to four, are integrated numerically.
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -124,11 +125,8 @@ def mixed(
     y, X = arguments.labelled(y, "observation"), arguments.labelled(X, "observation", "predictor")
     values = arguments.sized("y", arguments.vector("y", y))
     design, predictors = _design("X", X, len(values))
-    arguments.same_labels("X", X, "y", y)
     factors = _factors(terms, len(values))
-    for name, given in terms.items():
-        for part in given if isinstance(given, tuple) else (given,):
-            arguments.same_labels(name, arguments.labelled(part, "observation"), "y", y)
+    rows = arguments.same_groups(("y", y), ("X", X), *_parts(terms, "observation"))
     moments = _coefficient_priors(beta, design.shape[1])
     priors = _scale_priors(sigma, tau, rho, factors)
     unknown = sum(not isinstance(prior, float) for prior in priors.values())
@@ -148,7 +146,7 @@ def mixed(
 
     fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS)
     grid = fitted.grid
-    units = arguments.labels(y, len(values), dim="observation")
+    units = arguments.labels(rows, len(values), dim="observation")
     marginals = {"beta": fitted.marginal(fitted.coefficients, predictors)}
     marginals |= {name: hyperparameter(grid, name) for name in priors}
     for factor in factors:
@@ -209,15 +207,16 @@ def mixed(
         joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood),
         call=partial(mixed, y, X, terms=terms, beta=beta, sigma=sigma, tau=tau, rho=rho),
         fitted=fitted,
+        columns=predictors if isinstance(X, xr.DataArray) else None,
     )
 
 
 class Mixed(Posterior):
     """Posterior of a mixed model, which also predicts and takes expectations of all scales together."""
 
-    def __init__(self, *args, fitted, **kwargs):
+    def __init__(self, *args, fitted, columns, **kwargs):
         super().__init__(*args, **kwargs)
-        self._fitted = fitted
+        self._fitted, self._columns = fitted, columns
 
     def predict(self, X: ArrayLike, groups: Mapping, *, noise: bool = False) -> Marginal:
         """Predict observations, of groups in the data and of new ones.
@@ -255,19 +254,23 @@ class Mixed(Posterior):
         True
         """
         X = arguments.labelled(X, "row", "predictor")
-        design, _ = _design("X", X, np.shape(X)[0])
+        design, _ = _design("X", X, len(X) if np.ndim(X) else 0)
         fitted = self._fitted
         if design.shape[1] != fitted.design.shape[1]:
             raise ValueError(
                 f"X has {design.shape[1]} columns: give the {fitted.design.shape[1]} of the model"
             )
-        if set(groups) != {factor.name for factor in fitted.factors}:
+        if isinstance(X, xr.DataArray) and self._columns is not None:
+            named = X[0].reset_coords(drop=True).rename({X.dims[1]: self._columns.dims[0]})
+            arguments.same_labels("X", named, "beta", self._columns)
+        if not isinstance(groups, Mapping) or set(groups) != {factor.name for factor in fitted.factors}:
             raise ValueError(
-                f"groups has {', '.join(map(repr, groups)) or 'nothing'}: give labels for each term, "
+                f"groups is {groups!r}: give a dict of labels for each term, "
                 f"{', '.join(factor.name for factor in fitted.factors)}"
             )
         rows = [factor.rows(groups[factor.name], len(design)) for factor in fitted.factors]
-        labels = arguments.labels(X[:, 0] if isinstance(X, xr.DataArray) else None, len(design), dim="row")
+        given = arguments.same_groups(("X", X), *_parts(groups, "row"))
+        labels = arguments.labels(given, len(design), dim="row")
 
         def sums(chosen):
             return fitted.sums(design[chosen], [(code[chosen], slope[chosen]) for code, slope in rows])
@@ -279,7 +282,7 @@ class Mixed(Posterior):
                 "predictors far from all in the data?"
             )
         found = fitted.marginal(sums, labels, noise=noise)
-        found._origin = partial(self.predict, X, groups, noise=noise), ()
+        found._origin = partial(self.predict, *deepcopy((X, groups)), noise=noise), ()
         return found
 
     def expect(self, f: Callable) -> float:
@@ -311,7 +314,8 @@ class Mixed(Posterior):
         >>> bool(0.7 < share < 1)
         True
         """
-        values = arguments.real("f", f(dict(self._fitted.grid.points)), "a function whose values are numbers")
+        nodes = {name: values.copy() for name, values in self._fitted.grid.points.items()}
+        values = arguments.real("f", arguments.function("f", f)(nodes), "a function whose values are numbers")
         if values.shape != self._fitted.grid.weights.shape or not np.isfinite(values).all():
             raise ValueError(
                 "f gives something else than a finite number for each node: give an array like sigma"
@@ -353,7 +357,7 @@ class _Factor:
         """Codes, -1 for new groups, and predictors of rows to predict."""
         labels, slope = _term(self.name, groups, size, with_slope=self.slope is not None, new=True)
         known = pd.Index(self.labels[self.name].values)
-        missing = np.array([label is None for label in labels])
+        missing = pd.isna(labels)
         code = np.full(size, -1)
         code[~missing] = known.get_indexer(labels[~missing])
         if (code[~missing] < 0).any():
@@ -395,7 +399,17 @@ def _factors(terms, size):
         found.append(_Factor(name, names, code, slope))
     if sum(factor.slope is not None for factor in found) > 1:
         raise ValueError("two terms have slopes: give one, as more has too many scales")
+    effects = [name for factor in found for name in factor.effects]
+    for name in effects:
+        if effects.count(name) > 1:
+            raise ValueError(f"{name!r} would be the effects of two terms: give one of them another name")
     return found
+
+
+def _parts(terms, dim):
+    """Labels and predictors of all terms, by name, with their own labels."""
+    parts = [(name, part) for name, of in terms.items() for part in (of if isinstance(of, tuple) else (of,))]
+    return [(name, arguments.labelled(part, dim)) for name, part in parts]
 
 
 def _term(name, given, size, *, with_slope, new=False):
@@ -458,7 +472,7 @@ def _correlation_prior(rho):
             "rho is None: give the prior of the correlation of intercepts and slopes, such as LKJ(2), "
             "stats.beta(2, 2, loc=-1, scale=2), or 0"
         )
-    if isinstance(rho, (int, float)):
+    if arguments.is_number(rho):
         if not -1 <= rho <= 1:
             raise ValueError(f"rho is {rho!r}: give a correlation between -1 and 1, or its prior")
         return float(rho)

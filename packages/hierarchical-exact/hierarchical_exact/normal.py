@@ -327,8 +327,7 @@ def normal(
     values = arguments.sized("y", arguments.vector("y", y))
     noise_sd = arguments.vector("sigma", sigma, like=values)
     arguments.sized("sigma", arguments.positive("sigma", noise_sd))
-    arguments.same_labels("sigma", sigma, "y", y)
-    arguments.same_labels("covariates", covariates, "y", y)
+    groups = arguments.same_groups(("y", y), ("sigma", sigma), ("covariates", covariates))
     mean, sd = arguments.normal_prior("mu", mu, flat=True)
     tau = arguments.scale_prior("tau", tau, flat=True)
     design, means, sds, beta_labels = _design(covariates, beta, values, mean, sd)
@@ -362,7 +361,7 @@ def normal(
 
     hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE, **_cause(values, noise_sd.min()))
     grid = hierarchy.grid
-    names = arguments.labels(y, len(values))
+    names = arguments.labels(groups, len(values))
     marginals = _hyper_marginals(hierarchy, beta_labels)
     marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
     marginals["y_rep"] = _replicated(hierarchy, names, lambda groups, _: noise[None, groups])

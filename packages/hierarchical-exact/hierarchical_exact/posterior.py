@@ -124,9 +124,11 @@ class Marginal:
         )
         try:
             positions = positions.sel(**labels)
-        except KeyError as error:
+        except (KeyError, pd.errors.InvalidIndexError) as error:
             known = {dim: positions[dim].values[:_SHOWN].tolist() for dim in positions.dims}
             raise KeyError(f"no groups with {labels} here; labels begin with {known}") from error
+        if not positions.size:
+            raise ValueError(f"{labels} are no labels at all: give one or more")
         chosen, alike = np.atleast_1d(positions.values).ravel(), None
         if self._alike is not None:
             chosen, alike = np.unique(self._alike[chosen], return_inverse=True)
@@ -232,7 +234,8 @@ class Marginal:
         -----
         With x = Q(Phi(t)), Q the quantile function, it is the expectation over a standard Normal t. The
         trapezoidal rule takes it, which converges exponentially for smooth functions [1]_. Its step is
-        halved until two results agree.
+        halved, from a quarter on, until two results agree; of a function that is smooth but for a peak
+        between its nodes it sees the former only.
 
         References
         ----------
@@ -249,15 +252,17 @@ class Marginal:
         """
         if self._is_discrete:
             return _as_float(self._expect_counts(f))
-        t = np.arange(-_REACH, _REACH + 0.25, 0.5)
+        step = 0.25
+        t = np.arange(-_REACH, _REACH + 0.5 * step, step)
         total, size, edge = self._weighed(f, t)
-        step = 0.5
         while True:
             t = np.arange(-_REACH + 0.5 * step, _REACH, step)
             added, added_size, _ = self._weighed(f, t)
             finer, size = total + added, size + added_size
             allowed = _AGREEMENT * 0.5 * step * size
-            if np.all(np.abs(step * total - 0.5 * step * finer) <= allowed):
+            agree = np.all(np.abs(step * total - 0.5 * step * finer) <= allowed)
+            # Where all nodes have zeros, what is not zero may lie between them.
+            if agree and (np.all(size > 0) or np.all((size > 0) | self._vanishes(f))):
                 break
             if t.size > _MOST_NODES:
                 raise ArithmeticError(
@@ -271,6 +276,12 @@ class Marginal:
                 "give a function that grows more slowly, or use quantiles"
             )
         return _as_float(0.5 * step * finer)
+
+    def _vanishes(self, f):
+        """Whether f is zero at each of many points along where the quantity may lie."""
+        ends = self._at(special.ndtr(np.array([-_REACH, _REACH])), "quantile", "x").drop_vars("x")
+        low, part = ends.isel(x=0), xr.DataArray(np.linspace(0, 1, _MOST_NODES), dims="x")
+        return (_values(f, low + (ends.isel(x=1) - low) * part) == 0).all("x")
 
     def _weighed(self, f, t):
         """Sum of f, and of its absolute value, with Normal weights over t; the larger of its ends."""
@@ -331,7 +342,7 @@ class Marginal:
 
     def _probabilities(self, name, q):
         q, end = arguments.real(name, q, "probabilities"), 0 if self._is_exact else _TAIL
-        if q.ndim > 1 or not np.all((q > 0) & (q < 1) & (q >= end) & (q <= 1 - end)):
+        if q.ndim > 1 or not q.size or not np.all((q > 0) & (q < 1) & (q >= end) & (q <= 1 - end)):
             rest = f" and not within {end:g} of either, where tails are not told" if end else ", such as 0.89"
             raise ValueError(f"{name} is {q}: give probabilities strictly between 0 and 1{rest}")
         return q
@@ -398,7 +409,7 @@ class Marginal:
             if self._labels is None:
                 return float(values[0])
             return xr.DataArray(
-                values.reshape(self._labels.shape),
+                np.array(values).reshape(self._labels.shape),  # not what is kept here
                 dims=self._labels.dims,
                 coords=self._labels.coords,
             )
@@ -544,8 +555,15 @@ class Posterior(Mapping):
     """
 
     def __init__(self, marginals, log_evidence, elpd_loo, error, *, joint=None, groups=None, call=None):
-        taken = {dim for one in marginals.values() if one._labels is not None for dim in one._labels.dims}
-        for name in taken & set(marginals):
+        taken = {}
+        for one in marginals.values():
+            for dim in () if one._labels is None else one._labels.dims:
+                labels = one._labels[dim].values
+                if not np.array_equal(taken.setdefault(dim, labels), labels):
+                    raise ValueError(
+                        f"{dim!r} is a dim of two things, as observations and groups: give them other names"
+                    )
+        for name in set(taken) & set(marginals):
             raise ValueError(
                 f"{name!r} is a dim of the data, and a quantity of the posterior: rename the dim"
             )
@@ -613,6 +631,8 @@ class Posterior(Mapping):
         >>> exact.normal([3, -5], [4, 4], mu=0, tau=3).summary().loc["theta[0]", ["mean", "sd"]].tolist()
         [1.08, 2.4]
         """
+        if np.ndim(prob):
+            raise ValueError(f"prob is {prob!r}: give one probability, and `hdi` several")
         return pd.concat([_summary(name, one, prob) for name, one in self.items()])
 
     def sample(self, n: int, rng: np.random.Generator) -> xr.Dataset:
@@ -810,7 +830,7 @@ class Posterior(Mapping):
         """
         if self._elpd_loo is None:
             self._elpd_loo = self._leave_one_out()
-        return self._elpd_loo
+        return self._elpd_loo.copy()
 
 
 def _summary(name, one, prob):
@@ -864,9 +884,7 @@ def _subset(law, chosen):
 
 def _values(f, x):
     """Values of a user's function at x, checked."""
-    if not callable(f):
-        raise ValueError(f"f is {f!r}: give a function")
-    values = f(x)
+    values = arguments.function("f", f)(x)
     numbers = arguments.real("f(x)", values, "a function whose values are numbers")
     like = values if isinstance(values, xr.DataArray) else x
     if numbers.shape != like.shape:

@@ -106,7 +106,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
     values = arguments.sized("y", arguments.vector("y", y))
     noise = arguments.vector("sigma", sigma, like=values)
     arguments.sized("sigma", arguments.positive("sigma", noise))
-    arguments.same_labels("sigma", sigma, "y", y)
+    named = arguments.same_groups(("y", y), ("sigma", sigma))
     mean, sd = arguments.normal_prior("mu", mu)
     if sd == 0:
         raise ValueError(f"mu is {mu!r}: give a Normal prior, such as stats.norm(0, 10); it cannot be known")
@@ -135,7 +135,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
 
     fitted, error = accuracy.refine(build, tolerance=_TOLERANCE, integral_tolerances=_INTEGRAL_TOLERANCES)
     grid, size = fitted.grid, len(values)
-    names = arguments.labels(y, size)
+    names = arguments.labels(named, size)
     marginals = {name: hyperparameter(grid, name) for name in priors}
     marginals["theta"] = Marginal(lambda groups: _Means(fitted, groups), names)
     new = _NewMean(fitted)

@@ -117,7 +117,7 @@ def test_adjusted_comparisons_with_covariates():
 
 
 def test_bad_comparisons_are_refused(posterior):
-    with pytest.raises(ValueError, match=r"weights is an array of shape \(3,\): give a finite one for each"):
+    with pytest.raises(ValueError, match=r"weights is an array of shape \(3,\): give one for each"):
         posterior.groups.combination([1, 2, 3])
     with pytest.raises(KeyError):
         posterior.groups.difference(0, 9)

@@ -375,7 +375,7 @@ def test_what_cannot_be_told_is_refused():
         posterior.predict([[1, 0]], {"group": ["z"]})
     with pytest.raises(ValueError, match="X has 1 columns"):
         posterior.predict([[1]], {"group": ["a"]})
-    with pytest.raises(ValueError, match="give labels for each term"):
+    with pytest.raises(ValueError, match="give a dict of labels for each term"):
         posterior.predict([[1, 0]], {})
     with pytest.raises(ArithmeticError):  # one group says nothing of a scale with a Cauchy prior
         exact.mixed(Y, DESIGN, **call | {"terms": {"one": np.zeros(10)}, "tau": stats.halfcauchy()})[
