@@ -65,7 +65,11 @@ SETTLED = """async (resized) => {
   const frame = () => Promise.race([new Promise((done) => requestAnimationFrame(done)), pause(5000)]);
   await frame();
   await frame();
-  if (resized) await pause(400);
+  // The theme makes what scrolls a stop for the keyboard, some time after the last change of size.
+  const places = "pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container";
+  const scrolls = (e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight;
+  const told = () => [...document.querySelectorAll(places)].every((e) => (e.tabIndex === 0) === scrolls(e));
+  for (let tries = 0; resized && !told() && tries < 200; tries++) await pause(50);
   const ended = document.getAnimations().map((one) => one.finished.catch(() => null));
   await Promise.race([Promise.all(ended), pause(5000)]);
 }"""
