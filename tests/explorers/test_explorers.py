@@ -51,6 +51,24 @@ def values_in(spec):
 # What the chart is given -----------------------------------------------------------------------
 
 
+def test_the_dial_takes_other_groups_in_other_units():
+    trials = datasets.bcg_trials()
+    effect, error = trials["effect"], trials["standard_error"]
+    tau = xr.DataArray([0.0, 0.5, 1.0], dims="tau", coords={"tau": [0.0, 0.5, 1.0]})
+    factor = error**2 / (error**2 + tau**2)
+    explorer = explorers.shrinkage(
+        (1 - factor) * effect - 0.7 * factor, effect, factor, 0 * tau - 0.7, np.exp(-tau)
+    )
+    rows, _ = values_in(explorer.spec())
+    assert {(row["tau"], row["trial"]) for row in rows} == {(t, j) for t in tau.values for j in range(1, 14)}
+    assert "each trial has its raw effect" in explorer.description
+    text = json.dumps(explorer.spec())
+    assert "school" not in text + explorer.description
+    assert "(log risk ratio)" in text
+    assert "SAT" not in text
+    assert explorer.numbers["trial"] == "trial"
+
+
 def test_the_dial_has_the_exact_estimates_of_each_setting():
     settings = np.arange(0, 50.5, 12.5)
     schools, _ = values_in(dial(settings).spec())
