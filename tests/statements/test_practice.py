@@ -65,7 +65,7 @@ def condition(data):
 @states("chapters/bringing-together.md", "with rich data per group the centred form is the better one.")
 @states("chapters/practical-considerations.md", "Why they win can be seen without a sampler.")
 @states("glossary.md", "Good with much data per group; with little data it makes a funnel")
-@states("chapters/radon.md", "the non-centred form was the better one.")
+@states("chapters/radon.md", "the centred form failed on $\\tau$.")
 @states("chapters/eight-schools.md", "With plenty of data per group the tables turn")
 def test_in_which_coordinates_the_posterior_is_round():
     poor, rich = condition(1), condition(256)

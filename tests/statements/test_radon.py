@@ -109,7 +109,9 @@ def printed(label):
 
 @states("chapters/radon.md", "it is centred for $a_c = 1$ and non-centred for $a_c = 0$.")
 @states("chapters/radon.md", "because of the 79 counties that it does not suit.")
-@states("chapters/radon.md", "as the six large counties are too few to harm it.")
+@states("chapters/radon.md", "the six large counties are too few to harm it.")
+@states("chapters/radon.md", "These have less than half of the houses, and the others are … counties.")
+@states("chapters/radon.md", "Only … of the … are large in this sense, with $B_c$ below a half.")
 @states("chapters/radon.md", "The centred form fails on $\\tau$")
 @states(
     "chapters/radon.md", "Where $B_c$ is small the data decide a county's mean, and the centred form suits"
@@ -123,6 +125,9 @@ def test_forms_of_counties(posterior):
         for n in HOUSES
     ]
     assert (sum(line), len(line) - sum(line)) == (79, 6)
+    large = HOUSES[~np.array(line)]
+    assert large.index.tolist().count("St. Louis") == 1
+    assert large.sum() < HOUSES.sum() / 2
     for name, enough in (("centred", "no"), ("non-centred", "yes"), ("each as suits it", "yes")):
         assert re.search(rf"^  {name} +{enough}$", PAGE, re.MULTILINE), name
 

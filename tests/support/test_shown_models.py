@@ -46,6 +46,7 @@ SHOWN = [
     ("todays-code", "noncentred", models.schools_noncentred, SCHOOLS),
     ("todays-code", "centred", builders.schools_centred, SCHOOLS),
     ("todays-code", "complete", builders.schools_complete, SCHOOLS),
+    ("todays-code", "survey", models.survey_hierarchical, SURVEY),
     ("loo-comparison", "no_pooling", builders.schools_none, SCHOOLS),
     ("recap", "all_as_one", builders.schools_complete, SCHOOLS),
     ("dirichlet-multinomial", "survey", models.survey_hierarchical, SURVEY),
@@ -87,6 +88,7 @@ def shown_model(page, name):
         if isinstance(node, ast.With)
         and any(item.optional_vars is not None and item.optional_vars.id == name for item in node.items)
     )
+    block.body = [node for node in block.body if "pm.sample" not in ast.unparse(node)]
     # What the block names itself, such as mu, is not what the page called so before.
     needed, kept = loaded(block) - stored(block), [block]
     for node in reversed(statements[:position]):
