@@ -18,6 +18,7 @@ from tooling.audit.calibration import CASES
 # Node, which runs here what a browser runs in the page, comes with Playwright.
 os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "driver")
 
+ROOT = Path(__file__).resolve().parents[2]
 # The page's study of this sampler, of which a part is made again here.
 RECORDED = page_sampler.recorded()
 
@@ -104,3 +105,15 @@ def test_eight_schools_agree_with_the_exact_posterior():
     assert checks.compare(idata, posterior, ["mu", "tau", "theta"]).agrees
     # As the other samplers' in the same form, the centred model's chains are stopped by the funnel.
     assert diagnose(fitted(builders.schools_centred(schools), 58)).divergences > 10
+
+
+def test_the_readme_of_the_sampler_states_what_is_recorded():
+    text = " ".join((ROOT / "packages/page-nuts/README.md").read_text("utf8").split())
+    ours = RECORDED.query("model != 'schools_centred' and sampler == 'page_nuts'")
+    ratio = of_each("ess").groupby("model").median() / of_each("steps").groupby("model").median()
+    times = ratio["page_nuts"] / ratio["nutpie"]
+    assert f"For {len(CASES)} models" in text
+    assert f"each with {len(page_sampler.SEEDS)} seeds" in text
+    assert f"of {ours['quantities'].sum():,} posterior means {ours['far'].sum()} is further" in text
+    assert f"R-hat is {ours['r_hat'].max():.3f} at most" in text
+    assert f"has {times.min():.1f} to {times.max():.1f} times the effective draws of nutpie" in text
