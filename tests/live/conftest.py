@@ -1,7 +1,6 @@
 """The built book with what its cells need, for every browser."""
 
 import re
-from urllib.request import urlopen
 
 import pytest
 from browsing import serving
@@ -9,21 +8,26 @@ from living import MOST_MILLISECONDS, assemble
 
 
 @pytest.fixture(scope="module")
-def live(browser, tmp_path_factory, request):
-    """Return the address of the built book with what its cells need, below a path as GitHub Pages has it."""
+def assembled(browser, tmp_path_factory, request):
+    """Return the folder of the built book with what its cells need, in one of its own."""
     folder = tmp_path_factory.mktemp("live") / "book"
     if not assemble(folder):
         say = pytest.fail if request.config.option.every_page else pytest.skip
         say("what cells in the page need could not be fetched")
-    with serving(folder.parent) as address:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def live(assembled):
+    """Return the address of the book, below a path as GitHub Pages has it."""
+    with serving(assembled.parent) as address:
         yield f"{address}book/"
 
 
 @pytest.fixture(scope="module")
-def policy(live):
+def policy(assembled):
     """Return the policy that hosts are asked to send."""
-    with urlopen(f"{live}live/policy.txt") as answer:
-        return answer.read().decode().strip()
+    return (assembled / "live/policy.txt").read_text(encoding="utf8").strip()
 
 
 @pytest.fixture
