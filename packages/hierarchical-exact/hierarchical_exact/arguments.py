@@ -271,7 +271,7 @@ def _is_single(prior):
     return all(np.ndim(one) == 0 for one in (*prior.args, *prior.kwds.values(), *prior.support()))
 
 
-def is_number(value: Any) -> bool:
+def is_number(value):
     """Whether it is a real number, and not a truth value."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 

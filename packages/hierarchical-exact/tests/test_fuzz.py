@@ -21,6 +21,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         # Nested integrals take their time: the cheapest problems of the first dozen.
         pytest.param("groups", [1, 7, 900017], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
+        pytest.param("student", [1, 3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11, 920012, 86000043], marks=pytest.mark.slow),
         pytest.param(
             "mixed", [1, 4, 15, 102, 5000003, 5000011, 5000043, 7000006, 7000037], marks=pytest.mark.slow
