@@ -24,6 +24,8 @@ HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
 KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI"}
 KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
+# How the package index is reached, where a copy of the book is set up.
+KEPT |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
 KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")

@@ -192,6 +192,14 @@ def test_one_dim_of_two_things_is_refused():
             build()
 
 
+@pytest.mark.parametrize("dim", ["group", "student"])
+def test_a_sample_has_no_groups_whatever_its_dim_is_called(dim):
+    y = xr.DataArray(EFFECT, dims=dim, coords={dim: SCHOOLS})
+    found = exact.normal_sample(y, mu=MU, sigma=TAU)
+    assert found["y_rep"].mean()[dim].values.tolist() == SCHOOLS
+    assert found["mu"].mean() == exact.normal_sample(EFFECT, mu=MU, sigma=TAU)["mu"].mean()
+
+
 def test_effects_of_two_terms_have_two_names():
     terms = {"a": (GROUP, X[:, 1]), "a_slope": GROUP[::-1]}
     with pytest.raises(ValueError, match="'u_a_slope' would be the effects of two terms"):
