@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 
@@ -38,15 +39,16 @@ class Joint:
         """Draws, new data, log likelihoods and the data, in ArviZ's groups."""
         chains, draws = _count("chains", chains), _count("draws", draws)
         raw = self.draw(chains * draws, _generator(rng))
-        sampled = _dataset(raw, labels)
-        name, units = self.observed.name, self.observed if self.units is None else self.units
+        sampled = _dataset(raw, {name: _plain(one) for name, one in labels.items()})
+        observed = _plain(self.observed.copy())
+        name, units = observed.name, observed if self.units is None else _plain(self.units)
         groups = {
             "posterior": sampled.drop_vars("y_rep"),
             "posterior_predictive": sampled[["y_rep"]].rename(y_rep=name),
             "log_likelihood": xr.Dataset({name: _labelled(self.log_likelihood(raw), units)}),
         }
         groups = {key: _in_chains(dataset, chains, draws) for key, dataset in groups.items()}
-        return xr.DataTree.from_dict(groups | {"observed_data": self.observed.copy().to_dataset()})
+        return xr.DataTree.from_dict(groups | {"observed_data": observed.to_dataset()})
 
 
 def compare(draws):
@@ -83,6 +85,20 @@ def _labelled(values, labels):
         return xr.DataArray(values.reshape(len(values)), dims="sample")
     shape = (len(values), *labels.shape)
     return xr.DataArray(values.reshape(shape), dims=("sample", *labels.dims), coords=labels.coords)
+
+
+def _plain(labels):
+    """Labels as ArviZ takes them: text for intervals, categories and pairs, each of one group only."""
+    for dim in () if labels is None else labels.dims:
+        index = labels.indexes.get(dim)
+        if index is None or (isinstance(index.dtype, np.dtype) and index.nlevels == 1 and index.is_unique):
+            continue
+        names = pd.Series([str(label) for label in index], dtype=object)
+        number = names.groupby(names).cumcount() + 1
+        names = names.where(number == 1, names + " (" + number.astype(str) + ")")
+        levels = {one for one in labels.coords if labels.coords[one].dims == (dim,)}
+        labels = labels.drop_vars(levels).assign_coords({dim: names.to_numpy()})
+    return labels
 
 
 def _in_chains(dataset, chains, draws):

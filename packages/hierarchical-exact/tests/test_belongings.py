@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -190,6 +191,30 @@ def test_one_dim_of_two_things_is_refused():
     ):
         with pytest.raises(ValueError, match=r"is a dim of two things, .*: give them other names"):
             build()
+
+
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [
+        (pd.Index(list("abcd")), list("abcd")),
+        (pd.Index([3, 1, 2, 7]), ["3", "1", "2", "7"]),
+        (pd.CategoricalIndex(list("abcd")), list("abcd")),
+        (pd.Index(list("abba")), ["a", "b", "b (2)", "a (2)"]),
+        (
+            pd.MultiIndex.from_product([["a", "b"], [1, 2]]),
+            [f"({one!r}, {n})" for one in "ab" for n in (1, 2)],
+        ),
+        (pd.IntervalIndex.from_breaks(range(5)), ["(0, 1]", "(1, 2]", "(2, 3]", "(3, 4]"]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_arviz_takes_labels_of_every_kind(index, names):
+    posterior = exact.normal(pd.Series(EFFECT[:4], index=index), ERROR[:4], mu=MU, tau=TAU)
+    tree = posterior.to_datatree(draws=50, rng=np.random.default_rng(1))
+    assert list(az.summary(tree, var_names=["theta"]).index) == [f"theta[{name}]" for name in names]
+    assert np.isfinite(az.loo(tree).elpd)
+    for group in ("posterior_predictive", "observed_data", "log_likelihood"):
+        assert [str(one) for one in tree[group]["group"].values] == names
 
 
 @pytest.mark.parametrize("dim", ["group", "student"])
