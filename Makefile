@@ -82,7 +82,7 @@ study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or mor
 calibration: setup  ## fit every model to data of its own, against its exact posterior (half an hour; MODEL=schools_none: one)
 	@$(PYTHON) tooling/scripts/calibration.py $(if $(MODEL),--model $(call quoted,MODEL))
 
-page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (half an hour; MODEL=schools_none: one)
+page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (an hour; MODEL=schools_none: one)
 	@$(PYTHON) tooling/scripts/page_sampler.py $(if $(MODEL),--model $(call quoted,MODEL))
 
 bench: setup  ## measure builds, tests, pages and exact answers into tooling/benchmarks/ (an hour; PART=live: one script)
