@@ -138,7 +138,7 @@ def grade(options, course):
     print(report.summary)
     if not (options.trust or options.dask or cgroups.scope(Limits().memory)):
         print(cgroups.ABSENT)
-    unknown = [one for one in submissions if not (one.absent or decisions.handed_in(one.time))]
+    unknown = [one for one in submissions if not (one.absent or plain.handed_in(one.time))]
     if options.due and unknown:
         print(f"For {len(unknown)} submissions nothing says when they were handed in: taken as in time.")
     if options.gradebook:

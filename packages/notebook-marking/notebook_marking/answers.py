@@ -71,6 +71,7 @@ class Answers:
     def __init__(self, exercise, *, forms, data, student=""):
         if exercise not in forms:
             raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, forms))}")
+        student = unicodedata.normalize("NFC", student) if isinstance(student, str) else student
         if not isinstance(student, str) or (student.strip() and not STUDENT_ID.fullmatch(student.strip())):
             raise ValueError(
                 f"student is {student!r}: give your id in quotes, at most 64 letters, digits and . _ - + @"
@@ -157,18 +158,23 @@ class Answers:
     def _labels(self):
         """Labels of the data, read once: to draw the data takes longer than to record an answer."""
         data = [one for part in self._data(self.exercise, self.student).values() for one in part]
-        return [each for one in data for each in getattr(one, "indexes", {}).values()]
+        return [each for one in data for each in _axes(one).values()]
 
     def _in_order(self, value):
-        """Put what has the labels of the data into their order, however it was sorted."""
+        """Put what has the labels of the data into their order, however it was sorted, and what is in it."""
+        if hasattr(value, "map_over_datasets"):  # xarray's tree
+            return value.map_over_datasets(self._in_order)
+        if isinstance(value, list | tuple):
+            return [self._in_order(each) for each in value]
+        if isinstance(value, Mapping) and not hasattr(value, "indexes"):
+            value = {name: self._in_order(each) for name, each in value.items()}
+            fitting = [labels for labels in self._labels if set(value) == set(labels)]
+            return [value[label] for label in fitting[0]] if fitting else value
         for labels in self._labels:
-            if hasattr(value, "indexes"):  # xarray
-                for dim in [dim for dim, own in value.indexes.items() if set(own) == set(labels)]:
-                    value = value.sel({dim: labels})
-            elif hasattr(value, "loc") and set(value.index) == set(labels):  # pandas
-                value = value.loc[labels]
-            elif isinstance(value, Mapping) and set(value) == set(labels):
-                value = [value[label] for label in labels]
+            for axis, own in _axes(value).items():
+                if list(own) != list(labels) and set(own) == set(labels):
+                    put = value.sel if hasattr(value, "indexes") else value.reindex
+                    value = put(**{axis: labels})
         return value
 
     def _keep(self, part, name, value):
@@ -180,7 +186,7 @@ class Answers:
             "notes": self._content["notes"],
         }
         file = {"exercise": self.exercise, "student": self.student, "parts": content["parts"]}
-        if self._content["notes"]:
+        if self._content["notes"] or set(content["students"].values()) != {self.student}:
             file |= {"students": content["students"], "notes": content["notes"]}
         text = json.dumps(file, indent=1, allow_nan=False)
         draft = self.path.with_suffix(f".{os.getpid()}")  # two kernels may write the same file
@@ -197,7 +203,7 @@ class Answers:
 
     def _recorded(self, part):
         """Return what is recorded of a part, with this id: other data have other answers."""
-        own = self._content["students"].get(part) == self.student
+        own = plain_id(self._content["students"].get(part, "")) == plain_id(self.student)
         return self._content["parts"].get(part, {}) if own else {}
 
     def _note(self, text):
@@ -215,3 +221,11 @@ class Answers:
             if names
         ]
         return "\n".join(lines)
+
+
+def _axes(value):
+    """Labels of xarray's or pandas' data, by the names of what they run along."""
+    if hasattr(value, "indexes"):
+        return dict(value.indexes)
+    names = ("index", "columns") if hasattr(value, "loc") else ()
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}

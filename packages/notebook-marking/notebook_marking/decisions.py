@@ -2,13 +2,12 @@
 
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from notebook_marking.answers import plain_id
 from notebook_marking.marking import Mark, together
-from notebook_marking.plain import MORE_CELLS, defuse, moment, one_line, spreadsheet
+from notebook_marking.plain import MORE_CELLS, defuse, handed_in, moment, one_line, spreadsheet
 from notebook_marking.review import number
 from notebook_marking.scheme import Posterior
 
@@ -16,9 +15,6 @@ COLUMNS = ("student", "exercise", "answer", "points", "reason")
 HEADER = ",".join(COLUMNS) + "\n"
 LATE = "late"  # stands for an answer: the points that being late takes away
 DAY = timedelta(days=1)
-# How Moodle writes a time, on a clock of twelve hours or of twenty-four, and how Brightspace does.
-WRITTEN = tuple(f"{day}%d %B %Y, {clock}" for day in ("%A, ", "") for clock in ("%I:%M %p", "%H:%M"))
-WRITTEN += ("%b %d, %Y, %I:%M %p",)
 HOW_LATE = (
     "late, says the system, but not by how much: write what it takes away into overrides.csv, under `late`"
 )
@@ -179,30 +175,12 @@ def late(one, rule, out_of):
     when = handed_in(one.submission.time)
     if when is None:
         return replace(one, private=(*one.private, HOW_LATE)) if one.submission.late else one
-    if when <= due:
+    # A minute lasts to its end, and a day from one hour to the same hour, when clocks are changed too.
+    end = due if due.second else due.replace(second=59, microsecond=999_999)
+    if when <= end:
         return one
-    days = math.ceil((when - due) / DAY)
+    days = max(1, math.ceil((when.replace(tzinfo=None) - end.replace(tzinfo=None)) / DAY))
     each = rule.each * (out_of / 100 if rule.percent else 1)
     penalty = round(min(days * each, out_of), 9)
     words = f"handed in {when:%Y-%m-%d %H:%M}, due {due:%Y-%m-%d %H:%M}: {days} day{'s' * (days != 1)} late"
     return replace(one, penalty=penalty, late=f"{words}, {each:g} points for each day" if each else words)
-
-
-def handed_in(text: str) -> datetime | None:
-    """Time that a system wrote, in any of their ways; None if it cannot be read.
-
-    Examples
-    --------
-    >>> handed_in("2026-11-22 10:11:12.13 UTC").timestamp()
-    1795342272.13
-    >>> [handed_in(text).hour for text in ("Thursday, 5 March 2026, 2:22 PM", "Mar 5, 2026, 2:22 PM")]
-    [14, 14]
-    """
-    text = re.sub(r" ?(?:UTC|Z)$", "+00:00", text.strip())
-    text = re.sub(r" (?=[+-]\d\d:?\d\d$)", "", text)
-    with suppress(ValueError, OverflowError):
-        return datetime.fromisoformat(text).astimezone()
-    for form in WRITTEN:
-        with suppress(ValueError, OverflowError):
-            return datetime.strptime(text, form).astimezone()
-    return None

@@ -64,6 +64,8 @@ def _interval(form, value):
 def _array(form, value, shape):
     """Finite numbers in range, as an array."""
     value = _content(value)
+    if np.ma.is_masked(value):
+        raise ValueError("some of the numbers are masked: give all of them")
     array = np.real_if_close(np.asarray(value))
     # Objects may be decimals or fractions, and ArviZ's tables hold numbers as text.
     if array.dtype.kind not in "iufOU":
@@ -124,6 +126,10 @@ def _text(form, value):  # noqa: ARG001
     text = value.strip()
     if not text:
         raise ValueError("the text is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start + 1} of the text cannot be written: leave it out") from None
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"the text has {len(text)} characters: use at most {LONGEST_TEXT}")
     return text

@@ -27,6 +27,7 @@ KNOWN_AS = {
 WHOLE_NAME = ("first name", "last name")
 GRADE = "grade"
 DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
+SHARES = re.compile(r"\((?:percentage|letter)\)$", re.IGNORECASE)
 TIME = "Last modified (submission)"
 
 
@@ -41,8 +42,7 @@ def fill(path, marked):
     comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
     missing = {}  # in their order, each once
     for one in marked:
-        names = [one.submission.student, *(one.submission.ids or ())]
-        row = lines.find([("name", one.submission.name), *(("", name) for name in names)])
+        row = lines.find(_names(one.submission))
         if row is None:
             missing[one.submission.student] = True
         elif one.marks and not waits(one):
@@ -67,9 +67,17 @@ def with_times(path, submissions, exercises=()):
     lines = rosters.make([_known(list(row), row.values()) | {"time": row[TIME]} for row in reader])
     found = []
     for one in submissions:
-        row = lines.find([("name", one.name), *(("", name) for name in (one.student, *(one.ids or ())))])
+        row = lines.find(_names(one))
         found.append(replace(one, time=row["time"]) if row and not one.time else one)
     return found
+
+
+def _names(one):
+    """Return columns, and how each knows a student: a system's own number stands in its own column only."""
+    systems = set(KNOWN_AS.values())
+    own = [(column, value) for column, value in one.cells if column in systems]
+    anywhere = [value for column, value in one.cells if column not in systems] or one.ids or ()
+    return [*own, ("name", one.name), *(("", name) for name in (one.student, *anywhere))]
 
 
 def waits(one):
@@ -93,7 +101,15 @@ def _columns(path, header, exercises):
     for exercise in sorted(exercises):
         number = re.compile(rf"(?<![\d.]){re.escape(exercise)}(?!\.?\d)")
         found = [place for place, name in enumerate(header) if number.search(name)]
-        found += [place for place, name in enumerate(header) if name.lower() == GRADE and len(exercises) == 1]
+        # Moodle may have a column of percentages beside that of points.
+        found = [place for place in found if not SHARES.search(header[place])] or found
+        if not found and len(exercises) == 1:
+            found = [place for place, name in enumerate(header) if name.lower() == GRADE]
+        if len(found) > 1 or set(found) & set(columns.values()):
+            names = ", ".join(repr(header[place]) for place in found)
+            raise ValueError(
+                f"{path}:1: {names} could be for exercise {exercise}: give each one column of its own"
+            )
         if not found:
             raise ValueError(
                 f"{path}:1: no column is for exercise {exercise}: name one so, or use --exercise"

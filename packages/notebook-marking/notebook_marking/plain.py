@@ -6,13 +6,16 @@ import io
 import os
 import re
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 FORMULA = tuple("=+-@＝＋－＠")
 AFTER_SEMICOLON = re.compile(f"(;\\s*)([{re.escape(''.join(FORMULA))}])")
 MORE_CELLS = "there are more cells than columns: put quotes around a cell that has commas"
 SEPARATOR = "sep="  # how Excel may begin a table
+# How Moodle writes a time, on a clock of twelve hours or of twenty-four, and how Brightspace does.
+WRITTEN = tuple(f"{day}%d %B %Y, {clock}" for day in ("%A, ", "") for clock in ("%I:%M %p", "%H:%M"))
+WRITTEN += ("%b %d, %Y, %I:%M %p",)
 PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,59}")
 
 
@@ -138,6 +141,26 @@ def moment(text: str) -> datetime | None:
     if len(text) <= len("2026-03-05"):  # a day lasts until its end
         time = time.replace(hour=23, minute=59, second=59)
     return time.astimezone()
+
+
+def handed_in(text: str) -> datetime | None:
+    """Time that a system wrote, in any of their ways; None if it cannot be read.
+
+    Examples
+    --------
+    >>> handed_in("2026-11-22 10:11:12.13 UTC").timestamp()
+    1795342272.13
+    >>> [handed_in(text).hour for text in ("Thursday, 5 March 2026, 2:22 PM", "Mar 5, 2026, 2:22 PM")]
+    [14, 14]
+    """
+    text = re.sub(r" ?(?:UTC|Z)$", "+00:00", text.strip())
+    text = re.sub(r" (?=[+-]\d\d:?\d\d$)", "", text)
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(text).astimezone()
+    for form in WRITTEN:
+        with suppress(ValueError, OverflowError):
+            return datetime.strptime(text, form).astimezone()
+    return None
 
 
 @contextmanager

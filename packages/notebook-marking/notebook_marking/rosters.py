@@ -70,6 +70,9 @@ def read(path):
     reader = spreadsheet(path)
     named = (name.strip().lower() for name in reader.fieldnames)
     reader.fieldnames = ["email" if name in ("e-mail", "mail", "email address") else name for name in named]
+    for name in reader.fieldnames:
+        if name and reader.fieldnames.count(name) > 1:
+            raise ValueError(f"{path}:1: {name!r} is the name of several columns: keep one")
     if "id" not in reader.fieldnames:
         raise ValueError(f"{path}:1: there is no column id: give id, name, and one for each system")
     rows, seen = [], {}
@@ -80,6 +83,7 @@ def read(path):
         if not row:
             continue
         row = dict.fromkeys(reader.fieldnames, "") | row
+        row["id"] = unicodedata.normalize("NFC", row["id"])
         if not STUDENT_ID.fullmatch(row["id"]):
             raise ValueError(
                 f"{path}:{reader.line_num}: id is {row['id']!r}: give at most 64 letters, digits and . _-+@"
@@ -112,12 +116,11 @@ def make(rows):
 
 def _keys(column, value):
     """Return forms, columns and names by which a cell is found; a name's words may stand in any rotation."""
+    if column != "name":
+        return [(plain_id, where, plain_id(value)) for where in ("", column)]
     words = re.split(r"[\s,]+", value)
     loose = {plain_name("".join(words[start:] + words[:start])) for start in range(len(words))}
-    forms = {(plain_name, name) for name in loose if name}
-    if column != "name":
-        forms.add((plain_id, plain_id(value)))
-    return [(form, where, name) for form, name in forms for where in ("", column)]
+    return [(plain_name, where, name) for name in loose if name for where in ("", column)]
 
 
 def plain_name(name: str) -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from notebook_marking import exports, inside
 from notebook_marking.answers import plain_id
+from notebook_marking.plain import handed_in
 from notebook_marking.rosters import DUE, NOBODY, Roster
 from notebook_marking.runs import Limits
 
@@ -81,6 +82,8 @@ class Submission:
         By when this student must hand in, if the roster says so.
     absent : bool
         Whether nothing was handed in, by a student on the roster.
+    cells : tuple of (str, str)
+        Columns of the roster, and what they say of the student.
     """
 
     student: str
@@ -96,6 +99,7 @@ class Submission:
     stranger: bool = False
     due: str = ""
     absent: bool = False
+    cells: tuple[tuple[str, str], ...] = ()
 
     @property
     def suffix(self):
@@ -354,8 +358,8 @@ def _of_student(theirs, names):
         locked = folder and place.is_dir() and not os.access(place, os.R_OK | os.X_OK)
         problem = LOCKED if locked else "the folder holds no notebook"
         return [(first, Submission(student, names.number(exercise), place, problem))]
-    handed_in = ", ".join(file.file or file.place[-1] for file in theirs[:3])
-    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {handed_in}"))]
+    names = ", ".join(file.file or file.place[-1] for file in theirs[:3])
+    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {names}"))]
 
 
 def _in_file(file, student, names):
@@ -392,7 +396,8 @@ def _known(row):
     """Return what a row of the roster says of a student."""
     ids = dict.fromkeys(row[name].strip().lower() for name in row if name != DUE and row[name])
     facts = {name: row.get(name, "") for name in ("name", "email", DUE)}
-    return {"student": row["id"], "ids": tuple(ids), **facts}
+    cells = tuple((name, value) for name, value in row.items() if name != DUE and value)
+    return {"student": row["id"], "ids": tuple(ids), "cells": cells, **facts}
 
 
 def absent(submissions, roster, exercises):
@@ -484,7 +489,9 @@ def _newness(found):
     again = re.fullmatch(rf".*?{AGAIN}", _stem(file.place[-1]), re.IGNORECASE | re.DOTALL)["again"]
     version = int("".join(re.findall(r"\d+", again)) or 0)
     age = round(one.path.lstat().st_mtime / NEARLY)
-    return bool(_content(one.path)[0]), one.time, age, version, os.fsencode(one.path)
+    time = handed_in(one.time)
+    seconds = time.timestamp() if time else 0
+    return bool(_content(one.path)[0]), seconds, one.time, age, version, os.fsencode(one.path)
 
 
 def _stem(name):

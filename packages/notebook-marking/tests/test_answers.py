@@ -2,6 +2,7 @@
 
 import errno
 import json
+import unicodedata
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -194,6 +195,24 @@ def test_answers_with_another_id_keep_apart_whose_each_part_is():
     assert kept()["parts"]["a"] == {"least": "B"}
 
 
+def test_answers_made_side_by_side_keep_apart_whose_each_part_is():
+    first, second = Answers(), Answers(student="ada")
+    first.record("a", most="A")
+    second.record("d", factor=1)
+    assert (kept()["student"], kept()["students"]) == ("ada", {"a": "", "d": "ada"})
+
+
+@pytest.mark.parametrize("again", ["Ada", " ada ", "ADA"])
+def test_an_id_in_other_letters_is_the_same_student(again):
+    Answers(student="ada").record("a", most="A", least="B")
+    Answers(student=again).record("a", most="C")
+    assert kept()["parts"]["a"] == {"most": "C", "least": "B"}
+
+
+def test_an_id_in_decomposed_letters_is_that_in_composed_ones():
+    assert Answers(student=unicodedata.normalize("NFD", "josé")).student == "josé"
+
+
 def test_the_place_of_answers_is_fixed_when_they_are_made(tmp_path, monkeypatch):
     answers = Answers()
     (tmp_path / "data").mkdir()
@@ -289,6 +308,34 @@ def test_what_has_the_labels_of_the_data_is_put_into_their_order(kind):
     answers.record("a", factors=values[kind])
     right = [0.7, 0.4] if kind in ("another's labels", "list") else [0.4, 0.7]
     assert kept()["parts"]["a"]["factors"] == right
+
+
+def test_what_lies_within_is_put_into_the_order_of_the_data_too():
+    """In tables by columns, in lists and dicts, in the draws of a fit; and for data of pandas."""
+    labels = ["B", "A"]
+    data = xr.DataArray([[1.0, 2], [3, 4]], coords={"school": ["A", "B"], "answer": ["no", "yes"]})
+    for given in (data, data.to_pandas()):
+        answers = AnyAnswers("1", forms=FORMS, data=lambda *_, given=given: {"": (given,)})
+        turned = data.isel(school=[1, 0], answer=[1, 0]).to_pandas()
+        np.testing.assert_array_equal(answers._in_order(turned), data)
+        series = pd.Series([0.7, 0.4], index=labels)
+        for value in ([series, series], {"first": series, "second": series}):
+            found = answers._in_order(value)
+            each = list(found.values()) if isinstance(found, dict) else found
+            assert [one.tolist() for one in each] == [[0.4, 0.7]] * 2
+        assert answers._in_order(series.to_dict()) == [0.4, 0.7]
+        draws = xr.DataArray([[[2.0, 1]]], dims=("chain", "draw", "school"), coords={"school": labels})
+        tree = xr.DataTree.from_dict({"posterior": draws.to_dataset(name="theta")})
+        assert answers._in_order(tree)["posterior"]["theta"].values.ravel().tolist() == [1, 2]
+
+
+def test_masked_numbers_and_half_characters_cost_no_other_answer():
+    answers = Answers()
+    with pytest.raises(ValueError, match="some of the numbers are masked"):
+        answers.record("a", factors=np.ma.array([0.5, 99], mask=[0, 1]), most="A")
+    with pytest.raises(ValueError, match="character 3 of the text cannot be written"):
+        answers.record("d", meaning="x \ud83d y", factor=1)
+    assert kept()["parts"] == {"a": {"most": "A"}, "d": {"factor": 1.0}}
 
 
 def test_an_answer_that_fails_in_a_way_of_its_own_does_not_cost_the_others():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time as clock
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -175,9 +176,10 @@ def test_what_has_points_only_with_an_answer_has_them_again_once_a_teacher_gives
     ("time", "rule", "penalty"),
     [
         ("2026-03-05 12:00:00 UTC", "1", 0),
-        ("2026-03-05 12:00:01 UTC", "1", 1),
+        ("2026-03-05 12:00:59.5 UTC", "1", 0),  # in the minute that is shown
+        ("2026-03-05 12:01:00 UTC", "1", 1),
         ("2026-03-06 12:00:00 UTC", "1", 1),
-        ("2026-03-06 12:00:01 UTC", "1", 2),
+        ("2026-03-06 12:01:00 UTC", "1", 2),
         ("2026-03-06T13:30:00+01:00", "10%", 1.1),
         ("2026-03-06 04:30:00.123456 -0800", "10%", 1.1),
         ("2026-03-05 13:00:00.5 Z", "10%", 0.55),
@@ -187,6 +189,18 @@ def test_what_has_points_only_with_an_answer_has_them_again_once_a_teacher_gives
 def test_each_day_that_has_begun_takes_its_points(time, rule, penalty):
     lateness = replace(decisions.lateness(rule), due=DUE)
     assert decisions.late(handed_in(time), lateness, 5.5).penalty == pytest.approx(penalty)
+
+
+@pytest.mark.parametrize(("due", "time"), [("10-24", "10-25"), ("03-28", "03-29")])
+def test_a_day_in_which_clocks_are_changed_is_one_day(monkeypatch, due, time):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    clock.tzset()
+    try:
+        rule = replace(decisions.lateness("1"), due=plain.moment(f"2026-{due} 23:59"))
+        assert decisions.late(handed_in(f"2026-{time} 23:30"), rule, 5.5).penalty == 1
+    finally:
+        monkeypatch.undo()
+        clock.tzset()
 
 
 def test_a_penalty_is_shown_everywhere_and_takes_no_more_than_there_is(tmp_path):
@@ -233,7 +247,7 @@ def test_late_without_a_time_needs_a_human_who_may_decide(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "soon", "5/3/2026 12:00", "Donnerstag, 5. März 2026"])
 def test_a_time_that_could_be_misread_is_none(text):
-    assert decisions.handed_in(text) is None
+    assert plain.handed_in(text) is None
 
 
 def test_moodle_s_worksheet_says_when(tmp_path):
@@ -244,7 +258,7 @@ def test_moodle_s_worksheet_says_when(tmp_path):
         'Participant 302,"First02 Last02",,-\n'
     )
     classes = [submission("first01 last01"), submission("first02 last02"), submission("eve")]
-    times = [decisions.handed_in(one.time) for one in gradebooks.with_times(path, classes)]
+    times = [plain.handed_in(one.time) for one in gradebooks.with_times(path, classes)]
     assert times == [datetime(2026, 3, 5, 14, 22).astimezone(), None, None]
 
 

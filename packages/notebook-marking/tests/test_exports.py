@@ -163,6 +163,22 @@ def test_every_layout_is_read(tmp_path, roster, layout, how):
         assert one.student in one.ids
 
 
+def test_the_newest_is_that_of_the_latest_time_not_of_the_last_letters(tmp_path, roster):
+    folders = [f"1234-5678 - Ada O'Last01- {day}, 2026 222 PM" for day in ("Mar 5", "Mar 10", "Feb 28")]
+    write(tmp_path, {f"{folder}/nb.ipynb": ADA for folder in folders})
+    [ada] = find(tmp_path, EXERCISES, roster)
+    assert ada.time == "Mar 10, 2026, 2:22 PM"
+    assert len(ada.others) == 2
+
+
+def test_a_stranger_is_nobody_of_the_class_though_the_letters_are_alike(tmp_path):
+    (tmp_path / "roster.csv").write_text("id,name\nmuller,Ann Last01\n", encoding="utf-8")
+    known = rosters.read(tmp_path / "roster.csv")
+    write(tmp_path / "in", {"müller/nb.ipynb": BO, "muller/nb.ipynb": BO})
+    found = {one.student: one.stranger for one in find(tmp_path / "in", EXERCISES, known)}
+    assert found == {"müller": True, "muller": False}
+
+
 def test_the_time_is_that_of_the_system_and_never_a_file_of_the_students(tmp_path, roster):
     times = {}
     for number, layout in enumerate(
@@ -437,6 +453,7 @@ def test_a_zip_file_beside_work_is_named_if_it_cannot_be_unpacked(tmp_path):
     ("text", "fault"),
     [
         ("name\nada\n", ":1: there is no column id"),
+        ("id,name,ID\nada,A,x\n", ":1: 'id' is the name of several columns"),
         ("id,name\nada,A\nAda,B\n", ":3: id 'Ada' stands here a second time"),
         ("id,name\n,A\n", ":2: id is ''"),
         ("id\na b\n", ":2: id is 'a b'"),

@@ -45,6 +45,41 @@ def filled(tmp_path, text, classes):
     return list(csv.reader(io.StringIO(found), delimiter=";" if ";" in text else ",")), missing
 
 
+def test_a_system_s_number_stands_in_its_own_column_only(tmp_path):
+    """Ada's number in Canvas is Bo's in the table, and her name there is another."""
+    cells = (("id", "student01"), ("name", "Ada Byron"), ("canvas", "s2"), ("number", "s1"))
+    ada = one("student01", 4.0, name="Ada Byron", ids=("student01", "ada byron", "s2", "s1"))
+    ada = replace(ada, submission=replace(ada.submission, cells=cells))
+    rows, missing = filled(tmp_path, REPORT, [ada])
+    assert [row[3] for row in rows] == ["Assignment: 5.8.1 (Real)", "6.5", "-", "3"]
+    assert missing == []
+    elsewhere = replace(ada, submission=replace(ada.submission, cells=cells[:3]))
+    rows, missing = filled(tmp_path, REPORT, [elsewhere])
+    assert [row[3] for row in rows[1:]] == ["-", "-", "3"]
+    assert missing == ["student01"]
+
+
+def test_of_points_and_percentages_the_points_are_filled_in(tmp_path):
+    both = "\n".join(f"{line};{line.split(';')[-1]}" for line in REPORT.splitlines())
+    both = both.replace("(Real);Assignment: 5.8.1 (Real)", "(Percentage);Assignment: 5.8.1 (Real)")
+    rows, _ = filled(tmp_path, both, [one("x", 4.0, name="Ada Last01")])
+    assert rows[1][3:] == ["-", "6.5"]
+
+
+@pytest.mark.parametrize(
+    ("header", "exercises"),
+    [
+        ("Student,Homework 5.8.1 and 5.8.2", ("5.8.1", "5.8.2")),
+        ("Student,5.8.1 draft,5.8.1", ("5.8.1",)),
+    ],
+)
+def test_columns_that_could_be_for_several_exercises_are_refused(tmp_path, header, exercises):
+    path = tmp_path / "book.csv"
+    path.write_text(f"{header}\nAda Last01,,\n")
+    with pytest.raises(ValueError, match=r"could be for exercise .*: give each one column of its own"):
+        gradebooks.with_times(path, [], exercises)
+
+
 @pytest.mark.parametrize(("text", "column"), [(CANVAS, 5), (MOODLE, 4), (REPORT, 3)])
 @pytest.mark.parametrize("known", ["roster", "system"])
 def test_points_come_into_their_cells_and_nothing_else_changes(tmp_path, text, column, known):
