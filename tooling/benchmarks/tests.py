@@ -17,6 +17,7 @@ ONE_PAGE = [".venv/bin/python", "-m", "pytest", "-q", "--nbval-lax", PAGE]
 def main():
     """Print one JSON line for each measurement."""
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # as a clone's is: the sandbox's user reads it too
         book = shutil.copytree(ROOT, Path(folder, "book"), ignore=NOT_COPIED)
         seconds(book, "make", "setup")
         report("make test", seconds(book, "make", "test"), target=480)
