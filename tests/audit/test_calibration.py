@@ -10,7 +10,7 @@ import yaml
 from scipy import stats
 
 from support import models
-from tooling.audit import builders, calibration, page_sampler
+from tooling.audit import builders, calibration, page_sampler, records
 from tooling.audit.calibration import CASES, FAULTS, distances_notice, ranks_notice, sets_needed, simulate
 
 
@@ -95,9 +95,8 @@ def test_the_recorded_study_has_every_model_and_fault():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["schools_noncentred", "instructors_complete", "hospitals_none"])
 def test_recorded_places_in_exact_posteriors_are_those_found_again(name):
-    case = CASES[name]
-    pairs = simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))[:2]
-    again = calibration.exact_places(pairs, case.solve)
+    pairs = calibration.data_sets(name)[:2]
+    again = calibration.exact_places(pairs, CASES[name].solve)
     recorded = calibration.recorded().query("model == @name and set < 2")
     for row in recorded.itertuples():
         assert again.loc[row.set, row.quantity] == pytest.approx(row.exact_place, rel=1e-3)
@@ -105,9 +104,8 @@ def test_recorded_places_in_exact_posteriors_are_those_found_again(name):
 
 @pytest.mark.sampling
 def test_a_recorded_fit_made_again_is_like_it():
-    case = CASES["schools_noncentred"]
-    pairs = simulate(case, calibration.SETS["schools_noncentred"])[:2]
-    again = calibration.sampled_places(case, pairs)
+    pairs = calibration.data_sets("schools_noncentred")[:2]
+    again = calibration.sampled_places(CASES["schools_noncentred"], pairs)
     recorded = calibration.recorded().query("model == 'schools_noncentred' and set < 2")
     assert list(again["quantity"]) == list(recorded["quantity"])
     # Two Monte Carlo errors, and ranks among 99 draws.
@@ -116,9 +114,9 @@ def test_a_recorded_fit_made_again_is_like_it():
     assert np.abs(again["place"].to_numpy() - recorded["place"].to_numpy()).max() < 0.3
 
 
-@pytest.mark.parametrize("recorded", [calibration.recorded, page_sampler.recorded_places])
+@pytest.mark.parametrize("recorded", ["calibration", "page_places"])
 def test_the_distances_of_all_but_the_centred_form_are_those_of_a_right_sampler(recorded):
-    found = mean_squares(recorded()).drop("schools_centred")
+    found = mean_squares(records.read(recorded)).drop("schools_centred")
     wrong = found[found["mean"] > found["limit"]]
     assert wrong.empty, wrong
 
@@ -139,7 +137,7 @@ def test_the_distances_of_the_centred_form_are_not():
 def test_the_sampler_of_the_pages_was_given_the_same_data_and_ranks_are_uniform():
     """All but the centred form's, for the same reason."""
     keys = ["model", "set", "quantity"]
-    ours = page_sampler.recorded_places().set_index(keys)
+    ours = records.read("page_places").set_index(keys)
     theirs = calibration.recorded().set_index(keys)
     assert set(ours.index) == {key for key in theirs.index if key[1] < page_sampler.SETS}
     np.testing.assert_allclose(ours["exact_place"], theirs.loc[ours.index, "exact_place"], rtol=1e-3)

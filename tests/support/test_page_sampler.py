@@ -12,7 +12,7 @@ import hierarchical_exact as exact
 import page_nuts
 from support import checks, datasets, models
 from support.sampling import diagnose
-from tooling.audit import builders, page_sampler, runs
+from tooling.audit import builders, page_sampler, records, runs
 from tooling.audit.calibration import CASES
 
 # Node, which runs here what a browser runs in the page, comes with Playwright.
@@ -20,7 +20,7 @@ os.environ["PATH"] += os.pathsep + str(Path(playwright.__file__).parent / "drive
 
 ROOT = Path(__file__).resolve().parents[2]
 # The page's study of this sampler, of which a part is made again here.
-RECORDED = page_sampler.recorded()
+RECORDED = records.read("page_sampler")
 
 
 @pytest.mark.sampling

@@ -335,6 +335,50 @@ def named(dataset: xr.Dataset) -> dict[str, float]:
     return found
 
 
+def data_sets(name: str) -> list[tuple[dict[str, float], xr.Dataset]]:
+    """Make the data sets of a model that the recorded study is about.
+
+    Parameters
+    ----------
+    name : str
+        One of `CASES`.
+
+    Returns
+    -------
+    list of (true parameters by name, data set)
+        As `simulate` returns them, which makes others where it is asked for fewer.
+
+    Examples
+    --------
+    >>> len(data_sets("schools_complete"))
+    40
+    """
+    return simulate(CASES[name], SETS.get(name, USUAL_SETS))
+
+
+def ordered(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put rows of several models into one table, in the order of `CASES`, the ``model`` first.
+
+    Parameters
+    ----------
+    tables : iterable of pandas.DataFrame
+        With the column ``model``.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Examples
+    --------
+    >>> names = ["schools_none", "schools_complete"]
+    >>> ordered([pd.DataFrame({"model": [name]}) for name in names])["model"].tolist()
+    ['schools_complete', 'schools_none']
+    """
+    order = list(CASES)
+    table = pd.concat(tables).sort_values("model", key=lambda names: names.map(order.index), kind="stable")
+    return table[["model", *(column for column in table if column != "model")]]
+
+
 # What becomes of the true parameters ---------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import nutpie
 import pandas as pd
 
 import page_nuts
-from tooling.audit import calibration, records
+from tooling.audit import calibration
 from tooling.audit.calibration import CASES, SETTINGS, named
 
 # Chosen before any fit was looked at: those of `tooling.audit.runs`.
@@ -95,36 +95,5 @@ def places(name: str) -> pd.DataFrame:
     >>> places("schools_complete")["set"].nunique()  # doctest: +SKIP
     20
     """
-    case = CASES[name]
-    pairs = calibration.simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))[:SETS]
-    return calibration.sampled_places(case, pairs, sampler=page_nuts).assign(model=name)
-
-
-def recorded() -> pd.DataFrame:
-    """Read what `fits` has given for all models.
-
-    Returns
-    -------
-    pandas.DataFrame
-
-    Examples
-    --------
-    >>> recorded().columns[:3].tolist()
-    ['model', 'sampler', 'seed']
-    """
-    return records.read("page_sampler")
-
-
-def recorded_places() -> pd.DataFrame:
-    """Read what `places` has given for all models.
-
-    Returns
-    -------
-    pandas.DataFrame
-
-    Examples
-    --------
-    >>> recorded_places()["model"].nunique()
-    18
-    """
-    return records.read("page_places")
+    pairs = calibration.data_sets(name)[:SETS]
+    return calibration.sampled_places(CASES[name], pairs, sampler=page_nuts).assign(model=name)

@@ -10,7 +10,6 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
 import yaml
 from build import replace
 
@@ -43,19 +42,14 @@ def main():
 
 def fitted(name):
     """Fit a model to the data sets that it makes."""
-    case = calibration.CASES[name]
-    pairs = calibration.simulate(case, calibration.SETS.get(name, calibration.USUAL_SETS))
+    pairs = calibration.data_sets(name)
     print(f"{name}: {len(pairs)} data sets", flush=True)
-    return calibration.sampled_places(case, pairs).assign(model=name)
+    return calibration.sampled_places(calibration.CASES[name], pairs).assign(model=name)
 
 
 def write_fits(tables):
     """Write the fits, in the order of the models, to as many digits as matter."""
-    fits = pd.concat(tables).sort_values(
-        "model", key=lambda names: names.map(list(calibration.CASES).index), kind="stable"
-    )
-    fits = fits[["model", *(column for column in fits if column != "model")]]
-    replace(DATA / "calibration.csv", fits.to_csv(index=False, float_format="%.4g"))
+    replace(DATA / "calibration.csv", calibration.ordered(tables).to_csv(index=False, float_format="%.4g"))
 
 
 def write_faults(faults, when):

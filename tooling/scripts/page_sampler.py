@@ -9,7 +9,7 @@ import playwright
 from build import replace
 
 from tooling.audit import page_sampler
-from tooling.audit.calibration import CASES
+from tooling.audit.calibration import CASES, ordered
 from tooling.environment import end_when_interrupted
 
 DATA = Path(__file__).resolve().parents[2] / "tooling" / "audit" / "data"
@@ -32,10 +32,7 @@ def main():
 def write(path, made):
     """Put the rows of one model among the others, to as many digits as matter."""
     others = pd.read_csv(path) if path.exists() else made.iloc[:0]
-    table = pd.concat([others[~others["model"].isin(made["model"])], made])
-    order = list(CASES)
-    table = table.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
-    table = table[["model", *(column for column in table if column != "model")]]
+    table = ordered([others[~others["model"].isin(made["model"])], made])
     replace(path, table.to_csv(index=False, float_format="%.4g"))
 
 

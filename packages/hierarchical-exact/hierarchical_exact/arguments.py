@@ -13,6 +13,7 @@ from scipy import stats
 # Dims and variables of results, which the data cannot have too.
 _TAKEN = {"x", "quantile", "prob", "ci_bound", "sample", "chain", "draw", "other"}
 _TAKEN |= {"y", "counts", "theta", "beta", "lam", "pi", "pi0"}
+SHOWN = 8  # labels that are named to who asked for another
 _LARGEST, _COUNTABLE = 1e100, 2.0**53
 
 

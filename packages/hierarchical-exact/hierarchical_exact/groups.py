@@ -18,8 +18,6 @@ from hierarchical_exact.posterior import Marginal
 from hierarchical_exact.quadrature import told
 
 _SLICE = 2_000_000
-# Labels shown to who asked for another.
-_SHOWN = 8
 # Largest error of a probability, as two rules tell it, and of a contrast's distribution function.
 _TOLERANCE = 1e-5
 # Standard Normal variables are followed as far as this, in steps from one to a 16th.
@@ -210,7 +208,7 @@ class Groups:
         names = pd.Index(self._labels[self._labels.dims[0]].values)
         found = np.flatnonzero(names == label)
         if not found.size:
-            raise KeyError(f"no group {label!r} here: give one of {names[:_SHOWN].tolist()}")
+            raise KeyError(f"no group {label!r} here: give one of {names[: arguments.SHOWN].tolist()}")
         if found.size > 1:
             raise ValueError(f"{label!r} is the label of {found.size} groups: give weights to combination")
         return found[0]

@@ -614,10 +614,9 @@ def normal_sample(y: ArrayLike, *, mu: Any, sigma: Any) -> Posterior:
     True
     """
     y = arguments.labelled(y, "observation")
-    zeros = np.zeros(len(arguments.vector("y", y)), dtype=int)
-    like = y if isinstance(y, xr.DataArray) else xr.DataArray(zeros, dims="observation")
+    units = arguments.labels(y, len(arguments.vector("y", y)), dim="observation")
     # A name that the dim of y can hardly have: it is in no result.
-    whole = normal_groups(y, like.copy(data=zeros).rename("_all"), mu=mu, tau=0.0, sigma=sigma)
+    whole = normal_groups(y, xr.zeros_like(units).rename("_all"), mu=mu, tau=0.0, sigma=sigma)
     marginals = {name: whole[name] for name in ("mu", "sigma", "y_rep")}
     log_evidence = None if mu is None else whole.log_evidence
     return Posterior(

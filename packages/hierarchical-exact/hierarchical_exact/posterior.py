@@ -24,8 +24,6 @@ _KEPT = 2_000_000
 _REACH = 8.0
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
 _TAIL = 1e-8
-# Labels shown to who asked for another.
-_SHOWN = 8
 _AGREEMENT = 1e-7
 # Nodes at which a function that will not converge is given up.
 _MOST_NODES = 2**14
@@ -125,7 +123,7 @@ class Marginal:
         try:
             positions = positions.sel(**labels)
         except (KeyError, pd.errors.InvalidIndexError) as error:
-            known = {dim: positions[dim].values[:_SHOWN].tolist() for dim in positions.dims}
+            known = {dim: positions[dim].values[: arguments.SHOWN].tolist() for dim in positions.dims}
             raise KeyError(f"no groups with {labels} here; labels begin with {known}") from error
         if not positions.size:
             raise ValueError(f"{labels} are no labels at all: give one or more")

@@ -358,8 +358,8 @@ def _of_student(theirs, names):
         locked = folder and place.is_dir() and not os.access(place, os.R_OK | os.X_OK)
         problem = LOCKED if locked else "the folder holds no notebook"
         return [(first, Submission(student, names.number(exercise), place, problem))]
-    names = ", ".join(file.file or file.place[-1] for file in theirs[:3])
-    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {names}"))]
+    instead = ", ".join(file.file or file.place[-1] for file in theirs[:3])
+    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {instead}"))]
 
 
 def _in_file(file, student, names):
