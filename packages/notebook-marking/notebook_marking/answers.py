@@ -168,13 +168,18 @@ class Answers:
             return [self._in_order(each) for each in value]
         if isinstance(value, Mapping) and not hasattr(value, "indexes"):
             value = {name: self._in_order(each) for name, each in value.items()}
-            fitting = [labels for labels in self._labels if set(value) == set(labels)]
-            return [value[label] for label in fitting[0]] if fitting else value
+            for labels in self._labels:
+                if (order := _order(value, labels)) is not None:
+                    return [[*value.values()][place] for place in order]
+                _refuse_names(value, labels)
+            return value
         for labels in self._labels:
-            for axis, own in _axes(value).items():
-                if list(own) != list(labels) and set(own) == set(labels):
-                    put = value.sel if hasattr(value, "indexes") else value.reindex
-                    value = put(**{axis: labels})
+            for number, (axis, own) in enumerate(_axes(value).items()):
+                if (order := _order(own, labels)) is not None:
+                    take = hasattr(value, "indexes")
+                    value = value.isel({axis: order}) if take else value.take(order, axis=number)
+                elif getattr(value, "ndim", 0) == 1:  # a data set has none
+                    _refuse_names(own, labels)
         return value
 
     def _keep(self, part, name, value):
@@ -221,6 +226,25 @@ class Answers:
             if names
         ]
         return "\n".join(lines)
+
+
+def _order(own, labels):
+    """Return where the labels stand among others, which may differ in capitals, or be numbers from 0 or 1."""
+    own, labels = ([str(each).strip().casefold() for each in one] for one in (own, labels))
+    for names in (labels, *([str(first + i) for i in range(len(labels))] for first in (0, 1))):
+        if len({*own}) == len(own) and sorted(own) == sorted(names):
+            return [own.index(name) for name in names]
+    return None
+
+
+def _refuse_names(own, labels):
+    """Refuse names that may mean the labels, in an order that nobody knows; two may be those of ends."""
+    if len(own) == len(labels) > 2 and all(isinstance(name, str) for name in own):
+        names = ", ".join(map(repr, own))
+        raise ValueError(
+            f"its names are {names}: give those of the data, {', '.join(map(repr, labels))}, or a list in "
+            "their order"
+        )
 
 
 def _axes(value):

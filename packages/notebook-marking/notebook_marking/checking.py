@@ -64,6 +64,8 @@ class Answers(answers.Answers):
             return "not answered yet"
         if mark.state == "right":
             return "right"
+        if mark.state == "alone":
+            return f"right; {mark.reason}"
         if mark.state == "follow-through":
             return f"right, given what came before: {mark.reason}"
         name = f"{mark.part}.{mark.name}"

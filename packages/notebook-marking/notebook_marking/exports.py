@@ -14,6 +14,7 @@ and files of one folder, ``<student>_<exercise>``. In all others a student of th
 that of the folder or file, as in ``Last, First(user)`` of Sakai. Zip files are looked into wherever they lie.
 """
 
+import errno
 import os
 import re
 import time
@@ -21,6 +22,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -28,20 +30,21 @@ METADATA = "submission_metadata.yml"
 # What systems and editors leave beside a student's files; hidden files too.
 LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "node_modules", "__pycache__"}
 CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)")
-MOODLE = re.compile(r"(?P<name>.+)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?")
-BLACKBOARD = re.compile(
-    r"(?P<task>.+)_(?P<user>.+?)_attempt_(?P<time>[\d-]{10,19})(?:_(?P<file>.+))?(?:\.txt)?"
-)
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?")
+BLACKBOARD = re.compile(r"(?P<whose>.+?_.+?)_attempt_(?P<time>[\d-]{10,19})(?:_(?P<file>.+))?(?:\.txt)?")
 BRIGHTSPACE = re.compile(
     r"(?P<user>\d+)-\d+ ?- ?(?P<name>.+?) ?- ?(?P<day>\w+ \d+, \d{4}) (?P<hour>\d{1,2})(?P<minute>\d\d)"
     r" (?P<half>[AP]M)(?: ?- ?(?P<file>.+))?"
 )
+FORMS = (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS)
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
 # What all zip files together may hold, and one that lies deeper than the class's.
 LARGEST_ZIP, LARGEST_INNER = 2_000_000_000, 200_000_000
 MOST_ENTRIES = 100_000
 DEEPEST_ZIP = 3
+LONGEST_NAME = 255  # bytes
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def files(top, scratch, students):
     others = [found for found in listed if found.place[-1] != METADATA]
     # What a student's own folder holds may look like an export; where all lie in exports, these are exports.
     deep = all(any(map(_is_exported, found.place)) for found in others if len(found.place) > 1)
-    return [one for found in others for one in _recognised(found, metadata, repositories, students, deep)]
+    system = _system([found.place for found in others], deep)
+    return [one for found in others for one in _recognised(found, metadata, repositories, system, students)]
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -146,7 +150,16 @@ class _Unpacking:
                 self.bytes, self.entries = self.bytes - size, self.entries - len(entries)
                 for entry in entries:
                     _extract(archive, entry, folder)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, OSError):
+        except (
+            zipfile.BadZipFile,
+            RuntimeError,
+            NotImplementedError,
+            ValueError,
+            EOFError,
+            OSError,
+        ) as error:
+            if getattr(error, "errno", 0) in FULL:
+                raise OSError(f"{path}: {error.strerror}: make room for what is in it") from None
             return None  # broken, encrypted, or of a kind of its own
         return folder
 
@@ -165,7 +178,14 @@ def _written(entry):
     if not entry.flag_bits & 0x800:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode()
-    return name.replace("\\", "/")
+    parts = name.replace("\\", "/").split("/")
+    return "/".join(part if len(part.encode()) < LONGEST_NAME else _short(part, entry) for part in parts)
+
+
+def _short(part, entry):
+    """Return a name that no file system can hold without its middle: its start and its end say what it is."""
+    start, end = part.encode()[: LONGEST_NAME // 2], part.encode()[-LONGEST_NAME // 4 :]
+    return f"{start.decode(errors='ignore')}~{entry.header_offset}~{end.decode(errors='ignore')}"
 
 
 # Places --------------------------------------------------------------------------------------
@@ -206,9 +226,23 @@ def _is_exported(name):
 
 def _whose(name):
     """Match the name that a system gives to what a student handed in."""
-    return next(
-        (match for form in (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS) if (match := form.fullmatch(name))), None
-    )
+    return next((match for form in FORMS if (match := form.fullmatch(name))), None)
+
+
+class _System(NamedTuple):
+    """A learning system: its form of names, whether it names what lies in folders too, how tasks begin."""
+
+    form: re.Pattern
+    deep: bool
+    task: str
+
+
+def _system(places, deep):
+    """Return the system whose form most names have: what follows in a name is the student's own."""
+    names = {next(filter(_whose, place if deep else place[:1]), "") for place in places}
+    form = max(FORMS, key=lambda form: sum(bool(form.fullmatch(name)) for name in names))
+    whose = {match["whose"] for name in names if form is BLACKBOARD and (match := form.fullmatch(name))}
+    return _System(form, deep, _start(whose, "_"))
 
 
 def _wrapper(listed, students):
@@ -251,15 +285,20 @@ def _repositories(listed):
     # A repository whose files say nothing is known by its neighbours.
     if found and len({name.partition("-")[:2] for name in folders}) == 1:
         found = set(folders)
-    starts = [name[: i + 1] for name in found for i, sign in enumerate(name) if sign == "-"]
-    common = [start for start in starts if len(found) > 1 and all(name.startswith(start) for name in found)]
-    return found, max(common, key=len, default="")
+    return found, _start({BRANCH.sub("", name) for name in found}, "-")
 
 
-def _recognised(found, metadata, repositories, students, deep):
+def _start(names, sign):
+    """Return how all of several names begin, up to a sign."""
+    starts = [name[: i + 1] for name in names for i, each in enumerate(name) if each == sign]
+    common = [start for start in starts if len(names) > 1 and all(name.startswith(start) for name in names)]
+    return max(common, key=len, default="")
+
+
+def _recognised(found, metadata, repositories, system, students):
     """Yield a file once for each student whose it is."""
     place = found.place
-    for i, name in enumerate(place if deep else place[:1]):
+    for i, name in enumerate(place if system.deep else place[:1]):
         rest = "/".join(place[i + 1 :])
         if place[:i] in metadata and GRADESCOPE.fullmatch(name):
             known = metadata[place[:i]].get(name, {})
@@ -268,19 +307,21 @@ def _recognised(found, metadata, repositories, students, deep):
                 names = _names_in_gradescope(one) or (("", name),)
                 yield replace(found, system="gradescope", names=names, file=rest, time=when, number=name)
             return
-        if match := MOODLE.fullmatch(name):
+        match = system.form.fullmatch(name) or _whose(name)
+        form = match and match.re
+        if form is MOODLE:
             names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
             file = rest or match["file"] or ""
             yield replace(found, system="moodle", names=names, file=file, number=match["number"])
             return
-        if match := BLACKBOARD.fullmatch(name):
+        if form is BLACKBOARD:
             day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
-            names = _ends("blackboard", f"{match['task']}_{match['user']}", "_")
+            names = _ends("blackboard", match["whose"], "_", system.task)
             file = rest or match["file"] or ""
             when, whole = f"{day} {clock}".strip(), names[0][1]
             yield replace(found, system="blackboard", names=names, file=file, time=when, number=whole)
             return
-        if match := BRIGHTSPACE.fullmatch(name):
+        if form is BRIGHTSPACE:
             names = (("brightspace", match["user"]), ("brightspace", match["name"]), ("name", match["name"]))
             when = f"{match['day']}, {match['hour']}:{match['minute']} {match['half']}"
             file = rest or match["file"] or ""
@@ -288,7 +329,7 @@ def _recognised(found, metadata, repositories, students, deep):
                 found, system="brightspace", names=names, file=file, time=when, number=match["user"]
             )
             return
-        if i == 0 and (match := CANVAS.fullmatch(name)):
+        if form is CANVAS and i == 0:
             names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
             file = rest or match["file"]
             late = bool(match["late"])
@@ -296,7 +337,11 @@ def _recognised(found, metadata, repositories, students, deep):
             return
     if place[0] in repositories[0] and len(place) > 1:
         name = BRANCH.sub("", place[0])
-        names = (("id", name), *_ends("github", name, "-"), ("", name.removeprefix(repositories[1])))
+        names = (
+            ("id", name),
+            *_ends("github", name, "-", repositories[1]),
+            ("", name.removeprefix(repositories[1])),
+        )
         yield replace(found, system="github", names=names, file="/".join(place[1:]))
     elif len(place) > 1 or found.path.is_dir():
         zipped = place[0].lower().endswith(".zip")
@@ -307,10 +352,14 @@ def _recognised(found, metadata, repositories, students, deep):
         yield replace(found, file=place[0])
 
 
-def _ends(column, name, sign):
-    """Return a name without its first words, the shortest last: a user's name may hold the sign too."""
+def _ends(column, name, sign, start):
+    """Return a name without its first words, the shortest last: a user's name may hold the sign too.
+
+    None is shorter than what tells it from the others, which begin in the same way.
+    """
     words = name.split(sign)
-    ends = [sign.join(words[start:]) for start in range(1, len(words))] or [name]
+    ends = [sign.join(words[first:]) for first in range(1, len(words))]
+    ends = [end for end in ends if len(end) >= len(name.removeprefix(start)) or not start] or [name]
     return tuple((where, end) for end in ends for where in (column, "id"))
 
 

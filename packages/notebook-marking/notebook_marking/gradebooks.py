@@ -7,6 +7,7 @@ grader report as CSV) and takes again; nothing in it changes but the cells of th
 import csv
 import io
 import re
+from collections import Counter
 from dataclasses import replace
 
 from notebook_marking import rosters
@@ -36,17 +37,18 @@ def fill(path, marked):
     reader = spreadsheet(path)
     table = [reader.fieldnames, *reader.reader] if reader.fieldnames else []
     header = [name.strip() for name in table[0]] if table else []
-    lines = rosters.make([_known(header, row) | {"line": str(i)} for i, row in enumerate(table)][1:])
+    lines = [_known(header, row) | {"line": i} for i, row in enumerate(table)][1:]
     columns = _columns(path, header, {one.submission.exercise for one in marked if one.marks})
     # A point would make a date of 6.7 where a spreadsheet expects a comma.
     comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
+    rows = _rows(lines, [one.submission for one in marked])
     missing = {}  # in their order, each once
     for one in marked:
-        row = lines.find(_names(one.submission))
+        row = rows.get(one.submission.student)
         if row is None:
             missing[one.submission.student] = True
         elif one.marks and not waits(one):
-            cells = table[int(row["line"])]
+            cells = table[row["line"]]
             cells += [""] * (len(header) - len(cells))
             points = f"{one.score:g}"
             cells[columns[one.submission.exercise]] = points.replace(".", ",") if comma else points
@@ -64,20 +66,35 @@ def with_times(path, submissions, exercises=()):
     _columns(path, reader.fieldnames, exercises)
     if TIME not in reader.fieldnames:
         return list(submissions)
-    lines = rosters.make([_known(list(row), row.values()) | {"time": row[TIME]} for row in reader])
+    header = reader.fieldnames
+    lines = [_known(header, [row[name] for name in header]) | {"time": row[TIME]} for row in reader]
+    rows = _rows(lines, submissions)
     found = []
     for one in submissions:
-        row = lines.find(_names(one))
+        row = rows.get(one.student)
         found.append(replace(one, time=row["time"]) if row and not one.time else one)
     return found
 
 
-def _names(one):
-    """Return columns, and how each knows a student: a system's own number stands in its own column only."""
-    systems = set(KNOWN_AS.values())
+def _rows(lines, submissions):
+    """Return the rows of a table by student; one that is two students' is nobody's."""
+    table = rosters.make(lines)
+    rows = {one.student: _row(table, one) for one in submissions}
+    taken = Counter(id(row) for row in rows.values())
+    return {student: row for student, row in rows.items() if row and taken[id(row)] == 1}
+
+
+def _row(table, one):
+    """Find the row of a student: by what the roster says of the system, else by id and name, which agree."""
+    systems = {*KNOWN_AS.values()} - {"name"}
     own = [(column, value) for column, value in one.cells if column in systems]
-    anywhere = [value for column, value in one.cells if column not in systems] or one.ids or ()
-    return [*own, ("name", one.name), *(("", name) for name in (one.student, *anywhere))]
+    # An id may look like another's number in Canvas or Moodle.
+    others = [(column, one.student) for column in systems - {"canvas", "moodle"}]
+    for names in (own, [*others, ("name", one.name or one.student)]):
+        found = {id(row): row for each in names if (row := table.find([each]))}
+        if found:
+            return found.popitem()[1] if len(found) == 1 else None
+    return None
 
 
 def waits(one):
@@ -91,6 +108,8 @@ def _known(header, row):
     """Return what a row says of its student, by the columns of a roster."""
     cells = {name.lower(): cell.strip() for name, cell in zip(header, row, strict=False)}
     found = {KNOWN_AS[name]: cell for name, cell in cells.items() if name in KNOWN_AS}
+    if "moodle" in found:  # Participant 301
+        found["moodle"] = re.sub(r"^\D+(?=\d+$)", "", found["moodle"])
     whole = " ".join(cells.get(name, "") for name in WHOLE_NAME).strip()
     return {"name": whole} | found if whole else found
 

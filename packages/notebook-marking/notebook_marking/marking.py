@@ -42,7 +42,7 @@ class Mark:
         Points to be had.
     state : str
         ``right``, ``follow-through`` (right, given a wrong earlier answer), ``partly`` (some numbers are
-        right), ``wrong``, ``missing``, ``review``, ``marked`` (by a human) or ``decided`` (by a teacher).
+        right), ``wrong``, ``alone`` (right, but without points for want of another answer), ``missing``, ``review``, ``marked`` (by a human) or ``decided`` (by a teacher).
     reason : str
         Why points were lost; may quote the student's answer.
     hint : str
@@ -98,6 +98,8 @@ class Marked:
         Points that are taken away because it was late.
     late : str
         Why they are.
+    owners : dict of str to str
+        Whose data each part was recorded with, by the ids in the notebook; empty for the data of the text.
     """
 
     submission: "Submission"
@@ -108,6 +110,7 @@ class Marked:
     private: tuple[str, ...] = ()
     penalty: float = 0.0
     late: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
 
     @property
     def points(self):
@@ -188,7 +191,8 @@ def mark(
     marks = together(_capped(marks, most), scheme)
     close = [f"{mark.label}: {mark.hint}" for mark in marks if CLOSE in mark.hint]
     lost = _why_lost(submission, run, marks)
-    return Marked(submission, run, marks, texts, (*lost, *strange, *flags, *close))
+    owners = {part: owners[part] for part in dict.fromkeys(name[0] for name in answers)}
+    return Marked(submission, run, marks, texts, (*lost, *strange, *flags, *close), owners=owners)
 
 
 def unmarked(scheme, reason):
@@ -235,16 +239,20 @@ def _whose_data(recorded, submission, scheme):
     known = recorded if isinstance(recorded, dict) else {}
     by_part = known.get("students") if isinstance(known.get("students"), dict) else {}
     own, ids = plain_id(submission.student), getattr(submission, "ids", ())
-    owners, strange = {}, {}
+    owners, strange, ever = {}, {}, {"", own}
     for part in scheme.parts:
         used = by_part.get(part, known.get("student", ""))
         used = plain_id(used) if isinstance(used, str) else ""
         owners[part] = used
+        ever.add(used)
         if ids is not None and used not in ("", own, *map(plain_id, ids)):
             owners[part] = own
             strange[
                 f"recorded under the id {used[:64]!r}; marked with the data of {submission.student!r}"
             ] = 1
+    signed = known.get("student", "")
+    if isinstance(signed, str) and plain_id(signed) not in ever:
+        strange[f"signed as {signed[:64]!r}, of whom no part is"] = 1
     if len(set(owners.values())) > 1:
         strange["recorded under several ids; each part is marked with the data of its own"] = 1
     return owners, tuple(strange)
@@ -472,7 +480,8 @@ def _with(mark, needed, counted):
         return mark
     names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
     reason = f"it has points only with {names}"
-    return replace(mark, points=0.0, state="wrong", reason=reason, hint="", alone=mark)
+    state = "alone" if mark.points == mark.out_of else "wrong"
+    return replace(mark, points=0.0, state=state, reason=reason, hint="", alone=mark)
 
 
 def _mistake(answer, given, right):

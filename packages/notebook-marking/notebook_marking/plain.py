@@ -105,6 +105,7 @@ def spreadsheet(path):
     lines = (line for line in text.splitlines() if line.strip() and not line.startswith(SEPARATOR))
     # Where the comma is the decimal sign, spreadsheets separate columns by semicolons.
     delimiter = max(",;\t", key=next(lines, "").count)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may hold a picture
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     rows = (row for row in reader.reader if any(row) and not row[0].startswith(SEPARATOR))
     reader.fieldnames = next(rows, [])

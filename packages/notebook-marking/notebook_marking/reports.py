@@ -34,6 +34,7 @@ STATES = {
     "follow-through": "right, given your earlier answer",
     "partly": "partly right",
     "wrong": "not right",
+    "alone": "right, yet without points",
     "missing": "not answered",
     "review": "waits for a human to mark it",
     "marked": "marked by a human",
@@ -211,7 +212,7 @@ def note(one):
         )
     if one.late or one.submission.late:
         words.append(plain.one_line(one.late) or "late, says the system")
-    if one.run and one.run.answers and not one.run.answers.get("student"):
+    if "" in one.owners.values():
         words.append("with the data of the text")
     if waiting(one):
         names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))

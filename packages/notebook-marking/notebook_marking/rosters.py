@@ -7,6 +7,7 @@ A roster is a CSV file with the columns ``id`` and, if need be, ``name`` and one
     student01,"Last01, First01",1234,first01
 
 ``id`` is what the student writes into the notebook; ``due``, as in ``2026-03-05 23:59``, a date of one's own.
+By other columns, such as ``tutor`` or ``team``, nobody is known: what stands there may be another's name.
 """
 
 import re
@@ -18,6 +19,11 @@ from notebook_marking.answers import STUDENT_ID, plain_id
 from notebook_marking.plain import MORE_CELLS, moment, spreadsheet
 
 DUE = "due"
+# The columns by which a student is known.
+KNOWN = (
+    *("id", "name", "email", "login", "user", "username", "number", "canvas", "moodle", "blackboard"),
+    *("brightspace", "gradescope", "github", "sakai", "teams", "ilias", "nbgrader"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Roster:
         Parameters
         ----------
         names : sequence of tuple of (str, str)
-            Column and name: the first that is one student's counts. An empty column stands for all.
+            Column and name: the first that is one student's counts. An empty column stands for all of `KNOWN`.
 
         Returns
         -------
@@ -104,10 +110,7 @@ def make(rows):
     known = {}
     for row in rows:
         keys = {
-            key
-            for column, value in row.items()
-            if value and column not in (DUE, "line")
-            for key in _keys(column, value)
+            key for column, value in row.items() if value and column in KNOWN for key in _keys(column, value)
         }
         for key in keys:
             known[key] = None if key in known else row

@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 
 from notebook_marking import review
-from notebook_marking.answers import plain_id
 from notebook_marking.rosters import plain_name
 
 SHORTEST = 40  # letters and digits of a text that nobody else is likely to write
@@ -27,8 +26,8 @@ def _signs(one):
     exercise = one.submission.exercise
     found = [("text", exercise, name, plain_name(text)) for name, text in one.texts.items()]
     found = [sign for sign in found if len(sign[3]) >= SHORTEST]
-    if one.submission.ids is None and _id(one):
-        found.append(("id", exercise, "", _id(one)))
+    if one.submission.ids is None:
+        found += [("id", exercise, "", used) for used in {*one.owners.values()} - {""}]
     parts = one.run.answers.get("parts") if one.marks and one.run else None
     for part, answers in parts.items() if isinstance(parts, dict) else ():
         for name, value in answers.items() if isinstance(answers, dict) else ():
@@ -55,7 +54,9 @@ def _words(one, groups, course):
         label = f"({name[0]}) {name[2:]}" if name else ""
         if kind == "text" and content == plain_name(models.get(name, "")):
             found.append(f"{label}: the text of the model answer")
-        others = [other for other in groups[kind, exercise, name, content] if _differs(other, one, kind)]
+        others = [
+            other for other in groups[kind, exercise, name, content] if _differs(other, one, kind, name)
+        ]
         if kind == "numbers" and not any(_is_wrong(each, name) for each in (one, *others)):
             continue  # right for both: the same for everybody
         names = list(dict.fromkeys(repr(other.submission.student) for other in others))
@@ -70,14 +71,9 @@ def _words(one, groups, course):
     return found
 
 
-def _differs(other, one, kind):
+def _differs(other, one, kind, name):
     same = other.submission.student == one.submission.student
-    return not same and (kind != "numbers" or _id(other) != _id(one))
-
-
-def _id(one):
-    used = one.run.answers.get("student", "") if one.run and isinstance(one.run.answers, dict) else ""
-    return plain_id(used) if isinstance(used, str) else ""
+    return not same and (kind != "numbers" or other.owners.get(name[0]) != one.owners.get(name[0]))
 
 
 def _is_wrong(one, name):

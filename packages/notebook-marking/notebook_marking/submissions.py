@@ -46,7 +46,7 @@ COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
 PIECES = re.compile(r"[_()\[\]]|\s-+\s|-+\s|\s-+")
 AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
 NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
-SIGNED = re.compile(r"""^[^#\n]*\bAnswers\([^)\n]*\bstudent\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
+SIGNED = re.compile(r"""^[^#\n]*\bAnswers\([^)]*?\bstudent\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 HEADING = re.compile(rb"# Exercise ([\w.-]+):")
 NEARLY = 10  # seconds within which files are equally new
 
@@ -157,10 +157,11 @@ def find(
     flat = [file for file in listed if file.system == "flat"]
     flat = [file for file in flat if SUFFIX.search(file.place[-1]) or not exported]
     found = [one for file in flat for one in _flat(file, names)]
-    for _, theirs in groupby(sorted(others, key=_owner), key=_owner):
-        found += _of_student(list(theirs), names)
+    deep = {_owner(file)[:3] for file in others if len(file.place) > 2}
+    for owner, theirs in groupby(sorted(others, key=_owner), key=_owner):
+        found += _of_student(list(theirs), names, folders=owner[:3] in deep)
     if collected:
-        found = [(file, replace(one, time=_timestamp(one.path))) for file, one in found]
+        found = [(file, replace(one, time=_timestamp(file))) for file, one in found]
     return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found])
 
 
@@ -192,9 +193,11 @@ def _of_course(root):
     return inner, any((root / name).is_file() for name in ("gradebook.db", "nbgrader_config.py"))
 
 
-def _timestamp(path):
-    """Return the time that nbgrader wrote when it collected a notebook."""
-    file = path.parent / "timestamp.txt"
+def _timestamp(file):
+    """Return the time that nbgrader wrote when it collected a notebook, beside all that was handed in."""
+    if len(file.place) < 3:
+        return ""
+    file = file.path.parents[len(file.place) - 3] / "timestamp.txt"
     try:
         return "" if file.is_symlink() else file.read_text(encoding="utf-8", errors="replace")[:100].strip()
     except OSError:
@@ -315,7 +318,8 @@ def _flat(file, names):
         student, _, exercise = stem.rpartition("_")
         link = file.path.is_symlink()
         problem = "" if link else LOCKED if file.path.is_dir() else "it is no notebook"
-        yield file, Submission(student or exercise, exercise if student else "", file.path, problem)
+        whose = names.on_roster(stem) or student or exercise
+        yield file, Submission(whose, exercise if student else "", file.path, problem)
         return
     stem = COPY.sub("", _stem(file.place[-1]))
     match = names.end.fullmatch(stem)
@@ -340,8 +344,14 @@ def _owner(file):
     return file.system, file.names[-1][1], file.number, assignment
 
 
-def _of_student(theirs, names):
-    """Yield the submissions of one student; what cannot be one only where nothing else is."""
+def _of_student(theirs, names, *, folders):
+    """Yield the submissions of one student; what cannot be one only where nothing else is.
+
+    Parameters
+    ----------
+    folders : bool
+        Whether this student has folders for the assignments.
+    """
     first = theirs[0]
     student = first.names[-1][1]
     found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
@@ -351,15 +361,20 @@ def _of_student(theirs, names):
         return found
     if first.system == "folders":
         folder = len(first.place) == 1 or first.path.is_dir() or first.path.is_symlink()
-        if not folder and len(first.place) == 2:
-            return []  # beside the folders of the assignments
+        if len(first.place) == 2 and not folder:
+            return [] if folders else [_instead(theirs, student)]
         place = first.path if folder else first.path.parents[len(first.place) - 3]
         exercise = first.place[1] if len(first.place) > 1 else ""
         locked = folder and place.is_dir() and not os.access(place, os.R_OK | os.X_OK)
         problem = LOCKED if locked else "the folder holds no notebook"
         return [(first, Submission(student, names.number(exercise), place, problem))]
-    instead = ", ".join(file.file or file.place[-1] for file in theirs[:3])
-    return [(first, Submission(student, "", first.path, f"no notebook was handed in, but {instead}"))]
+    return [_instead(theirs, student)]
+
+
+def _instead(theirs, student):
+    """Return the submission of one who handed in something else."""
+    names = ", ".join(file.file or file.place[-1] for file in theirs[:3])
+    return theirs[0], Submission(student, "", theirs[0].path, f"no notebook was handed in, but {names}")
 
 
 def _in_file(file, student, names):
@@ -387,14 +402,15 @@ def _identified(submission, file, roster):
     row = roster.find(file.names or (("id", submission.student), ("", submission.student)))
     submission = replace(submission, time=submission.time or file.time, late=file.late)
     if row:
-        return replace(submission, **_known(row))
+        return replace(submission, **_known(row, roster))
     own = file.system in ("flat", "folders")
     return replace(submission, ids=() if own else None, stranger=roster is not NOBODY)
 
 
-def _known(row):
-    """Return what a row of the roster says of a student."""
-    ids = dict.fromkeys(row[name].strip().lower() for name in row if name != DUE and row[name])
+def _known(row, roster):
+    """Return what a row of the roster says of a student; what others have too is nobody's id."""
+    own = [row[name] for name in row if roster.known.get((plain_id, name, plain_id(row[name]))) is row]
+    ids = dict.fromkeys(map(plain_id, [row["id"], *own]))
     facts = {name: row.get(name, "") for name in ("name", "email", DUE)}
     cells = tuple((name, value) for name, value in row.items() if name != DUE and value)
     return {"student": row["id"], "ids": tuple(ids), "cells": cells, **facts}
@@ -417,7 +433,7 @@ def absent(submissions, roster, exercises):
             problem="nothing was handed in",
             absent=True,
             others=tuple(strays.get(row["id"], ())),
-            **_known(row),
+            **_known(row, roster),
         )
         for exercise in sorted(exercises)
         for row in roster.rows

@@ -408,3 +408,22 @@ def test_unknown_parts_and_names_are_named():
     assert kept()["parts"] == {"a": {"most": "A"}}  # a slip costs no other answer
     with pytest.raises(ValueError, match="part 'a' has no data of its own"):
         answers.data("a")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["c ", "A", "b"], ["C", "A", "B"], [2, 0, 1], [3, 1, 2]],
+    ids=["letters", "same", "from 0", "from 1"],
+)
+def test_names_that_mean_the_labels_are_put_into_their_order(names):
+    data = xr.DataArray([1.0, 2, 3], coords={"school": list("ABC")})
+    answers = AnyAnswers("1", forms=FORMS, data=lambda *_: {"": (data,)})
+    series = pd.Series([0.3, 0.1, 0.2], index=names)
+    assert list(answers._in_order(series)) == [0.1, 0.2, 0.3]
+    assert answers._in_order(series.to_dict()) == [0.1, 0.2, 0.3]
+    others = pd.Series([0.3, 0.1, 0.2], index=["School C", "School A", "School B"])
+    for value in (others, others.to_dict()):
+        with pytest.raises(
+            ValueError, match="its names are 'School C', 'School A', 'School B': give those of"
+        ):
+            answers._in_order(value)

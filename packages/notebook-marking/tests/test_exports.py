@@ -1,5 +1,6 @@
 """The exports of learning systems, made here from their descriptions, with invented names."""
 
+import errno
 import json
 import shutil
 import zipfile
@@ -209,7 +210,7 @@ def test_without_a_roster_the_systems_name_is_taken(tmp_path):
     expected = {
         "canvas": {"olast01ada", "last02bojorg"},
         "moodle": {"Ada O'Last01", "BO JÖRG LAST02"},
-        "blackboard": {"b", "bo"},
+        "blackboard": {"ada_b", "bo"},
         "brightspace": {"Ada O'Last01", "Bo Jörg Last02"},
         "gradescope": {"9001", "bo@school.example"},
         "github": {"ada-b", "bo"},
@@ -495,3 +496,128 @@ def test_a_name_in_a_file_counts_where_it_is_one_students_and_a_number_where_it_
 def test_ids_that_differ_in_a_sign_are_two():
     roster = rosters.make(({"id": "a.b"}, {"id": "ab"}))
     assert [roster.find([("id", name)])["id"] for name in ("a.b", "ab")] == ["a.b", "ab"]
+
+
+CLASS = """\
+id,name,canvas,tutor,partner
+student01,Ada Last01,101,Smith,student02
+student02,John Smith,102,,student01
+"""
+
+
+def members(folder, text=CLASS):
+    path = folder / "roster.csv"
+    path.write_text(text, encoding="utf-8")
+    return rosters.read(path)
+
+
+@pytest.mark.parametrize(
+    ("real", "forged"),
+    [
+        ("ada_101_7001_x", "student02_attempt_2026-12-01-10-00-00_w"),
+        ("ada_101_7001_x", "Bo_302_assignsubmission_file_w"),
+        ("Week 8_student01_attempt_2026-03-09-10-00-00_x", "student02_attempt_2026-03-01-10-00-00_w"),
+        ("Ada Last01_301_assignsubmission_file_x", "John Smith_302_assignsubmission_file_w"),
+        ("11-22 - Ada Last01 - Mar 5, 2026 222 PM - x", "student02_attempt_2026-03-01-10-00-00_w"),
+    ],
+)
+def test_what_a_student_calls_a_file_says_neither_whose_it_is_nor_when_it_came(tmp_path, real, forged):
+    other = {
+        "ada": "bo_102_7002_w.ipynb",
+        "Week": "Week 8_student02_attempt_2026-03-08-10-00-00_w.ipynb",
+        "Ada": "John Smith_302_assignsubmission_file_w.ipynb",
+        "11-22": "33-44 - John Smith - Mar 6, 2026 222 PM - w.ipynb",
+    }[real.split(" ")[0].split("_")[0]]
+    write(tmp_path / "in", {f"{real}_{forged}.ipynb": ADA, other: BO})
+    found = {one.student: one for one in find(tmp_path / "in", EXERCISES, members(tmp_path))}
+    assert {name: f'student=\\"{name}\\"' in read(one).decode() for name, one in found.items()} == {
+        "student01": True,
+        "student02": True,
+    }
+    assert found["student01"].time[:10] in ("", "2026-03-09", "Mar 5, 2026"[:10])
+
+
+def test_a_user_whose_name_ends_in_anothers_is_not_that_other(tmp_path):
+    roster = members(
+        tmp_path, "id,name,github,blackboard\nlee,Lee,lee,lee\nmax,Max,max,max\nanna,Anna,annalee,annalee\n"
+    )
+    write(
+        tmp_path / "git", {f"pooling-{name}/exercises/nb.ipynb": ADA for name in ("lee", "anna-lee", "max")}
+    )
+    stranger = {one.student: one.stranger for one in find(tmp_path / "git", EXERCISES, roster)}
+    assert stranger == {"anna-lee": True, "lee": False, "max": False}
+    name = "Week 8_{}_attempt_2026-03-05-14-22-33_nb.ipynb"
+    write(tmp_path / "bb", {name.format(user): ADA for user in ("lee", "anna_lee", "max")})
+    stranger = {one.student: one.stranger for one in find(tmp_path / "bb", EXERCISES, roster)}
+    assert stranger == {"anna_lee": True, "lee": False, "max": False}
+
+
+def test_by_the_name_of_a_tutor_or_a_partner_nobody_is_known(tmp_path):
+    roster = members(tmp_path)
+    write(tmp_path / "in", {"Smith_5.8.1.ipynb": BO, "student02_5.8.1.ipynb": BO})
+    found = {one.student: one for one in find(tmp_path / "in", EXERCISES, roster)}
+    assert found["Smith"].stranger
+    assert found["student02"].ids == ("student02", "102")
+
+
+@pytest.mark.parametrize("name", ["w.rar", "w.html", "w.py", "w.tar.gz"])
+@pytest.mark.parametrize("how", ["folder", "zip"])
+def test_what_is_no_notebook_is_named_in_each_layout(tmp_path, name, how):
+    files = {
+        f"student01/{name}": "x",
+        "student02/w.ipynb": BO,
+        "student03/week-8/w.ipynb": ADA,
+        "student03/a.pdf": "x",
+    }
+    found = find(shape(files, how, tmp_path / "in"), EXERCISES)
+    assert [(one.student, one.problem) for one in found] == [
+        ("student01", f"no notebook was handed in, but {name}"),
+        ("student02", ""),
+        ("student03", ""),
+    ]
+
+
+def test_the_time_of_nbgrader_lies_beside_all_that_was_handed_in(tmp_path):
+    write(
+        tmp_path,
+        {
+            "gradebook.db": "",
+            "submitted/ada/w/x/5.8.1.ipynb": ADA,
+            "submitted/ada/w/timestamp.txt": "2026-03-09",
+        },
+    )
+    assert [one.time for one in find(tmp_path, EXERCISES)] == ["2026-03-09"]
+    (tmp_path / "submitted/ada/w/x/timestamp.txt").write_text("2026-03-01")
+    assert [one.time for one in find(tmp_path, EXERCISES)] == ["2026-03-09"]
+
+
+def test_one_long_name_stops_no_class(tmp_path):
+    long = [f"ada_101_7001_{'я' * 120}{end}.ipynb" for end in "ab"]
+    zipped({long[0]: ADA, long[1]: notebook("5.8.5"), "bo_102_7002_w.ipynb": BO}, tmp_path / "in.zip")
+    found = find(tmp_path / "in.zip", EXERCISES, members(tmp_path))
+    assert {(one.student, one.exercise, one.problem) for one in found} == {
+        ("student01", "5.8.1", ""),
+        ("student01", "5.8.5", ""),
+        ("student02", "5.8.1", ""),
+    }
+
+
+def test_a_full_disk_is_called_so(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    zipped({"ada_101_7001_w.ipynb": ADA}, tmp_path / "in.zip")
+    monkeypatch.setattr(exports, "_extract", full)
+    with pytest.raises(OSError, match=r"in\.zip: No space left on device: make room"):
+        find(tmp_path / "in.zip", EXERCISES)
+
+
+def test_ids_are_read_over_several_lines(tmp_path):
+    cell = {"cell_type": "code", "source": 'answers = Answers(\n    "5.8.1",\n    student="student03",\n)'}
+    third = json.dumps({"nbformat": 4, "cells": [cell]})
+    write(
+        tmp_path,
+        {"Week 8/a.ipynb": ADA, "Week 8/b.ipynb": BO, "Week 8/c.ipynb": third, "Week 9/d.ipynb": ADA},
+    )
+    names = {one.student for one in find(tmp_path, EXERCISES)}
+    assert names >= {f"Week 8 (student0{number})" for number in (1, 2, 3)}

@@ -128,3 +128,44 @@ def test_another_table_is_refused(tmp_path, text, fault):
     path.write_text(text)
     with pytest.raises(ValueError, match=fault):
         gradebooks.with_times(path, [], {"5.8.1"})  # before anything runs
+
+
+def signed(student, points, **cells):
+    """A submission of one whom a roster knows."""
+    cells = {"id": student} | cells
+    found = one(student, points, name=cells.get("name", ""), ids=(student,))
+    return replace(found, submission=replace(found.submission, cells=tuple(cells.items())))
+
+
+def test_an_id_is_no_number_of_the_system_and_a_partners_row_stays_as_it_is(tmp_path):
+    """Class numbers look like Canvas's numbers of others; a column of the roster holds another's id."""
+    ada, bo = signed("102", 4.0, name="Last01, Ada"), signed("101", 0.5, name="Last02, Bo Jörg")
+    rows, missing = filled(tmp_path, CANVAS, [ada, bo])
+    assert ([row[5] for row in rows[2:4]], missing) == (["6.5", "3"], [])
+    ada, bo = signed("s2", 4.0, name="Ada Last01", partner="s1"), signed("s1", 0.5, partner="s2")
+    rows, missing = filled(tmp_path, REPORT, [ada, bo])
+    assert [row[3] for row in rows[1:]] == ["3", "-", "3"]  # the name says one row, the id another's
+    assert missing == ["s2"]
+
+
+def test_a_row_that_two_find_is_nobodys(tmp_path):
+    rows, missing = filled(
+        tmp_path, REPORT, [signed("x", 4.0, name="Ada Last01"), signed("y", 1.0, number="s1")]
+    )
+    assert [row[3] for row in rows[1:]] == ["-", "-", "3"]
+    assert missing == ["x", "y"]
+
+
+def test_the_number_of_a_participant_finds_its_row(tmp_path):
+    rows, missing = filled(tmp_path, MOODLE, [signed("x", 4.0, name="A. L.", moodle="301")])
+    assert (rows[1][4], missing) == ("6.5", [])
+
+
+def test_a_table_with_a_picture_in_a_cell_or_a_cell_too_many_is_read(tmp_path):
+    long = MOODLE.replace("No submission", "x" * 200_000)
+    rows, _ = filled(tmp_path, long, [signed("x", 4.0, moodle="301")])
+    assert rows[1][4] == "6.5"
+    path = tmp_path / "more.csv"
+    path.write_text(MOODLE.replace("13.00,-\n", "13.00,-,more\n"), encoding="utf-8")
+    (found,) = gradebooks.with_times(path, [signed("x", 4.0, moodle="302").submission])
+    assert found.time == "Friday, 6 March 2026"

@@ -374,6 +374,13 @@ def test_arrays_give_points_for_each_number():
     assert found["fact"].points == 1
 
 
+def test_a_right_answer_without_points_is_called_right():
+    found = invented({"list": [2.0] * 8, "fact": 0.41})["fact"]
+    assert (found.state, found.points) == ("alone", 0)
+    assert found.reason == "it has points only with (a) list"
+    assert invented({"list": [2.0] * 8, "fact": 0.5})["fact"].state == "wrong"
+
+
 @pytest.mark.parametrize("guess", [[2.0] * 8, [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.1]])
 def test_a_constant_gets_nothing_and_nothing_follows_from_it(guess):
     given = {"list": guess, "double": [2 * x for x in guess], "best": "a", "fact": 0.41}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notebook_marking import marking, similar
+from notebook_marking import marking, reports, similar
 from notebook_marking.runs import Run
 from notebook_marking.submissions import Submission
 
@@ -72,3 +72,26 @@ def test_answers_of_any_shape_harm_nobody(course, value):
 def test_a_submission_without_marks_is_left_as_it_is(course):
     marked = marking.Marked(Submission("a", "", "x", "not run"), Run("not run", {}), ())
     assert similar.flagged([marked], course) == [marked]
+
+
+def test_a_hand_written_map_of_ids_hides_nothing(course):
+    """Marked is by the ids of the parts, and so is what two have in common."""
+    parts = {"a": {"total": 16.0}}
+    forged = {"exercise": "1", "student": "bob", "students": dict.fromkeys("abc", "ada"), "parts": parts}
+    honest = {"exercise": "1", "student": "ada", "parts": parts}
+    marked = [
+        marking.mark(
+            Submission(name, "1", name, ids=None), Run("finished", answers), course.schemes["1"], course
+        )
+        for name, answers in (("one", honest), ("two", forged))
+    ]
+    assert marked[1].flags == ("signed as 'bob', of whom no part is",)
+    assert [one.private for one in similar.flagged(marked, course)] == [
+        ("the id of 'two'",),
+        ("the id of 'one'",),
+    ]
+    text = forged | {"students": dict.fromkeys("abc", "")}
+    found = marking.mark(
+        Submission("two", "1", "x", ids=None), Run("finished", text), course.schemes["1"], course
+    )
+    assert "with the data of the text" in reports.note(found)
