@@ -1,10 +1,13 @@
 """What pictures show, as their texts say: held against the figures that the pages draw."""
 
+import arviz as az
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from drawing import drawn
 from scipy import stats
-from statements import states
+from statements import ROOT, states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -576,7 +579,20 @@ def test_pictures_by_arviz():
     assert len(marked) > 10
     assert np.median(marked) < np.median(tau) / 1.5
     # The two bars of the comparison: each of more than one unit, and overlapping nearly whole.
-    ax = drawn(TODAY, "fig-5-71").axes[0]
+    source = (ROOT / TODAY).read_text("utf-8").split('name: "fig-5-71"')[1].split("```")[0]
+    models = ((MU_PRIOR, 0.0), (MU_PRIOR, TAU_PRIOR))
+    scores = [exact.normal(EFFECT, ERROR, mu=mu, tau=tau).elpd_loo.values for mu, tau in models]
+    apart = scores[1] - scores[0]
+    table = {
+        "elpd": [one.sum() for one in scores],
+        "se": [np.sqrt(8) * one.std() for one in scores],
+        "elpd_diff": [0.0, apart.sum()],
+        "dse": [0.0, np.sqrt(8) * apart.std()],
+    }
+    comparison = pd.DataFrame(table, index=["complete pooling", "partial pooling"])
+    exec(source.replace("---", ""), {"az": az, "comparison": comparison})
+    ax = plt.gcf().axes[0]
+    plt.close()
     bars = [np.asarray(line.get_xdata(), float) for line in ax.lines]
     bars = [one for one, line in zip(bars, ax.lines, strict=True) if np.ptp(one) > 0]
     assert len(bars) == 2
