@@ -356,7 +356,6 @@ def test_what_is_printed_above_and_written_in_lines():
 
 
 @states("chapters/proportions.md", "For {ref}`six regions <how-much-pooling>` nearly all of it.")
-@states("chapters/proportions.md", "Seventy-one groups overrule the prior where six could not")
 def test_whose_doing_a_concentration_is():
     rats = datasets.rat_tumours()
     count = datasets.survey()["count"].values

@@ -1,10 +1,13 @@
 """What pictures show, as their texts say: held against the figures that the pages draw."""
 
+import arviz as az
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from drawing import drawn
 from scipy import stats
-from statements import states
+from statements import ROOT, states
 
 import hierarchical_exact as exact
 from support import datasets
@@ -559,6 +562,7 @@ def test_effective_draws_cross():
     TODAY,
     "Fifty thin staircases, the distribution functions of replicated sets of eight reports, and one dark",
 )
+@states(TODAY, "Two horizontal error bars, complete and partial pooling, that overlap nearly whole.")
 @pytest.mark.slow
 def test_pictures_by_arviz():
     rows = drawn(TODAY, "fig-5-68").axes[1]
@@ -574,6 +578,27 @@ def test_pictures_by_arviz():
     assert len(tau) == 8000
     assert len(marked) > 10
     assert np.median(marked) < np.median(tau) / 1.5
+    # The two bars of the comparison: each of more than one unit, and overlapping nearly whole.
+    source = (ROOT / TODAY).read_text("utf-8").split('name: "fig-5-71"')[1].split("```")[0]
+    models = ((MU_PRIOR, 0.0), (MU_PRIOR, TAU_PRIOR))
+    scores = [exact.normal(EFFECT, ERROR, mu=mu, tau=tau).elpd_loo.values for mu, tau in models]
+    apart = scores[1] - scores[0]
+    table = {
+        "elpd": [one.sum() for one in scores],
+        "se": [np.sqrt(8) * one.std() for one in scores],
+        "elpd_diff": [0.0, apart.sum()],
+        "dse": [0.0, np.sqrt(8) * apart.std()],
+    }
+    comparison = pd.DataFrame(table, index=["complete pooling", "partial pooling"])
+    exec(source.replace("---", ""), {"az": az, "comparison": comparison})
+    ax = plt.gcf().axes[0]
+    plt.close()
+    bars = [np.asarray(line.get_xdata(), float) for line in ax.lines]
+    bars = [one for one, line in zip(bars, ax.lines, strict=True) if np.ptp(one) > 0]
+    assert len(bars) == 2
+    (low, high), (other_low, other_high) = ([one.min(), one.max()] for one in bars)
+    common = min(high, other_high) - max(low, other_low)
+    assert common > 0.7 * max(high - low, other_high - other_low)
     colours = [line.get_color() for line in drawn(TODAY, "fig-5-70").axes[0].lines]
     assert (len(colours), colours.count("#000000")) == (51, 1)
 
@@ -583,7 +608,6 @@ def test_pictures_by_arviz():
 @states("chapters/hierarchical-models.md", "Right: one estimate for all.")
 @states("chapters/hierarchical-models.md", "In the middle: each school's estimate under partial pooling.")
 @states(LOO, "Above: elpd with two standard errors. Below: the difference from the best model, with two")
-@states(TODAY, "Two horizontal error bars, complete and partial pooling, that overlap nearly whole.")
 @states(WHEN, "The diamond shows a data set of eight groups that are all large: there, pooling changes")
 @states(SOLUTIONS_OUT, "The vertical line is the report that came; the height of a curve there is the")
 def test_marks_of_the_schools():

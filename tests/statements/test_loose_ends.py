@@ -42,7 +42,7 @@ def draws():
 
 
 @states(TODAY, "The last two columns are the Monte Carlo standard errors of mean and sd")
-@states(TODAY, "as many digits of the table as these allow are shown")
+@states(TODAY, "of these two as many digits are shown as they allow, of the ends of intervals two, whatever")
 def test_the_digits_of_a_summary(draws):
     table = az.summary(draws, var_names=["mu"])
     assert list(table.columns[-2:]) == ["mcse_mean", "mcse_sd"]
@@ -52,6 +52,15 @@ def test_the_digits_of_a_summary(draws):
     for name, error in (("mean", "mcse_mean"), ("sd", "mcse_sd")):
         last = 10.0 ** -len(shown[name].partition(".")[2])  # the worth of the last digit
         assert 0.2 * last < float(shown[error]) < 10 * last
+    # Ten times as many draws tell the mean to one digit more, and the ends to no more.
+    rng = np.random.default_rng(3)
+    for draws_each in (500, 50_000):
+        table = az.summary(az.from_dict({"posterior": {"x": rng.normal(5, 3, (4, draws_each))}}))
+        row = dict(zip(table.columns, table.to_string().splitlines()[1].split()[1:], strict=True))
+        ends = [row[name] for name in table.columns if name.endswith(("_lb", "_ub"))]
+        assert max(len(end.strip("-0.").replace(".", "")) for end in ends) <= 2
+        most = max(len(row[name].replace(".", "")) for name in ("mean", "sd"))
+        assert (most > 3) == (draws_each > 500)
 
 
 @states(TODAY, "are drawn only where visuals asks for them")
@@ -71,7 +80,7 @@ def test_divergences_are_drawn_where_they_are_asked_for(draws):
     assert "divergence" in asked.viz.data_vars
 
 
-@states(TODAY, "idata_kwargs does, with a warning that it will go.")
+@states(TODAY, "idata_kwargs does, with a warning that the log likelihood in it will go.")
 @pytest.mark.slow
 def test_idata_kwargs_will_go():
     with pm.Model():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from statements import states
 
 import hierarchical_exact as exact
@@ -28,13 +28,48 @@ def at_latitude(degrees, kept=slice(None), sigma=ERROR):
     return exact.normal(EFFECT[kept], sigma[kept], **PRIORS, covariates=covariates, beta=SLOPE)
 
 
+class At:
+    """A new trial at a latitude: a mixture over tau, with mu and beta by hand."""
+
+    def __init__(self, degrees, kept=slice(None)):
+        tau = np.linspace(0.002, 4, 1500)
+        design = np.stack([np.ones(13), (LATITUDE - 33) / 10], axis=1)[kept]
+        prior, y = np.diag([1.0, 0.25]), EFFECT[kept]
+        at = np.array([1.0, (degrees - 33) / 10])
+        log, self.mean, self.sd = [], [], []
+        for t in tau:
+            noise = np.diag(ERROR[kept] ** 2 + t**2)
+            log.append(
+                stats.multivariate_normal(np.zeros(len(y)), design @ prior @ design.T + noise).logpdf(y)
+            )
+            gain = prior @ design.T @ np.linalg.inv(design @ prior @ design.T + noise)
+            left = prior - gain @ design @ prior
+            self.mean.append(at @ gain @ y)
+            self.sd.append(np.sqrt(at @ left @ at + t**2))
+        weight = np.exp(np.array(log) - max(log)) * PRIORS["tau"].pdf(tau)
+        self.weight, self.mean, self.sd = weight / weight.sum(), np.array(self.mean), np.array(self.sd)
+
+    def cdf(self, x, noise=0.0):
+        return self.weight @ stats.norm.cdf(x, self.mean, np.hypot(self.sd, noise))
+
+    def quantile(self, q):
+        return optimize.brentq(lambda x: self.cdf(x) - q, -6, 6)
+
+    def moments(self):
+        mean = self.weight @ self.mean
+        return mean, np.sqrt(self.weight @ (self.sd**2 + self.mean**2) - mean**2)
+
+
 def places(kept_of, latitude):
     """Probability of a report below the true one, given the trials kept for it."""
     found = []
     for j in range(13):
         kept = kept_of(j)
-        rest = at_latitude(LATITUDE[j], kept) if latitude else normal(EFFECT[kept], ERROR[kept])
-        found.append(rest["theta_new"].expect(lambda x, j=j: stats.norm.cdf(EFFECT[j], x, ERROR[j])))
+        if latitude:
+            found.append(At(LATITUDE[j], kept).cdf(EFFECT[j], ERROR[j]))
+        else:
+            new = normal(EFFECT[kept], ERROR[kept])["theta_new"]
+            found.append(new.expect(lambda x, j=j: stats.norm.cdf(EFFECT[j], x, ERROR[j])))
     return np.array(found)
 
 
@@ -131,12 +166,15 @@ def test_odd_for_which_model(latitude):
     assert oddest.argmin() == 6
     assert oddest[6] < 0.01 < np.delete(oddest, 6).min()
     assert given[7] == pytest.approx(0.7, abs=0.05)
-    expected = [at_latitude(LATITUDE[j], others(j))["mu"].mean() for j in (6, 7)]
+    assert given[[3, 6, 7, 11, 12]].round(3).tolist() == pytest.approx(
+        [0.223, 0.008, 0.711, 0.922, 0.957], abs=0.0015
+    )  # as the page prints
+    expected = [At(LATITUDE[j], others(j)).moments()[0] for j in (6, 7)]
     assert np.exp(expected) == pytest.approx([0.8, 0.8], abs=0.01)
     assert latitude["tau"].mean() == pytest.approx(1 / 3, abs=0.01)
-    of_madras = at_latitude(LATITUDE[7], others(7))["theta_new"]
-    assert of_madras.sd() == pytest.approx(0.5, abs=0.02)
-    assert expected[1] + of_madras.sd() / 2 > EFFECT[7]
+    spread_there = At(LATITUDE[7], others(7)).moments()[1]
+    assert spread_there == pytest.approx(0.5, abs=0.02)
+    assert expected[1] + spread_there / 2 > EFFECT[7]
     line = latitude["mu"].mean() + latitude["beta"].mean() * (LATITUDE - 33) / 10
     assert (EFFECT - line).argmax() == 11
     # Trials that follow the model, with its line and tau known to the simulation only.
@@ -160,7 +198,11 @@ def test_odd_for_which_model(latitude):
     "chapters/odd-group.md",
     "Without latitude four of the seven look odd, with less than 0.05 before rounding, Madras most of all.",
 )
-@states("chapters/odd-group.md", "since they lie within 13 degrees of each other.")
+@states(
+    "chapters/odd-group.md",
+    "These six lie within 13 degrees of each other, and tell little of a slope: of $\\beta$ they leave … ± "
+    "…, where the prior has 0 ± 0.5.",
+)
 @states(
     "chapters/odd-group.md", "In all six trials beyond 40° the vaccine prevented more than half of the cases"
 )
@@ -181,6 +223,12 @@ def test_six_trials_far_from_the_equator():
     assert (plain[seven] < 0.05).sum() == 4
     assert plain[seven].argmin() == list(seven).index(7)
     assert given[seven].min() > 0.1
+    printed = [0.62, 0.92, 0.54, 0.54, 0.62, 0.12, 0.15]
+    assert given[seven].tolist() == pytest.approx(printed, abs=0.006)
+    beta = at_latitude(33, far)["beta"]
+    assert (beta.mean(), beta.sd()) == pytest.approx((-0.36, 0.29), abs=0.006)
+    assert (SLOPE.mean(), SLOPE.std()) == (0, 0.5)
+    assert beta.sd() > 0.5 * SLOPE.std()
 
 
 @states("chapters/odd-group.md", "The estimates are the same to 0.02")
@@ -198,7 +246,15 @@ def test_the_populations_agree_where_no_group_is_odd(both):
 )
 @states("chapters/odd-group.md", "then $B$ of trial 3 is less than a fifth of what it was.")
 @states("chapters/odd-group.md", "Under Student-t the mean comes along for a while, turns, and goes back")
+@states(
+    "chapters/odd-group.md", "what is odd enough counts no more for the mean. Its scale remembers: … for …."
+)
 @states("chapters/odd-group.md", "Two standard deviations of the population away both pull it as hard.")
+@states(
+    "chapters/odd-group.md",
+    "Farther out Student-t lets go from about three on; the Normal one, with this prior of $\\tau$, never "
+    "altogether",
+)
 @states(
     "chapters/odd-group.md",
     "Under a Normal population one odd group does not so much pull the others as it dissolves the pool",
@@ -216,6 +272,18 @@ def test_one_trial_is_moved(both):
         return posterior["tau"].expect(lambda t: ERROR[2] ** 2 / (ERROR[2] ** 2 + t**2))
 
     assert third(far) < third(both[0]) / 5
+    # The scale of Student-t, and the share of the pool that is left: B of the other trials.
+    odd = moved(8.0, student)
+    assert (both[1]["tau"].mean(), odd["tau"].mean()) == pytest.approx((0.55, 0.85), abs=0.006)
+    assert moved(100.0, student)["tau"].mean() > odd["tau"].mean()
+    assert student(EFFECT[1:], ERROR[1:])["tau"].mean() < 0.6
+    # The pull: it has its top near three, and tends to sigma² under the Normal population.
+    mu, tau = both[0]["mu"].mean(), both[0]["tau"].mean()
+    pull = [mu + k * tau - moved(mu + k * tau, student)["theta"].mean().values[0] for k in (2, 3, 3.2, 4.5)]
+    assert pull[0] < pull[1]
+    assert pull[3] < pull[2]
+    kept = [value - moved(value, normal)["theta"].mean().values[0] for value in (20.0, 100.0)]
+    assert ERROR[0] ** 2 < kept[1] < kept[0]
     means = [moved(value, student)["mu"].mean() for value in (-0.89, 1.75, 8.0)]
     assert means[0] < means[2] - 0.03 < means[1] - 0.06
     for sign in (-1, 1):
@@ -273,13 +341,13 @@ def test_the_risk_of_one_group():
 @states(
     "chapters/odd-group.md",
     "at five standard deviations the others gain less than a tenth, at ten more than a quarter, the odd "
-    "one itself about half, and the mean of the population three quarters.",
+    "one itself rather less than half, and the mean of the population three quarters.",
 )
 @states("chapters/odd-group.md", "In a wide population (sd 0.6) there is less to gain.")
 @states("chapters/odd-group.md", "By ….")
 @states(
     "chapters/odd-group.md",
-    "When no group is odd it costs a few percent; when one is, it keeps the pool for the others.",
+    "When no group is odd it costs a few percent; when one is, it keeps most of the pool for the others.",
 )
 def test_what_it_costs_and_buys():
     """By tables of each trial's density, from which thousands of data sets are read."""
@@ -337,7 +405,7 @@ def test_what_it_costs_and_buys():
     assert changes(0.3, 1.5)[0] == pytest.approx(-0.08, abs=0.025)
     rest, own, mean = changes(0.3, 3.0)
     assert rest < -0.25
-    assert own == pytest.approx(-0.5, abs=0.1)
+    assert -0.49 < own < -0.39
     assert mean == pytest.approx(-0.75, abs=0.05)
     assert (changes(0.6, 3.0) > [rest, own, mean]).all()
 
@@ -349,7 +417,7 @@ def test_what_it_costs_and_buys():
 )
 @states(
     "chapters/odd-group.md",
-    "Had it been as large as trial 6, it would have turned the line under the Normal population",
+    "Had it been as large as trial 6, it would have flattened the line by a fifth under the Normal",
 )
 @states("chapters/odd-group.md", "under Student-t the line hardly moves.")
 @states("chapters/odd-group.md", "the latitude matters more than the population")
@@ -371,10 +439,13 @@ def test_latitude_and_the_population(both, latitude):
     assert slope == pytest.approx(by_normal[0], abs=0.01)
     own = left + slope * tens[6]
     assert EFFECT[6] < own < latitude["theta"].mean().values[6] - 0.05
-    assert by_normal[1] - by_normal[0] > 0.04
+    assert 1 - by_normal[1] / by_normal[0] == pytest.approx(0.2, abs=0.04)
     assert abs(line(large)[0] - slope) < 0.015
     assert at_latitude(33, sigma=large)["tau"].mean() > 1.5 * latitude["tau"].mean()
-    medians = [np.exp(at_latitude(degrees)["theta_new"].quantile(0.5)) for degrees in (10, 50)]
+    new = [np.exp([At(one).quantile(q) for q in (0.055, 0.5, 0.945)]) for one in (10, 30, 50)]
+    printed = [[0.47, 0.96, 1.83], [0.29, 0.55, 0.99], [0.16, 0.31, 0.60]]
+    np.testing.assert_allclose(new, printed, atol=0.006)
+    medians = [new[0][1], new[2][1]]
     assert medians[0] / medians[1] > 2.5
 
 
@@ -385,7 +456,12 @@ def test_latitude_and_the_population(both, latitude):
 )
 @states("solutions/one-of-seven.md", "One in fifty, or so.")
 @states(
-    "solutions/one-of-seven.md", "It leaves $\\tau$ smaller, and goes most of the way to the others itself."
+    "solutions/one-of-seven.md",
+    "A small trial that lies no farther off than its standard error allows is pulled in, and moves the",
+)
+@states(
+    "solutions/one-of-seven.md",
+    "It leaves $\\tau$ smaller, and goes more than half of the way to the others itself.",
 )
 def test_one_of_seven():
     kept = np.array([1, 2, 3, 4, 6, 8, 10]) - 1
@@ -401,4 +477,4 @@ def test_one_of_seven():
         after = solve(y, small)
         assert after["tau"].mean() < 0.8 * before["tau"].mean()
         own = after["theta"].mean().values[5]
-        assert (y[5] - own) / (y[5] - after["mu"].mean()) > 0.5
+        assert 0.5 < (y[5] - own) / (y[5] - after["mu"].mean()) < 0.6

@@ -356,7 +356,7 @@ def test_squares_and_the_line():
     )
     mean, slope = fit["mu"].mean(), fit["beta"].mean()
     line = [np.exp(mean + slope * (degrees - 33) / 10) for degrees in (10, 60)]
-    assert line == pytest.approx([0.95, 0.23], abs=0.006)
+    assert np.round(line, 2).tolist() == [0.95, 0.23]
     away = np.log(RATIO) - mean - slope * (LATITUDE - 33) / 10
     assert (away.argmax(), away.argmin()) == (11, 6)
     assert (LATITUDE[6], round(RATIO[6], 1)) == (19, 0.2)

@@ -46,10 +46,21 @@ def posterior():
     "more on average than in any other of 85 counties.",
 )
 @states("chapters/radon.md", "half of them have five houses or fewer.")
+@states(
+    "chapters/radon.md", "Four readings of zero are entered as 0.1 pCi/L, three of them from first floors."
+)
+@states("chapters/radon.md", "Mean log radon of the basements of each county")
 def test_raw_means():
     assert DATA["radon"].values[COUNTY == "Lac Qui Parle"].tolist() == [11.3, 16.0]
     assert (MEANS.idxmax(), len(MEANS)) == ("Lac Qui Parle", 85)
     assert HOUSES.median() == 5
+    zero = DATA["radon"].values == 0.1
+    assert DATA["radon"].values.min() == 0.1
+    assert "readings of zero are 0.1" in DATA.attrs["note"]
+    assert (zero.sum(), DATA["floor"].values[zero].sum()) == (4, 3)
+    of_figure = PAGE.split("fig-5-81")[-1].split("def counties")[0]
+    assert "posterior.predict(rows" in of_figure
+    assert "noise" not in of_figure  # the mean, not a house
     large = np.exp(MEANS[HOUSES > 60])
     assert (len(large), large.min() > 2, large.max() < 4) == (3, True, True)
 
@@ -71,6 +82,7 @@ def test_predictors(posterior):
 
 
 @states("chapters/radon.md", "By …: the sd is … in place of ….")
+@states("chapters/radon.md", "Two and a half times as wide: nothing is known of the county.")
 @states("chapters/radon.md", "which is known two and a half times as well with its 116 houses.")
 @states("chapters/radon.md", "$\\tau$ is not zero, and St. Louis itself lies below the line.")
 @states(
@@ -173,7 +185,8 @@ def test_the_printed_slopes():
 @pytest.mark.slow
 @states(
     "chapters/radon.md",
-    "By LOO one slope for all is ahead, by less than the standard error of the difference.",
+    "By LOO one slope for all is ahead, by less than the standard error of the difference, and more than "
+    "half of the lead is that of the four houses with a reading of zero.",
 )
 def test_slopes_by_leaving_out_houses(posterior):
     """By exact draws and Pareto-smoothed importance sampling; the exact sum is 3.0 below, and takes 23 s."""
@@ -185,6 +198,23 @@ def test_slopes_by_leaving_out_houses(posterior):
         found = az.loo(draws, pointwise=True).elpd_i.values
     behind = posterior.elpd_loo.values - found
     assert 1 < behind.sum() < behind.std() * np.sqrt(behind.size)
+    assert behind[DATA["radon"].values == 0.1].sum() > 0.55 * behind.sum()
+
+
+@pytest.mark.slow
+@states(
+    "chapters/radon.md",
+    "and the lower one in these two; in half of all counties with two houses or more it is the higher.",
+)
+def test_counties_at_once_and_one_by_one(posterior):
+    apart = {}
+    for county in HOUSES.index[HOUSES > 1]:
+        kept = county != COUNTY
+        fewer = solve(["intercept", "floor", "uranium"], kept)
+        one_by_one = posterior.elpd_loo.values[~kept].sum()
+        apart[county] = posterior.log_evidence - fewer.log_evidence - one_by_one
+    assert apart["St. Louis"] < 0 > apart["Lake"]
+    assert np.mean([one > 0 for one in apart.values()]) == pytest.approx(0.5, abs=0.03)
 
 
 @states("solutions/ten-counties.md", "With two houses the county is all but on the line.")
