@@ -22,7 +22,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
-KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI"}
+KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TMPDIR_OF_BOOK", "TERM", "USER", "LOGNAME", "CI"}
 KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
 # How the package index is reached, where a copy of the book is set up.
 KEPT |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
@@ -30,7 +30,7 @@ KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
 MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
-TEMPORARY = "book-"
+TEMPORARY = "TMPDIR_OF_BOOK"  # which of the folders for temporary files is that of the command above
 temporary = []  # the folder that this process has made
 
 
@@ -73,12 +73,15 @@ def drop_damaged():
     Numba would fail on it; of what is missing it makes another.
     """
     for path in HOME.glob(".pytensor/numba/*.nb[ic]"):
-        with path.open("rb") as file:
+        with contextlib.suppress(OSError), path.open("rb") as file:  # what another user keeps is of no use
             file.seek(0, os.SEEK_END)
             file.seek(max(file.tell() - 1, 0))
             if file.read() == b".":  # the end of everything that was pickled
                 continue
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            sys.exit(f"{path} cannot be read or removed ({error.strerror}): {MAKE_IT_YOURS}")
         print(f"{path} is damaged; it is dropped and made again", file=sys.stderr)
 
 
@@ -87,8 +90,10 @@ def drop_old_byte_code(root):
 
     Python knows it by time and size only, which may be the same, as after the clock was set back.
     """
-    folders = (root / name for name in ("support", "packages", "tooling"))
-    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    folders = (root / name for name in ("support", "packages", "tooling", "solutions", "tests"))
+    # An editor's lock, `.#models.py`, is a link that leads nowhere.
+    found = (path for folder in folders for path in folder.rglob("[!.]*.py"))
+    sources = sorted(path for path in found if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     known, new = HOME / "sources", HOME / f"sources.{os.getpid()}"
     with contextlib.suppress(OSError):  # what cannot be read counts as changed
@@ -115,6 +120,8 @@ def end_when_interrupted(words, write=to_stderr):
     """
     import psutil  # now: at the signal, another import of it may be half done
 
+    take_temporary_folder()  # whatever ends so abruptly
+
     def end(number, frame):  # noqa: ARG001 (Python passes both)
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,9 +144,9 @@ def refuse_settings(root):
 def take_temporary_folder():
     """Give what tools leave behind (PyTensor a file for each function) a folder that goes at the end."""
     tempfile.tempdir = None  # ask again; where that one cannot be written, Python takes another
-    if not Path(tempfile.gettempdir()).name.startswith(TEMPORARY):  # else it is that of the command above
-        temporary.append(tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True))
-        os.environ["TMPDIR"] = tempfile.tempdir = temporary[0].name
+    if os.environ.get(TEMPORARY) != tempfile.gettempdir():
+        temporary.append(tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True))
+        os.environ["TMPDIR"] = os.environ[TEMPORARY] = tempfile.tempdir = temporary[-1].name
         os.chmod(tempfile.tempdir, 0o711)  # users of sandboxes have folders in it
 
 
@@ -163,8 +170,13 @@ def alone(root):
     except ImportError:  # on Windows
         yield
         return
-    (root / "_build").mkdir(exist_ok=True)
-    with (root / "_build" / ".lock").open("w") as lock:
+    path = root / "_build" / ".lock"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock = path.open("w")
+    except PermissionError:
+        sys.exit(f"{path} belongs to another user: {MAKE_IT_YOURS}")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

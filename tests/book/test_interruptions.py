@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -233,11 +234,13 @@ def test_damaged_machine_code_is_dropped_and_named(tmp_path, monkeypatch, capsys
     assert f"{folder / 'b.nbi'} is damaged" in said
 
 
-def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch):
+@pytest.mark.parametrize("folder", ["support", "solutions/keys", "tests/helpers"])
+def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch, folder):
     """As after the clock was set back, or a file came with its time from elsewhere."""
     monkeypatch.setattr(environment, "HOME", tmp_path)
-    module = tmp_path / "support/one.py"
-    module.parent.mkdir()
+    module = tmp_path / folder / "one.py"
+    module.parent.mkdir(parents=True)
+    (module.parent / ".#one.py").symlink_to("somebody@here.4711")  # the lock of an editor
     seen = []
     for value in (6, 7):
         module.write_text(f"value = {value}\n")
@@ -272,6 +275,40 @@ def test_what_another_user_left_of_the_sources_is_written_anew(tmp_path, monkeyp
         SystemExit, match=r"sources cannot be written .*: make the folder yours, as by `sudo chown"
     ):
         environment.drop_old_byte_code(tmp_path)
+
+
+AS_ANOTHER = """import fcntl, os, sys
+from pathlib import Path
+from tooling import environment
+environment.HOME = root = Path(sys.argv[1])
+for name in (".pytensor/numba", "_build"):
+    (root / name).mkdir(parents=True)
+for name in (".pytensor/numba/a.nbi", "_build/.lock"):
+    (root / name).write_bytes(b"x.")
+    (root / name).chmod(0o600 if os.geteuid() == 0 else 0)
+    (root / name).parent.chmod(0o555)
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+for step in (environment.drop_damaged, environment.alone(root).__enter__):
+    try:
+        step()
+    except SystemExit as error:
+        print(error)
+"""
+
+
+def test_what_another_user_keeps_to_himself_is_named_in_one_sentence():
+    with tempfile.TemporaryDirectory() as folder:
+        for place in Path(folder).parents:
+            if place.stat().st_mode & 0o1 == 0:
+                pytest.skip(f"{place} cannot be entered by another user")
+        os.chmod(folder, 0o755)
+        command = [sys.executable, "-c", AS_ANOTHER, f"{folder}/home"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    first, second = run.stdout.splitlines()
+    assert "a.nbi cannot be read or removed (Permission denied): make the folder yours" in first
+    assert "_build/.lock belongs to another user: make the folder yours" in second
 
 
 def test_a_folders_name_may_have_blanks_and_an_apostrophe(tmp_path, monkeypatch):
@@ -364,9 +401,9 @@ if sys.argv[1] == "interrupted":
 
 
 @pytest.mark.parametrize("how", ["ended", "interrupted"])
-@pytest.mark.parametrize("place", ["sound", "missing"])
+@pytest.mark.parametrize("place", ["sound", "missing", "book-of-ada"])
 def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
-    sound = tmp_path / "sound"
+    sound = tmp_path / ("book-of-ada" if place == "book-of-ada" else "sound")
     sound.mkdir()
     # Where the one that is asked for cannot be written, Python takes another, at last the current one.
     run = subprocess.run(
@@ -380,7 +417,7 @@ def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
     assert run.returncode == (143 if how == "interrupted" else 0), run.stderr
     left = Path(run.stdout.strip())
     assert left.parent.name.startswith("book-")
-    assert (left.parent.parent == sound) == (place == "sound")
+    assert (left.parent.parent == sound) == (place != "missing")
     assert not left.parent.exists()
     assert list(sound.iterdir()) == []
 
