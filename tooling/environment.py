@@ -7,8 +7,8 @@ home folder need not be writable, and its settings for Matplotlib, IPython, Jupy
 
 import contextlib
 import hashlib
+import json
 import os
-import shlex
 import shutil
 import signal
 import sys
@@ -19,6 +19,10 @@ from pathlib import Path
 # Where jsonschema finds this, it parses the grammar of internet addresses at each start, for a check that
 # nobody asks for: half of the time that a build takes to start.
 sys.modules.setdefault("rfc3987_syntax", None)
+
+if Path(getattr(sys.modules["__main__"], "__file__", None) or ".").is_relative_to(Path(__file__).parent):
+    # What a command imports takes a second, in which Ctrl-C ends it without a word. Afterwards it says more.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
@@ -36,14 +40,15 @@ temporary = []  # the folder that this process has made
 
 def folders():
     """Return what tells each tool where to keep its files."""
+    # PyTensor reads it as a shell would, but for commas, which `shlex.quote` leaves bare.
+    place = str(HOME / ".pytensor").replace("'", "'\"'\"'")
     return {
         "IPYTHONDIR": str(HOME / ".ipython"),
         "JUPYTER_CONFIG_DIR": str(HOME / ".jupyter"),
         "JUPYTER_DATA_DIR": str(HOME / ".local/share/jupyter"),
         "JUPYTER_RUNTIME_DIR": str(HOME / ".local/share/jupyter/runtime"),
         "MPLCONFIGDIR": str(HOME / ".config/matplotlib"),
-        # PyTensor reads it as a shell would: a folder's name may have an apostrophe.
-        "PYTENSOR_FLAGS": f"base_compiledir={shlex.quote(str(HOME / '.pytensor'))}",
+        "PYTENSOR_FLAGS": f"base_compiledir='{place}'",
         "PYTENSORRC": str(HOME / ".pytensorrc"),
     }
 
@@ -83,6 +88,16 @@ def drop_damaged():
         except OSError as error:
             sys.exit(f"{path} cannot be read or removed ({error.strerror}): {MAKE_IT_YOURS}")
         print(f"{path} is damaged; it is dropped and made again", file=sys.stderr)
+
+
+def drop_cut_settings():
+    """Drop and name settings that JupyterLab could not read, since it was killed while it wrote them."""
+    for path in HOME.glob(".jupyter/labconfig/*.json"):
+        try:
+            json.loads(path.read_text(encoding="utf8"))
+        except ValueError:
+            path.unlink()
+            print(f"{path} is damaged; it is dropped", file=sys.stderr)
 
 
 def drop_old_byte_code(root):
@@ -188,11 +203,14 @@ def alone(root):
 def main():
     """Go on as Python with these arguments."""
     HOME.mkdir(exist_ok=True)
+    root = Path(__file__).resolve().parents[1]
+    refuse_settings(root)
     drop_damaged()
-    drop_old_byte_code(Path(__file__).resolve().parents[1])
+    drop_old_byte_code(root)
     arguments = sys.argv[1:]
     wanted = own(os.environ)
     if arguments[0] == "--lab":
+        drop_cut_settings()
         arguments, wanted = arguments[1:], of_lab(os.environ)
     os.execve(sys.executable, [sys.executable, *arguments], wanted)
 
