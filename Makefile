@@ -9,8 +9,10 @@ NBVAL := --nbval-lax --nbval-kernel-startup-timeout=300
 quoted = '$(subst ','\'',$(value $1))'
 
 # They count on the command line only: a SEED or OUT that the shell has for something else means nothing here.
-$(foreach name,SEED SAMPLER CLASS LIVE MODEL PART PAGE COUNT OUT SUBMISSIONS OPTIONS REPOSITORY,\
-	$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+# They stay here, too: what make passes on to the environment of a command, it expands.
+ASKED := SEED SAMPLER CLASS LIVE MODEL PART PAGE COUNT OUT SUBMISSIONS OPTIONS REPOSITORY
+$(foreach name,$(ASKED),$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+unexport PORT $(ASKED)
 
 .DEFAULT_GOAL := help
 .PHONY: help calibration page-sampler setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean

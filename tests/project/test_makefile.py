@@ -64,9 +64,11 @@ def test_only_the_command_line_says_what_a_command_does(project):
 
 @pytest.mark.parametrize(
     ("target", "name"),
-    [("page", "PAGE"), ("expect", "PAGE"), ("test", "SEED"), ("test", "SAMPLER"), ("calibration", "MODEL")]
-    + [("page-sampler", "MODEL"), ("bench", "PART"), ("fuzz", "COUNT"), ("book", "CLASS"), ("book", "LIVE")]
-    + [("serve", "PORT")],
+    [
+        *(("page", "PAGE"), ("expect", "PAGE"), ("test", "SEED"), ("test", "SAMPLER"), ("book", "CLASS")),
+        *(("calibration", "MODEL"), ("page-sampler", "MODEL"), ("bench", "PART"), ("fuzz", "COUNT")),
+        *(("book", "LIVE"), ("serve", "PORT"), ("grade", "OUT")),
+    ],
 )
 def test_no_value_is_run(project, target, name):
     make(project, target, f"{name}=$(shell touch x)y$(shell touch x)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 
 def with_stated(text: str, outputs: dict) -> str:
@@ -55,7 +54,7 @@ def with_stated(text: str, outputs: dict) -> str:
     return "\n".join(lines)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path, content):
     """Write a file at once or not at all."""
     draft = path.with_name(f".{path.name}.new")
     draft.write_bytes(content)
