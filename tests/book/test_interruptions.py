@@ -392,7 +392,8 @@ def test_a_figure_cell_without_a_picture_fails_the_build_each_time(book):
 
 LEAVES = """import os, signal, sys, tempfile
 from tooling import environment
-environment.enter()
+if sys.argv[2] == "with pages":
+    environment.enter()
 environment.end_when_interrupted("That is all.")
 file, name = tempfile.mkstemp()
 print(name, flush=True)
@@ -404,12 +405,13 @@ if sys.argv[1] == "interrupted":
 
 @pytest.mark.parametrize("how", ["ended", "interrupted"])
 @pytest.mark.parametrize("place", ["sound", "missing", "book-of-ada"])
-def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
+@pytest.mark.parametrize("what", ["with pages", "without"])
+def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place, what):
     sound = tmp_path / ("book-of-ada" if place == "book-of-ada" else "sound")
     sound.mkdir()
     # Where the one that is asked for cannot be written, Python takes another, at last the current one.
     run = subprocess.run(
-        [sys.executable, "-c", LEAVES, how],
+        [sys.executable, "-c", LEAVES, how, what],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path / place)},
         capture_output=True,
@@ -452,3 +454,22 @@ def test_only_what_is_known_remains_of_an_environment():
         name: value for name, value in {**own, **lab}.items() if value.startswith("/home") and name != "HOME"
     }
     assert writes.keys() <= {"GIT_CONFIG_GLOBAL"}
+
+
+FIGURES = """import sys
+from pathlib import Path
+import pdf
+pdf.FIGURES = Path(sys.argv[1], "figures")
+pdf.write_figures(Path(sys.argv[1]))
+"""
+
+
+def test_an_older_notebook_that_was_cut_keeps_no_pdf_from_being_made(tmp_path):
+    notebook = tmp_path / "executed/old/base.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text('{"cells": [')
+    known = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tooling/scripts'}"}
+    command = [sys.executable, "-c", FIGURES, tmp_path]
+    run = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    assert (tmp_path / "figures").is_dir()
