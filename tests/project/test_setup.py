@@ -402,6 +402,17 @@ def test_settings_say_where_packages_come_from_but_not_where_they_go(machine):
     assert not dropped.keys() & seen.keys()
 
 
+def test_the_index_of_a_pip_conf_is_uvs_too(machine):
+    install(machine, "uv", UV)
+    says = "-m pip config get global.index-url"
+    install(machine, "python3.13", f'#!/bin/sh\n[ "$*" != "{says}" ] || echo https://index.example\n')
+    assert set_up(machine).returncode == 0
+    assert settings(machine)["UV_DEFAULT_INDEX"] == "https://index.example"
+    (machine / ".venv/.setup-stamp").unlink()
+    assert set_up(machine, UV_DEFAULT_INDEX="https://other.example").returncode == 0
+    assert settings(machine)["UV_DEFAULT_INDEX"] == "https://other.example"
+
+
 IN_A_FILE = """
 index-url = "https://index.example/simple"
 find-links = ["wheels", "/more wheels"]

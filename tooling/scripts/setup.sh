@@ -117,6 +117,11 @@ find_python_and_uv() {
     mkdir -p .cache
     (umask 077 && "$python" tooling/scripts/settings_of_uv.py >.cache/uv.toml)
     export UV_CONFIG_FILE="$here/.cache/uv.toml"
+    # A pip.conf may say it too; what uv's own files say counts more.
+    if [ -z "${UV_DEFAULT_INDEX-}" ] && ! grep -q '^index' .cache/uv.toml &&
+        index=$("$python" -m pip config get global.index-url 2>/dev/null) && [ -n "$index" ]; then
+        export UV_DEFAULT_INDEX="$index"
+    fi
     uv=$(find_uv "$python")
 }
 
