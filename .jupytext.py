@@ -19,13 +19,29 @@ FOLDERS = ("chapters", "exercises", "solutions", "packages/notebook-marking/test
 HEADER = re.compile(r"^---\n(.*?\n)---$", re.MULTILINE | re.DOTALL)
 KEY = re.compile(r"^\w.*\n(?:[ \n].*\n?)*", re.MULTILINE)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where it was compiled
-# What a page's header has beyond what Jupytext lets through, and without versions and settings from here.
-OF_PAGES = """exercise,mystnb,-jupytext.text_representation.format_version,
--jupytext.text_representation.jupytext_version,-jupytext.cell_metadata_filter,-jupytext.notebook_metadata_filter"""
+# What editors note for themselves stays out of the pages; whatever else stands there, an author wrote.
+OF_EDITORS = """language_info,widgets,toc,
+toc-autonumbering,toc-showcode,toc-showmarkdowntxt,toc-showtags,vscode,colab,
+celltoolbar,varInspector,hide_input,accelerator,interpreter,orig_nbformat,anaconda-cloud,papermill,nbTranslate,
+deepnote,deepnote_notebook_id,deepnote_execution_queue,execution,nteract,gist,signature,kernel_info"""
+OF_EDITORS_IN_CELLS = """ExecuteTime,autoscroll,collapsed,colab,deletable,execution,heading_collapsed,hidden,
+id,jupyter,outputId,pycharm,scrolled,slideshow,trusted,vscode,nteract,papermill,button,new_sheet,run_control,tox"""
+# Neither do versions and settings from here.
+OF_JUPYTEXT = """jupytext.text_representation.format_version,jupytext.text_representation.jupytext_version,
+jupytext.cell_metadata_filter,jupytext.notebook_metadata_filter"""
+# What Jupytext lets through anyhow. For all else a page says so itself, in
+# `notebook_metadata_filter`: a Jupyter that does not read this file would save it without its scheme.
+ANYHOW = {"jupytext", "kernelspec", "orphan", "tocdepth"}
 
 c = get_config()  # noqa: F821 (Jupytext runs this file)
-# What editors note for themselves stays out of the pages.
-c.cell_metadata_filter = "expect,mystnb,stated,tags,-all"
+
+
+def without(names):
+    """Return a filter that lets all but some names through."""
+    return ",".join(["all", *(f"-{name.strip()}" for name in names.split(","))])
+
+
+c.cell_metadata_filter = without(OF_EDITORS_IN_CELLS)
 
 
 class Dumper(myst.CompactDumper):
@@ -41,8 +57,9 @@ Dumper.add_representer(str, represent_text)
 
 
 def pages():
-    """Return all pages."""
-    return [page for folder in FOLDERS for page in sorted((Path(__file__).parent / folder).glob("*.md"))]
+    """Return all pages, without an editor's locks: links beside them that lead nowhere."""
+    places = (Path(__file__).parent / folder for folder in FOLDERS)
+    return [page for place in places for page in sorted(place.glob("[!.]*.md")) if page.is_file()]
 
 
 def saved_as(notebook):
@@ -100,6 +117,11 @@ def dump_yaml_blocks(data, compact=True, *, known):  # noqa: FBT002 (Jupytext pa
 
 def notebook_to_myst(notebook, **options):
     """Write a page, in place of Jupytext's function of this name."""
+    for cell in notebook.cells:
+        if cell.metadata.get("editable", False):  # as each cell is whose properties were looked at
+            del cell.metadata["editable"]
+        if not cell.metadata.get("tags", True):
+            del cell.metadata["tags"]
     myst.dump_yaml_blocks = partial(dump_yaml_blocks, known=written(saved_as(notebook)))
     return myst.notebook_to_myst(notebook, **options)
 
@@ -109,7 +131,14 @@ def filter_header(metadata, fmt, *arguments, **others):
 
     A setting of Jupytext's would have a say in Markdown without a header too, and give it one.
     """
-    return filtered(metadata, {"notebook_metadata_filter": OF_PAGES} | fmt, *arguments, **others)
+    wanted = {"notebook_metadata_filter": without(f"{OF_EDITORS},{OF_JUPYTEXT}")}
+    if fmt.get("format_name") != "myst":
+        return filtered(metadata, wanted | fmt, *arguments, **others)
+    header = filtered(metadata, fmt | wanted, *arguments, **others)
+    if more := sorted(set(header) - ANYHOW):
+        settings = header.get("jupytext", {}) | {"notebook_metadata_filter": ",".join(more)}
+        header["jupytext"] = dict(sorted(settings.items()))
+    return header
 
 
 jupytext.notebook_to_myst = notebook_to_myst

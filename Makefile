@@ -1,12 +1,18 @@
 # `make book` is all a reader needs; `make help` lists the rest.
 # Python in an environment of the project's own: see tooling/environment.py.
 PYTHON := .venv/bin/python -E tooling/environment.py
-PORT ?= 8000
+PORT := 8000
 # A kernel's minute to start, which nbval gives it, is too short where the disk is busy.
 NBVAL := --nbval-lax --nbval-kernel-startup-timeout=300
 
 # The value of a variable for the shell, as it was given: with its blanks, quotes and dollars.
 quoted = '$(subst ','\'',$(value $1))'
+
+# They count on the command line only: a SEED or OUT that the shell has for something else means nothing here.
+# They stay here, too: what make passes on to the environment of a command, it expands.
+ASKED := SEED SAMPLER CLASS LIVE MODEL PART PAGE COUNT OUT SUBMISSIONS OPTIONS REPOSITORY
+$(foreach name,$(ASKED),$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+unexport PORT $(ASKED)
 
 .DEFAULT_GOAL := help
 .PHONY: help calibration page-sampler setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean
@@ -18,30 +24,30 @@ setup:  ## install the environment into .venv (outside this folder, uv keeps its
 	@sh tooling/scripts/setup.sh
 
 book: setup  ## execute every notebook and build the HTML; any fault fails it (CLASS=1: no solutions; LIVE=0: no cells that run in the page)
-	@$(PYTHON) tooling/scripts/build.py $(if $(CLASS),--class)
-	@$(if $(filter 0,$(LIVE)),,sh tooling/scripts/setup.sh --carrier && )\
-		$(PYTHON) tooling/live/assemble.py $(if $(CLASS),--class _build/class/html,_build/html) $(if $(filter 0,$(LIVE)),--without)
+	@$(PYTHON) tooling/scripts/build.py $(if $(filter-out 0,$(value CLASS)),--class)
+	@$(if $(filter 0,$(value LIVE)),,sh tooling/scripts/setup.sh --carrier && )\
+		$(PYTHON) tooling/live/assemble.py $(if $(filter-out 0,$(value CLASS)),--class _build/class/html,_build/html) $(if $(filter 0,$(value LIVE)),--without)
 
 pdf: setup  ## make one PDF of the whole book, and a handout of each chapter and of the exercises (needs Chromium)
 	@$(PYTHON) tooling/scripts/pdf.py
 
 page: setup  ## preview one page: make page PAGE=chapters/eight-schools.md
-	$(if $(PAGE),,$(error Say which page: make page PAGE=chapters/recap.md))
+	$(if $(value PAGE),,$(error Say which page: make page PAGE=chapters/recap.md))
 	@$(PYTHON) tooling/scripts/build.py --only $(call quoted,PAGE)
 
 serve: book  ## build the book and show it at http://localhost:8000 (PORT=8000)
-	@$(PYTHON) -m http.server $(PORT) --bind localhost --directory _build/html
+	@$(PYTHON) tooling/scripts/serve.py $(call quoted,PORT)
 
-lab: setup  ## open the book as notebooks in JupyterLab
+lab: setup  ## open the book as notebooks in JupyterLab (as root: OPTIONS=--allow-root)
 	@$(PYTHON) --lab -m jupytext_config set-default-viewer markdown
-	@$(PYTHON) --lab -m jupyterlab
+	@$(PYTHON) --lab -m jupyterlab $(value OPTIONS)
 
 exercises: setup  ## make exercises/ from solutions/
 	@$(PYTHON) tooling/scripts/exercises.py
 
 expect: setup  ## write into pages the intervals that their cells work out: make expect PAGE=chapters/recap.md
 	@$(PYTHON) -m pytest $(NBVAL) --nbval-cell-timeout=300 --myst-nbval-write \
-		$(if $(PAGE),$(call quoted,PAGE),chapters solutions)
+		$(if $(value PAGE),$(call quoted,PAGE),chapters solutions)
 
 # Make itself ends with status 2 where the command ends with 3; `notebook-marking --help` says more.
 grade: setup  ## mark a class: make grade SUBMISSIONS=folder OUT=folder (OPTIONS="--jobs 4")
@@ -62,12 +68,12 @@ student-copy: setup  ## make what a class gets: make student-copy OUT=folder (RE
 # keep two cores busy: tests wait for browsers and for time limits.
 # With SEED or SAMPLER, only what depends on them: the pages. PyMC's own NUTS takes its time.
 test: setup  ## run all tests and every page against its stated outputs (SEED=7 SAMPLER=pymc)
-	@$(if $(SEED)$(SAMPLER),,sh tooling/scripts/setup.sh --carrier)
-	@$(if $(SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
+	@$(if $(value SEED)$(value SAMPLER),,sh tooling/scripts/setup.sh --carrier)
+	@$(if $(value SEED),BOOK_SEED=$(call quoted,SEED)) $(if $(value SAMPLER),BOOK_SAMPLER=$(call quoted,SAMPLER)) \
 		$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(NBVAL) \
-		--nbval-cell-timeout=$(if $(SAMPLER),1200,300) \
+		--nbval-cell-timeout=$(if $(value SAMPLER),1200,300) \
 		chapters exercises solutions \
-		$(if $(SEED)$(SAMPLER),,tests/audit tests/book/test_published.py packages tests)
+		$(if $(value SEED)$(value SAMPLER),,tests/audit tests/book/test_published.py packages tests)
 
 test-quick: setup  ## run the tests that need neither pages, sampling nor a browser
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling and not browser" tests packages
@@ -80,16 +86,16 @@ study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or mor
 	@$(PYTHON) tooling/scripts/study.py
 
 calibration: setup  ## fit every model to data of its own, against its exact posterior (half an hour; MODEL=schools_none: one)
-	@$(PYTHON) tooling/scripts/calibration.py $(if $(MODEL),--model $(call quoted,MODEL))
+	@$(PYTHON) tooling/scripts/calibration.py $(if $(value MODEL),--model $(call quoted,MODEL))
 
 page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (an hour; MODEL=schools_none: one)
-	@$(PYTHON) tooling/scripts/page_sampler.py $(if $(MODEL),--model $(call quoted,MODEL))
+	@$(PYTHON) tooling/scripts/page_sampler.py $(if $(value MODEL),--model $(call quoted,MODEL))
 
 bench: setup  ## measure builds, tests, pages and exact answers into tooling/benchmarks/ (an hour; PART=live: one script)
-	@$(PYTHON) tooling/scripts/bench.py $(if $(PART),--part $(call quoted,PART))
+	@$(PYTHON) tooling/scripts/bench.py $(if $(value PART),--part $(call quoted,PART))
 
 fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
-	@$(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(or $(COUNT),10000)
+	@$(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(if $(value COUNT),$(call quoted,COUNT),10000)
 
 peers: setup  ## hold the exact engine against metafor, lme4, bayesmeta, JAGS (in R) and nutpie; writes the numbers of its README
 	@OMP_NUM_THREADS=1 .venv/bin/python packages/hierarchical-exact/tests/peers/compare.py
@@ -108,4 +114,5 @@ lock:  ## compile requirements.txt anew from pyproject.toml
 	@sh tooling/scripts/setup.sh --lock
 
 clean:  ## remove what was built and cached (the environment stays)
+	rm -f .cache/live/stamp _build/built-from  # first, for they say that all the rest is there
 	rm -rf _build .cache .venv/home .jupyter_cache jupyter_execute .pytest_cache .hypothesis .ruff_cache

@@ -6,6 +6,7 @@ from pathlib import Path
 from tooling import environment
 
 environment.enter()
+begun_with = []  # the fingerprint of all that pages import
 
 
 def pytest_addoption(parser):
@@ -26,9 +27,18 @@ def pytest_configure(config):
     environment.end_when_interrupted("Pages that had passed are kept for the build.", write)
 
 
+def is_published():
+    """Tell whether pages run as the build runs them."""
+    return not {"BOOK_SEED", "BOOK_SAMPLER"} & set(os.environ)
+
+
 def pytest_collection_finish(session):
     """Let many pages share one import of what they import."""
     pages = {item.path for item in session.items if type(item).__module__ == "myst_nbval.pages"}
+    if pages and is_published():
+        from tooling.scripts import build  # slow to import
+
+        begun_with.append(build.fingerprint(Path(__file__).parent))
     if len(pages) > 1:
         from tooling import kernels  # slow to import
 
@@ -37,8 +47,8 @@ def pytest_collection_finish(session):
 
 def pytest_myst_nbval_passed(path, notebook):
     """Keep what a page has shown for the build, which then publishes what was tested."""
-    if {"BOOK_SEED", "BOOK_SAMPLER"} & set(os.environ):  # not what is published
+    if not is_published():
         return
     from tooling.scripts import build  # slow to import
 
-    build.keep(Path(__file__).parent, path, notebook)
+    build.keep(Path(__file__).parent, path, notebook, begun_with[0])

@@ -7,8 +7,8 @@ home folder need not be writable, and its settings for Matplotlib, IPython, Jupy
 
 import contextlib
 import hashlib
+import json
 import os
-import shlex
 import shutil
 import signal
 import sys
@@ -20,9 +20,13 @@ from pathlib import Path
 # nobody asks for: half of the time that a build takes to start.
 sys.modules.setdefault("rfc3987_syntax", None)
 
+if Path(getattr(sys.modules["__main__"], "__file__", None) or ".").is_relative_to(Path(__file__).parent):
+    # What a command imports takes a second, in which Ctrl-C ends it without a word. Afterwards it says more.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 HOME = Path(sys.prefix) / "home"
 # What a machine must say of itself, and what the commands are asked.
-KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TERM", "USER", "LOGNAME", "CI"}
+KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TMPDIR_OF_BOOK", "TERM", "USER", "LOGNAME", "CI"}
 KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
 # How the package index is reached, where a copy of the book is set up.
 KEPT |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
@@ -30,20 +34,21 @@ KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
 MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
-TEMPORARY = "book-"
+TEMPORARY = "TMPDIR_OF_BOOK"  # which of the folders for temporary files is that of the command above
 temporary = []  # the folder that this process has made
 
 
 def folders():
     """Return what tells each tool where to keep its files."""
+    # PyTensor reads it as a shell would, but for commas, which `shlex.quote` leaves bare.
+    place = str(HOME / ".pytensor").replace("'", "'\"'\"'")
     return {
         "IPYTHONDIR": str(HOME / ".ipython"),
         "JUPYTER_CONFIG_DIR": str(HOME / ".jupyter"),
         "JUPYTER_DATA_DIR": str(HOME / ".local/share/jupyter"),
         "JUPYTER_RUNTIME_DIR": str(HOME / ".local/share/jupyter/runtime"),
         "MPLCONFIGDIR": str(HOME / ".config/matplotlib"),
-        # PyTensor reads it as a shell would: a folder's name may have an apostrophe.
-        "PYTENSOR_FLAGS": f"base_compiledir={shlex.quote(str(HOME / '.pytensor'))}",
+        "PYTENSOR_FLAGS": f"base_compiledir='{place}'",
         "PYTENSORRC": str(HOME / ".pytensorrc"),
     }
 
@@ -73,13 +78,26 @@ def drop_damaged():
     Numba would fail on it; of what is missing it makes another.
     """
     for path in HOME.glob(".pytensor/numba/*.nb[ic]"):
-        with path.open("rb") as file:
+        with contextlib.suppress(OSError), path.open("rb") as file:  # what another user keeps is of no use
             file.seek(0, os.SEEK_END)
             file.seek(max(file.tell() - 1, 0))
             if file.read() == b".":  # the end of everything that was pickled
                 continue
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            sys.exit(f"{path} cannot be read or removed ({error.strerror}): {MAKE_IT_YOURS}")
         print(f"{path} is damaged; it is dropped and made again", file=sys.stderr)
+
+
+def drop_cut_settings():
+    """Drop and name settings that JupyterLab could not read, since it was killed while it wrote them."""
+    for path in HOME.glob(".jupyter/labconfig/*.json"):
+        try:
+            json.loads(path.read_text(encoding="utf8"))
+        except ValueError:
+            path.unlink()
+            print(f"{path} is damaged; it is dropped", file=sys.stderr)
 
 
 def drop_old_byte_code(root):
@@ -87,8 +105,10 @@ def drop_old_byte_code(root):
 
     Python knows it by time and size only, which may be the same, as after the clock was set back.
     """
-    folders = (root / name for name in ("support", "packages", "tooling"))
-    sources = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    folders = (root / name for name in ("support", "packages", "tooling", "solutions", "tests"))
+    # An editor's lock, `.#models.py`, is a link that leads nowhere.
+    found = (path for folder in folders for path in folder.rglob("[!.]*.py"))
+    sources = sorted(path for path in found if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     known, new = HOME / "sources", HOME / f"sources.{os.getpid()}"
     with contextlib.suppress(OSError):  # what cannot be read counts as changed
@@ -115,6 +135,8 @@ def end_when_interrupted(words, write=to_stderr):
     """
     import psutil  # now: at the signal, another import of it may be half done
 
+    take_temporary_folder()  # whatever ends so abruptly
+
     def end(number, frame):  # noqa: ARG001 (Python passes both)
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,9 +159,9 @@ def refuse_settings(root):
 def take_temporary_folder():
     """Give what tools leave behind (PyTensor a file for each function) a folder that goes at the end."""
     tempfile.tempdir = None  # ask again; where that one cannot be written, Python takes another
-    if not Path(tempfile.gettempdir()).name.startswith(TEMPORARY):  # else it is that of the command above
-        temporary.append(tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True))
-        os.environ["TMPDIR"] = tempfile.tempdir = temporary[0].name
+    if os.environ.get(TEMPORARY) != tempfile.gettempdir():
+        temporary.append(tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True))
+        os.environ["TMPDIR"] = os.environ[TEMPORARY] = tempfile.tempdir = temporary[-1].name
         os.chmod(tempfile.tempdir, 0o711)  # users of sandboxes have folders in it
 
 
@@ -163,8 +185,13 @@ def alone(root):
     except ImportError:  # on Windows
         yield
         return
-    (root / "_build").mkdir(exist_ok=True)
-    with (root / "_build" / ".lock").open("w") as lock:
+    path = root / "_build" / ".lock"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock = path.open("w")
+    except PermissionError:
+        sys.exit(f"{path} belongs to another user: {MAKE_IT_YOURS}")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -176,11 +203,14 @@ def alone(root):
 def main():
     """Go on as Python with these arguments."""
     HOME.mkdir(exist_ok=True)
+    root = Path(__file__).resolve().parents[1]
+    refuse_settings(root)
     drop_damaged()
-    drop_old_byte_code(Path(__file__).resolve().parents[1])
+    drop_old_byte_code(root)
     arguments = sys.argv[1:]
     wanted = own(os.environ)
     if arguments[0] == "--lab":
+        drop_cut_settings()
         arguments, wanted = arguments[1:], of_lab(os.environ)
     os.execve(sys.executable, [sys.executable, *arguments], wanted)
 

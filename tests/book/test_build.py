@@ -173,9 +173,7 @@ def test_what_was_executed_elsewhere_is_published_and_not_executed_again(book):
     for number, cell in enumerate(cells, start=1):
         cell.execution_count = number
         cell.outputs = [new_output("stream", name="stdout", text=f"shown by cell {number}\n")]
-    for file in scripts_build.imported(book):
-        os.utime(file, (0, 0))  # before the tests began
-    scripts_build.keep(book, path, notebook)
+    scripts_build.keep(book, path, notebook, scripts_build.fingerprint(book))
     assert executed(build(book)) == set()
     assert "shown by cell 2" in shown(book, "one")
 
@@ -184,17 +182,17 @@ def test_what_was_executed_before_an_edit_is_not_kept(book):
     page, module = book / "chapters/one.md", book / "support/numbers.py"
     notebook = scripts_build.read_notebook(page)
     cache = scripts_build.open_cache(scripts_build.prepare_cache(book))
-    for path in scripts_build.imported(book):
-        os.utime(path, (0, 0))
+    before, begun = module.read_text(), scripts_build.fingerprint(book)
     cache.clear_cache()
-    os.utime(module)
-    scripts_build.keep(book, page, notebook)
-    os.utime(module, (0, 0))
+    write(module, "ANSWER = 5\n")
+    os.utime(module, (0, 0))  # as of one that was moved here
+    scripts_build.keep(book, page, notebook, begun)
+    write(module, before)
     write(page, MODULE_PAGE.replace("ANSWER)", "ANSWER + 1)"))
-    scripts_build.keep(book, page, notebook)
+    scripts_build.keep(book, page, notebook, begun)
     assert cache.list_cache_records() == []
     write(page, MODULE_PAGE)
-    scripts_build.keep(book, page, notebook)
+    scripts_build.keep(book, page, notebook, begun)
     assert len(cache.list_cache_records()) == 1
 
 
@@ -206,6 +204,56 @@ def test_an_edit_to_a_module_while_pages_run_keeps_nothing(book):
     assert "edited while they ran: run make book again" in process.stderr
     write(book / "chapters/two.md", DATA_PAGE)
     assert "one" in executed(build(book))
+
+
+def test_an_edit_that_is_undone_after_a_failure_has_left_nothing(book):
+    """One page runs with the edit and passes; the other makes it, and fails."""
+    module = book / "support/numbers.py"
+    before = module.read_text()
+    waits = "import pathlib, time\nwhile not pathlib.Path('edited').exists(): time.sleep(.05)\n"
+    one = MODULE_PAGE.replace("from support", waits + "from support")
+    edits = f"import pathlib\npathlib.Path({str(module)!r}).write_text('ANSWER = 5\\n')\n"
+    two = PAGE.format(name="two", code=f"{edits}pathlib.Path('edited').touch()\n1 / 0")
+    write(book / "chapters/one.md", one)
+    write(book / "chapters/two.md", two)
+    assert build(book).returncode == 1
+    assert module.read_text() != before
+    module.write_text(before)
+    write(book / "chapters/two.md", DATA_PAGE)
+    assert "one" in executed(build(book))
+    assert "4711" in shown(book, "one")
+
+
+@pytest.mark.parametrize("name", ["searchindex.js", "_static", "chapters/one.html"])
+def test_a_damaged_book_is_built_again(book, name):
+    assert "Nothing has changed" in build(book).stdout
+    path = book / "_build/html" / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.write_bytes(b"")
+    assert "Nothing has changed" not in build(book).stdout
+    assert path.is_dir() or path.stat().st_size > 100
+
+
+def test_a_preview_says_where_its_page_is_or_that_there_is_none(book, tmp_path):
+    def preview(page):
+        command = [sys.executable, ROOT / "tooling/scripts/build.py", book, "--only", page]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    for page in ("chapters/one.md", book / "chapters/one.md"):
+        process = preview(page)
+        assert process.returncode == 0, process.stderr
+        assert Path(process.stdout.rstrip().partition("Open ")[2]).is_file()
+    write(tmp_path / "elsewhere.md", MODULE_PAGE)
+    process = preview(tmp_path / "elsewhere.md")
+    assert process.returncode == 1
+    assert "does not lie in" in process.stderr
+    config = (book / "_config.yml").read_text()
+    write(book / "_config.yml", config.replace("extra_extensions: [", "extra_extensions: [no_such, "))
+    process = preview("chapters/one.md")
+    assert process.returncode == 1
+    assert process.stderr.endswith("chapters/one.md could not be built: see the messages above.\n")
 
 
 def test_a_number_edited_in_a_module_reaches_the_page(book):
@@ -248,6 +296,8 @@ def test_the_fingerprint_covers_all_that_outputs_depend_on(tmp_path, monkeypatch
     (tmp_path / "support/data/number.txt").rename(tmp_path / "support/data/renamed.txt")
     fingerprints.append(fingerprint(tmp_path))
     monkeypatch.setenv("BOOK_SEED", "7")
+    fingerprints.append(fingerprint(tmp_path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
     fingerprints.append(fingerprint(tmp_path))
     write(tmp_path / "site/matplotlib-3.9.0.dist-info/RECORD", "")
     monkeypatch.setattr("sysconfig.get_path", lambda name: tmp_path / "site")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_ctrl_c_ends_a_command_at_once_and_what_was_finished_is_kept(project, ta
     begin = time.monotonic()
     os.killpg(process.pid, getattr(signal, f"SIG{number}"))
     output, errors = process.communicate(timeout=60)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20  # a busy machine is slow, and the page would take ten minutes
     assert process.returncode != 0
     assert "Traceback" not in output + errors
     assert "Interrupted." in output + errors
@@ -166,11 +167,12 @@ def test_after_a_killed_build_the_next_is_right(book):
         process = start([sys.executable, BUILD, book], book)
         assert wait_for(lambda: process.poll() is not None or list(book.glob(f"_build/{moment}")))  # noqa: B023
         started = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        ended = process.poll() is not None  # on a busy machine it may be through already
         process.kill()
         # A kernel whose build was killed sees so by itself.
         assert wait_for(lambda: not any(map(alive, started)), seconds=30)  # noqa: B023
         process.communicate()
-        assert process.returncode == -signal.SIGKILL, moment
+        assert process.returncode == (0 if ended else -signal.SIGKILL), moment
     status, output, errors = build(book)
     assert status == 0, errors
     assert "0 of 2 notebooks to execute" in output
@@ -233,11 +235,13 @@ def test_damaged_machine_code_is_dropped_and_named(tmp_path, monkeypatch, capsys
     assert f"{folder / 'b.nbi'} is damaged" in said
 
 
-def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch):
+@pytest.mark.parametrize("folder", ["support", "solutions/keys", "tests/helpers"])
+def test_a_module_of_the_same_time_and_size_is_read_anew(tmp_path, monkeypatch, folder):
     """As after the clock was set back, or a file came with its time from elsewhere."""
     monkeypatch.setattr(environment, "HOME", tmp_path)
-    module = tmp_path / "support/one.py"
-    module.parent.mkdir()
+    module = tmp_path / folder / "one.py"
+    module.parent.mkdir(parents=True)
+    (module.parent / ".#one.py").symlink_to("somebody@here.4711")  # the lock of an editor
     seen = []
     for value in (6, 7):
         module.write_text(f"value = {value}\n")
@@ -274,8 +278,43 @@ def test_what_another_user_left_of_the_sources_is_written_anew(tmp_path, monkeyp
         environment.drop_old_byte_code(tmp_path)
 
 
-def test_a_folders_name_may_have_blanks_and_an_apostrophe(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "HOME", tmp_path / "it's, a book")
+AS_ANOTHER = """import fcntl, os, sys
+from pathlib import Path
+from tooling import environment
+environment.HOME = root = Path(sys.argv[1])
+for name in (".pytensor/numba", "_build"):
+    (root / name).mkdir(parents=True)
+for name in (".pytensor/numba/a.nbi", "_build/.lock"):
+    (root / name).write_bytes(b"x.")
+    (root / name).chmod(0o600 if os.geteuid() == 0 else 0)
+    (root / name).parent.chmod(0o555)
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+for step in (environment.drop_damaged, environment.alone(root).__enter__):
+    try:
+        step()
+    except SystemExit as error:
+        print(error)
+"""
+
+
+def test_what_another_user_keeps_to_himself_is_named_in_one_sentence():
+    with tempfile.TemporaryDirectory() as folder:
+        for place in Path(folder).parents:
+            if place.stat().st_mode & 0o1 == 0:
+                pytest.skip(f"{place} cannot be entered by another user")
+        os.chmod(folder, 0o755)
+        command = [sys.executable, "-c", AS_ANOTHER, f"{folder}/home"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    first, second = run.stdout.splitlines()
+    assert "a.nbi cannot be read or removed (Permission denied): make the folder yours" in first
+    assert "_build/.lock belongs to another user: make the folder yours" in second
+
+
+@pytest.mark.parametrize("name", ["it's, a book", "one,two"])
+def test_a_folders_name_may_have_blanks_commas_and_an_apostrophe(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(environment, "HOME", tmp_path / name)
     place = environment.HOME / ".pytensor"
     place.mkdir(parents=True)
     monkeypatch.setenv("PYTENSOR_FLAGS", environment.folders()["PYTENSOR_FLAGS"])
@@ -353,7 +392,8 @@ def test_a_figure_cell_without_a_picture_fails_the_build_each_time(book):
 
 LEAVES = """import os, signal, sys, tempfile
 from tooling import environment
-environment.enter()
+if sys.argv[2] == "with pages":
+    environment.enter()
 environment.end_when_interrupted("That is all.")
 file, name = tempfile.mkstemp()
 print(name, flush=True)
@@ -364,13 +404,14 @@ if sys.argv[1] == "interrupted":
 
 
 @pytest.mark.parametrize("how", ["ended", "interrupted"])
-@pytest.mark.parametrize("place", ["sound", "missing"])
-def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
-    sound = tmp_path / "sound"
+@pytest.mark.parametrize("place", ["sound", "missing", "book-of-ada"])
+@pytest.mark.parametrize("what", ["with pages", "without"])
+def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place, what):
+    sound = tmp_path / ("book-of-ada" if place == "book-of-ada" else "sound")
     sound.mkdir()
     # Where the one that is asked for cannot be written, Python takes another, at last the current one.
     run = subprocess.run(
-        [sys.executable, "-c", LEAVES, how],
+        [sys.executable, "-c", LEAVES, how, what],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path / place)},
         capture_output=True,
@@ -380,7 +421,7 @@ def test_nothing_stays_in_the_temporary_folder(tmp_path, how, place):
     assert run.returncode == (143 if how == "interrupted" else 0), run.stderr
     left = Path(run.stdout.strip())
     assert left.parent.name.startswith("book-")
-    assert (left.parent.parent == sound) == (place == "sound")
+    assert (left.parent.parent == sound) == (place != "missing")
     assert not left.parent.exists()
     assert list(sound.iterdir()) == []
 
@@ -413,3 +454,22 @@ def test_only_what_is_known_remains_of_an_environment():
         name: value for name, value in {**own, **lab}.items() if value.startswith("/home") and name != "HOME"
     }
     assert writes.keys() <= {"GIT_CONFIG_GLOBAL"}
+
+
+FIGURES = """import sys
+from pathlib import Path
+import pdf
+pdf.FIGURES = Path(sys.argv[1], "figures")
+pdf.write_figures(Path(sys.argv[1]))
+"""
+
+
+def test_an_older_notebook_that_was_cut_keeps_no_pdf_from_being_made(tmp_path):
+    notebook = tmp_path / "executed/old/base.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text('{"cells": [')
+    known = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tooling/scripts'}"}
+    command = [sys.executable, "-c", FIGURES, tmp_path]
+    run = subprocess.run(command, env=known, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    assert (tmp_path / "figures").is_dir()

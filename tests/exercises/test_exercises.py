@@ -46,7 +46,36 @@ def test_generated_files_are_fresh():
     ]
     left = {path.name for path in SCRIPT.EXERCISES.glob("*.md")} - {path.name for path in wanted}
     assert not stale, f"run `make exercises`: {stale}"
-    assert not left, f"run `make exercises`, which removes {left}"
+    assert not left, f"no solution has the name of {left} in exercises/: remove it, or move it away"
+
+
+def test_what_is_not_generated_stays_and_what_was_filled_in_is_kept_aside(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(SCRIPT, "EXERCISES", tmp_path)
+    page = tmp_path / "shrinkage-arithmetic.md"
+    text = (ROOT / "exercises" / page.name).read_text()
+    wanted = {page: text}
+    for other in ("factors = ...", 'student=""'):  # what the page has, what a student makes of it
+        page.write_text(text.replace(other, {"factors = ...": "factors = [0.5]"}.get(other, 'student="ada"')))
+        SCRIPT.write(wanted)
+        assert page.read_text() == text
+        assert "was filled in: it is kept as" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        page.name,
+        *(f"{page.name}.filled-in-{number}" for number in (1, 2)),
+    ]
+    page.write_text(text.replace("how it works", ""))  # an older stub
+    SCRIPT.write(wanted)
+    assert len(list(tmp_path.iterdir())) == 3
+    mine = tmp_path / "mine.md"
+    mine.write_text("# Mine\n")
+    page.unlink()
+    with pytest.raises(SystemExit, match=r"mine\.md in .* has no solution of that name"):
+        SCRIPT.write(wanted)
+    assert mine.exists()
+    assert not page.exists()
+    (tmp_path / ".#mine.md").symlink_to("nowhere")  # an editor's lock
+    mine.unlink()
+    SCRIPT.write(wanted)
 
 
 def test_a_changed_solution_makes_the_exercise_stale(tmp_path):

@@ -421,20 +421,31 @@ def test_what_was_fetched_for_another_list_does_not_count(tmp_path, monkeypatch)
     assert not assemble.is_fetched()
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "list"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "list", "carrier"])
 def test_what_is_damaged_is_said_and_made_anew(damage, tmp_path, monkeypatch):
     cache = tmp_path / "live"
     monkeypatch.setattr(assemble, "CACHE", cache)
     for name in ("files/numpy-1.zip", "files/book-1.zip", "pyodide/pyodide.asm.wasm.gz", "lite/index.html"):
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
         (cache / name).write_text("whole")
-    assemble.drop_if_damaged()  # nothing is known of what was there
-    (cache / "sizes.json").write_text(json.dumps(assemble.sizes()))
+    monkeypatch.setattr(assemble, "CARRIED", cache / "carrier/pyodide")
+    assemble.CARRIED.mkdir(parents=True)
+    app = cache / "carrier/jupyterlite_core/jupyterlite-app-1.tgz"
+    app.parent.mkdir()
+    app.touch()
+    if damage == "carrier":  # and no list, as after a `make clean` that was stopped
+        app.unlink()
+    else:
+        assemble.drop_if_damaged()  # nothing is known of what was there
+        (cache / "sizes.json").write_text(json.dumps(assemble.sizes()))
     (cache / "files/book-1.zip").unlink()  # which follows the book
     (cache / "files/scipy-2.zip").write_text("new")
-    assemble.drop_if_damaged()
+    if damage != "carrier":
+        assemble.drop_if_damaged()
     if damage == "list":
         (cache / "sizes.json").write_text("")
+    elif damage == "carrier":
+        assert not (cache / "sizes.json").exists()
     elif damage == "gone":
         (cache / "lite/index.html").unlink()
     else:

@@ -16,7 +16,7 @@ def git(*arguments):
 def test_every_checkout_has_the_line_ends_that_were_written(tmp_path):
     known()  # or skip
     settings = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
-    git("clone", "--quiet", "--no-local", "--depth=1", *settings, f"file://{ROOT}", str(tmp_path / "clone"))
+    git("clone", "--quiet", "--no-local", "--depth=1", *settings, ROOT.as_uri(), str(tmp_path / "clone"))
     listed = git("-C", str(tmp_path / "clone"), "ls-files", "--eol").splitlines()
     assert len(listed) > 300
     assert [line for line in listed if re.search(r"i/(crlf|mixed)|w/(crlf|mixed)", line)] == []

@@ -122,3 +122,51 @@ def test_the_command_that_vs_code_runs_leaves_pages_alone(tmp_path):
         subprocess.run([jupytext_command, *arguments, *NAMES], cwd=tmp_path, check=True, capture_output=True)
         changed = [name for name in NAMES if (tmp_path / name).read_bytes() != (ROOT / name).read_bytes()]
         assert changed == [], arguments
+
+
+SAVE = """import json, sys
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
+from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
+manager = build_sync_jupytext_contents_manager_class(LargeFileManager)()
+manager.root_dir, page, manager.allow_hidden = sys.argv[1], sys.argv[2], sys.argv[3] == "hidden"
+content = manager.get(page, type="notebook", content=True)["content"]
+content["metadata"]["widgets"] = {}
+manager.save({"type": "notebook", "content": content, "format": "json"}, page)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["solutions/shrinkage-arithmetic.md", "exercises/shrinkage-arithmetic.md"])
+@pytest.mark.parametrize("root", ["above", "beside"])
+def test_a_jupyter_that_reads_no_settings_of_the_project_keeps_the_headers(tmp_path, name, root):
+    page = tmp_path / name
+    page.parent.mkdir()
+    shutil.copy(ROOT / ".jupytext.py", tmp_path)
+    shutil.copy(ROOT / name, page)
+    before = jupytext.read(page, fmt="md:myst")
+    place = (tmp_path, name, "no") if root == "above" else (page.parent, page.name, "hidden")
+    subprocess.run([sys.executable, "-c", SAVE, *map(str, place)], check=True, capture_output=True)
+    after = jupytext.read(page, fmt="md:myst")
+    for key in ("exercise", "mystnb"):
+        assert after.metadata.get(key) == before.metadata.get(key)
+    assert "widgets" not in after.metadata
+    assert [cell.metadata for cell in after.cells] == [cell.metadata for cell in before.cells]
+
+
+def test_what_an_author_writes_into_a_header_stays_and_names_itself(settings, tmp_path):
+    front = "title: Mine\nauthors:\n  - name: Ada\nhtml_meta:\n  description: What it says\n"
+    start, rest = (ROOT / "chapters/recap.md").read_text(encoding="utf8").split("\n---\n", 1)
+    cell = "```{code-cell} ipython3\n---\neditable: false\nmystnb: {a: Show}\n---\nx = 1\n```\n"
+    filters = "  notebook_metadata_filter: authors,html_meta,title\n"
+    text = start.replace("  text_representation:", filters + "  text_representation:")
+    text = f"{text}\n{front}---\n{rest}\n{cell}"
+    page = tmp_path / "new.md"
+    page.write_text(text.replace(filters, ""), encoding="utf8")
+    notebook = run_by_lab(page, settings)
+    for one in notebook.cells:  # as JupyterLab does once its properties are shown
+        one.metadata.setdefault("editable", True)
+        one.metadata.setdefault("tags", [])
+    found = jupytext.reads(saved(notebook, settings), fmt="md:myst")
+    wanted = jupytext.reads(text, fmt="md:myst")
+    assert found.metadata == wanted.metadata
+    assert [one.metadata for one in found.cells] == [one.metadata for one in wanted.cells]

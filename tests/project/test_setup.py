@@ -31,6 +31,7 @@ PYTHON_312 = '#!/bin/sh\ncase "$3" in ""|3.12) exit 0;; esac\nexit 1\n'
 # Notes each call; makes an environment as `uv venv` would; fails where it is told to.
 UV = """\
 #!/bin/sh
+[ "$1" != --version ] || exit 0
 echo "$@" >>calls
 env | grep -E '^(PIP_|UV_|PYTHON)' >settings
 [ "$1 $2" != "$FAIL" ] || exit 2
@@ -204,6 +205,87 @@ def test_of_two_commands_at_once_one_waits_and_does_what_the_other_has_not(machi
     assert stamp.read_text() == done
 
 
+@pytest.mark.parametrize("moment", ["first", "update"])
+@pytest.mark.parametrize("how", ["KILL", "INT"])
+def test_what_was_stopped_half_way_is_made_anew(machine, moment, how):
+    """For uv takes a package for installed that was linked half."""
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    if moment == "update":
+        set_up(machine)
+        (machine / "requirements.txt").write_text("# changed\n")
+    install(machine, "uv", UV + f'[ "$1 $2" != "pip sync" ] || {{ touch half; kill -{how} $PPID; }}\n')
+    assert set_up(machine).returncode != 0
+    assert (machine / "half").exists()
+    if (machine / ".venv").exists():
+        (machine / ".venv/half-linked").touch()
+    install(machine, "uv", UV)
+    assert set_up(machine).returncode == 0
+    assert not (machine / ".venv/half-linked").exists()
+    assert (machine / ".venv/.setup-stamp").exists()
+
+
+def test_a_folder_is_the_same_by_any_link_to_it(machine, tmp_path_factory):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    link = tmp_path_factory.mktemp("links") / "link"
+    link.symlink_to(machine)
+    assert set_up(machine, PWD=str(machine)).returncode == 0
+    before = calls(machine)
+    assert set_up(link, PWD=str(link)).returncode == 0
+    (machine / ".venv/kept").touch()
+    with (machine / "requirements.txt").open("a") as lock:
+        lock.write("# changed\n")
+    assert calls(machine) == before
+    assert set_up(link, PWD=str(link)).returncode == 0
+    assert (machine / ".venv/kept").exists()
+
+
+def test_a_dead_shim_of_uv_is_passed_over(machine):
+    install(machine, "uv", "#!/bin/sh\nexit 127\n")
+    install(machine, "python3.13", '#!/bin/sh\n[ "$1" != -m ]\n')
+    assert "cannot make environments: install uv" in set_up(machine).stderr
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="macOS has no `flock`")
+def test_a_folder_in_the_place_of_the_lock_is_named(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    (machine / "bin/flock").symlink_to(shutil.which("flock"))
+    (machine / ".cache/setup.lock").mkdir(parents=True)
+    process = set_up(machine)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"setup: {machine}/.cache/setup.lock is a folder: remove it")
+
+
+def test_no_setting_of_the_shell_leads_cd_elsewhere(machine):
+    install(machine, "uv", UV)
+    install(machine, "python3.13", RECENT_PYTHON)
+    (machine / "tooling/live").mkdir()
+    for name in ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py"):
+        (machine / "tooling/live" / name).write_text(f"{name}\n")
+    command = ["sh", "tooling/scripts/setup.sh", "--carrier"]
+    known = {"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": "nothing"}
+    subprocess.run(command, cwd=machine, env=known | {"CDPATH": ".:/tmp"}, check=True, capture_output=True)
+    assert (machine / ".cache/live/stamp").read_text().startswith("carrier.txt\n")
+
+
+@pytest.mark.parametrize("home", [None, "", "/root/nowhere"])
+def test_no_home_or_one_that_cannot_be_entered_has_no_settings_of_uv(home):
+    """As an ordinary user."""
+    code = (
+        "import runpy, os, pwd, tomllib, sys\n"
+        f"main = runpy.run_path({str(ROOT / 'tooling/scripts/settings_of_uv.py')!r})['main']\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setresuid(65534, 65534, 65534)\n"
+        "main()\n"
+    )
+    variables = {"XDG_CONFIG_DIRS": "/root/nowhere"} | ({} if home is None else {"HOME": home})
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False
+    )
+    assert (run.stdout, run.stderr, run.returncode) == ("", "", 0)
+
+
 def test_a_failed_update_is_done_again(machine):
     install(machine, "uv", UV)
     install(machine, "python3.13", RECENT_PYTHON)
@@ -320,6 +402,17 @@ def test_settings_say_where_packages_come_from_but_not_where_they_go(machine):
     assert not dropped.keys() & seen.keys()
 
 
+def test_the_index_of_a_pip_conf_is_uvs_too(machine):
+    install(machine, "uv", UV)
+    says = "-m pip config get global.index-url"
+    install(machine, "python3.13", f'#!/bin/sh\n[ "$*" != "{says}" ] || echo https://index.example\n')
+    assert set_up(machine).returncode == 0
+    assert settings(machine)["UV_DEFAULT_INDEX"] == "https://index.example"
+    (machine / ".venv/.setup-stamp").unlink()
+    assert set_up(machine, UV_DEFAULT_INDEX="https://other.example").returncode == 0
+    assert settings(machine)["UV_DEFAULT_INDEX"] == "https://other.example"
+
+
 IN_A_FILE = """
 index-url = "https://index.example/simple"
 find-links = ["wheels", "/more wheels"]
@@ -384,9 +477,10 @@ def test_the_users_file_counts_more_than_the_machines(machine):
 def test_caches_stay_in_the_folder_where_the_home_cannot_be_written(machine):
     install(machine, "uv", UV)
     install(machine, "python3.13", RECENT_PYTHON)
-    assert set_up(machine, HOME="/dev/null").returncode == 0
-    assert settings(machine)["UV_CACHE_DIR"] == f"{machine}/.cache/uv"
-    (machine / ".venv/.setup-stamp").unlink()
+    for home in ("/dev/null", ""):
+        assert set_up(machine, HOME=home).returncode == 0
+        assert settings(machine)["UV_CACHE_DIR"] == f"{machine}/.cache/uv"
+        (machine / ".venv/.setup-stamp").unlink()
     assert set_up(machine).returncode == 0
     assert "UV_CACHE_DIR" not in settings(machine)
 

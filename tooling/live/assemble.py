@@ -123,8 +123,9 @@ def drop_if_damaged():
     try:
         before = json.loads((CACHE / SIZES).read_text(encoding="utf8"))
         damaged = [name for name, size in before.items() if now.get(name) != size]
-    except FileNotFoundError:  # of the first command
-        return
+    except FileNotFoundError:  # of the first command, which has what was fetched
+        fetched = CARRIED.is_dir() and any(CACHE.glob(lite.APP))
+        damaged = [] if fetched else ["carrier"]
     except (ValueError, AttributeError):
         damaged = [SIZES]
     if damaged:

@@ -15,6 +15,7 @@ import nbformat
 from tooling.live.archives import link, write
 
 SETTINGS = Path(__file__).resolve().parent / "jupyter-lite.json"
+APP = "carrier/jupyterlite_core/jupyterlite-app-*.tgz"  # below .cache/live
 CARRIER = SETTINGS.with_name("carrier.txt")
 # Of JupyterLite: the app for one notebook, that for a folder, that for other files, and what they share.
 SENT = re.compile(
@@ -48,7 +49,7 @@ def version():
 
 def unpack(carried, target):
     """Take out of the two wheels what a browser needs."""
-    [app] = carried.glob("jupyterlite_core/jupyterlite-app-*.tgz")
+    [app] = carried.parent.glob(APP)
     extension = carried / "share/jupyter/labextensions" / EXTENSION
     new = target.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)

@@ -25,12 +25,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import psutil
-import yaml
-
-from tooling import environment  # first, for it makes the next ones quick
+from tooling import environment  # first, for it makes the next ones quick, and lets Ctrl-C end them
 
 # isort: split
+import psutil
+import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
@@ -58,6 +57,7 @@ BOOK = set(
     """.split()  # noqa: SIM905
 )
 SOLUTIONS = "solutions"
+ADDED = ("live/", "handouts/")  # what other commands put into the built book
 KEPT = "The notebooks that were finished are kept."
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
 NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
@@ -103,26 +103,49 @@ def build(root, cache_path):
     html = root / "_build" / "html"
     stamp = root / "_build" / "built-from"
     sources = hash_sources(root, cache_path)
-    made = [html / page.with_suffix(".html") for page in pages]
-    if all(is_whole(path) for path in made) and stamp.exists() and stamp.read_bytes() == sources.encode():
+    if is_as_built(stamp, sources, html):
         print("Nothing has changed since the last build")
     else:
         stamp.unlink(missing_ok=True)
         execute_pages(root, pages, cache_path)
         run_sphinx(root, cache_path)
         check_unchanged(cache_path)
-        replace(stamp, sources)
+        sizes = json.dumps(sizes_in(html))
+        replace(stamp, f"{sources}\n{sizes}")
     return html / "index.html"
 
 
+def is_as_built(stamp, sources, html):
+    """Tell whether a folder holds what was built from these sources, each file in its size."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        before, _, sizes = stamp.read_text(encoding="utf8").partition("\n")
+        return before == sources and json.loads(sizes).items() <= sizes_in(html).items()
+    return False
+
+
+def sizes_in(html):
+    """Return the sizes of the files that Sphinx wrote; of pages, to which others add, whether they end."""
+    found = {path.relative_to(html).as_posix(): path for path in html.rglob("*") if path.is_file()}
+    return {
+        name: is_whole(path) if path.suffix == ".html" else path.stat().st_size
+        for name, path in found.items()
+        if not name.startswith(ADDED)
+    }
+
+
 def is_whole(path):
-    """Tell whether a built page is there, down to its last tag."""
-    return path.is_file() and path.read_bytes().rstrip().endswith(b"</html>")
+    """Tell whether a page is there down to its last tag."""
+    return path.read_bytes().rstrip().endswith(b"</html>")
+
+
+def is_edited(cache_path):
+    """Tell whether what pages import is no longer that for which a folder of the cache was made."""
+    return fingerprint(cache_path.parents[2]) != cache_path.name
 
 
 def check_unchanged(cache_path):
     """End the build, and keep none of its outputs, if what pages import was edited while they ran."""
-    if fingerprint(cache_path.parents[2]) != cache_path.name:
+    if is_edited(cache_path):
         shutil.rmtree(cache_path)
         sys.exit("\nWhat the pages import was edited while they ran: run make book again.")
 
@@ -131,6 +154,9 @@ def preview(root, page):
     """Execute and build one page; references to other pages stay unresolved."""
     if not (root / page).is_file():
         sys.exit(f"PAGE={page} is not a file: give a page such as chapters/recap.md.")
+    if not (root / page).resolve().is_relative_to(root):
+        sys.exit(f"PAGE={page} does not lie in {root}: give a page such as chapters/recap.md.")
+    page = (root / page).resolve().relative_to(root)
     output = root / "_build" / "preview"
     output.mkdir(parents=True, exist_ok=True)
     cache_path = prepare_cache(root)
@@ -139,8 +165,11 @@ def preview(root, page):
     toc = output / "_toc.yml"
     toc.write_text(yaml.safe_dump({"format": "jb-book", "root": name}))
     config = write_config(root, output, cache_path)
-    jupyter_book(root, config, output, "--toc", str(toc))
-    return output / "_build" / "html" / f"{name}.html"
+    made = output / "_build" / "html" / f"{name}.html"
+    made.unlink(missing_ok=True)
+    if not jupyter_book(root, config, output, "--toc", str(toc)) or not made.is_file():
+        sys.exit(f"\n{page} could not be built: see the messages above.")
+    return made
 
 
 def pages_in(toc):
@@ -218,7 +247,8 @@ def fingerprint(root):
     digest = hashlib.sha256()
     # What is installed need not be what the lock says.
     installed = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
-    for value in (sys.version, platform.machine(), *sorted(book_variables()), *installed):
+    libraries = os.environ.get("LD_LIBRARY_PATH", "")
+    for value in (sys.version, platform.machine(), libraries, *sorted(book_variables()), *installed):
         digest.update(f"{value}\0".encode())
     add_files(digest, root, [root / "requirements.txt", *imported(root)])
     return digest.hexdigest()[:16]
@@ -310,6 +340,9 @@ def execute_pages(root, pages, cache_path):
                 failures.append("\n".join(f"{page}:{fault}" for fault in faults))
                 print(f"  {page}  FAILED", flush=True)
                 continue
+            if is_edited(cache_path):
+                pool.shutdown(cancel_futures=True)
+                check_unchanged(cache_path)
             bundle = CacheBundleIn(result.nb, str(root / page), data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             seconds[page.as_posix()] = round(result.time, 2)
@@ -319,7 +352,7 @@ def execute_pages(root, pages, cache_path):
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
 
 
-def keep(root: Path, path: Path, executed: NotebookNode) -> None:
+def keep(root: Path, path: Path, executed: NotebookNode, begun_with: str) -> None:
     """Put a page that was executed elsewhere, with outputs to its code cells, into the cache.
 
     Parameters
@@ -330,11 +363,13 @@ def keep(root: Path, path: Path, executed: NotebookNode) -> None:
         The page; one that the build does not execute is left alone.
     executed : nbformat.NotebookNode
         Its cells, executed as they stand in the page now.
+    begun_with : str
+        The fingerprint before any page ran: the times of files, as of one moved here, say little.
     """
     notebook = read_notebook(path)
     if path.relative_to(root) not in pages_in(root / "_toc.yml") or not is_executed(notebook):
         return
-    if sources(notebook) != sources(executed) or is_edited_since(root, psutil.Process().create_time()):
+    if sources(notebook) != sources(executed) or begun_with != fingerprint(root):
         return  # what ran is no longer what stands there
     for cell, other in zip(notebook.cells, executed.cells, strict=True):
         if cell.cell_type == "code":
@@ -349,11 +384,6 @@ def keep(root: Path, path: Path, executed: NotebookNode) -> None:
 def sources(notebook):
     """Return the kind and the text of each cell."""
     return [(cell.cell_type, cell.source) for cell in notebook.cells]
-
-
-def is_edited_since(root, moment):
-    """Tell whether anything that pages import was written after a moment, in seconds of the clock."""
-    return any(path.stat().st_mtime > moment for path in imported(root))
 
 
 def open_cache(path):

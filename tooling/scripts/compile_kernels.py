@@ -7,9 +7,11 @@ model alone needs a hundred of them, three quarters of a minute's work that no p
 import signal
 from concurrent.futures import ProcessPoolExecutor
 
+from tooling.environment import end_when_interrupted  # first: it lets Ctrl-C end the next ones
+
+# isort: split
 from support import datasets, models, sampling
 from tooling.audit import builders
-from tooling.environment import end_when_interrupted
 
 # Between them these use every kernel that the other models use.
 MODELS = {

@@ -8,6 +8,7 @@ import ast
 import json
 import re
 import sys
+from itertools import count
 from pathlib import Path
 
 import jupytext
@@ -63,12 +64,40 @@ def main():
         wanted = generate()
     except ValueError as error:
         sys.exit(f"exercises: {error}")
-    for path in EXERCISES.glob("*.md"):
-        if path not in wanted:
-            path.unlink()
+    write(wanted)
+
+
+def write(wanted):
+    """Write the generated files; what somebody has filled in is kept aside, and other files stay."""
+    others = [path for path in EXERCISES.glob("[!.]*.md") if path not in wanted]
+    if others:
+        sys.exit(
+            f"exercises: {', '.join(path.name for path in others)} in {EXERCISES} has no solution of that "
+            "name: remove it, or move it away; nothing was written"
+        )
     for path, text in wanted.items():
+        if path.suffix == ".md" and path.is_file() and filled_in(path.read_text("utf-8")):
+            aside = next(
+                other
+                for number in count(1)
+                if not (other := path.with_name(f"{path.name}.filled-in-{number}")).exists()
+            )
+            path.replace(aside)
+            print(f"{path.name} was filled in: it is kept as {aside}")
         path.write_text(text, encoding="utf-8")
-        print(path.relative_to(ROOT))
+        print(path)
+
+
+def filled_in(text):
+    """Tell whether a page is no stub any more: one records nothing but ``...``, and has no student's id."""
+    for cell in jupytext.reads(text, fmt="md:myst").cells:
+        if cell.cell_type == "code" and re.search(r"\bAnswers\(.*student=[\"'][^\"']", cell.source):
+            return True
+        if cell.cell_type == "code" and "answers.record(" in cell.source:
+            lines = cell.source.partition("answers.record(")[0].splitlines()
+            if any(line.strip() and not re.fullmatch(r"\w+ = \.\.\.|#.*", line.strip()) for line in lines):
+                return True
+    return False
 
 
 def generate(folder=SOLUTIONS):
@@ -88,6 +117,7 @@ def exercise(page):
     source = jupytext.read(page, fmt="md:myst")
     check(source.cells, scheme)
     notebook = new_notebook(metadata={key: source.metadata[key] for key in ("jupytext", "kernelspec")})
+    notebook.metadata["jupytext"].pop("notebook_metadata_filter", None)
     notebook.cells = [cell for cell in student_cells(source.cells, scheme) if cell.source]
     notebook.cells.append(
         new_markdown_cell(HAND_IN.format(path=f"answers/{scheme.id}.json", label=label(scheme)))
@@ -95,7 +125,9 @@ def exercise(page):
     text = jupytext.writes(notebook, fmt="md:myst").rstrip() + "\n"
     # Not the version of the tool that wrote it, or a new one would make every file stale.
     text = re.sub(r"^    (format|jupytext)_version: .*\n", "", text, flags=re.MULTILINE)
-    # What stubs print, `make test` compares; the book need not wait for it.
+    # What stubs print, `make test` compares; the book need not wait for it. A Jupyter without the
+    # settings of the project keeps of a header only what its filter names.
+    text = text.replace("  formats: md:myst\n", "  formats: md:myst\n  notebook_metadata_filter: mystnb\n", 1)
     return text.replace("\n---\n", '\nmystnb:\n  execution_mode: "off"\n---\n', 1)
 
 

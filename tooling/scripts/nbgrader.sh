@@ -2,6 +2,7 @@
 # Install nbgrader into _build/nbgrader, beside the book's own packages: tooling/scripts/nbgrader.sh
 # It is no dependency of the book. The benchmark measures against it, and a test hands it an exercise.
 set -eu
+unset CDPATH
 cd "$(dirname "$0")/../.."
 
 folder=_build/nbgrader

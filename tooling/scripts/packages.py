@@ -29,6 +29,8 @@ def main():
     parser = argparse.ArgumentParser(description="Build, install and test packages, each by itself.")
     parser.add_argument("folders", nargs="*", type=Path, help="folders of packages; all when left out")
     given = parser.parse_args().folders
+    if not given and not ((ROOT / ".git").exists() and shutil.which("git")):
+        sys.exit("make packages needs git and a clone: git says which files a downloaded page would get.")
     folders = given or sorted((ROOT / "packages").iterdir())
     failed = [folder.name for folder in folders if not try_alone(folder.resolve())]
     if not given and not try_download():

@@ -66,7 +66,10 @@ def write_figures(cache):
     shutil.rmtree(FIGURES, ignore_errors=True)
     FIGURES.mkdir(parents=True)
     for path in cache.glob("executed/*/base.ipynb"):
-        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+        try:
+            cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+        except ValueError:  # cut, and of a page that has changed since: the build made anew what it needs
+            continue
         for output in (output for cell in cells for output in cell.get("outputs", ())):
             data = output.get("data", {})
             if {"image/png", "image/svg+xml"} <= set(data):

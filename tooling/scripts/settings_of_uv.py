@@ -33,13 +33,16 @@ def main():
 
 
 def files():
-    """Return the files that uv would read, those that count more last."""
+    """Return the files that uv would read, those that count more last.
+
+    Unlike those of `Path`, these functions raise nothing where a home cannot be entered, or is none.
+    """
     if chosen := os.environ.get("UV_CONFIG_FILE"):
         return [Path(chosen)]
     shared = [*(os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"), "/etc"]
-    machine = [path for folder in shared if (path := Path(folder, "uv/uv.toml")).is_file()]
-    user = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser(), "uv/uv.toml")
-    return machine[:1] + [user] * user.is_file()
+    machine = [path for folder in shared if os.path.isfile(path := Path(folder, "uv/uv.toml"))]
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "uv/uv.toml")
+    return machine[:1] + [user] * os.path.isfile(user)
 
 
 def read(path):

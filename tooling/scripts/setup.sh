@@ -4,7 +4,9 @@
 # Needs one Python >= 3.12 and, where uv is not installed, its venv module or pip.
 # BOOK_PYTHON=3.12 asks for that version and no other, for tests on each version.
 set -eu
+unset CDPATH  # by which cd would go elsewhere, and say so
 cd "$(dirname "$0")/../.."
+here=$(pwd -P)  # whatever links lead here
 
 venv=.venv
 tools=.tools  # holds uv where the machine has none
@@ -18,7 +20,7 @@ fail() {
 # Another user may have made it, as by `sudo make`; what we make others may read: the sandbox's user must.
 for place in . $venv $venv/home .cache _build; do
     if [ -e $place ] && ! [ -w $place ]; then
-        fail "$(pwd)/$place cannot be written by this user: work in a copy of the folder, or make it yours \
+        fail "$here/$place cannot be written by this user: work in a copy of the folder, or make it yours \
 (sudo chown -R \$(id -u) .) and run make again."
     fi
 done
@@ -36,9 +38,9 @@ for name in $(env | sed -nE 's/^((PIP_|UV_|PYTHON)[A-Z0-9_]*)=.*/\1/p'); do
     esac
 done
 # A container's user may have no home to write to.
-cache=${XDG_CACHE_HOME:-${HOME-}/.cache}
-if ! { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null; then
-    export UV_CACHE_DIR="${UV_CACHE_DIR-$(pwd)/.cache/uv}" PIP_CACHE_DIR="${PIP_CACHE_DIR-$(pwd)/.cache/pip}"
+cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+if ! { [ -n "$cache" ] && mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null; then
+    export UV_CACHE_DIR="${UV_CACHE_DIR-$here/.cache/uv}" PIP_CACHE_DIR="${PIP_CACHE_DIR-$here/.cache/pip}"
 fi
 export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1
 if [ -n "${PIP_INDEX_URL-}" ]; then  # uv does not read pip's settings
@@ -88,7 +90,7 @@ borrow_pip() {
 }
 
 find_uv() {
-    if command -v uv >/dev/null; then
+    if uv --version >/dev/null 2>&1; then  # a name on PATH may be a shim that leads nowhere
         command -v uv
         return
     fi
@@ -101,7 +103,7 @@ find_uv() {
         }
         # What a pip.conf says of places and kinds must not count either.
         PIP_REQUIRE_HASHES=0 "$tools/bin/python" -m pip --python "$tools/bin/python" install --quiet --disable-pip-version-check \
-            --no-user --target= --root=/ --prefix="$(pwd)/$tools" --only-binary=uv uv || {
+            --no-user --target= --root=/ --prefix="$here/$tools" --only-binary=uv uv || {
             rm -rf "$tools"
             fail "uv could not be installed from the package index: see pip's message above."
         }
@@ -114,13 +116,18 @@ find_python_and_uv() {
     # uv's own files may say the same as its variables, and are treated alike; an address may hold a password.
     mkdir -p .cache
     (umask 077 && "$python" tooling/scripts/settings_of_uv.py >.cache/uv.toml)
-    export UV_CONFIG_FILE="$(pwd)/.cache/uv.toml"
+    export UV_CONFIG_FILE="$here/.cache/uv.toml"
+    # A pip.conf may say it too; what uv's own files say counts more.
+    if [ -z "${UV_DEFAULT_INDEX-}" ] && ! grep -q '^index' .cache/uv.toml &&
+        index=$("$python" -m pip config get global.index-url 2>/dev/null) && [ -n "$index" ]; then
+        export UV_DEFAULT_INDEX="$index"
+    fi
     uv=$(find_uv "$python")
 }
 
 wanted() {
     cat requirements.txt pyproject.toml packages/*/pyproject.toml tooling/scripts/setup.sh | cksum
-    pwd
+    echo "$here"
 }
 
 if [ "${1-}" = --lock ]; then
@@ -135,6 +142,7 @@ fi
 wait_for_others() {
     command -v flock >/dev/null || return 0
     mkdir -p .cache
+    [ ! -d .cache/setup.lock ] || fail "$here/.cache/setup.lock is a folder: remove it and run make again."
     exec 9>.cache/setup.lock
     flock -n 9 || {
         echo "setup: another command sets up this folder: waiting for it" >&2
@@ -176,8 +184,9 @@ fi
 
 find_python_and_uv
 
-# An environment that was moved, or whose interpreter has gone, cannot be mended.
-if is_suitable "$venv/bin/python" && grep -qF "$(pwd)/$venv" "$venv/bin/activate"; then
+# An environment that was moved, or whose interpreter has gone, cannot be mended; nor one without its stamp, for
+# uv takes a package for installed that was linked half when it was stopped.
+if [ -f "$stamp" ] && is_suitable "$venv/bin/python" && grep -qF "$here/$venv" "$venv/bin/activate"; then
     rm -f "$stamp"
 else
     rm -rf "$venv"

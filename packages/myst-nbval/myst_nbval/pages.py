@@ -21,7 +21,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from myst_nbval import intervals
 from myst_nbval.rules import Rules
-from myst_nbval.writing import with_stated
+from myst_nbval.writing import replace, with_stated
 
 NO_TAGS = "there is none, for pytest's setting myst_nbval_uncompared names none"
 
@@ -53,6 +53,7 @@ class Page(IPyNbFile):
 
     def collect(self):
         """Yield one test for each code cell."""
+        self.text = self.path.read_bytes()
         try:
             self.nb = read(self.path)
         except (MystMetadataParsingError, ValidationError) as error:
@@ -90,9 +91,13 @@ class Page(IPyNbFile):
     def teardown(self):
         """Stop the kernel, and write what the cells say that their headers should state, if asked to."""
         super().teardown()
-        if self.to_state:
-            text = with_stated(self.path.read_bytes().decode("utf8"), self.to_state)
-            self.path.write_bytes(text.encode("utf8"))
+        if not self.to_state:
+            return
+        if self.path.read_bytes() != self.text:  # its lines are no longer those of the cells
+            pytest.fail(
+                f"{self.path} was edited while it ran: nothing is written, run it again", pytrace=False
+            )
+        replace(self.path.resolve(), with_stated(self.text.decode("utf8"), self.to_state).encode("utf8"))
 
     def note_passed(self, cell, outputs):
         """Keep what a cell has shown; when all have passed, tell the book."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 
 def with_stated(text: str, outputs: dict) -> str:
     r"""Return a page with other stated outputs.
@@ -50,6 +52,14 @@ def with_stated(text: str, outputs: dict) -> str:
         )
         lines[line + 1 : end] = header[:start] + block + header[after:]
     return "\n".join(lines)
+
+
+def replace(path, content):
+    """Write a file at once or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    shutil.copymode(path, draft)
+    draft.replace(path)
 
 
 def _block(output):

@@ -319,6 +319,22 @@ def test_stale_intervals_are_found_and_written(run_page, pytester):
     expected = (FRONT_MATTER + good + "".join(fresh + others)).replace("|2\n  mean", "|\n  mean")
     assert page.read_text().replace("|2\n  mean", "|\n  mean") == expected
     assert before != page.read_text()
+    assert [path.name for path in page.parent.iterdir() if path.name.endswith(".new")] == []
+
+
+def test_a_page_that_is_edited_while_it_runs_is_left_alone(run_page, pytester):
+    edits = "page = pathlib.Path('page1.md')\npage.write_text('# Other\\n' + page.read_text())"
+    page = pytester.path / "pages" / "page1.md"
+    run_page(
+        cell(f"{STATING}import pathlib\nif pathlib.Path('now').exists(): exec({edits!r})"),
+        cell("Mean()", "mean 7.4"),
+    )
+    before = page.read_text()
+    page.with_name("now").touch()
+    again = pytester.runpytest(*PLUGINS, "--nbval-lax", "--myst-nbval-write", "pages")
+    again.assert_outcomes(passed=2, errors=1)
+    again.stdout.fnmatch_lines(["*page1.md was edited while it ran: nothing is written, run it again*"])
+    assert page.read_text() == "# Other\n" + before
 
 
 # Settings of a book ------------------------------------------------------------------------------

