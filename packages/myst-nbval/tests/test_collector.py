@@ -242,7 +242,7 @@ def test_a_key_that_a_header_has_twice_is_refused(run_page):
         ("---\nfile_format: mystnb\ntitle: [a\n---\n", "*page.md: *"),
         (FRONT_MATTER.replace("kernelspec:", "kernelspec: :"), "*page.md: *"),
         ("---\njupytext: myst\n---\n", "*page.md: its front matter cannot be read*"),
-        ("---\nfile_format: mystnb\ntitle: caf\xe9\n---\n", "*page.md: *: save it as UTF-8*"),
+        ("---\nfile_format: mystnb\ntitle: Z\xfcrich\n---\n", "*page.md: *: save it as UTF-8*"),
     ],
 )
 def test_front_matter_that_cannot_be_read_is_refused_by_name(run_page, pytester, front_matter, message):
