@@ -110,7 +110,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a quantity is missing on either side, or its dims or labels differ.
+        If there is no quantity, one is missing on either side, or its dims or labels differ.
 
     See Also
     --------
@@ -137,8 +137,9 @@ def compare(
     mu        sd          4.53  4.49 ± 0.06  agrees
     quantiles 5%, 50%, 95%: 3 of 3 agree
     """
-    if ess < 1:
-        raise ValueError(f"ess is {ess}: give a positive number; 400 is usual")
+    _check_ess(ess)
+    if isinstance(quantities, str) or not len(quantities):
+        raise ValueError(f"quantities is {quantities!r}: give a list of one or more names")
     draws = _draws(sampled, exact, quantities)
     rows = []
     for name in quantities:
@@ -149,6 +150,11 @@ def compare(
                 for statistic, *parts in found
             ]
     return Comparison(pd.DataFrame(rows))
+
+
+def _check_ess(ess):
+    if not 1 <= ess < np.inf:  # nor NaN
+        raise ValueError(f"ess is {ess}: give a positive number; 400 is usual")
 
 
 def _statistics(draws, exact, ess):
@@ -183,6 +189,11 @@ def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
     support.monte_carlo.Estimate
         With its Monte Carlo standard error; it must lie within 4.5 demanded ones of the probability.
 
+    Raises
+    ------
+    ValueError
+        If `exact` is no probability between 0 and 1, or `ess` not positive.
+
     See Also
     --------
     compare : Whole posteriors.
@@ -193,6 +204,9 @@ def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
     >>> f"{share(draws < 0.3, 0.3):.2f}"
     '0.29 ± 0.01'
     """
+    _check_ess(ess)
+    if not 0 < exact < 1:
+        raise ValueError(f"exact is {exact}: give a probability between 0 and 1")
     demanded = (exact * (1 - exact) / ess) ** 0.5
     hits = hits.astype(float)
     return _estimate(float(hits.mean()), float(az.mcse(hits)), exact, demanded)

@@ -548,6 +548,6 @@ def _whole_numbers(values, name, *, minimum, maximum=np.inf):
 
 def _array(values, name):
     try:
-        return np.asarray(values, dtype=float)
+        return np.array(values, dtype=float)  # a copy: data keep it
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is {values!r}: give numbers") from error

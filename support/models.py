@@ -153,10 +153,17 @@ def hospitals_hierarchical(data: xr.Dataset) -> pm.Model:
 
 
 def _variable(data, name, dims):
+    if not isinstance(data, xr.Dataset):
+        raise ValueError(f"data is a {type(data).__name__}: give an xarray.Dataset, as support.datasets has")
     if name not in data:
         raise ValueError(f"data has no variable {name!r}, only {list(data)}: add it")
     if set(data[name].dims) != set(dims):
         raise ValueError(f"data[{name!r}] has dims {data[name].dims}: give it dims {dims}")
+    for dim in dims:
+        labels = data[dim].to_index()
+        if labels.has_duplicates:
+            twice = labels[labels.duplicated()][0]
+            raise ValueError(f"data has the label {twice!r} twice over {dim!r}: give each its own")
     return data[name].transpose(*dims)
 
 

@@ -60,8 +60,15 @@ class Estimate:
         -------
         Estimate
             Other runs lie within 4.5 standard errors: of their distance from `exact`, or from this run.
+
+        Raises
+        ------
+        ValueError
+            If `sample` has fewer than two numbers, or one that is not finite.
         """
         sample = np.asarray(sample, dtype=float)
+        if sample.ndim != 1 or sample.size < 2 or not np.isfinite(sample).all():
+            raise ValueError(f"sample is {sample}: give two or more finite numbers")
         value, error = sample.mean(), stats.sem(sample)
         if error == 0 and np.isin(sample, (0, 1)).all():  # all hits or all misses: the next may be none
             error = 1 / sample.size
@@ -78,14 +85,30 @@ class Estimate:
         Returns
         -------
         Estimate
+
+        Raises
+        ------
+        ValueError
+            If the number is not above 0.
         """
+        if not self.value > 0:
+            raise ValueError(f"the estimate is {self.value:g}: take the root of one above 0")
         roots = np.sqrt(np.maximum(0, self.within))
         slope = 1 / (2 * self.value**0.5)
         errors = slope * np.array(self.error_within)
         return type(self)(self.value**0.5, slope * self.error, tuple(roots), tuple(errors))
 
+    def __str__(self):
+        """Return number and error."""
+        return format(self)
+
     def __format__(self, form):
-        """Number and error with equally many decimals."""
+        """Number and error with equally many decimals; without a format, the error has one digit."""
+        if not form:
+            digits = 0 if not self.error > 0 else max(0, -int(np.floor(np.log10(self.error))))
+            form = f".{digits}f"
+        elif "." not in form:
+            raise ValueError(f"form is {form!r}: give one with decimals, such as '.2f' or '.0%'")
         return f"{self.value:{form}} ± {self.error:{form[form.index('.') :]}}"
 
 
@@ -158,6 +181,10 @@ class _Stated:
 
     estimate: Estimate
 
+    def __str__(self):
+        """Return number and error."""
+        return format(self)
+
     def __format__(self, form):
         digits, percent = re.search(r"\.(\d+)(%?)", form).groups()
         scale = 10 ** (int(digits) + 2 * bool(percent))
@@ -189,6 +216,11 @@ def monte_carlo_error(
     float or numpy.ndarray
         Standard deviation of the statistic over repeated samples, in its units and of its shape.
 
+    Raises
+    ------
+    ValueError
+        If `draws` has a number below 1.
+
     See Also
     --------
     support.checks.compare : Verdicts on a posterior that was sampled, from the errors that ArviZ finds.
@@ -204,6 +236,8 @@ def monte_carlo_error(
     True
     """
     sizes = np.broadcast_to(draws, len(marginals))
+    if not (sizes >= 1).all() or not np.isfinite(sizes).all():  # nor NaN
+        raise ValueError(f"draws is {draws}: give numbers of draws, from 1")
     samples = [
         np.interp(_uniforms(58 + position, round(size)), PROBABILITIES, _quantiles(marginal))
         for position, (marginal, size) in enumerate(zip(marginals, sizes, strict=True))
@@ -224,6 +258,11 @@ def shortest_interval(draws: np.ndarray) -> np.ndarray:
     numpy.ndarray
         Its ends, (2,), as `arviz.hdi` has them, but quick enough for thousands of samples.
 
+    Raises
+    ------
+    ValueError
+        If there are no draws, or one is not a number.
+
     See Also
     --------
     arviz.hdi : The same, of labelled draws.
@@ -235,6 +274,8 @@ def shortest_interval(draws: np.ndarray) -> np.ndarray:
     [0.0, 89.0]
     """
     ordered = np.sort(np.ravel(draws), kind="stable")  # made for what is in order
+    if not ordered.size or np.isnan(ordered[-1]):  # where NaN is put in order
+        raise ValueError("draws is empty or contains NaN: give numbers")
     inside = int(np.floor(INTERVAL * ordered.size))
     start = np.argmin(ordered[inside:] - ordered[: ordered.size - inside])
     return ordered[[start, start + inside]]

@@ -21,12 +21,15 @@ class Diagnostics:
     divergences : int
         Divergent transitions after tuning, all chains together.
     r_hat : float
-        Largest rank-normalised R-hat of all quantities; NaN with a single chain.
+        Largest rank-normalised R-hat of all quantities; NaN with a single chain, and where that of any
+        quantity is unknown.
     ess : float
         Smallest effective sample size of all quantities, the lesser of bulk and tail (Vehtari
         et al., 2021; the tail is that of the 5% and 95% quantiles).
     quantity : str
         The quantity with that effective sample size, for example ``theta[E]``.
+    r_hat_of : str
+        The quantity with that R-hat; empty with a single chain.
 
     See Also
     --------
@@ -37,14 +40,14 @@ class Diagnostics:
     r_hat: float
     ess: float
     quantity: str
+    r_hat_of: str = ""
 
     def __str__(self):
         """Return the line that :func:`sample` prints."""
-        r_hat = "unknown (one chain)" if np.isnan(self.r_hat) else f"{self.r_hat:.2f}"
-        return (
-            f"divergences {self.divergences}, worst R-hat {r_hat}, "
-            f"smallest ESS {self.ess:.0f} ({self.quantity})"
-        )
+        unknown = f"unknown ({self.r_hat_of or 'one chain'})"
+        r_hat = unknown if np.isnan(self.r_hat) else f"{self.r_hat:.2f}"
+        ess = "unknown" if np.isnan(self.ess) else f"{self.ess:.0f}"
+        return f"divergences {self.divergences}, worst R-hat {r_hat}, smallest ESS {ess} ({self.quantity})"
 
 
 def sample(
@@ -149,6 +152,9 @@ def sample(
 def diagnose(idata: xr.DataTree) -> Diagnostics:
     """Count divergences, and find the worst R-hat and the smallest effective sample size.
 
+    What has one value in all chains, as the diagonal of correlations, is left out. Any other quantity whose
+    diagnostics are not numbers, as that of chains that stand still, counts as the worst.
+
     Parameters
     ----------
     idata : xarray.DataTree
@@ -162,7 +168,7 @@ def diagnose(idata: xr.DataTree) -> Diagnostics:
     Raises
     ------
     ValueError
-        If ``idata`` lacks one of the two groups.
+        If ``idata`` lacks one of the two groups or the divergences, or nothing in it varies.
 
     See Also
     --------
@@ -184,23 +190,35 @@ def diagnose(idata: xr.DataTree) -> Diagnostics:
     0
     """
     for group in ("posterior", "sample_stats"):
-        if group not in idata.children:
+        if group not in getattr(idata, "children", ()):
             raise ValueError(f"idata has no group {group!r}: give what support.sampling returns")
-    chains = idata["posterior"].sizes["chain"]
-    r_hat = np.nan if chains == 1 else max(_flat(az.rhat(idata)).values())
-    bulk = _flat(az.ess(idata, method="bulk"))
+    if "diverging" not in idata["sample_stats"]:
+        raise ValueError("idata['sample_stats'] has no 'diverging': give what support.sampling returns")
+    draws = idata["posterior"].to_dataset()
+    over = ["chain", "draw"]
+    varies = _flat(draws.max(over, skipna=False) != draws.min(over, skipna=False))
+    if not any(varies.values()):
+        raise ValueError("idata['posterior'] has the same value in all draws: give draws of what varies")
+    bulk = _flat(az.ess(draws, method="bulk"))
     # ArviZ's own default is the 11% and 89% quantiles; the definition has 5% and 95%.
-    tail = _flat(az.ess(idata, method="tail", prob=(0.05, 0.95)))
-    ess = {quantity: min(bulk[quantity], tail[quantity]) for quantity in bulk}
-    quantity = min(ess, key=ess.get)
+    tail = _flat(az.ess(draws, method="tail", prob=(0.05, 0.95)))
+    ess = {
+        quantity: float(np.minimum(bulk[quantity], tail[quantity])) for quantity in bulk if varies[quantity]
+    }
+    quantity = min(ess, key=lambda name: -np.inf if np.isnan(ess[name]) else ess[name])
+    r_hat, r_hat_of = np.nan, ""
+    if draws.sizes["chain"] > 1:
+        of_each = _flat(az.rhat(draws))
+        r_hat_of = max(ess, key=lambda name: np.inf if np.isnan(of_each[name]) else of_each[name])
+        r_hat = of_each[r_hat_of]
     divergences = int(idata["sample_stats"]["diverging"].sum())
-    return Diagnostics(divergences, float(r_hat), ess[quantity], quantity)
+    return Diagnostics(divergences, r_hat, ess[quantity], quantity, r_hat_of)
 
 
-def _flat(tree):
-    """Name every number of a tree of per-quantity statistics, as in ``theta[E]``."""
+def _flat(statistics):
+    """Name every number of a data set of per-quantity statistics, as in ``theta[E]``."""
     named = {}
-    for name, array in tree.to_dataset().data_vars.items():
+    for name, array in statistics.data_vars.items():
         labels = [array[dim].values for dim in array.dims]
         for position, value in np.ndenumerate(array.values):
             index = ", ".join(str(label[i]) for label, i in zip(labels, position, strict=True))

@@ -50,6 +50,18 @@ def seed(exercise: str, student: str) -> int:
     The first eight bytes, as a number, of the SHA-256 hash of ``exercise:student``, in small letters and
     without blanks around the id: whoever knows the id can draw the data again.
 
+    Parameters
+    ----------
+    exercise : str
+        Such as ``"5.8.1"``.
+    student : str
+        The student's id.
+
+    Returns
+    -------
+    int
+        From 0 to 2**64 - 1.
+
     See Also
     --------
     data : What is drawn with it.
@@ -83,7 +95,7 @@ def data(exercise: str, student: str = "") -> dict:
     Raises
     ------
     ValueError
-        If there is no such exercise.
+        If there is no such exercise, or `student` is no text.
 
     See Also
     --------
@@ -99,6 +111,8 @@ def data(exercise: str, student: str = "") -> dict:
     >>> sorted(standard_error.values.tolist())
     [9.0, 10.0, 10.0, 11.0, 11.0, 15.0, 16.0, 18.0]
     """
+    if not isinstance(student, str):
+        raise ValueError(f"student is {student!r}: give the id as text, such as '{student}'")
     if exercise not in forms():
         raise ValueError(f"exercise is {exercise!r}: give one of {', '.join(map(repr, forms()))}")
     rng = np.random.default_rng(seed(exercise, student)) if student.strip() else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, ORANGE, SKY, WIDTH, styled
+from support.figures.style import BLACK, BLUE, ORANGE, SKY, WIDTH, at_most, styled
 
 
 @styled
@@ -26,6 +26,7 @@ def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
     >>> len(figure.axes[0].patches)
     4
     """
+    at_most(4, responses=responses)
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
     looks = ((BLUE, ""), (SKY, "..."), ("#d9d9d9", ""), (ORANGE, "///"))
     for ax, (title, shares) in zip(axes[0], panels.items(), strict=True):

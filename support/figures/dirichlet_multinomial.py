@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, note, styled
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, aligned, at_most, listed, note, styled
 
 
 @styled
@@ -18,7 +18,7 @@ def survey_intervals(
     Parameters
     ----------
     count : xarray.DataArray
-        Respondents by region and response, (R, K).
+        Respondents by region and response, (R, 4).
     none, hierarchical : xarray.DataArray
         Ends of the intervals without pooling and of the hierarchical model, over ``region``,
         ``response`` and ``ci_bound``.
@@ -35,6 +35,8 @@ def survey_intervals(
     >>> len(survey_intervals(count, ends, ends, posterior["pi0"].mean()).axes)
     4
     """
+    at_most(4, exactly=True, responses=count["response"])
+    none, hierarchical = aligned(count, none=none, hierarchical=hierarchical)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.2), sharex=True, sharey=True)
     size = count.sum("response")
     raw = count / size
@@ -86,6 +88,7 @@ def concentration(
     >>> len(concentration(alpha, rising, alpha, {"flat": rising}).axes)
     2
     """
+    at_most(4, densities=densities)
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.0), sharex=True)
     above.axhline(1, color=GREY, linestyle="--", linewidth=1.2)
     note(above, "all regions alike", (alpha[0], 1), (2, -14))

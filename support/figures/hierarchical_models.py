@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from support.figures.style import BLACK, BLUE, GREY, SKY, WIDTH, spread, strategy, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, WIDTH, aligned, spread, strategy, styled
 
 
 @styled
@@ -33,6 +33,7 @@ def shrinkage_slopes(
     >>> partial = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean()
     >>> figure = shrinkage_slopes(data["effect"], data["standard_error"], partial, 7.4)
     """
+    standard_error, partial = aligned(effect, standard_error=standard_error, partial=partial)
     figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
     names = [str(name) for name in effect["school"].values]
     raw = effect.values
@@ -50,7 +51,7 @@ def shrinkage_slopes(
             markeredgecolor="white",
         )
         axes.plot([1, 2], [partial.values[i], complete], color=GREY, linewidth=0.8, linestyle=":")
-        label = f"{name}  {raw[i]:g}".replace("-", "\N{MINUS SIGN}")
+        label = f"{name}  " + f"{raw[i]:g}".replace("-", "\N{MINUS SIGN}")
         axes.text(-0.12, places[i], label, ha="right", va="center")
     colour, _, marker = strategy("complete pooling")
     axes.plot(2, complete, marker=marker, markersize=10, color=colour)

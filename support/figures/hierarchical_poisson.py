@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, styled
+from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, at_most, styled
 
 
 @styled
@@ -32,6 +32,7 @@ def new_group(
     >>> len(figure.axes)
     1
     """
+    at_most(3, densities=densities)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     looks = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "^"))
     top = max(np.max(density) for density in densities.values())

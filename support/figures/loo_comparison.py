@@ -5,7 +5,19 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, curves, listed, strategy, styled
+from support.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    aligned,
+    curves,
+    listed,
+    strategy,
+    styled,
+)
 
 
 @styled
@@ -115,8 +127,8 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
     figure, axes = plt.subplots(1, len(exact), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False)
     for ax, (name, truth) in zip(axes[0], exact.items(), strict=True):
         rows = np.arange(truth.size)
-        flagged = pareto_k[name].values > good_k
-        estimate = sampled[name].values
+        k, estimate = aligned(truth, pareto_k=pareto_k[name], sampled=sampled[name])
+        flagged, estimate = k.values > good_k, estimate.values
         ax.hlines(rows, truth, estimate, color=GREY, linewidth=1)
         ax.plot(truth, rows, "o", color=BLUE, markersize=7, label="exact")
         look = {"color": VERMILLION, "markerfacecolor": "none", "markersize": 8, "markeredgewidth": 1.8}

@@ -100,7 +100,7 @@ def shrinkage_factors(
     heights = spread(sigmas**2 / (sigmas**2 + largest_tau**2), gap=0.06)
     shades = plt.cm.viridis(np.linspace(0.0, 0.55, sigmas.size))
     for sigma, shade, height in zip(sigmas, shades, heights, strict=True):
-        names = standard_error[dim].values[standard_error.values == sigma]
+        names = map(str, standard_error[dim].values[standard_error.values == sigma])
         factor = sigma**2 / (sigma**2 + tau**2)
         ax.plot(tau, factor, color=shade)
         label = rf"{', '.join(names)} ($\sigma$ = {sigma:g})"

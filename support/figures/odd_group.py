@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import NullLocator
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, spread, styled
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, aligned, listed, spread, styled
 
 # One look for each population in all figures of the page.
 POPULATIONS = {"Normal": (BLUE, "-"), "Student-t": (BLACK, "--")}
@@ -159,6 +159,7 @@ def latitudes(
     >>> len(latitudes(data["effect"], data["standard_error"], data["latitude"], line).axes)
     1
     """
+    standard_error, latitude = aligned(effect, standard_error=standard_error, latitude=latitude)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.6))
     ax.fill_between(line["latitude"], np.exp(line["low"]), np.exp(line["high"]), color=GREY, alpha=0.25, lw=0)
     ax.plot(line["latitude"], np.exp(line["mean"]), color=VERMILLION)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, GREY, WIDTH, listed, strategy, styled
+from support.figures.style import BLACK, GREY, WIDTH, aligned, at_most, listed, strategy, styled
 
 
 @styled
@@ -35,6 +35,9 @@ def pooling_comparison(
     >>> len(pooling_comparison({"No pooling": alone}, sizes, 65.0).axes)
     1
     """
+    at_most(3, estimates=estimates)
+    estimates = dict(zip(estimates, aligned(sizes, **estimates), strict=True))
+    [truth] = aligned(sizes, truth=truth)
     figure, axes = plt.subplots(
         1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
     )

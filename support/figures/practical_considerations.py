@@ -3,7 +3,19 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, PAIR, PURPLE, SKY, VERMILLION, WIDTH, curves, styled
+from support.figures.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    PAIR,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    at_most,
+    curves,
+    styled,
+)
 
 
 @styled
@@ -15,7 +27,7 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     sizes : (n,) array
         How many times the data of the Eight Schools.
     ess : dict of str to dict of str to (n,) array
-        For each quantity (a panel), effective draws by parameterisation, centred first.
+        For each of two quantities (a panel), effective draws by parameterisation, centred first.
 
     Examples
     --------
@@ -23,6 +35,7 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     >>> len(parameterisations([1, 100], {"mu": curves, "tau": curves}).axes)
     2
     """
+    at_most(2, exactly=True, ess=ess)
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharex=True, sharey=True)
     for ax, (quantity, by_form) in zip(axes, ess.items(), strict=True):
         curves(ax, sizes, by_form, PAIR)
@@ -46,7 +59,7 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
     tau : (n,) array
         Where the densities are given.
     densities : dict of str to (n,) array
-        Posterior density of tau, by prior.
+        Posterior density of tau, by prior, of which there are five.
     school : dict of str to (3,) array
         Lower end, mean and upper end of the 89% interval of school A, by prior.
 
@@ -62,6 +75,7 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
     >>> len(prior_sensitivity(tau, densities, {name: (-2.0, 10.0, 25.0) for name in densities}).axes)
     2
     """
+    at_most(5, exactly=True, densities=densities)
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 6.2), height_ratios=(3, 2.4))
     looks = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (BLACK, (0, (6, 1, 1, 1, 1, 1))))
     for position, (label, (colour, style)) in enumerate(zip(densities, looks, strict=True)):
@@ -90,7 +104,8 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     tau : (n,) array
         Where the restricted likelihoods are given.
     panels : dict of str to tuple
-        For each data set: restricted likelihood (n,) scaled to a density, REML estimate, posterior mean.
+        For each of two data sets: restricted likelihood (n,) scaled to a density, REML estimate, posterior
+        mean.
 
     References
     ----------
@@ -103,6 +118,7 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     >>> len(restricted_likelihood(tau, {name: (np.exp(-tau), 0.0, 1.0) for name in ("one", "two")}).axes)
     2
     """
+    at_most(2, exactly=True, panels=panels)
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharex=True)
     for ax, (title, (density, estimate, mean)) in zip(axes, panels.items(), strict=True):
         ax.fill_between(tau, density, color=SKY, alpha=0.35, linewidth=0)

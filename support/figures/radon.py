@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, at_most, styled
 
 # One look for each way to estimate a county's line, as for the strategies of the whole book.
 LOOKS = [(VERMILLION, "--"), (GREEN, "-."), (BLUE, "-")]
@@ -40,6 +40,10 @@ def county_slopes(data: xr.Dataset, lines: dict) -> plt.Figure:
     4
     """
     names = list(next(iter(lines.values())))
+    at_most(4, exactly=True, lines=names)
+    unknown = sorted(set(names) - set(data["of_county"].values))
+    if unknown:
+        raise ValueError(f"lines has {', '.join(unknown)}, of which data has no house: give counties of data")
     figure, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=(WIDTH, 5.6))
     for ax, name in zip(axes.flat, names, strict=True):
         radon, floor = (data[of].values[data["of_county"].values == name] for of in ("radon", "floor"))

@@ -52,8 +52,15 @@ def styled(draw):
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
-        with plt.rc_context(STYLE):
-            figure = draw(*args, **kwargs)
+        before = set(plt.get_fignums())
+        try:
+            with plt.rc_context(STYLE):
+                figure = draw(*args, **kwargs)
+        except BaseException:
+            # Half a figure would be shown beside the error.
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+            raise
         if not figure.findobj(is_large):
             figure._repr_svg_ = functools.partial(vector, figure)
         # A figure left open would be shown twice: by the inline backend and as the cell's result.
@@ -61,6 +68,33 @@ def styled(draw):
         return figure
 
     return wrapper
+
+
+def aligned(first, **others):
+    """Return labelled arrays in the order of the first one's labels; what has no labels stays as it is."""
+    found = []
+    for name, other in others.items():
+        labels = {
+            dim: first[dim].values
+            for dim in first.dims
+            if dim in first.coords and dim in getattr(other, "coords", ())
+        }
+        for dim, wanted in labels.items():
+            if sorted(map(str, wanted)) != sorted(map(str, other[dim].values)):
+                raise ValueError(
+                    f"{name} has the labels {list(other[dim].values)} over {dim}, not those of the first "
+                    f"argument, {list(wanted)}: give both the same"
+                )
+        found.append(other.sel(labels) if labels else other)
+    return found
+
+
+def at_most(number, *, exactly=False, **given):
+    """Refuse an argument of more entries than a figure has looks or panels for."""
+    for name, entries in given.items():
+        if len(entries) > number or (exactly and len(entries) < number):
+            limit = "" if exactly else "at most "
+            raise ValueError(f"{name} has {len(entries)} entries: give {limit}{number}")
 
 
 def is_large(marks):

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
+from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, at_most, styled
 
 
 @styled
@@ -30,6 +30,8 @@ def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: x
     >>> len(figure.axes)
     4
     """
+    at_most(2, densities=densities)
+    at_most(4, baseline=baseline)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 4.6), sharex=True)
     looks = ((VERMILLION, "--", "s"), (BLUE, "-", "o"))
     for k, (ax, name) in enumerate(zip(axes.flat, baseline["response"].values, strict=False)):

@@ -3,7 +3,19 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLUE, GREY, PAIR, PURPLE, VERMILLION, WIDTH, curves, note, strategy, styled
+from support.figures.style import (
+    BLUE,
+    GREY,
+    PAIR,
+    PURPLE,
+    VERMILLION,
+    WIDTH,
+    at_most,
+    curves,
+    note,
+    strategy,
+    styled,
+)
 
 
 @styled
@@ -17,7 +29,7 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     prior : (n,) array
         Prior density of tau.
     posteriors : dict of int to dict of str to (n,) array
-        For each number of groups, posterior densities by label, at most two.
+        For each of four numbers of groups, posterior densities by label, at most two.
 
     Examples
     --------
@@ -26,6 +38,7 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     >>> len(few_groups(tau, falling, {groups: {"flat": falling} for groups in (2, 4, 8, 16)}).axes)
     4
     """
+    at_most(4, exactly=True, posteriors=posteriors)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
         ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")

@@ -240,6 +240,21 @@ def test_a_number_that_is_none_is_refused():
         judge("about 8", Fixed(8.0))
 
 
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ("1.50e-3", Fixed(0.0015)),
+        ("nan", Fixed(8.0)),
+        ("8.0", Fixed(8.0, np.inf)),
+        ("8.0", Fixed(np.nan)),
+        ("8.0", Seen(-np.inf, 9.0)),
+    ],
+)
+def test_nothing_is_judged_by_what_is_not_finite_or_not_in_decimals(text, truth):
+    with pytest.raises(ValueError, match=r"^(text|truth) is "):
+        judge(text, truth)
+
+
 # The truths, in other ways ---------------------------------------------------------------------
 
 

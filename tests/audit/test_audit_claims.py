@@ -93,7 +93,7 @@ EXPECTED = {
     "urn": "holds",
     "both-more-moderate": "holds with a condition",
     "mu-prior-wide": "holds",
-    "divergences-reported": "holds",
+    "divergences-reported": "holds with a condition",
     "same-distribution": "holds",
     "a-c-h-shrunk-more": "a matter of convention",
     "ppc-compatible": "holds",
@@ -164,6 +164,26 @@ def test_evidence_holds_a_number_and_the_condition_where_there_is_one(table):
     assert not table["evidence"].str.contains(r"\b(?:nan|inf)\b|xarray", regex=True).any()
     named = table["evidence"].str.startswith("Condition: ")
     assert (named == (table["verdict"] == "holds with a condition")).all()
+
+
+def test_a_condition_is_said():
+    with pytest.raises(ValueError, match="condition is empty: say"):
+        claims._judged("evidence", plainly=False, conditionally=True)
+
+
+@pytest.mark.parametrize(
+    ("claim", "facts", "verdict"),
+    [
+        ("divergences-reported", {"warns": {"pymc": True, "nutpie": True}}, "holds"),
+        ("divergences-reported", {"warns": {"pymc": False, "nutpie": False}}, "does not hold"),
+        ("large-data-cost", {"observations": 20}, "holds"),
+        ("large-data-cost", {"observations": 5}, "does not hold"),
+        ("funnel-first", {"Betancourt and Girolami": 2001, "Neal": 2003}, "holds"),
+    ],
+)
+def test_other_facts_give_other_verdicts(monkeypatch, claim, facts, verdict):
+    monkeypatch.setattr(claims, "_facts", lambda _: facts)
+    assert claims._CHECKS[claim]().verdict == verdict
 
 
 def test_a_claim_without_a_check_is_refused(monkeypatch):
@@ -280,7 +300,7 @@ def recorded_runs(**columns):
         ("ess-sixfold", {"non-centred/tau/ess_bulk": 1800}, "holds"),
         ("ess-sixfold", {"non-centred/tau/ess_bulk": [1200, 4800] * 20}, "holds with a condition"),
         ("ess-sixfold", {"non-centred/tau/ess_bulk": 4800}, "does not hold"),
-        ("divergences-reported", {}, "holds"),
+        ("divergences-reported", {}, "holds with a condition"),
         ("divergences-reported", {"centred-0.90/divergences": [0, 60] * 20}, "does not hold"),
         ("nuts-cost", {}, "holds with a condition"),
         ("nuts-cost", {"centred-0.95/steps_5_to_20": 0.9, "centred-0.99/steps_5_to_20": 0.9}, "holds"),

@@ -3,12 +3,14 @@
 import inspect
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from scipy import stats
 
+import hierarchical_exact as exact
 from support import models
 from tooling.audit import builders, calibration, page_sampler, records
 from tooling.audit.calibration import CASES, FAULTS, distances_notice, ranks_notice, sets_needed, simulate
@@ -78,6 +80,26 @@ def test_ranks_take_more_data_sets_than_distances_by_the_effective_draws():
     assert sets_needed(distances_notice, z) == 1
     fair = pd.DataFrame({"a": rng.normal(0, 1, 2000)})
     assert np.isinf(sets_needed(distances_notice, fair))
+
+
+@pytest.mark.parametrize("notices", [ranks_notice, distances_notice])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_no_verdict_rests_on_what_is_not_a_number(notices, bad):
+    with pytest.raises(ValueError, match="gives tau that are not finite: give"):
+        notices(pd.DataFrame({"mu": [0.5, 0.4], "tau": [0.5, bad]}))
+
+
+def test_chains_that_stand_still_are_no_fit():
+    """Their Monte Carlo error is not known, so that no distance from the exact mean could be too large."""
+    draws = {"mu": np.ones((2, 50)), "tau": np.random.default_rng(1).normal(size=(2, 50))}
+    told = {name: np.zeros((2, 50), dtype=int) for name in ("n_steps", "diverging")}
+    fit = az.from_dict({"posterior": draws, "sample_stats": told})
+    marginals = dict.fromkeys(draws, exact.marginal(stats.norm()))
+    with pytest.raises(ValueError, match="from the exact means of mu: give"):
+        page_sampler._held(fit, marginals)
+    fit["posterior"]["mu"][0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"fit gives .*mcse.* not finite: give"):
+        calibration._held(fit, dict.fromkeys(draws, 0.3), marginals)
 
 
 # The recorded study --------------------------------------------------------------------------

@@ -280,3 +280,8 @@ def test_the_packages_that_students_are_told_of_are_there_and_the_others_are_not
         for name in re.split(r",\s+|\s+or\s+", names):
             found = importlib.util.find_spec(modules.get(name, name.lower())) is not None
             assert found == expected, name
+
+
+def test_an_id_that_is_a_number_is_refused():
+    with pytest.raises(ValueError, match="student is 123: give the id as text, such as '123'"):
+        personal.data("5.8.1", 123)

@@ -165,3 +165,16 @@ def test_a_share_has_the_error_of_its_draws():
     assert one.error == pytest.approx(0.4 / 100, rel=0.1)
     assert one.within == pytest.approx((0.155, 0.245))
     assert one.error_within == pytest.approx((0, 0.01))
+
+
+@pytest.mark.parametrize("arguments", [{"exact": 1.3}, {"exact": np.nan}, {"exact": 0.2, "ess": -5}])
+def test_a_share_is_of_a_probability(arguments):
+    draws = xr.DataArray(np.zeros((4, 25), dtype=bool), dims=("chain", "draw"))
+    with pytest.raises(ValueError, match=r"^(?:exact|ess) is .*: give"):
+        checks.share(draws, **arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"ess": np.nan}, {"quantities": []}, {"quantities": "mu"}])
+def test_nothing_agrees_by_having_nothing_to_compare(posterior, arguments):
+    with pytest.raises(ValueError, match=r"^(?:ess|quantities) is .*: give"):
+        checks.compare(draws_from(posterior, seed=7), posterior, **{"quantities": ["mu"]} | arguments)

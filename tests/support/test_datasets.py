@@ -435,3 +435,10 @@ def test_the_examples_in_the_docstrings_hold():
     result = doctest.testmod(datasets)
     assert result.attempted > 10
     assert result.failed == 0
+
+
+def test_data_keep_no_array_of_the_caller():
+    exposure = np.array([1.0, 2.0])
+    data = datasets.simulate_hospitals(np.random.default_rng(1), exposure=exposure)
+    exposure[0] = 9.0
+    assert data["exposure"].values.tolist() == [1.0, 2.0]

@@ -6,14 +6,17 @@ import inspect
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from reading import luminance
+from scipy import stats
 
-from support import figures
+import hierarchical_exact as exact
+from support import datasets, figures
 from support.figures import style
 from tooling.audit import figures as of_the_audit
 
@@ -102,6 +105,113 @@ def test_a_strategy_looks_the_same_in_all_figures(name, monkeypatch):
                     assert line.get_color() == colours[title], title
                 if line.get_marker() in ("s", "o", "^") and line.get_ydata()[0] in range(len(rows)):
                     assert line.get_color() == colours.get(rows[int(line.get_ydata()[0])], line.get_color())
+
+
+SCHOOLS = datasets.eight_schools()
+
+
+def turned(array):
+    """The same data in the opposite order."""
+    return array.isel({array.dims[0]: slice(None, None, -1)})
+
+
+def test_labels_and_not_positions_pair_arrays():
+    effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
+    trials = datasets.bcg_trials()
+    line = {"latitude": np.array([10.0, 60.0]), "mean": np.zeros(2), "low": -np.ones(2), "high": np.ones(2)}
+    loo = {"no pooling": -error / 3}
+    alone = {"No pooling": xr.Dataset({"mean": effect, "lower": effect - 9, "upper": effect + 9})}
+    count = datasets.survey()["count"]
+    ends = xr.concat([count / 500, count / 400], "ci_bound")
+    share = count.mean("region") / 200
+    pairs = [
+        (
+            figures.shrinkage_slopes(effect, error, effect / 2, 7.4),
+            figures.shrinkage_slopes(effect, turned(error), turned(effect / 2), 7.4),
+        ),
+        (
+            figures.latitudes(trials["effect"], trials["standard_error"], trials["latitude"], line),
+            figures.latitudes(
+                trials["effect"], turned(trials["standard_error"]), turned(trials["latitude"]), line
+            ),
+        ),
+        (
+            figures.pointwise_loo(loo, loo, {"no pooling": error / 20}),
+            figures.pointwise_loo(
+                loo, {"no pooling": turned(loo["no pooling"])}, {"no pooling": turned(error / 20)}
+            ),
+        ),
+        (
+            figures.pooling_comparison(alone, error, 8.0, truth=effect),
+            figures.pooling_comparison(
+                {"No pooling": alone["No pooling"].isel(school=slice(None, None, -1))},
+                error,
+                8.0,
+                truth=turned(effect),
+            ),
+        ),
+        (
+            figures.survey_intervals(count, ends, ends, share),
+            figures.survey_intervals(count, ends.isel(region=slice(None, None, -1)), ends, share),
+        ),
+    ]
+    for right, other in pairs:
+        assert style.vector(right) == style.vector(other)
+
+
+def test_other_labels_are_refused():
+    error = SCHOOLS["standard_error"].isel(school=slice(1, None))
+    with pytest.raises(ValueError, match=r"standard_error has the labels .*: give both the same"):
+        figures.shrinkage_slopes(SCHOOLS["effect"], error, SCHOOLS["effect"], 7.4)
+
+
+def test_a_hyphen_in_a_name_stays_a_hyphen():
+    names = {"school": ["a-b", "c"]}
+    one = xr.DataArray([-3.0, 5.0], coords=names)
+    drawn = figures.shrinkage_slopes(one, abs(one), one, 1.0)
+    assert "a-b  \N{MINUS SIGN}3" in {text.get_text() for text in drawn.findobj(Text)}
+
+
+def test_a_figure_that_cannot_be_drawn_is_not_left_open():
+    open_before = plt.get_fignums()
+    with pytest.raises(KeyError):
+        figures.moved(np.arange(3.0), {"Normal": {}})
+    assert plt.get_fignums() == open_before
+
+
+@pytest.mark.parametrize("labels", [{}, {"group": [1, 2]}])
+def test_groups_may_have_numbers_or_no_labels(labels):
+    error = xr.DataArray([1.0, 2.0], coords=labels, dims="group")
+    assert figures.shrinkage_factors(error, exact.marginal(stats.halfnorm(scale=5))).axes
+
+
+FOUR, FIVE = ({name: np.ones(3) for name in "abcde"[:size]} for size in (4, 5))
+X = np.arange(3.0)
+BASELINE = xr.DataArray(np.ones(5) / 5, coords={"response": list("abcde")})
+COUNTIES = ["x", "Lake", "Lyon", "Wadena"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: figures.imagined_regions({"a": np.ones((2, 5))}, list("abcde")), "responses has 5"),
+        (lambda: figures.new_group(X, FOUR, FOUR, xlabel="x"), "densities has 4 entries: give at most 3"),
+        (
+            lambda: figures.unequal_regions(X, {"a": np.ones((5, 3))}, np.ones((1, 5)), BASELINE),
+            "baseline has 5 entries: give at most 4",
+        ),
+        (lambda: figures.prior_sensitivity(X, FOUR, FOUR), "densities has 4 entries: give 5"),
+        (lambda: figures.parameterisations(X, FOUR), "ess has 4 entries: give 2"),
+        (lambda: figures.few_groups(X, X, FIVE), "posteriors has 5 entries: give 4"),
+        (
+            lambda: figures.county_slopes(datasets.radon(), {"a": dict.fromkeys(COUNTIES, X[:2])}),
+            "lines has x, of which data has no house: give",
+        ),
+    ],
+)
+def test_what_would_be_left_out_is_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
 
 
 def test_what_is_faint_is_found():

@@ -425,3 +425,11 @@ def test_the_examples_in_the_docstrings_hold():
     result = doctest.testmod(models)
     assert result.attempted >= 6
     assert result.failed == 0
+
+
+def test_data_must_be_a_data_set_in_which_each_label_is_one_group():
+    with pytest.raises(ValueError, match="data is a NoneType: give"):
+        models.schools_noncentred(None)
+    schools = datasets.eight_schools().assign_coords(school=list("ABCDEFGG"))
+    with pytest.raises(ValueError, match="data has the label 'G' twice over 'school': give"):
+        models.schools_noncentred(schools)

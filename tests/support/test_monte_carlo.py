@@ -74,3 +74,35 @@ def test_intervals_are_rounded_outward_to_the_digits_printed():
     assert str(report) == "a {heading}\n   7.0 ± 0.1, 50% ± 1%"
     assert report.stated().endswith("~[6.6, 7.4] ± ~[0.0, 0.1], ~[40, 61]% ± ~[0, 100]%")
     assert STATED == KIND, "pages import no package that tests them"
+
+
+@pytest.mark.parametrize("sample", [[], [1.0], [1.0, np.nan], 3.0])
+def test_what_has_no_error_is_no_estimate(sample):
+    with pytest.raises(ValueError, match=r"^sample is .*: give two or more finite numbers"):
+        Estimate.of(sample)
+
+
+@pytest.mark.parametrize("sample", [[-1, -2], [0, 0]])
+def test_a_root_is_taken_of_what_is_above_zero(sample):
+    with pytest.raises(ValueError, match="take the root of one above 0"):
+        Estimate.of(sample).root()
+
+
+def test_an_estimate_prints_itself_to_the_first_digit_of_its_error():
+    one = Estimate(0.8231, 0.0123, (0.7, 0.9), (0.01, 0.02))
+    assert f"{one}" == str(one) == "0.82 ± 0.01"
+    assert str(Estimate(823.1, 12.3, (0, 1), (0, 1))) == "823 ± 12"
+    with pytest.raises(ValueError, match="form is 'd': give one with decimals"):
+        f"{one:d}"
+
+
+@pytest.mark.parametrize("draws", [0, -5, np.nan])
+def test_draws_are_counted_from_one(draws):
+    with pytest.raises(ValueError, match=r"^draws is .*: give numbers of draws"):
+        monte_carlo_error(np.mean, exact.marginal(stats.norm()), draws=draws)
+
+
+@pytest.mark.parametrize("draws", [[], [1.0, np.nan, 2.0]])
+def test_no_interval_holds_what_is_not_a_number(draws):
+    with pytest.raises(ValueError, match="draws is empty or contains NaN: give numbers"):
+        shortest_interval(np.array(draws))

@@ -205,6 +205,52 @@ def test_poor_tails_are_found_too():
     assert found.ess == pytest.approx(tail)
 
 
+@pytest.mark.parametrize("first", ["mu", "theta"])
+def test_chains_that_stand_still_are_the_worst_whatever_the_order(first):
+    """Four chains at two values have no R-hat; they are named, and not called one chain."""
+    rng = np.random.default_rng(4)
+    still = np.repeat([[1.0], [1.0], [2.0], [2.0]], 100, axis=1)
+    theta = rng.normal(size=(4, 100, 2))
+    theta[1, 5, 0] = np.nan
+    draws = {"mu": still, "theta": theta}
+    found = sampling.diagnose(tree({name: draws[name] for name in sorted(draws, reverse=first == "theta")}))
+    assert not found.r_hat < 1.1
+    assert "one chain" not in str(found)
+    assert f"smallest ESS unknown ({found.quantity})" in str(found)
+    assert found.quantity == "theta[A]"
+
+
+def test_an_unknown_r_hat_is_named():
+    draws = np.random.default_rng(5).normal(size=(4, 100, 2))
+    draws[2, 7, 1] = np.nan
+    assert "worst R-hat unknown (theta[B]), smallest ESS unknown (theta[B])" in str(
+        sampling.diagnose(tree({"theta": draws}))
+    )
+
+
+def test_what_never_varies_is_left_out():
+    rng = np.random.default_rng(6)
+    mu = rng.normal(size=(4, 500))
+    alone, beside = (sampling.diagnose(tree(of)) for of in ({"mu": mu}, {"one": np.ones((4, 500)), "mu": mu}))
+    assert alone == beside
+    assert np.isfinite(alone.r_hat)
+
+
+@pytest.mark.parametrize("idata", [None, {"mu": np.zeros((2, 10))}, xr.Dataset()])
+def test_what_has_no_groups_is_refused(idata):
+    with pytest.raises(ValueError, match="idata has no group 'posterior': give"):
+        sampling.diagnose(idata)
+
+
+def test_draws_without_divergences_or_variation_are_refused():
+    with pytest.raises(ValueError, match="has the same value in all draws: give"):
+        sampling.diagnose(tree({"mu": np.zeros((2, 10))}))
+    idata = tree({"mu": np.random.default_rng(7).normal(size=(2, 10))})
+    del idata["sample_stats"]["diverging"]
+    with pytest.raises(ValueError, match="has no 'diverging': give"):
+        sampling.diagnose(idata)
+
+
 @pytest.mark.parametrize("group", ["posterior", "sample_stats"])
 def test_a_missing_group_is_named(group):
     idata = tree({"mu": np.zeros((2, 10))})

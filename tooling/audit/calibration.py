@@ -495,7 +495,15 @@ def _held(fit, truth, marginals):
             "mcse": errors[name] / sd,
             "divergences": divergences,
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
+    return _finite("fit", pd.DataFrame.from_dict(rows, orient="index")).rename_axis("quantity")
+
+
+def _finite(name, table):
+    """The table, made sure that no verdict rests on what is not a number."""
+    bad = table.columns[~np.isfinite(table).all()]
+    if len(bad):
+        raise ValueError(f"{name} gives {', '.join(map(str, bad))} that are not finite: give finite numbers")
+    return table
 
 
 def watched(names: Iterable[str]) -> list[str]:
@@ -559,7 +567,7 @@ def ranks_notice(places: pd.DataFrame) -> bool:
     >>> ranks_notice(pd.DataFrame({"tau": grid})), ranks_notice(pd.DataFrame({"tau": grid**2}))
     (False, True)
     """
-    smallest = min(stats.kstest(column, "uniform").pvalue for _, column in places.items())
+    smallest = min(stats.kstest(column, "uniform").pvalue for _, column in _finite("places", places).items())
     return bool(smallest < LEVEL / places.shape[1])
 
 
@@ -580,7 +588,7 @@ def distances_notice(z: pd.DataFrame) -> bool:
     >>> distances_notice(pd.DataFrame({"tau": [0.5, -1.2]})), distances_notice(pd.DataFrame({"tau": [4.0]}))
     (False, True)
     """
-    smallest = stats.chi2(len(z)).sf(np.square(z).sum().max())
+    smallest = stats.chi2(len(z)).sf(np.square(_finite("z", z)).sum().max())
     return bool(smallest < LEVEL / z.shape[1])
 
 

@@ -5,6 +5,7 @@ below computes what is true. `judge` compares the two.
 """
 
 import math
+import re
 import warnings
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -139,7 +140,7 @@ def judge(text: str, truth: Truth) -> str:
     Raises
     ------
     ValueError
-        If `text` is not a number.
+        If `text` is not a number in decimals, or `truth` not finite.
 
     Examples
     --------
@@ -150,10 +151,13 @@ def judge(text: str, truth: Truth) -> str:
     >>> judge("27", Seen(19, 56))
     'run-dependent, inside'
     """
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise ValueError(f"text is {text!r}: give a number as it is printed, such as '8.00'") from error
+    # Exponents have decimals of their own, which nobody would count.
+    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+        raise ValueError(f"text is {text!r}: give a number as it is printed, such as '8.00'")
+    known = (truth.low, truth.high) if isinstance(truth, Seen) else (truth.value, truth.error)
+    if not np.isfinite(known).all():
+        raise ValueError(f"truth is {truth}: give finite numbers; an endless error agrees with anything")
+    value = float(text)
     # Half a unit of the last digit, and a trifle for the representation of decimals.
     half = 0.5 * 10.0 ** -decimals(text) * (1 + 1e-9)
     if isinstance(truth, Seen):

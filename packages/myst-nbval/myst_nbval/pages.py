@@ -9,12 +9,18 @@ A cell that states nothing must print nothing, unless one of its tags says why i
 import difflib
 import html
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from itertools import groupby, takewhile
 
 import pytest
+import yaml
 from IPython.core.displayhook import DisplayHook
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME
-from myst_nb.core.read import MystMetadataParsingError, read_myst_markdown_notebook
+from myst_nb.core.read import (
+    MystMetadataParsingError,
+    is_myst_markdown_notebook,
+    read_myst_markdown_notebook,
+)
 from nbformat import ValidationError
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
@@ -23,12 +29,45 @@ from myst_nbval import intervals
 from myst_nbval.rules import Rules
 from myst_nbval.writing import replace, with_stated
 
+# What MyST-NB shows as a picture, and what a book's explorers are.
+FIGURES = {"image/png", "image/jpeg", "image/gif", "image/svg+xml"}
+# How front matter makes a page, whatever else is wrong with it.
+MENTIONS = re.compile(r"file_format\W+mystnb|format_name\W+myst\b")
+EXPLORER = "application/vnd.vegalite."
 NO_TAGS = "there is none, for pytest's setting myst_nbval_uncompared names none"
 
 
 def read(path):
     """Read a page as the build does."""
-    return read_myst_markdown_notebook(path.read_text(encoding="utf8"), add_source_map=True, path=path)
+    return read_myst_markdown_notebook(path.read_text(encoding="utf-8-sig"), add_source_map=True, path=path)
+
+
+def is_page(path):
+    """Tell whether a file with front matter is a MyST notebook, or says so where it cannot be read."""
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    front = text.split("\n---", 1)[0].removeprefix("---")
+    try:
+        return is_myst_markdown_notebook(text) or (bool(MENTIONS.search(front)) and not _parses(front))
+    except AttributeError:  # a text where MyST-NB looks for settings
+        return True
+
+
+def _parses(front):
+    try:
+        return isinstance(yaml.safe_load(front), dict)
+    except yaml.YAMLError:
+        return False
+
+
+def repeated(text, line):
+    """Return the keys that the header of the cell at a line has more than once; YAML keeps the last."""
+    first, *lines = [*text.splitlines()[line:], ""]
+    if first.rstrip() == "---":
+        header = takewhile(lambda one: one.rstrip() != "---", lines)
+    else:
+        header = takewhile(lambda one: one.startswith(":"), [first, *lines])
+    keys = Counter(found[1] for one in header if (found := re.match(r":?([\w-]+):", one)))
+    return [key for key, times in keys.items() if times > 1]
 
 
 def code_cells(notebook):
@@ -56,8 +95,17 @@ class Page(IPyNbFile):
         self.text = self.path.read_bytes()
         try:
             self.nb = read(self.path)
+            text = self.path.read_text(encoding="utf-8-sig")
+            is_myst_markdown_notebook(text)  # or raises
         except (MystMetadataParsingError, ValidationError) as error:
             raise self.CollectError(f"{self.path}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise self.CollectError(f"{self.path}: {error}: save it as UTF-8") from error
+        except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise self.CollectError(f"{self.path}: its front matter cannot be read: {error}") from error
+        for _, line in code_cells(self.nb):
+            for key in repeated(text, line):
+                raise self.CollectError(f"{self.path}, line {line}: the header has {key!r} twice: keep one")
         self.passed = set()
         self.to_state = {}
         # Each environment calls its own kernel so: the one that is meant is that of the test.
@@ -122,7 +170,10 @@ class PageCell(IPyNbCell):
     def runtest(self):
         """Run the cell; it passes only when its output was compared, within the time allowed."""
         self.parent.changed_outputs = False
-        super().runtest()
+        with pytest.MonkeyPatch.context() as patch:
+            # nbval's own moves all that is printed to where the first of it was.
+            patch.setattr("nbval.plugin.coalesce_streams", joined)
+            super().runtest()
         if self.parent.timed_out:  # and the cell swallowed the interrupt
             self.raise_cell_error(f"took longer than {self.config.option.nbval_cell_timeout:g} seconds")
         if not self.compared:
@@ -154,6 +205,10 @@ class PageCell(IPyNbCell):
         printed = self.printed(test)
         self.shown = test
         self.compared = True
+        if not self.exemptions and ("\r" in printed or "\b" in printed):
+            self.raise_cell_error(
+                "prints a carriage return or a backspace, which hide text before them: print each line once"
+            )
         if self.exemptions and not printed:
             self.raise_cell_error(f"prints nothing and needs no tag {', '.join(self.exemptions)}: remove it")
         if not self.exemptions:
@@ -211,7 +266,7 @@ class PageCell(IPyNbCell):
         kinds = {kind for kind in data if not kind.startswith("application/papermill.record/")}
         kinds -= {intervals.KIND}
         rich = kinds & {"text/html", "text/markdown", "text/latex"}
-        figure = {kind for kind in kinds if kind.startswith(("image/", "application/vnd.vegalite."))}
+        figure = {kind for kind in kinds if kind in FIGURES or kind.startswith(EXPLORER)}
         unknown = kinds - rich - figure - {"text/plain"}
         if unknown:
             self.raise_cell_error(f"shows {', '.join(sorted(unknown))}, which cannot be compared: print text")
@@ -219,7 +274,8 @@ class PageCell(IPyNbCell):
             return ""
         plain = data.get("text/plain", "")
         for kind in sorted(rich):
-            missing = words(data[kind]) - words(plain)
+            visible = without_tags(data[kind]) if kind == "text/html" else data[kind]
+            missing = words(visible) - words(plain)
             if missing and not self.exemptions:
                 self.raise_cell_error(
                     f"shows {', '.join(sorted(missing))} as {kind}, but not in the plain text that is "
@@ -240,7 +296,27 @@ class PageCell(IPyNbCell):
         return f"{error}\n\nThe cell:\n{error.source}\n{error.inner_traceback or ''}"
 
 
-def words(text):
-    """Return the words and numbers that a reader sees in a text or in HTML."""
+def joined(outputs):
+    """Return outputs in their order, with what is printed between two that are shown joined by stream."""
+    found = []
+    for printed, some in groupby(outputs, key=lambda one: one.output_type == "stream"):
+        streams = {}
+        for one in some:
+            if printed and one.name in streams:
+                streams[one.name].text += one.text
+            else:
+                found.append(one)
+                streams[one.get("name")] = one
+    return found
+
+
+def without_tags(text):
+    """Return what a reader sees of HTML."""
     visible = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    return set(re.findall(r"\w+(?:[.,]\w+)*", html.unescape(visible)))
+    return html.unescape(visible)
+
+
+def words(text):
+    """Count the words and numbers of a text, with signs and per cents."""
+    plain = text.replace("\N{MINUS SIGN}", "-")
+    return Counter(re.findall(r"(?:(?<!\w)[-+])?\w+(?:[.,]\w+)*%?", plain))

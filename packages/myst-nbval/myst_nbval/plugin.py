@@ -1,5 +1,7 @@
 """What pytest calls. All that is slow to import waits until there is a page."""
 
+import codecs
+
 import pytest
 
 from myst_nbval import hooks
@@ -33,14 +35,14 @@ def pytest_configure(config):
 def pytest_collect_file(file_path, parent):
     """Collect MyST notebooks when nbval is asked for."""
     options = parent.config.option
-    if file_path.suffix != ".md" or not (options.nbval or options.nbval_lax):
+    # Without nbval there are no such options.
+    asked = getattr(options, "nbval", False) or getattr(options, "nbval_lax", False)
+    if file_path.suffix != ".md" or not asked:
         return None
-    text = file_path.read_text(encoding="utf8")
-    if not (text.startswith("---") and "myst" in text.split("\n---", 1)[0]):
+    start = file_path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    if not (start.startswith(b"---") and b"myst" in start.split(b"\n---", 1)[0]):
         return None
 
-    from myst_nb.core.read import is_myst_markdown_notebook
+    from myst_nbval.pages import Page, is_page
 
-    from myst_nbval.pages import Page
-
-    return Page.from_parent(parent, path=file_path) if is_myst_markdown_notebook(text) else None
+    return Page.from_parent(parent, path=file_path) if is_page(file_path) else None

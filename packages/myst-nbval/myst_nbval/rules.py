@@ -85,9 +85,15 @@ class Rules:
             for key in header
             if key not in keys
         ]
+        below = header.get("mystnb", {})
+        if not isinstance(below, Mapping):
+            faults.append(
+                f"has `mystnb: {below}`: write below it {' or '.join(sorted(MYSTNB_KEYS))}, indented"
+            )
+            below = {}
         faults += [
             f"has `mystnb: {key}`, which changes what is shown: use {', '.join(sorted(MYSTNB_KEYS))}"
-            for key in header.get("mystnb", {})
+            for key in below
             if key not in MYSTNB_KEYS
         ]
         expect = header.get("expect", "none")

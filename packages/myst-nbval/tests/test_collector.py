@@ -178,6 +178,8 @@ WRONG_HEADERS = {
     "Expect: |\n  x = 2": "'Expect'",
     "load: page.md": "'load'",
     "mystnb: {output_stderr: show}": "`mystnb: output_stderr`",
+    "mystnb:": "`mystnb: None`: write below it figure or image",
+    "mystnb: image": "`mystnb: image`: write below it figure or image",
     "expect:": "None",
     'expect: ""': "''",
     "expect: |\n": "''",
@@ -221,6 +223,79 @@ def test_headers_that_cannot_be_read_are_refused(run_page):
     result.stdout.fnmatch_lines(
         ["*page1.md: *could not be read: *YAML*", "*page2.md: 'timing' is not of type*"]
     )
+
+
+def test_a_key_that_a_header_has_twice_is_refused(run_page):
+    twice = raw_cell("print(2)", "expect: |\n  1\n  expect: 1\nexpect: |\n  2")
+    options = "\n```{code-cell}\n:tags: [given]\n:tags: [draws]\nprint(2)\n```\n"
+    once = raw_cell("print('expect: 2')", "expect: |\n  expect: 2\ntags: [given]")
+    result = run_page(twice, more_pages=[[options], [once]])
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(
+        ["*page1.md, line 14: *'expect' twice*", "*page2.md, line 14: *'tags' twice*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "message"),
+    [
+        ("---\nfile_format: mystnb\ntitle: [a\n---\n", "*page.md: *"),
+        (FRONT_MATTER.replace("kernelspec:", "kernelspec: :"), "*page.md: *"),
+        ("---\njupytext: myst\n---\n", "*page.md: its front matter cannot be read*"),
+        ("---\nfile_format: mystnb\ntitle: Z\xfcrich\n---\n", "*page.md: *: save it as UTF-8*"),
+    ],
+)
+def test_front_matter_that_cannot_be_read_is_refused_by_name(run_page, pytester, front_matter, message):
+    (pytester.mkdir("pages2") / "page.md").write_bytes((front_matter + cell("1 / 0")).encode("latin-1"))
+    result = run_page(cell("print(3)", expect="3"), options=("--nbval-lax", "pages2"))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_a_page_may_begin_with_a_byte_order_mark(run_page):
+    result = run_page(cell("print(3)", expect="2"), front_matter="\ufeff" + FRONT_MATTER)
+    result.assert_outcomes(failed=1)
+
+
+def test_without_nbval_itself_pages_are_left_alone(run_page, pytester):
+    run_page(cell("1 / 0"), options=())
+    result = pytester.runpytest("-p", "no:nbval", "-p", "myst_nbval", "-p", "no:cacheprovider", "pages")
+    result.assert_outcomes()
+    assert "AttributeError" not in result.stdout.str()
+
+
+def test_what_is_printed_and_what_is_shown_keep_their_order(run_page):
+    source = "print(1)\ndisplay('two')\nprint(3)\ndisplay('four')\nprint(5)"
+    right, moved = cell(source, "1\n'two'\n3\n'four'\n5"), cell(source, "1\n3\n5\n'two'\n'four'")
+    run_page(right, moved).assert_outcomes(passed=1, failed=1)
+
+
+def test_what_a_carriage_return_would_hide_fails(run_page):
+    cells = [cell(r"print('secret\rshown')", "shown"), cell(r"print('ab\bc')", "ac")]
+    assert_all_fail(run_page(*cells), cells)
+
+
+def rich(plain, kind, text):
+    """A cell that shows one text and states another."""
+    data = {"text/plain": plain, kind: text}
+    return cell(f"from IPython.display import display\ndisplay({data!r}, raw=True)", plain)
+
+
+def test_what_is_shown_may_not_say_other_things_than_what_is_compared(run_page):
+    other = [
+        rich("x = 3", "text/html", "<b>x = -3</b>"),
+        rich("x = 3", "text/html", "x = \N{MINUS SIGN}3"),
+        rich("x = 3", "text/html", "x = 3%"),
+        rich("x = 3", "text/html", "x = 3 3"),
+        rich("a", "text/markdown", "a <b c> d"),
+        rich("x", "image/webp", "AAAA"),
+    ]
+    same = [
+        rich("x = -3%", "text/html", "<b>x = \N{MINUS SIGN}3%</b>"),
+        rich("a half-normal", "text/html", "a <i>half-normal</i>"),
+        rich("a &lt; b", "text/markdown", "a &lt; b"),
+    ]
+    run_page(*other, *same).assert_outcomes(failed=len(other), passed=len(same))
 
 
 def test_patterns_that_blur_outputs_are_ignored(run_page, pytester):

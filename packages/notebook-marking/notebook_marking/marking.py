@@ -42,7 +42,8 @@ class Mark:
         Points to be had.
     state : str
         ``right``, ``follow-through`` (right, given a wrong earlier answer), ``partly`` (some numbers are
-        right), ``wrong``, ``alone`` (right, but without points for want of another answer), ``missing``, ``review``, ``marked`` (by a human) or ``decided`` (by a teacher).
+        right), ``wrong``, ``alone`` (right, but without points for want of another answer), ``missing``,
+        ``review``, ``marked`` (by a human) or ``decided`` (by a teacher).
     reason : str
         Why points were lost; may quote the student's answer.
     hint : str

@@ -47,7 +47,7 @@ class Roster:
         Parameters
         ----------
         names : sequence of tuple of (str, str)
-            Column and name: the first that is one student's counts. An empty column stands for all of `KNOWN`.
+            Column and name: the first that is one student's counts. An empty column stands for all.
 
         Returns
         -------
