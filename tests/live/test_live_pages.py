@@ -14,6 +14,7 @@ import sys
 import urllib.parse
 import urllib.request
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -251,6 +252,8 @@ def test_an_error_of_a_hidden_cell_of_the_book_is_shown_where_the_reader_is(open
     cell = page.locator(".cell-4")
     assert run(cell) == "A cell above, cell 2, ended with an error."
     assert cell.locator(".live-error").inner_text().endswith("RuntimeError: a fault of the book\n")
+    cell.get_by_role("button", name="Reset").click()
+    assert cell.locator(".live-error").count() == 0
 
 
 def test_a_second_click_ends_nothing_and_a_printing_loop_can_be_stopped(opened):
@@ -306,7 +309,14 @@ def test_a_lost_network_is_said_and_a_press_tries_again(opened):
     page = open_page("chapters/recap.html")
     page.context.set_offline(True)
     cell = page.locator(".cell-4")
-    assert run(cell).endswith("Press Run to try again.")
+    assert run(cell) == "The code of this page could not be fetched. Press Run to try again."
+    page.context.set_offline(False)
+    # While Python loads: its loader, what it loads, and a package.
+    for part in ("**/pyodide/pyodide.mjs", "**/pyodide/*.gz", "**/live/files/numpy*"):
+        page.context.route(part, lambda route: route.abort("internetdisconnected"))
+        lost = "Python could not be fetched: see that there is a network. Press Run to try again."
+        assert run(cell) == lost
+        page.context.unroute(part)
     page.context.set_offline(False)
     assert run(cell) == "Finished. One cell above ran first."
     # Lost later, when a cell imports what is not there yet.
@@ -368,6 +378,11 @@ def test_a_student_does_an_exercise_to_its_mark(opened, tmp_path):
         "student01_5.8.1.ipynb",
         "student01_5.8.1.ipynb is in your downloads: hand it in.",
     )
+    # The answers alone too, as the exercise speaks of them.
+    with page.expect_download() as awaited:
+        hand_in.get_by_role("link", name="5.8.1.json").click()
+    recorded = json.loads(Path(awaited.value.path()).read_text("utf8"))
+    assert "student01" in json.dumps(recorded)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     recorded = [out.text for cell in notebook.cells for out in cell.get("outputs", [])]
@@ -435,6 +450,91 @@ def test_what_was_written_for_another_edition_is_not_lost(opened):
     assert "The book has since changed this cell" in cell.locator(".live-status").inner_text()
 
 
+def test_what_was_written_stays_with_its_code(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    printed = page.locator(".cell-6 .cell_input pre").text_content().removesuffix("\n")
+    written = {"cell-4": {"printed": printed, "text": "mine"}, "cell-99": {"printed": "x", "text": "lost"}}
+    key = f"cells of {urllib.parse.urlsplit(page.url).path.removesuffix('.html')}"
+    page.evaluate("([key, text]) => localStorage.setItem(key, text)", [key, json.dumps(written)])
+    for _ in range(2):  # and so it is kept
+        page.reload(wait_until="load")
+        assert page.locator(".cell-4").get_by_role("textbox").count() == 0
+        assert page.locator(".cell-6").get_by_role("textbox").input_value() == "mine"
+        assert "has since changed" not in page.locator(".cell-6 .live-status").inner_text()
+        assert page.locator(".live-gone pre").text_content() == "lost"
+
+
+def test_a_book_that_has_changed_is_reloaded_first(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+
+    def other(route):
+        text = (HTML / "_sources/chapters/recap.ipynb").read_text(encoding="utf8")
+        notebook = json.loads(text)
+        next(cell for cell in notebook["cells"] if cell["id"] == "cell-4")["source"] = "1"
+        route.fulfill(json=notebook)
+
+    page.route("**/_sources/chapters/recap.ipynb", other)
+    said = run(page.locator(".cell-4"))
+    assert said == "The book has changed since this page was opened: reload the page."
+
+
+def test_warnings_are_shown_where_the_reader_has_written(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    cell = page.locator(".cell-2")
+    write(
+        cell, "import sys, warnings\nwarnings.warn('take care')\nprint('out')\nprint('err', file=sys.stderr)"
+    )
+    assert run(cell) == "Your own result."
+    texts = cell.locator(".live-warning").all_inner_texts()
+    assert "UserWarning: take care" in texts[0]
+    assert "err" in texts[-1]
+    assert cell.locator(".live-text:not(.live-warning)").inner_text() == "out\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('answers = exercises.Answers("5.8.1", student = "a1")', "a1_5.8.1.ipynb"),
+        (
+            '# Answers("5.8.1", student="old")\nanswers = Answers("5.8.1", student="müller")',
+            "müller_5.8.1.ipynb",
+        ),
+    ],
+)
+def test_the_download_is_named_after_the_student(opened, tmp_path, line, name):
+    open_page, _ = opened
+    page = open_page(EXERCISE)
+    write(page.locator(".cell-2"), line)
+    path, _ = download(page, tmp_path)
+    assert path.name == name
+
+
+def test_plain_sampling_works_in_the_page(opened, every_page):
+    open_page, _ = opened
+    cell = open_page("chapters/recap.html").locator(".cell-2")
+    write(
+        cell,
+        """\
+import pymc as pm
+with pm.Model():
+    pm.Normal("y", pm.Normal("x"), observed=[1.0, 2.0])
+    idata = pm.sample(random_seed=1)
+    pm.sample_posterior_predictive(idata, extend_inferencedata=True)
+print(idata["posterior"].attrs["tuning_steps"], idata["posterior"].sizes["draw"])
+def endless():
+    return endless()
+try:
+    endless()
+except RecursionError:
+    print("ends")""",
+    )
+    run(cell)
+    assert cell.locator(".live-text:not(.live-warning)").inner_text() == "1000 1000\nends\n"
+
+
 def test_chains_run_side_by_side_and_give_the_same_draws(opened, every_page):
     open_page, _ = opened
     page = open_page("chapters/recap.html")
@@ -457,7 +557,7 @@ print(sum(entry.name.endswith("chain.js") for entry in fetched), np.array_equal(
 print(together.shape, np.unique(together[:, 0]).size)""",
     )
     run(cell)
-    assert cell.locator(".live-output pre").inner_text() == "4 True\n(4, 100) 4\n"
+    assert cell.locator(".live-text:not(.live-warning)").inner_text() == "4 True\n(4, 100) 4\n"
 
 
 def sent(live, name):

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import playwright
 import pytest
 import rpds
 from bs4 import BeautifulSoup
@@ -149,11 +152,97 @@ def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
 def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
     archive = tmp_path / "pymc-6.0.zip"
     asks = b"class NumbaLinker:\n    pass\ndef takes(linker):\n    return isinstance(linker, NumbaLinker)\n"
-    files = [("pymc/sampling/mcmc.py", asks), ("pymc/__init__.py", b"import pymc.sampling.mcmc")]
-    archives.write(archive, [*files, ("pymc-6.0.dist-info/METADATA", b"")])
-    alone = "import sys\nsys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
-    told = run(tmp_path, f"{alone}import pymc\npymc.sampling.mcmc.takes('vm')", packages=[archive])
+    bar = b"class ProgressBarManager:\n    pass\nNullProgressBackend = str\n"
+    files = [
+        ("pymc/sampling/mcmc.py", asks),
+        ("pymc/progress_bar/progress.py", bar),
+        ("pymc/__init__.py", b"import needed, pymc.sampling.mcmc"),
+        ("rich/live.py", b"class _RefreshThread:\n    pass\n"),
+        ("pymc-6.0.dist-info/METADATA", b""),
+    ]
+    archives.write(archive, files)
+    needed = tmp_path / "needed-1.0.zip"
+    archives.write(needed, [("needed/__init__.py", b"")])
+    alone = "import os, sys\nsys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
+    # The network is lost between PyMC and what it imports, and comes back.
+    lost = f"{alone}os.rename({str(needed)!r}, 'away')\nimport pymc"
+    again = f"os.rename('away', {str(needed)!r})\nimport pymc\npymc.sampling.mcmc.takes('vm')"
+    told = run(tmp_path, lost, again, packages=[archive, needed])
     assert told[-2]["data"] == {"text/plain": "True"}
+    (said,) = [message["text"] for message in told if message.get("kind") == "error"]
+    assert said.startswith("needed is needed here and could not be fetched")
+
+
+PLAIN = """
+import threading, sys
+def start(self):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = start
+sys.path[:0] = [{inside!r}]
+import arriving
+arriving.begin('{{"files": []}}', None)
+import pymc as pm
+with pm.Model():
+    pm.Normal("y", pm.Normal("x"), observed=[1.0, 2.0])
+    idata = pm.sample()
+    pm.compute_log_likelihood(idata)
+    pm.sample_posterior_predictive(idata, extend_inferencedata=True)
+    pm.find_MAP()
+print(dict(idata["posterior"].sizes), idata["posterior"].attrs["tuning_steps"], sorted(idata.children))
+def endless():
+    return endless()
+try:
+    endless()
+except RecursionError:
+    print(sys.getrecursionlimit())
+"""
+
+
+@pytest.mark.slow
+def test_plain_sampling_needs_no_thread_and_tunes(tmp_path):
+    path = tmp_path / "plain.py"
+    path.write_text(PLAIN.format(inside=str(LIVE / "inside")))
+    shutil.copy(LIVE / "stand_ins/nutpie.py", tmp_path)
+    node = Path(playwright.__file__).parent / "driver"
+    environment = {**os.environ, "PYTHON_CPU_COUNT": "2", "PATH": f"{os.environ['PATH']}{os.pathsep}{node}"}
+    done = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    sizes, deepest = done.stdout.splitlines()[-2:]
+    assert sizes.startswith("{'chain': 2, 'draw': 1000} 1000 ")
+    assert "log_likelihood" in sizes
+    assert "posterior_predictive" in sizes
+    assert deepest == "1500"
+    assert "Sampling" not in done.stdout  # no table of a bar
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for number in range(5000):\n    display(number)",
+        "'a' * 1_000_000",
+    ],
+)
+def test_what_is_shown_without_end_is_cut_too(tmp_path, source):
+    *shown, outcome = run(tmp_path, source)
+    assert outcome == {"outcome": "finished"}
+    assert len(shown) <= 1000
+    texts = "".join(message["data"]["text/plain"] for message in shown)
+    assert texts.count("… and more: 200,000 characters of a cell are shown.") == 1
+    assert len(texts) < 200_100
+
+
+def test_a_table_without_end_is_cut_to_text(tmp_path):
+    source = "class Table:\n    _repr_html_ = lambda self: '<p>' * 100_000\nTable()"
+    shown, _, after, _ = run(tmp_path, source, "1")
+    assert set(shown["data"]) == {"text/plain"}
+    assert after["data"] == {"text/plain": "1"}
+
+
+def test_streams_that_a_cell_replaces_are_back_in_the_next(tmp_path):
+    told = run(tmp_path, "import io, sys\nsys.stdout = io.StringIO()\nprint('lost')", "print('seen')")
+    assert {"kind": "stream", "name": "stdout", "text": "seen\n"} in told
 
 
 def test_tables_and_figures_have_the_forms_that_a_notebook_gives_them(tmp_path):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import playwright
 import pytest
@@ -105,6 +106,33 @@ def test_eight_schools_agree_with_the_exact_posterior():
     assert checks.compare(idata, posterior, ["mu", "tau", "theta"]).agrees
     # As the other samplers' in the same form, the centred model's chains are stopped by the funnel.
     assert diagnose(fitted(builders.schools_centred(schools), 58)).divergences > 10
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize(
+    "plot",
+    [
+        "autocorr",
+        "dist",
+        "energy",
+        "ess",
+        "ess_evolution",
+        "forest",
+        "mcse",
+        "pair",
+        "parallel",
+        "rank",
+        "trace",
+    ],
+)
+def test_plots_of_one_fit_are_drawn(plot, a_fit):
+    getattr(az, f"plot_{plot}")(a_fit, backend="none")
+
+
+@pytest.fixture(scope="module")
+def a_fit():
+    compiled = page_nuts.compile_pymc_model(models.schools_noncentred(datasets.eight_schools()))
+    return page_nuts.sample(compiled, draws=200, tune=200, chains=2, seed=2)
 
 
 def test_the_readme_of_the_sampler_states_what_is_recorded():

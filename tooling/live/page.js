@@ -55,6 +55,8 @@
     made.title = title;
     made.dataset.action = name;
     made.addEventListener("click", action);
+    // A key that is held down is one press.
+    made.addEventListener("keydown", (event) => event.repeat && event.key === "Enter" && event.preventDefault());
     return made;
   }
 
@@ -112,6 +114,7 @@
   }
 
   function reset(id) {
+    if (running) return say(id, "A cell is running: stop it first, or wait.");
     const element = elements.get(id);
     element.querySelector(".live-editor")?.remove();
     element.querySelector(".cell_input").classList.remove("live-edited");
@@ -152,12 +155,43 @@
     }
   }
 
+  const printedCode = (id) => elements.get(id)?.querySelector(".cell_input pre")?.textContent.replace(/\n$/, "");
+
+  // Where what was written belongs: to the cell with the same code, wherever it is now, else to the cell in its place.
+  function placed() {
+    const found = {};
+    const rest = [];
+    for (const [id, entry] of Object.entries(stored())) {
+      const same = [id, ...elements.keys()].find((own) => !(own in found) && printedCode(own) === entry.printed);
+      if (same) found[same] = entry;
+      else rest.push([id, entry]);
+    }
+    for (const [id, entry] of rest) {
+      const free = printedCode(id) !== undefined && !(id in found);
+      found[free ? id : `gone ${Object.keys(found).length}`] = entry;
+    }
+    return found;
+  }
+
+  // What was written in a cell that is no longer there.
+  function showGone(texts) {
+    const box = make("details", "live-gone");
+    box.append(make("summary", "", "What you wrote in cells that this page no longer has"));
+    box.append(...texts.map((text) => trace(text)));
+    document.querySelector("h1")?.after(box);
+  }
+
   function remember() {
-    for (const [id, { printed, text }] of Object.entries(stored())) {
-      const code = elements.get(id)?.querySelector(".cell_input pre")?.textContent;
-      if (code === undefined) continue;
+    const written = placed();
+    try {
+      if (Object.keys(written).length) localStorage.setItem(kept, JSON.stringify(written));
+    } catch {} // it is shown all the same
+    const gone = Object.keys(written).filter((id) => !elements.has(id));
+    if (gone.length) showGone(gone.map((id) => written[id].text));
+    for (const [id, { printed, text }] of Object.entries(written)) {
+      if (!elements.has(id)) continue;
       edit(id, text);
-      const other = code.replace(/\n$/, "") !== printed;
+      const other = printedCode(id) !== printed;
       const since = other ? " The book has since changed this cell: Reset shows it as it is now." : "";
       say(id, `This is what you wrote here before; it is kept on this device only.${since}`);
     }
@@ -180,7 +214,7 @@
       const above = cells.slice(first < 0 ? place : first, place);
       if (await runAll(id, above)) if (again || (await runAll(id, [cells[place]]))) end(id, above, again);
     } catch (error) {
-      if (error !== STOPPED) say(id, `${error.message} Press Run to try again.`, "problem");
+      if (error !== STOPPED) say(id, sentence(error, "Press Run to try again."), "problem");
     } finally {
       running = null;
       tool(id, "Run").textContent = "Run";
@@ -188,6 +222,9 @@
   }
 
   const STOPPED = new Error("stopped");
+  const NOT_FETCHED = "Python could not be fetched: see that there is a network.";
+  const CHANGED = new Error("The book has changed since this page was opened: reload the page.");
+  const sentence = (error, then) => (error === CHANGED ? error.message : `${error.message} ${then}`);
 
   async function begin() {
     say(running, "Loading Python …");
@@ -203,15 +240,20 @@
     const path = new URL(`../_sources/${page}.ipynb`, folder);
     fetching = new AbortController();
     try {
-      const answer = await fetch(path, { signal: fetching.signal });
+      const answer = await fetch(path, { signal: fetching.signal, cache: "no-cache" });
       if (!answer.ok) throw new Error(answer.status);
       notebook = await answer.json();
     } catch (error) {
       throw error.name === "AbortError" ? STOPPED : new Error("The code of this page could not be fetched.");
     }
-    cells = notebook.cells
+    const found = notebook.cells
       .filter((cell) => cell.cell_type === "code")
       .map(({ id, source, metadata }) => ({ id, metadata, source: [source].flat().join(""), outputs: [] }));
+    // What runs is what is shown.
+    const sources = new Map(found.map(({ id, source }) => [id, source.trim()]));
+    const same = (id) => printedCode(id) === undefined || printedCode(id).trim() === sources.get(id);
+    if (![...elements.keys()].every(same)) throw CHANGED;
+    cells = found;
   }
 
   // Ask the worker, and wait for its answer.
@@ -222,10 +264,11 @@
         reject(new Error(text));
       };
       answer = { reject };
-      worker.onerror = () => lost("Python could not be loaded, or has ended by itself.");
+      const begins = question.kind === "start";
+      worker.onerror = () => lost(begins ? NOT_FETCHED : "Python has ended by itself.");
       worker.onmessage = ({ data }) => {
         if (data.kind === "done") resolve(data.outcome);
-        else if (data.kind === "failed") lost(`Python has failed: ${data.text}`);
+        else if (data.kind === "failed") lost(data.text);
         else if (data.kind === "progress") progress(data);
         else show(data);
       };
@@ -258,7 +301,10 @@
       if (cell.id === id) say(id, "This cell ended with an error.", "problem");
       else say(id, `A cell above, cell ${number(cell)}, ended with an error.`, "problem");
       // An error that has no place on the page is shown here.
-      if (!elements.has(cell.id)) new Output(cellOf(id)).put(trace(cell.outputs.at(-1).traceback.join("\n")));
+      if (!elements.has(cell.id)) {
+        new Output(cellOf(id)).put(trace(cell.outputs.at(-1).traceback.join("\n")));
+        tool(id, "Reset").hidden = false;
+      }
       return false;
     }
     return true;
@@ -296,7 +342,7 @@
   function end(id, above, again) {
     const cell = cellOf(id);
     const first = above.length ? ` ${above.length === 1 ? "One cell" : `${above.length} cells`} above ran first.` : "";
-    if (again) say(id, `The ${above.length} cells above have run.`);
+    if (again) say(id, ["No cell is above.", "The cell above has run."][above.length] ?? `The ${above.length} cells above have run.`);
     else say(id, cell.verdict + first, cell.kind);
   }
 
@@ -353,8 +399,10 @@
     add(data) {
       this.note(data);
       if (data.kind === "stream") {
-        if (data.name === "stderr") return; // as in the printed page
-        if (!this.stream) this.put((this.stream = make("pre", "live-text")));
+        const warns = data.name === "stderr";
+        if (warns && !this.changed && !edited(this.cell.id)) return; // as in the printed page
+        const classes = `live-text${warns ? " live-warning" : ""}`;
+        if (this.stream?.className !== classes) this.put((this.stream = make("pre", classes)));
         this.stream.append(data.text);
         return;
       }
@@ -464,10 +512,12 @@
         "p",
         "",
         "Without an installation: what you write in this page is kept in this browser, on this device only. " +
-          "Run each cell, then download the notebook with your code and what it showed, and hand in that file.",
+          "Run each cell, then download the notebook with your code and what it showed, and hand in that file. " +
+          "Here no cells can be added: write all into those that are there. Run all above, and then Run at the last " +
+          "cell, does what a kernel that is restarted does.",
       ),
       button("Download for submission", "Download this page as a notebook, with your code and its outputs", () =>
-        download(say).catch((error) => say(`${error.message} Press the button to try again.`, "problem")),
+        download(say, box).catch((error) => say(sentence(error, "Press the button to try again."), "problem")),
       ),
     );
     const say = (text, kind) => tell(box.querySelector(".live-status"), text, kind);
@@ -477,7 +527,7 @@
     section.querySelector("p:last-of-type").after(box);
   }
 
-  async function download(say) {
+  async function download(say, box) {
     await fetchCells();
     const handed = structuredClone(notebook);
     let waiting = 0;
@@ -488,13 +538,16 @@
       if (!ran) waiting += 1;
       cell.outputs = ran ? own.outputs : [];
     }
-    const made = cells.map(source).join("\n").match(/\bAnswers\(\s*["']([\w.-]+)["'],\s*student=["']\s*([\w.+@-]*)/);
-    const [, exercise, student] = made ?? [];
+    const lines = cells.map(source).join("\n").split("\n").filter((line) => !/^\s*#/.test(line));
+    const made = lines.join("\n").match(/\bAnswers\(\s*["']([\w.-]+)["']\s*,\s*student\s*=\s*["']([^"'\n]*)/);
+    const exercise = made?.[1];
+    const student = made?.[2].trim().replace(/[^\p{L}\p{N}_.+@-]/gu, "_");
     const name = `${student ? `${student}_${exercise}` : page.split("/").at(-1)}.ipynb`;
     const content = new Blob([JSON.stringify(handed, null, 1), "\n"], { type: "application/x-ipynb+json" });
-    const link = Object.assign(make("a"), { href: URL.createObjectURL(content), download: name });
+    const link = fileLink(content, name);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    if (exercise && worker && !running) await offerAnswers(`${exercise}.json`, box);
     const cellsWait = waiting === 1 ? "One cell has" : `${waiting} cells have`;
     const missing = [
       waiting && `${cellsWait} not run as the code stands, and no output of it goes along: run all, and download again.`,
@@ -504,6 +557,20 @@
       [`${name} is in your downloads${missing.length ? "." : ": hand it in."}`, ...missing].join(" "),
       missing.length ? "problem" : "stated",
     );
+  }
+
+  function fileLink(content, name) {
+    return Object.assign(make("a", "", name), { href: URL.createObjectURL(content), download: name });
+  }
+
+  // The answers alone, which Python has written beside the page, for who is asked for that file.
+  async function offerAnswers(name, box) {
+    const text = await ask({ kind: "read", path: `answers/${name}` });
+    if (!text) return;
+    const line = make("p", "live-answers", "Your answers alone, where they are asked for: ");
+    line.append(fileLink(new Blob([text], { type: "application/json" }), name), ".");
+    box.querySelector(".live-answers")?.remove();
+    box.append(line);
   }
 
   // The same page as a notebook, in Jupyter itself: beside Binder, and where an exercise is handed in.

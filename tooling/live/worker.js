@@ -1,16 +1,23 @@
 // Python in a worker of its own: it loads once, then runs one cell after another.
 import { begin, here } from "./python.js";
 
+const LOST = /fetch|network|load failed/i; // as browsers put it
 let run; // the Python function that runs a cell
+let read; // and the one that reads a file that a cell has written
 
 self.onmessage = async ({ data }) => {
   try {
     if (data.kind === "start") run = await start(data.folder);
-    const outcome = data.kind === "run" ? await run(data.source, data.label, data.expect, data.lenient) : "ready";
+    let outcome = "ready";
+    if (data.kind === "run") outcome = await run(data.source, data.label, data.expect, data.lenient);
+    else if (data.kind === "read") outcome = read(data.path);
     self.postMessage({ kind: "done", outcome });
   } catch (error) {
     console.error(error);
-    self.postMessage({ kind: "failed", text: String(error.message || error) });
+    const text = String(error.message || error);
+    const lost = !run && LOST.test(text);
+    const said = lost ? "Python could not be fetched: see that there is a network." : `Python has failed: ${text}`;
+    self.postMessage({ kind: "failed", text: said });
   }
 };
 
@@ -21,6 +28,7 @@ async function start(folder) {
   // Where the browser lets Python wait for others, chains run side by side.
   const waits = "Suspending" in WebAssembly;
   if (waits) self.runAside = runAside;
+  read = cells.read;
   return (...cell) => (waits ? cells.run.callPromising(...cell) : cells.run(...cell));
 }
 

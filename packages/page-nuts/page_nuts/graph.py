@@ -75,14 +75,13 @@ ELEMENTS = {
     scalar.Switch: "({0} ? {1} : {2})",
     scalar.Second: "{1}",
     scalar.Identity: "{0}",
-    scalar.Cast: "{0}",
     scalar.LT: "+({0} < {1})",
     scalar.GT: "+({0} > {1})",
     scalar.LE: "+({0} <= {1})",
     scalar.GE: "+({0} >= {1})",
     scalar.EQ: "+({0} === {1})",
     scalar.NEQ: "+({0} !== {1})",
-    scalar.Invert: "+!{0}",
+    scalar.Invert: "+!{0}",  # of truths only, as AND and OR
     scalar.IsNan: "+Number.isNaN({0})",
     scalar.IsInf: "+(Math.abs({0}) === Infinity)",
     scalar.Clip: "Math.min(Math.max({0}, {1}), {2})",
@@ -94,6 +93,10 @@ ELEMENTS = {
 }
 # Those of any number of inputs.
 CHAINS = {scalar.Add: " + ", scalar.Mul: " * ", scalar.AND: " && ", scalar.OR: " || "}
+# What is done bit by bit to whole numbers.
+BITS = (scalar.AND, scalar.OR, scalar.Invert)
+# How a number becomes one of another kind.
+CASTS = {"b": "+({0} !== 0)", "i": "Math.trunc({0})", "u": "Math.trunc({0})", "f": "{0}"}
 EXTREMES = {scalar.Maximum: "Math.max", scalar.Minimum: "Math.min"}
 # How sums and their like begin, and take in one more element.
 REDUCTIONS = {
@@ -111,7 +114,7 @@ class Unsupported(NotImplementedError):
     """A model has an operation that cannot be written in JavaScript."""
 
 
-def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str, list, list]:
+def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str, list, list, list]:
     """Write a function of JavaScript that computes what a graph does.
 
     Parameters
@@ -133,6 +136,8 @@ def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str
         The shared variables, by the names ``s0``, ``s1`` and so on.
     shapes : list of tuple
         Of the outputs.
+    places : list of pytensor.compile.sharedvalue.SharedVariable
+        Those of the shared variables that say where elements are, whose values are written into the source.
 
     Raises
     ------
@@ -157,8 +162,9 @@ class _Writer:
     def __init__(self, graph, point, compiled):
         self.graph, self.compiled = graph, compiled
         self.lines, self.head, self.names, self.fixed = [], [], {}, {}
-        self.shared = []
         self.values = self.evaluate(point)
+        self.places = self.data_that_place()
+        self.fixed |= {variable: self.values[variable] for variable in self.places}
 
     def evaluate(self, point):
         """Return every variable's value at a point, of which the shapes are used."""
@@ -185,8 +191,24 @@ class _Writer:
                 values[variable] = np.asarray(variable.data)
         return values
 
+    def data_that_place(self):
+        """Return the shared variables on whose values it depends which elements are moved."""
+        others, found = set(self.graph.inputs[1:]), {}
+        waiting = [v for node in self.graph.toposort() for v in _places(node)]
+        seen = set()
+        while waiting:
+            variable = waiting.pop()
+            if variable in seen:
+                continue
+            seen.add(variable)
+            if variable in others:
+                found[variable] = True
+            elif variable.owner and not isinstance(variable.owner.op, (Shape, Shape_i)):
+                waiting += variable.owner.inputs
+        return list(found)
+
     def written(self):
-        """Return the source, the shared variables, and the shapes of the outputs."""
+        """Return the source, the shared variables, the shapes of the outputs, and what places."""
         first, *others = self.graph.inputs
         self.names[first] = "x"
         for number, variable in enumerate(others):
@@ -200,7 +222,8 @@ class _Writer:
             place += size
         head, body = "\n  ".join(self.head), "\n    ".join(self.lines)
         source = f"(shared) => {{\n  {head}\n  return (x, out) => {{\n    {body}\n    return true;\n  }};\n}}"
-        return source, others, [self.values[variable].shape for variable in self.graph.outputs]
+        shapes = [self.values[variable].shape for variable in self.graph.outputs]
+        return source, others, shapes, self.places
 
     def name(self, variable):
         """Return the name of a variable's array."""
@@ -208,7 +231,7 @@ class _Writer:
             fixed = self.fixed.get(variable)
             value = self.values[variable] if fixed is None else fixed
             numbers = ", ".join(map(_number, np.asarray(value, dtype=float).ravel()))
-            self.names[variable] = self.declare(f"Float64Array.of({numbers})")
+            self.names[variable] = self.declare(f"new Float64Array([{numbers}])")
         return self.names[variable]
 
     def declare(self, value):
@@ -271,13 +294,13 @@ class _Writer:
         """Return how the place is written that belongs to place i."""
         if np.array_equal(places, np.arange(places.size)):
             return "i"
-        return f"{self.declare(f'Int32Array.of({", ".join(map(str, places))})')}[i]"
+        return f"{self.declare(f'new Int32Array([{", ".join(map(str, places))}])')}[i]"
 
     def elements(self, node):
         shape = self.values[node.outputs[0]].shape
         taken = [f"({self.at(variable, shape)})" for variable in node.inputs]
         new = [self.new(variable) for variable in node.outputs]
-        for (name, size), value in zip(new, _elements(node.op.scalar_op, taken), strict=True):
+        for (name, size), value in zip(new, _elements(node.op.scalar_op, node, taken), strict=True):
             self.loop(size, f"{name}[i] = {value};")
 
     def loop(self, size, line):
@@ -288,7 +311,7 @@ class _Writer:
 
     def reduction(self, node):
         kind = type(node.op.scalar_op)
-        if kind not in REDUCTIONS:
+        if kind not in REDUCTIONS or (kind in BITS and not _are_truths(node.inputs)):
             raise Unsupported(_refusal(node.op))
         begin, more = REDUCTIONS[kind]
         value = self.values[node.inputs[0]]
@@ -364,11 +387,11 @@ class _Writer:
         data = self.data_of(node)
         # Counted from 1: what an operation leaves at 0 remains so.
         offsets = np.cumsum([1, *(self.values[v].size for v in data)])
-        numbered = iter(
-            np.arange(start, start + self.values[v].size, dtype=float).reshape(self.values[v].shape)
+        numbered = {
+            v: np.arange(start, start + self.values[v].size, dtype=float).reshape(self.values[v].shape)
             for v, start in zip(data, offsets, strict=False)
-        )
-        taken = [next(numbered) if v in data else self.values[v].copy() for v in node.inputs]
+        }
+        taken = [(numbered[v] if v in numbered else self.values[v]).copy() for v in node.inputs]
         for variable, places in zip(node.outputs, _performed(node, taken), strict=True):
             name, _ = self.new(variable)
             places = np.asarray(places).ravel().astype(int)
@@ -381,22 +404,17 @@ class _Writer:
 
     def data_of(self, node):
         """Return the inputs whose elements are moved; the others say where to."""
-        op = node.op
-        if isinstance(op, (basic.Join, basic.MakeVector)):
-            data, places = node.inputs, []
-        else:
-            data, places = node.inputs[:1], node.inputs[1:]
-        for variable in places:
-            if not self.is_fixed(variable):
-                raise Unsupported(f"{_refusal(op)} at places that depend on the parameters or the data")
-        return list(dict.fromkeys(data))
+        self.check_places(node)
+        return list(dict.fromkeys(v for v in node.inputs if v not in set(_places(node))))
+
+    def check_places(self, node):
+        if not all(map(self.is_fixed, _places(node))):
+            raise Unsupported(f"{_refusal(node.op)} at places that depend on the parameters")
 
     def put(self, node):
         """Write a copy of an array with something put or added at some places."""
         op, (target, addition, *places) = node.op, node.inputs
-        for variable in places:
-            if not self.is_fixed(variable):
-                raise Unsupported(f"{_refusal(op)} at places that depend on the parameters or the data")
+        self.check_places(node)
         value = self.values[target]
         numbered = np.arange(value.size).reshape(value.shape)
         kind = subtensor.Subtensor if isinstance(op, subtensor.IncSubtensor) else subtensor.AdvancedSubtensor
@@ -417,22 +435,38 @@ def _performed(node, values):
     return [value for (value,) in results]
 
 
-def _elements(op, taken):
+def _places(node):
+    """Return the inputs of an operation that say where elements are."""
+    if isinstance(node.op, PUTS):
+        return node.inputs[2:]
+    joins = isinstance(node.op, (basic.Join, basic.MakeVector))
+    return [] if joins or not isinstance(_core(node.op), MOVES) else node.inputs[1:]
+
+
+def _are_truths(variables):
+    return all(variable.type.dtype == "bool" for variable in variables)
+
+
+def _elements(op, node, taken):
     """Return how the results of an operation on numbers are written."""
-    kind = type(op)
+    kind, to = type(op), np.dtype(node.outputs[0].type.dtype).kind
+    if kind in BITS and not _are_truths(node.inputs):
+        raise Unsupported(f"{_refusal(op)} bit by bit")
+    if kind is scalar.Cast and to in CASTS:
+        return [CASTS[to].format(*taken)]
     if kind in ELEMENTS:
         return [ELEMENTS[kind].format(*taken)]
     if kind in CHAINS:
         joined = CHAINS[kind].join(taken)
-        return [f"+!!({joined})" if kind in (scalar.AND, scalar.OR) else joined]
+        return [f"+!!({joined})" if to == "b" else joined]  # sums of truths too
     if kind in EXTREMES:
         return [f"{EXTREMES[kind]}({', '.join(taken)})"]
     if kind is scalar.Composite:
         written = dict(zip(op.fgraph.inputs, taken, strict=True))
         known = lambda variable: written.get(variable) or f"({_number(variable.data)})"  # noqa: E731
-        for node in op.fgraph.toposort():
-            results = _elements(node.op, [known(variable) for variable in node.inputs])
-            written.update(zip(node.outputs, (f"({result})" for result in results), strict=True))
+        for inner in op.fgraph.toposort():
+            results = _elements(inner.op, inner, [known(variable) for variable in inner.inputs])
+            written.update(zip(inner.outputs, (f"({result})" for result in results), strict=True))
         return [known(variable) for variable in op.fgraph.outputs]
     raise Unsupported(_refusal(op))
 

@@ -3,6 +3,7 @@
 // chain(density, start, settings) draws one chain. density(x, gradient) returns the log density at x and
 // writes its gradient; settings are draws, tune, target, depth, seed and chain.
 const MOST_ENERGY = 1000; // by which a step may miss before it counts as divergent
+const FEW = 10; // draws after which the average of the steps has forgotten its first, ten times too large
 
 function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   const size = start.length;
@@ -93,7 +94,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   function transition() {
     push(state);
     const initial = energy(state);
-    const count = { steps: 0, accepted: 0, diverging: false, depth: 0 };
+    const count = { steps: 0, accepted: 0, diverging: false, depth: 0, ended: false };
     const ends = { [-1]: copy(state), 1: copy(state) };
     const end = { p: state.p.slice(), sharp: sharp(state.p) };
     let whole = { first: end, last: end, rho: end.p, weight: 0, chosen: state };
@@ -101,6 +102,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
       const direction = random.uniform() < 0.5 ? -1 : 1;
       const grown = tree(ends[direction], count.depth, direction, initial, count);
       count.depth += 1;
+      count.ended = !grown;
       if (!grown) break;
       const chosen = Math.log(random.uniform()) < grown.weight - whole.weight ? grown.chosen : whole.chosen;
       // In the order of time: what grew backwards comes first, and its first step is its latest.
@@ -109,6 +111,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
       const rho = sum(a.rho, b.rho);
       const on = straight(a, b, rho);
       whole = { first: a.first, last: b.last, rho, weight: logSum(whole.weight, grown.weight), chosen };
+      count.ended = !on;
       if (!on) break;
     }
     state = whole.chosen;
@@ -127,8 +130,18 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
         mean += count ** -0.75 * (now - mean);
         step = Math.exp(now);
       },
-      finish: () => (step = Math.exp(mean)),
+      finish: () => (count < FEW ? takeSmallStep() : (step = Math.exp(mean))),
     };
+  }
+
+  // Where too little is known for an average: half of the least of some first steps.
+  function takeSmallStep() {
+    let least = Infinity;
+    for (let tries = 0; tries < 5; tries++) {
+      findStep();
+      least = Math.min(least, step);
+    }
+    step = least / 2;
   }
 
   function windows() {
@@ -164,7 +177,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
       }
       report(place);
     }
-    if (tune) rule.finish();
+    rule.finish();
   }
 
   function learn(moments, values) {
@@ -177,7 +190,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   }
 
   const result = { draws: new Float64Array(draws * size) };
-  const names = ["diverging", "n_steps", "depth", "acceptance_rate", "lp", "step_size"];
+  const names = ["diverging", "n_steps", "depth", "reached", "acceptance_rate", "lp", "energy", "step_size"];
   for (const name of names) result[name] = new Float64Array(draws);
   warmUp(() => {});
   for (let place = 0; place < draws; place++) {
@@ -187,7 +200,9 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
     result.n_steps[place] = count.steps;
     result.depth[place] = count.depth;
     result.acceptance_rate[place] = count.accepted / count.steps;
+    result.reached[place] = count.ended ? 0 : 1;
     result.lp[place] = state.lp;
+    result.energy[place] = energy(state); // with the momentum with which it was reached
     result.step_size[place] = step;
   }
   return result;

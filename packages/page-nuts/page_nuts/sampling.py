@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
 import pymc as pm
+import pymc.initial_point
 import pytensor.tensor as pt
 import xarray as xr
 from arviz_base import from_dict
@@ -18,6 +19,13 @@ from pymc.pytensorf import join_nonshared_inputs
 from page_nuts import engine
 from page_nuts.graph import Unsupported, translate
 
+# What PyMC passes to nutpie and what changes no draw.
+IDLE = {"cores", "progress_bar", "progress_callback", "progress_template", "progress_style", "progress_rate"}
+IDLE_TO_COMPILE = {"backend", "gradient_backend", "freeze_model"}
+KEPT_ONLY = {
+    "save_warmup": "tuning draws are not kept here (discard_tuned_samples of PyMC)",
+    "store_unconstrained": "draws are kept in the model's own scale (include_transformed of PyMC)",
+}
 # A chain of draws, and what follows from each of them.
 PROGRAM = """((arrays, settings) => {{
 {special}
@@ -65,6 +73,8 @@ class Compiled:
         The names of the data in JavaScript.
     coords, dims : dict
         Of the model.
+    fixed : tuple of str
+        The names of data that are used as places (an index), and so stay as they were at compilation.
     """
 
     density: str
@@ -75,6 +85,7 @@ class Compiled:
     places: dict
     coords: dict
     dims: dict
+    fixed: tuple = ()
 
     def with_data(self, **values: np.ndarray) -> Compiled:
         """Return the model with other data of the same shapes.
@@ -91,13 +102,15 @@ class Compiled:
         Raises
         ------
         ValueError
-            If the model has no data of that name, or of another shape.
+            If the model has no data of that name, or of another shape, or uses them as places.
         """
         for name, value in values.items():
             if name not in self.data:
                 raise ValueError(f"{name} is no data of the model: give {', '.join(self.data) or 'none'}")
             if np.shape(value) != self.data[name].shape:
                 raise ValueError(f"{name} has shape {np.shape(value)}: give {self.data[name].shape}")
+            if name in self.fixed and not np.array_equal(value, self.data[name]):
+                raise ValueError(f"{name} is used as places, which are fixed: compile the model with the new")
         return replace(self, data={**self.data, **{k: np.asarray(v) for k, v in values.items()}})
 
     def log_density(self, point):
@@ -111,7 +124,13 @@ class Compiled:
         return {place: self.data[name] for name, place in self.places.items()}
 
 
-def compile_pymc_model(model: pm.Model, *, var_names: Sequence[str] | None = None, **_: object) -> Compiled:
+def compile_pymc_model(
+    model: pm.Model,
+    *,
+    var_names: Sequence[str] | None = None,
+    initial_points: Mapping | None = None,
+    **others: object,
+) -> Compiled:
     """Write a model as JavaScript.
 
     Parameters
@@ -120,6 +139,10 @@ def compile_pymc_model(model: pm.Model, *, var_names: Sequence[str] | None = Non
         With continuous parameters only.
     var_names : sequence of str, optional
         What is kept of each draw; all parameters and deterministic quantities if None.
+    initial_points : dict, optional
+        Where chains begin, before jitter: values of parameters by name, in the model's own scale.
+    **others
+        What PyMC passes to nutpie and what makes no difference here.
 
     Returns
     -------
@@ -127,23 +150,29 @@ def compile_pymc_model(model: pm.Model, *, var_names: Sequence[str] | None = Non
 
     Raises
     ------
+    TypeError
+        If there is an argument that nothing here knows.
+    ValueError
+        If the model has no variable of a name.
     Unsupported
         If the model has an operation that cannot be written in JavaScript, or discrete parameters.
     """
     if model.discrete_value_vars:
         names = ", ".join(variable.name for variable in model.discrete_value_vars)
         raise Unsupported(f"{names}: discrete parameters cannot be sampled by NUTS")
-    wanted = [v.name for v in model.unobserved_RVs] if var_names is None else list(var_names)
+    _check_known(others, IDLE_TO_COMPILE, "compile_pymc_model", ("var_names", "initial_points"))
+    wanted = [v.name for v in model.unobserved_RVs] if var_names is None else _names(var_names)
+    _check_names("var_names", wanted, [v.name for v in model.unobserved_value_vars])
     kept = [v for v in model.unobserved_value_vars if v.name in wanted]
-    point = model.initial_point()
+    point = _start(model, initial_points or {})
     outputs, x = join_nonshared_inputs(point, [model.logp(), *kept], model.value_vars)
     start = np.concatenate([np.ravel(point[v.name]) for v in model.value_vars]).astype(float)
     # Beside the middle, where nothing happens to be zero.
     near = [start + 0.1]
-    density, data, _ = translate([x], [outputs[0], pt.grad(outputs[0], x)], near)
-    derived, others, shapes = translate([x], outputs[1:], near)
-    if [v.name for v in others] != [v.name for v in data[: len(others)]]:
-        data, derived = _merged(data, others, derived)
+    density, data, _, fixed = translate([x], [outputs[0], pt.grad(outputs[0], x)], near)
+    derived, more, shapes, placing = translate([x], outputs[1:], near)
+    if [v.name for v in more] != [v.name for v in data[: len(more)]]:
+        data, derived = _merged(data, more, derived)
     dims = {name: list(of) for name, of in model.named_vars_to_dims.items() if name in wanted}
     coords = {name: np.asarray(values) for name, values in model.coords.items() if values is not None}
     return Compiled(
@@ -155,7 +184,15 @@ def compile_pymc_model(model: pm.Model, *, var_names: Sequence[str] | None = Non
         {v.name: f"s{place}" for place, v in enumerate(data)},
         coords,
         dims,
+        tuple(dict.fromkeys(v.name for v in [*fixed, *placing])),
     )
+
+
+def _start(model, initial_points):
+    named = {getattr(key, "name", key): value for key, value in initial_points.items()}
+    _check_names("initial_points", named, [v.name for v in model.free_RVs])
+    begin = pymc.initial_point.make_initial_point_fn(model=model, overrides=named, return_transformed=True)
+    return begin(0)
 
 
 def _merged(data, others, derived):
@@ -169,13 +206,15 @@ def _merged(data, others, derived):
 def sample(
     compiled: Compiled,
     *,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
+    draws: int | None = None,
+    tune: int | None = None,
+    chains: int | None = None,
     seed: int | None = None,
     target_accept: float = 0.8,
     maxdepth: int = 10,
-    **_: object,
+    save_warmup: bool = False,
+    store_unconstrained: bool = False,
+    **others: object,
 ) -> xr.DataTree:
     """Draw from a model by NUTS, chains side by side in a page whose browser lets Python wait.
 
@@ -184,13 +223,17 @@ def sample(
     compiled : Compiled
         The model.
     draws, tune, chains : int
-        Kept and tuning draws of each chain, and chains.
+        Kept and tuning draws of each chain, and chains; if None 1000, 1000 and 4.
     seed : int, optional
         The same seed gives the same draws in the same browser.
     target_accept : float
         Acceptance rate that tuning aims at.
     maxdepth : int
         Most doublings of a trajectory.
+    save_warmup, store_unconstrained : bool
+        False only: neither tuning draws nor those in the unconstrained space are kept.
+    **others
+        What PyMC passes to nutpie and what makes no difference here.
 
     Returns
     -------
@@ -199,6 +242,10 @@ def sample(
 
     Raises
     ------
+    TypeError
+        If there is an argument that nothing here knows.
+    ValueError
+        If an argument is out of its range; the message names it.
     RuntimeError
         If no start with a finite log density is found.
 
@@ -208,6 +255,14 @@ def sample(
        15, 1593-1623.
     .. [2] Betancourt, M. (2017). A conceptual introduction to Hamiltonian Monte Carlo. arXiv:1701.02434.
     """
+    _check_known(others, IDLE, "sample", ("draws", "tune", "chains", "seed", "target_accept", "maxdepth"))
+    draws, chains = _whole("draws", draws, 1000, 1), _whole("chains", chains, 4, 1)
+    tune, maxdepth = _whole("tune", tune, 1000, 0), _whole("maxdepth", maxdepth, 10, 1)
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept is {target_accept!r}: give a number between 0 and 1")
+    for name, value in {"save_warmup": save_warmup, "store_unconstrained": store_unconstrained}.items():
+        if value:
+            raise ValueError(f"{name} is {value!r}: give False, since {KEPT_ONLY[name]}")
     program = PROGRAM.format(
         special=_text("special.js"),
         nuts=_text("nuts.js"),
@@ -240,8 +295,10 @@ def _tree(compiled, results, sizes, draws, tune):
         "diverging": stacked["diverging"].astype(bool),
         "n_steps": stacked["n_steps"].astype(int),
         "depth": stacked["depth"].astype(int),
+        "reached_max_treedepth": stacked["reached"].astype(bool),
         "mean_tree_accept": stacked["acceptance_rate"],
         "logp": stacked["lp"],
+        "energy": stacked["energy"],
         "step_size": stacked["step_size"],
     }
     tree = from_dict(
@@ -250,6 +307,30 @@ def _tree(compiled, results, sizes, draws, tune):
     settings = {"settings": {"num_tune": tune, "num_draws": draws}}
     tree["sample_stats"].attrs["inference_library_settings"] = json.dumps(settings)
     return tree
+
+
+def _check_known(given, idle, function, known):
+    for name in given:
+        if name not in idle:
+            raise TypeError(f"{function} knows no {name}: give {', '.join(known)}")
+
+
+def _names(given):
+    return [given] if isinstance(given, str) else [getattr(name, "name", name) for name in given]
+
+
+def _check_names(argument, given, known):
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{argument} has {name!r}, no variable of the model: give {', '.join(known)}")
+
+
+def _whole(name, value, default, least):
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} is {value!r}: give a whole number, at least {least}")
+    return int(value)
 
 
 def _text(name):

@@ -1,5 +1,6 @@
 """Log densities and gradients against PyTensor's, draws against known posteriors, refusals by name."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from arviz_stats import ess, rhat
+from arviz_stats import bfmi, diagnose, ess, rhat
 from scipy import special, stats
 
 import page_nuts
@@ -277,6 +278,159 @@ def test_pymc_takes_it_for_nutpie(monkeypatch):
     np.testing.assert_allclose(idata["posterior"]["twice"], 2 * idata["posterior"]["mu"], rtol=1e-14)
 
 
+def line():
+    pm.Normal("x", 0, 1)
+
+
+def test_what_is_none_is_as_it_is_by_default():
+    compiled = page_nuts.compile_pymc_model(model_of(line))
+    plain = page_nuts.sample(compiled, draws=None, tune=None, chains=None, seed=4)
+    stated = page_nuts.sample(compiled, draws=1000, tune=1000, chains=4, seed=4)
+    assert np.array_equal(plain["posterior"]["x"], stated["posterior"]["x"])
+    assert plain["posterior"]["x"].shape == (4, 1000)
+    settings = plain["sample_stats"].attrs["inference_library_settings"]
+    assert json.loads(settings) == {"settings": {"num_tune": 1000, "num_draws": 1000}}
+
+
+@pytest.mark.parametrize("tune", [0, 1, 2, 5, 9, 12, 20, 34, 60])
+def test_chains_move_after_few_tuning_draws(tune):
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1, shape=3)
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=200, tune=tune, seed=8)
+    for values in idata["posterior"]["x"].values:
+        assert np.unique(values[:, 0]).size > 100
+    assert 0.4 < float(idata["sample_stats"]["mean_tree_accept"].mean()) < 0.999
+
+
+def test_the_energy_is_that_of_the_draw_with_its_momentum():
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1, shape=5)
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=2000, tune=1000, seed=9)
+    kinetic = (idata["sample_stats"]["energy"] + idata["sample_stats"]["logp"]).values
+    assert (kinetic > 0).all()
+    # Half a chi-square of five, whatever the masses.
+    assert abs(kinetic.mean() - 2.5) < 4 * np.sqrt(2.5 / float(ess(kinetic)))
+    assert (np.abs(bfmi(idata)["energy"].values - 1) < 0.25).all()
+    assert not idata["sample_stats"]["reached_max_treedepth"].any()
+
+
+def test_where_trajectories_are_too_short_it_is_recorded():
+    compiled = page_nuts.compile_pymc_model(model_of(noncentred))
+    statistics = page_nuts.sample(compiled, draws=100, tune=100, seed=1, maxdepth=1)["sample_stats"]
+    assert statistics["reached_max_treedepth"].mean() > 0.5
+    assert int(statistics["depth"].max()) == 1
+
+
+def test_diagnose_reads_what_is_recorded():
+    idata = page_nuts.sample(page_nuts.compile_pymc_model(model_of(line)), draws=500, tune=500, seed=1)
+    failed, found = diagnose(idata, show_diagnostics=False, return_diagnostics=True)
+    assert not failed
+    assert {"divergent", "treedepth", "bfmi"} <= set(found)
+
+
+def density_matches(build, points):
+    model = model_of(build)
+    compiled = page_nuts.compile_pymc_model(model)
+    reference = model.compile_logp(mode="FAST_COMPILE")
+    (name,) = [v.name for v in model.value_vars]
+    shape = model.initial_point()[name].shape
+    for point in points:
+        expected = float(reference({name: np.reshape(point, shape)}))
+        assert compiled.log_density(np.ravel(point))[0] == pytest.approx(expected, rel=1e-12)
+
+
+def thrice():
+    a = pm.Exponential("a", 1)
+    pm.Multinomial("y", 6, pm.math.stack([a, a, a]) / (3 * a), observed=[1, 2, 3])
+    pm.Potential("b", pt.sum(pt.stack([a, 1.0, a]) * np.array([1.0, 2, 3])))
+
+
+def whole():
+    x = pm.Normal("x")
+    pm.Potential("i", pt.cast(x, "int64") * 0.3 + pt.cast(x, "bool") * 0.5)
+
+
+def truths():
+    x = pm.Normal("x")
+    one, two = x > 0.5, x > -0.5
+    pm.Potential("t", (one + two) * 0.7 + (one & ~two) * 0.2 + (one | two) * 0.1 + pt.any(two) * 0.3)
+
+
+@pytest.mark.parametrize("build", [thrice, whole, truths], ids=lambda build: build.__name__)
+def test_numbers_are_those_of_their_kind_and_repeated_ones_count_each_time(build):
+    density_matches(build, [0.2, 1.7, -1.7, 2.3, 0.0])
+
+
+def test_a_concentration_may_be_repeated():
+    with pm.Model() as model:
+        a = pm.Exponential("a", 1)
+        pm.Dirichlet("p", pt.stack([a, a, a]))
+    compiled = page_nuts.compile_pymc_model(model)
+    reference = model.compile_logp(mode="FAST_COMPILE")
+    expected = float(reference({"a_log__": np.array(0.3), "p_simplex__": np.array([0.1, -0.4])}))
+    assert compiled.log_density(np.array([0.3, 0.1, -0.4]))[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_there_may_be_many_constants():
+    y = np.random.default_rng(2).normal(size=70_000)
+
+    def many():
+        pm.Normal("y", pm.Normal("x", shape=2)[(y > 0).astype(int)], 1 + y**2, observed=y)
+
+    density_matches(many, [[0.3, -0.2]])
+
+
+def test_an_index_held_in_data_is_fixed():
+    def build():
+        theta = pm.Normal("theta", shape=3)
+        pm.Normal("y", theta[pm.Data("group", GROUP)] + pm.Data("more", np.ones(6)), 1.0, observed=SCORES)
+
+    density_matches(build, [[1.0, 2.0, 3.0]])
+    compiled = page_nuts.compile_pymc_model(model_of(build))
+    assert compiled.fixed == ("group",)
+    assert compiled.with_data(more=np.zeros(6), group=GROUP).fixed == ("group",)
+    with pytest.raises(ValueError, match="group is used as places, which are fixed: compile the model"):
+        compiled.with_data(group=GROUP[::-1])
+
+
+def test_chains_begin_where_asked():
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1000)
+        pm.HalfNormal("s", 1000)
+    compiled = page_nuts.compile_pymc_model(model, initial_points={"x": 500.0, model["s"]: np.exp(3.0)})
+    assert compiled.start == pytest.approx([500, 3])
+    with pytest.raises(ValueError, match="initial_points has 'z', no variable of the model: give x, s"):
+        page_nuts.compile_pymc_model(model, initial_points={"z": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"max_treedept": 5}, TypeError, "sample knows no max_treedept: give draws, tune, chains"),
+        ({"draws": 0}, ValueError, "draws is 0: give a whole number, at least 1"),
+        ({"tune": -1}, ValueError, "tune is -1"),
+        ({"chains": 1.5}, ValueError, "chains is 1.5"),
+        ({"maxdepth": 0}, ValueError, "maxdepth is 0"),
+        ({"target_accept": 1.0}, ValueError, "target_accept is 1.0: give a number between 0 and 1"),
+        ({"save_warmup": True}, ValueError, "save_warmup is True: give False, since tuning draws"),
+        ({"store_unconstrained": True}, ValueError, "store_unconstrained is True: give False"),
+    ],
+)
+def test_arguments_that_would_do_nothing_are_refused(arguments, kind, message):
+    compiled = page_nuts.compile_pymc_model(model_of(line))
+    with pytest.raises(kind, match=re.escape(message)):
+        page_nuts.sample(compiled, **arguments)
+
+
+def test_what_is_compiled_is_what_was_asked_for():
+    model = model_of(noncentred)
+    with pytest.raises(ValueError, match="var_names has 'taus', no variable of the model: give mu, "):
+        page_nuts.compile_pymc_model(model, var_names=["tau", "taus"])
+    with pytest.raises(TypeError, match="compile_pymc_model knows no jitter: give var_names"):
+        page_nuts.compile_pymc_model(model, jitter=False)
+    assert page_nuts.compile_pymc_model(model, var_names="tau").shapes == {"tau": ()}
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -285,6 +439,14 @@ def test_pymc_takes_it_for_nutpie(monkeypatch):
             "the operation (MatrixInverse|SLogDet|Det) cannot run in a page",
         ),
         (lambda: pm.Poisson("n", 3), "n: discrete parameters cannot be sampled by NUTS"),
+        (
+            lambda: pm.Potential("b", ~pt.cast(pm.Normal("x"), "int64") * 0.1),
+            "the operation Invert cannot run in a page bit by bit",
+        ),
+        (
+            lambda: pm.Potential("i", pt.arange(3.0)[pt.cast(pm.Normal("x"), "int64")]),
+            "the operation .* cannot run in a page at places that depend on the parameters",
+        ),
         (lambda: pm.Potential("e", pt.erf(pm.Normal("x"))), "the operation Erf cannot run in a page"),
     ],
 )

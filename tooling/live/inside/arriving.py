@@ -14,6 +14,8 @@ NOT_HERE = (
     "{name} is not among the packages that run in the browser. Use those that this page imports, or open the "
     "page on Binder (the rocket at its top), where every package can be installed."
 )
+# Of Python's own stack: beyond it, infinite recursion would end the page's Python.
+DEEPEST = 1500
 # There is no compiler.
 ENVIRONMENT = {"PYTENSOR_FLAGS": "linker=vm,cxx=,traceback__limit=0"}
 NOT_FETCHED = (
@@ -40,6 +42,8 @@ def begin(index: str, fetch: Callable) -> "Packages":
     os.environ.update(ENVIRONMENT)
     sys.path.insert(0, SITE)
     packages = Packages(json.loads(index), fetch)
+    # First: PyMC may lie there from an import that a lost network ended.
+    sys.meta_path.insert(0, FinderOfPyMC(packages))
     # Last: what Python brings itself comes first.
     sys.meta_path.append(packages)
     return packages
@@ -81,10 +85,7 @@ class Packages:
         except Exception as error:  # of JavaScript
             raise NotFetched(NOT_FETCHED.format(name=name, error=error)) from None
         self.put(self.where[name], content)
-        spec = PathFinder.find_spec(name)
-        if name == "pymc":
-            spec.loader = PyMC(spec.loader)
-        return spec
+        return PathFinder.find_spec(name)
 
     def put(self, file, content):
         """Unpack a file that was fetched, a ``Uint8Array`` of JavaScript."""
@@ -98,6 +99,22 @@ class Packages:
         importlib.invalidate_caches()
 
 
+class FinderOfPyMC:
+    """Finds PyMC, fetched now or before, with a loader of ours."""
+
+    def __init__(self, packages):
+        self.packages = packages
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 (the import system passes it)
+        """Find it where it is, or fetch it."""
+        if name != "pymc" or path is not None:
+            return None
+        spec = PathFinder.find_spec(name) or self.packages.find_spec(name)
+        if spec is not None:
+            spec.loader = PyMC(spec.loader)
+        return spec
+
+
 class PyMC:
     """Loads PyMC, which takes nutpie for ``pm.sample`` only beside a compiler; ours is as fast without."""
 
@@ -109,6 +126,10 @@ class PyMC:
         return getattr(self.loader, name)
 
     def exec_module(self, module):
-        """Import it, and let any way of evaluation do."""
+        """Import it, let any way of evaluation do, and no bar need a thread."""
         self.loader.exec_module(module)
         sys.modules["pymc.sampling.mcmc"].NumbaLinker = object
+        progress = importlib.import_module("pymc.progress_bar.progress")
+        progress.ProgressBarManager._create_backend = lambda *_, **__: progress.NullProgressBackend()
+        importlib.import_module("rich.live")._RefreshThread.start = lambda _: None
+        sys.setrecursionlimit(DEEPEST)

@@ -30,7 +30,8 @@ KINDS = {
 }
 # What a cell has printed, as the tests of the pages compare it.
 printed = []
-# Characters that a cell may print, and seconds between what is sent: a loop that never ends fills no page.
+# Characters that a cell may print, and as many that it may show, and seconds between what is sent: a loop
+# that never ends fills no page.
 MOST, PAUSE = 200_000, 0.05
 
 
@@ -77,10 +78,11 @@ def start(post: Callable, folder: str) -> None:
     folder : str
         The folder of the page in the book, which cells find themselves in.
     """
-    global send, namespace, streams
+    global send, namespace, streams, room
     send = lambda message: post(json.dumps(message))  # noqa: E731
     os.environ["MPLBACKEND"] = "agg"  # there is no screen
-    streams = sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    streams = Stream("stdout"), Stream("stderr")
+    room = Room()
     place = f"{HOME}/{folder}"
     os.makedirs(place, exist_ok=True)
     os.chdir(place)
@@ -96,8 +98,10 @@ def run(source, label, expect=None, lenient=None):
     name = f"<{label}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     printed.clear()
+    sys.stdout, sys.stderr = streams  # whatever an earlier cell has put in their place
     for stream in streams:
         stream.room = MOST
+    room.left = MOST
     try:
         try:
             execute(ast.parse(source, name), name, source, optimize=1 if lenient else -1)
@@ -113,6 +117,14 @@ def run(source, label, expect=None, lenient=None):
         return "finished"
     agrees = intervals.outside(expect.rstrip("\n"), "".join(printed).rstrip("\n")) == []
     return "stated" if agrees else "different"
+
+
+def read(path):
+    """Return a file that a cell has written beside the page, or None."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf8") as file:
+        return file.read()
 
 
 def execute(tree, name, source, optimize):
@@ -141,6 +153,27 @@ def describe(error):
     return "".join(shown.format())
 
 
+class Room:
+    """What a cell may still show."""
+
+    def __init__(self):
+        self.left = MOST
+
+    def take(self, data):
+        """Return what fits of the forms of an object; None for what follows the last that is shown."""
+        if self.left <= 0:
+            return None
+        texts = {kind: text for kind, text in data.items() if kind.startswith("text/")}
+        # Pictures are few characters to a reader, and a loop of them has an end too.
+        self.left -= max([len(texts.get("text/html", texts["text/plain"])), MOST // 1000])
+        if self.left > 0:
+            return data
+        # Cut HTML is none.
+        kept = {kind: text for kind, text in data.items() if kind not in texts}
+        more = f"\n… and more: {MOST:,} characters of a cell are shown.\n"
+        return {**kept, "text/plain": texts["text/plain"][: MOST // 2] + more}
+
+
 def display(*values, **_):
     """Show values, as IPython does."""
     for value in values:
@@ -152,6 +185,9 @@ def show(value, kind):
     data = bundle(value)
     data.pop(intervals.KIND, None)  # what an author is told
     flush()
+    data = room.take(data)
+    if data is None:
+        return
     send({"kind": kind, "data": data})
     if "text/html" in data or not any(form.startswith(("image/", "application/vnd.vega")) for form in data):
         printed.append(data["text/plain"] + "\n")
