@@ -345,7 +345,7 @@ def _owner(file):
 
 
 def _of_student(theirs, names, *, folders):
-    """Yield a student's submissions; what cannot be one only if there is nothing else and no folder for work."""
+    """Yield a student's submissions; what is none only if there is nothing else, and no folders for work."""
     first = theirs[0]
     student = first.names[-1][1]
     found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
