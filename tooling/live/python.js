@@ -16,16 +16,24 @@ export async function begin(something, tell, settings = {}) {
   const total = index.core + first.reduce((sum, file) => sum + file.bytes, 0);
   const count = (bytes) => tell("Loading Python", (loaded += bytes), total);
   const ordinary = self.fetch;
-  self.fetch = async (request, ...settings) => {
-    const address = String(request.url ?? request);
-    const packed = address.endsWith(".wasm");
-    const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
-    return packed && answer.ok ? await unpacked(answer) : answer;
-  };
-  const [pyodide, ...contents] = await Promise.all([
-    loadPyodide({ ...settings, indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
-    ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
-  ]);
+  const loading = new Promise((resolve, reject) => {
+    self.fetch = async (request, ...settings) => {
+      const address = String(request.url ?? request);
+      const packed = address.endsWith(".wasm");
+      try {
+        const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
+        return packed && answer.ok ? await unpacked(answer) : answer;
+      } catch (error) {
+        reject(error); // Pyodide would wait for its program for ever
+        throw error;
+      }
+    };
+    Promise.all([
+      loadPyodide({ ...settings, indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
+      ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
+    ]).then(resolve, reject);
+  });
+  const [pyodide, ...contents] = await loading;
   self.fetch = ordinary;
   tell("Starting Python", total, total);
   pyodide.FS.mkdirTree("/inside");
