@@ -198,7 +198,8 @@ class Marginal:
         ------
         ValueError
             If q does not lie strictly between 0 and 1; or, unless the quantity has a distribution of SciPy,
-            is within 1e-8 of either (1e-6 in `student_t`, and 1e-4 for scales and correlations of `mixed`).
+            is within 1e-8 of either (in `student_t` 1e-6, 1e-5 for mu and tau and 1e-3 for a new group; 1e-4
+            for scales and correlations of `mixed`).
 
         Examples
         --------
@@ -955,7 +956,9 @@ def _shortest(law, prob, tails, groups):
 
     def slope(tail, group):
         group = group.astype(int)
-        return law.pdf(law.quantile(tail, group), group) - law.pdf(law.quantile(tail + prob, group), group)
+        first, last = (law.pdf(law.quantile(part, group), group) for part in (tail, tail + prob))
+        with np.errstate(invalid="ignore"):  # of a point mass both are infinite
+            return first - last
 
     inside = (slope(first, groups) < 0) & (slope(last, groups) > 0)
     if inside.any():
