@@ -630,7 +630,8 @@ def _missed(grid, axes, priors):
         wide = gap > np.maximum(_LEAST_GAP, _PART_OF_GAP * np.maximum(mass, found))
         bad |= set(np.flatnonzero(wide & (gap * around > _MATTERS)))
         # Outside the posterior is negligible where the prior has a density, but not beyond a gap of it.
-        empty, ends = density[[0, -1], [0, -1]] == 0, ratio[ratio > 0][[0, -1]]
+        known = ratio[ratio > 0] if (ratio > 0).any() else np.zeros(1)
+        empty, ends = density[[0, -1], [0, -1]] == 0, known[[0, -1]]
         if (empty & (outside > _LEAST_GAP) & (outside * ends > _MATTERS)).any():
             raise ArithmeticError(_narrow(axis.name))
     return flagged
