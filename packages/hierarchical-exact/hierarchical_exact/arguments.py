@@ -142,6 +142,29 @@ def same_labels(name: str, values: Any, other_name: str, other: Any) -> None:
             )
 
 
+def of_columns(name: str, values: Any, other_name: str, table: Any) -> Any:
+    """Values without their labels, if these are the labels of the columns of a table, in their order.
+
+    Raises
+    ------
+    ValueError
+        If they are not, or the columns have no labels and the values any but 0, 1, ...
+    """
+    values = labelled(values)
+    if not isinstance(values, xr.DataArray) or values.ndim != 1:
+        return values
+    ours = values[values.dims[0]].values
+    theirs = np.arange(len(ours))
+    if isinstance(table, xr.DataArray) and table.ndim == 2:
+        theirs = table[table.dims[1]].values
+    if not np.array_equal(ours, theirs):
+        raise ValueError(
+            f"{name} is labelled {ours}, but the columns of {other_name} {theirs}: give it in their order, "
+            "with their labels or as a list"
+        )
+    return list(values.values)
+
+
 def counts(name: str, values: ArrayLike) -> np.ndarray:
     """Float array of non-negative whole numbers, of any shape.
 
@@ -203,6 +226,13 @@ def group_labels(name: str, given: ArrayLike, size: int) -> np.ndarray:
     kinds = {type(label).__name__ for label in single if not isinstance(label, str)}
     if array.dtype.kind == "U" and kinds:
         raise ValueError(f"{name} has labels of text and of {', '.join(kinds)}: give one kind")
+    # Whole numbers of many digits become decimal ones beside such, or beside others of another sign.
+    if array.dtype.kind == "f" and not hasattr(given, "dtype"):
+        for label, taken in zip(single.tolist(), array.tolist(), strict=True):
+            if label != taken:
+                raise ValueError(
+                    f"{name} has label {label!r}, which would be {taken:g}: give text, or ids below 9e15"
+                )
     return array
 
 
@@ -232,6 +262,9 @@ class _OfOldStyle:
         self.cdf, self.sf, self.ppf = distribution.cdf, distribution.ccdf, distribution.icdf
         self.mean, self.std = distribution.mean, distribution.standard_deviation
         self.support = distribution.support
+        # Continuous ones have a `pmf` too, which is zero.
+        if any(kind.__name__ == "DiscreteDistribution" for kind in type(distribution).__mro__):
+            self.pmf = distribution.pmf
 
 
 def of_old_style(distribution):
@@ -259,6 +292,8 @@ def frozen(name: str, prior: Any) -> Any:
         raise ValueError(
             f"{name} is {prior!r}: give a frozen scipy.stats distribution, such as stats.halfnorm(scale=10)"
         )
+    if hasattr(prior, "pmf"):
+        raise ValueError(f"{name} is {prior.dist.name}, of whole numbers: give a continuous distribution")
     with np.errstate(all="ignore"):
         known = [*prior.support(), *prior.ppf([0.01, 0.75])] if _is_single(prior) else [np.nan]
     # The upper quartile of one such as invgamma(0.001) is beyond the largest number.

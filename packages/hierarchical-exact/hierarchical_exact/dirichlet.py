@@ -600,7 +600,7 @@ class Solutions:
         probabilities = np.zeros((max(len(column) for _, column in columns), len(columns)))
         for j, (_, column) in enumerate(columns):
             probabilities[: len(column), j] = column
-        return Counts(probabilities, first)
+        return Counts(probabilities, first, [self._observed(position)[2] for position in positions])
 
     def _replicate(self, *whose):
         law = self._refine(lambda solution: solution.share(*whose))

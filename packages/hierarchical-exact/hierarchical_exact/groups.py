@@ -30,6 +30,8 @@ _NEGLECTED = 1e-7
 _GAIN = 1.5
 # Working arrays of this size stay in the processor's cache.
 _CACHE = 2**17
+# Groups that differ by less, relative to their size, are equal.
+_ROUNDING = 2e-15
 
 
 class Groups:
@@ -95,14 +97,22 @@ class Groups:
         used = np.flatnonzero(weights)
         nodes = len(self._grid.weights)
         mean, own, loading = np.zeros(nodes), np.zeros(nodes), 0.0
+        size, spread = (
+            np.zeros(nodes),
+            np.zeros(nodes),
+        )  # of what is added, to tell what is left from rounding
         step = max(1, _SLICE // nodes)
         for start in range(0, len(used), step):
             some = used[start : start + step]
             of_each, variance, loadings = self._given(some)
             mean += of_each @ weights[some]
+            size += np.abs(of_each) @ np.abs(weights[some])
+            spread += np.linalg.norm(loadings, axis=-1) @ np.abs(weights[some])
             own += variance @ weights[some] ** 2
             loading = loading + np.einsum("kjp,j->kp", loadings, weights[some])
-        variance = (own + (loading**2).sum(axis=-1))[:, None]
+        variance = own + (loading**2).sum(axis=-1)
+        equal = (np.abs(mean) <= _ROUNDING * size) & (variance <= (_ROUNDING * spread) ** 2)
+        mean[equal], variance = 0.0, np.where(equal, 0.0, variance)[:, None]
 
         def law(chosen=self._grid.weights):
             return NormalMixture(chosen, mean[:, None], variance, expectation=self._grid.expectation)
@@ -159,8 +169,12 @@ class Groups:
         for k in self._kept():
             apart = loadings[k][:, None] - loadings[k]
             sd = np.sqrt(own[k][:, None] + own[k] + (apart**2).sum(axis=-1))
+            above, size = mean[k][:, None] - mean[k], np.abs(mean[k])
+            spread = np.linalg.norm(loadings[k], axis=-1)
+            equal = sd <= _ROUNDING * np.maximum(spread[:, None], spread)
+            equal &= np.abs(above) <= _ROUNDING * np.maximum(size[:, None], size)
             with np.errstate(divide="ignore", invalid="ignore"):
-                higher = special.ndtr((mean[k][:, None] - mean[k]) / sd)
+                higher = np.where(equal, 0.0, special.ndtr(above / sd))
             weights = np.array([self._grid.weights[k], self._grid.coarse[k]])
             result += weights[:, None, None] * np.nan_to_num(higher)
         _require_agreement(*result)

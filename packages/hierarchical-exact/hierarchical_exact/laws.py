@@ -23,6 +23,11 @@ _MISSING = 1e-7
 _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINE, _STEPS = np.linspace(-3, 3, 41), 12
+# Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
+TAIL = 1e-8
+# Logs of densities are followed as far as this; a polynomial of them must be as exact, or serves only
+# where the density's own is worse.
+_LEAST_LOG, _SMOOTH = -700.0, 1e-6
 
 
 class Law(Protocol):
@@ -118,7 +123,7 @@ class FromDensity:
     """
 
     lower, upper = -np.inf, np.inf
-    discrete = False
+    discrete, tail = False, TAIL
 
     def mean(self):
         """Means, (J,); infinite where there is none."""
@@ -200,7 +205,7 @@ class Frozen:
     distribution : frozen scipy.stats distribution
     """
 
-    discrete = False
+    discrete, tail = False, 0.0
 
     def __init__(self, distribution: Any):
         self._distribution = distribution
@@ -308,10 +313,12 @@ class NormalMixture:
 
     def pdf(self, x, group):
         """Density at x, (n,)."""
-        weights, _, scale = self._components
+        weights, mean, scale = self._components
         with np.errstate(divide="ignore", invalid="ignore"):
             density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
-        return weights @ np.nan_to_num(density / np.sqrt(2 * np.pi))
+        # A point mass has no finite density where it lies, and none elsewhere.
+        density = np.where((scale[:, group] == 0) & (mean[:, group] == x), np.inf, np.nan_to_num(density))
+        return weights @ density / np.sqrt(2 * np.pi)
 
     def quantile(self, q, group):
         """Quantiles, (n,)."""
@@ -451,21 +458,32 @@ class Counts:
         Probability of each count; what lies outside is negligible.
     first : int or (J,) array
         Smallest count of each distribution, so that large counts need no row for each smaller one.
+    last : float or (J,) array
+        Largest count that is possible.
     """
 
-    discrete = True
+    discrete, lowest = True, 0.0
 
-    def __init__(self, probabilities, first=0):
+    def __init__(self, probabilities, first=0, last=np.inf):
         self._probabilities = probabilities / probabilities.sum(axis=0)
         self._cumulative = np.cumsum(self._probabilities, axis=0)
         self._first = np.broadcast_to(np.asarray(first, dtype=int), probabilities.shape[1:])
         self._last = len(probabilities) - 1
         self._support = self._first + np.arange(len(probabilities))[:, None]
         self.lower, self.upper = float(self._first.min()), float(self._support.max())
+        self._possible = last
 
     def support(self, group):
         """Counts of one distribution, (M + 1,)."""
         return self._support[:, group]
+
+    def open_ends(self):
+        """Which counts are the first or last of those listed, but not of those possible, (M + 1, J)."""
+        last = self._support[
+            self._last - (self._probabilities[::-1] > 0).argmax(axis=0), np.arange(len(self._first))
+        ]
+        at_first = (self._support == self._first) & (self._first > self.lowest)
+        return at_first | (self._support == last) & (last < self._possible)
 
     def mean(self):
         """Means, (J,)."""
@@ -488,9 +506,48 @@ class Counts:
 
     def quantile(self, q, group):
         """Smallest count whose cumulative probability reaches q, (n,)."""
-        # The last cumulative probability is 1 but for rounding.
-        reached = self._cumulative[:, group] >= np.minimum(q, 1 - 1e-14)
+        # Cumulative probabilities are exact but for rounding, and the last is 1: at a jump q has reached it.
+        reached = self._cumulative[:, group] >= q * (1 - 1e-14)
         return (self._first[group] + reached.argmax(axis=0)).astype(float)
+
+
+class FrozenCounts(Counts):
+    """Law of a frozen discrete distribution of SciPy, which is asked for what is not listed.
+
+    Parameters
+    ----------
+    distribution : frozen scipy.stats distribution
+    counts : (M,) array
+        Its probable values.
+    """
+
+    tail = 0.0
+
+    def __init__(self, distribution, counts):
+        lowest, last = distribution.support()
+        super().__init__(distribution.pmf(counts)[:, None], counts[0], last)
+        self._distribution, self.lowest = distribution, lowest
+
+    def mean(self):
+        """Mean, (1,)."""
+        return _finite_or_infinite(self._distribution.mean())
+
+    def sd(self):
+        """Standard deviation, (1,)."""
+        return _finite_or_infinite(self._distribution.std())
+
+    def cdf(self, x, group):  # noqa: ARG002
+        """Probability of a count of at most x, (n,)."""
+        return self._distribution.cdf(x)
+
+    def pdf(self, x, group):  # noqa: ARG002
+        """Probability of the count x, (n,); zero between the integers."""
+        return np.where(np.floor(x) == x, self._distribution.pmf(x), 0.0)
+
+    def quantile(self, q, group):  # noqa: ARG002
+        """Smallest count whose cumulative probability reaches q, (n,)."""
+        found = np.asarray(self._distribution.ppf(q), dtype=float)
+        return np.where(self._distribution.cdf(found - 1) >= q, found - 1, found)
 
 
 class Curve:
@@ -503,11 +560,14 @@ class Curve:
         the panels and the (P, 15) densities with respect to the integration variable.
     mean, sd : (J,) arrays, or callables that give them
         Moments, computed from the grid; a callable is asked when the moment is first asked for.
+    tail : float, optional
+        Quantiles of probabilities nearer to 0 and 1 are not told.
     """
 
     discrete = False
 
-    def __init__(self, curves, mean, sd):
+    def __init__(self, curves, mean, sd, tail=TAIL):
+        self.tail = tail
         self._moments = {"mean": mean, "sd": sd}
         self.lower = min(axis.lower for axis, _, _ in curves)
         self.upper = max(axis.upper for axis, _, _ in curves)
@@ -530,9 +590,16 @@ class Curve:
         self._before = np.hstack([np.zeros((len(total), 1)), cumulative[:, :-1]])
         # The log of the density is close to linear in the tails, where the density itself is not.
         with np.errstate(divide="ignore"):
-            log_density = np.maximum(np.log(density), -700.0)
-        log_density -= np.log(np.repeat(total, self._sizes))[:, None]
-        self._log_coefficients = (log_density @ TO_LEGENDRE.T).T
+            log_density = np.maximum(np.log(density), _LEAST_LOG)
+        of_log = log_density @ TO_LEGENDRE.T
+        of_log[:, 0] -= np.log(np.repeat(total, self._sizes))
+        plain = density @ TO_LEGENDRE.T / np.repeat(total, self._sizes)[:, None]
+        # Where it is cut, vanishes or bends, its log is no polynomial, and oscillates: the density itself is.
+        rough = np.abs(of_log[:, -3:]).max(axis=1)
+        highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / np.repeat(total, self._sizes)
+        self._plain = (rough > _SMOOTH) & (rough > np.abs(plain[:, -3:]).max(axis=1) / highest)
+        self._plain |= (log_density <= _LEAST_LOG).any(axis=1)
+        self._coefficients = np.where(self._plain[:, None], plain, of_log).T
 
     def _in_rows(self, values, filler):
         rows = np.full((len(self._sizes), self._sizes.max()), filler)
@@ -622,7 +689,9 @@ class Curve:
 
     def _log_pdf_z(self, z, group):
         panel, _, local = self._locate(z, group)
-        return legendre.legval(local, self._log_coefficients[:, panel], tensor=False)
+        value, plain = legendre.legval(local, self._coefficients[:, panel], tensor=False), self._plain[panel]
+        with np.errstate(divide="ignore"):
+            return np.where(plain, np.log(np.maximum(value, 0.0)), value)
 
 
 def _weighted_median(values, weights):

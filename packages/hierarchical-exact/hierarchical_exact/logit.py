@@ -452,7 +452,7 @@ class _Fit(Fitted):
                 found[counts, column] = (
                     stats.binom.pmf(counts[:, None], size, grid.points["x"]) @ grid.weights
                 )
-        return Counts(found)
+        return Counts(found, 0, self.groups.n[chosen])
 
 
 class _Proportions(FromDensity):

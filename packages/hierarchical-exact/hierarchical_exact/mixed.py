@@ -8,7 +8,7 @@ scales and correlations, up to four, are integrated numerically.
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import SLICE
-from hierarchical_exact.scales import UNSURE, lattice_grid
+from hierarchical_exact.scales import UNSURE, has_kink, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
 _TOLERANCES, _LIGHT = (1e-5, 1e-4), (1e-8, 1e-6)
@@ -29,6 +29,9 @@ _TOLERANCES, _LIGHT = (1e-5, 1e-4), (1e-8, 1e-6)
 _STEPS = (1.1, 0.9, 0.7, 0.5, 0.35)
 # Two interleaved lattices that differ by d are together about d^2 off, and surely less than this power of it.
 _GAIN = 1.5
+# Another lattice, by which expectations are checked: its step, and how far the two may differ, in tolerances,
+# and how far its halves, lest a jump be passed over by chance.
+_FINER, _AGREED, _JUMPED = 0.71, 2.0, 3e-4
 _MOST_UNKNOWN = 4
 # Sums that were not checked may be less exact.
 _PREDICTED = 10
@@ -127,7 +130,8 @@ def mixed(
     design, predictors = _design("X", X, len(values))
     factors = _factors(terms, len(values))
     rows = arguments.same_groups(("y", y), ("X", X), *_parts(terms, "observation"))
-    moments = _coefficient_priors(beta, design.shape[1])
+    beta_in_order = arguments.of_columns("beta", beta, "X", X)
+    moments = _coefficient_priors(beta_in_order, design.shape[1])
     priors = _scale_priors(sigma, tau, rho, factors)
     unknown = sum(not isinstance(prior, float) for prior in priors.values())
     tolerance, light = _TOLERANCES[unknown > 3], _LIGHT[unknown > 3]
@@ -140,11 +144,22 @@ def mixed(
 
     def build(step):
         fitted = _Fitted(*fit(slice(None), step), factors, design, tolerance)
+        fitted.step = step
         # Where the finest lattice leaves a density of a scale unsure, that is refused by itself.
         blurred = unknown and step > _STEPS[-1] and not fitted.grid.unsure() < UNSURE
-        return fitted, np.inf if blurred else fitted.error()
+        error = np.inf if blurred else fitted.error(1.0 if bent else _GAIN)
+        if bent:
+            # The halves of a lattice may agree where both are off: then another lattice does not.
+            levels.append(fitted.grid)
+            error = max(error, _apart(*levels[-2:]) if len(levels) > 1 else np.inf)
+        return fitted, error
 
-    fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS)
+    bent = [name for name, prior in priors.items() if not isinstance(prior, float) and has_kink(prior)]
+    levels = []
+    because = (
+        {"because": f"the prior of {', '.join(bent)} has a kink or a jump, give a smooth one"} if bent else {}
+    )
+    fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS, **because)
     grid = fitted.grid
     units = arguments.labels(rows, len(values), dim="observation")
     marginals = {"beta": fitted.marginal(fitted.coefficients, predictors)}
@@ -208,15 +223,16 @@ def mixed(
         call=partial(mixed, y, X, terms=terms, beta=beta, sigma=sigma, tau=tau, rho=rho),
         fitted=fitted,
         columns=predictors if isinstance(X, xr.DataArray) else None,
+        again=lambda: fit(slice(None), _FINER * fitted.step)[1] if unknown else None,
     )
 
 
 class Mixed(Posterior):
     """Posterior of a mixed model, which also predicts and takes expectations of all scales together."""
 
-    def __init__(self, *args, fitted, columns, **kwargs):
+    def __init__(self, *args, fitted, columns, again, **kwargs):
         super().__init__(*args, **kwargs)
-        self._fitted, self._columns = fitted, columns
+        self._fitted, self._columns, self._again = fitted, columns, again
 
     def predict(self, X: ArrayLike, groups: Mapping, *, noise: bool = False) -> Marginal:
         """Predict observations, of groups in the data and of new ones.
@@ -323,7 +339,24 @@ class Mixed(Posterior):
         found = self._fitted.grid.expectation(values)
         if np.isnan(found):
             raise ArithmeticError("the expectation of f does not converge: it may hang on the farthest tails")
+        if self._other is not None:
+            # Two lattices that are no part of each other, of which one jumps elsewhere than the other.
+            grid = self._other
+            values = np.asarray(f({name: x.copy() for name, x in grid.points.items()}), dtype=float)
+            size, fine = grid.weights @ np.abs(values), grid.expectation(values)
+            moved = np.abs((grid.weights - grid.coarse) @ values)
+            if not (abs(fine - found) <= _AGREED * self._fitted.tolerance * size and moved <= _JUMPED * size):
+                raise ArithmeticError(
+                    "the expectation of f does not converge: give a function without jumps (`cdf` gives "
+                    "probabilities of one scale, and `sample` draws those of several)"
+                )
+            found = fine
         return float(found)
+
+    @cached_property
+    def _other(self):
+        """The posterior of the scales on another, finer lattice; ``None`` where they are known."""
+        return self._again()
 
 
 # -- what users give --------------------------------------------------------------------------------
@@ -425,6 +458,11 @@ def _term(name, given, size, *, with_slope, new=False):
         raise ValueError(f"{name} is an array of shape {np.shape(labels)}: give a label for each of {size}")
     else:
         labels = np.asarray(labels, dtype=object)
+        missing = any(label is not None and pd.isna(label) for label in labels)
+        if missing and not isinstance(
+            given[0] if with_slope else given, pd.Series
+        ):  # which makes NaN of None
+            raise ValueError(f"{name} has labels that are missing: give None for a new group")
     if slope is not None:
         slope = arguments.sized(
             f"the predictor of {name}", arguments.vector(f"the predictor of {name}", slope)
@@ -700,6 +738,18 @@ class _Model:
         return gain, prior @ root
 
 
+def _apart(grid, finer):
+    """How far two grids differ in the log evidence, and in means and sds, in sds."""
+    found = [abs(grid.log_evidence - finer.log_evidence)]
+    for name, x in finer.points.items():
+        if np.ptp(x) > 0:
+            mean = finer.weights @ x
+            unit = np.sqrt(finer.weights @ (x - mean) ** 2)
+            one, other = (np.arcsinh((each.points[name] - mean) / unit) for each in (grid, finer))
+            found += [abs(grid.weights @ one**p - finer.weights @ other**p) for p in (1, 2)]
+    return max(found)
+
+
 def _require_noise(grid, y):
     """Refuse a sigma that numbers near those of y have no digits for."""
     heavy = grid.weights > _DIGITS * grid.weights.max()
@@ -748,7 +798,7 @@ class _Fitted:
         parts = [model.solve(part, roots=True) for part in model._parts(grid.points)]
         _, self.mean, self.root = (np.concatenate(part) for part in zip(*parts, strict=True))
 
-    def error(self):
+    def error(self, gain=_GAIN):
         """Estimated error of all quantities, in posterior sds."""
         grid = self.grid
         checks = [(self.coefficients, self.design.shape[1])]
@@ -764,7 +814,7 @@ class _Fitted:
                 x = np.arcsinh((x - grid.weights @ x) / np.sqrt(grid.weights @ (x - grid.weights @ x) ** 2))
                 fine, coarse = (np.array([w @ x, w @ x**2]) for w in (grid.weights, grid.coarse))
                 moved.append(np.abs(fine - coarse).max())
-        return float(max(moved) ** _GAIN)
+        return float(max(moved) ** gain)
 
     def law(self, sums, *, noise=False, told=False):
         """What makes the law of chosen sums, by some weights of the nodes.
@@ -772,12 +822,14 @@ class _Fitted:
         Moments of a law that is `told` are NaN where the grid cannot tell them. To the check of the grid they
         must not be: it would pass them over.
         """
-        last = [None, None]
+        last = [(None, None)]
 
         def of(chosen, weights=self.grid.weights):
-            if chosen is not last[0]:  # two rules are asked for in turn
-                last[:] = chosen, self.moments(sums(chosen))
-            mean, variance = last[1]
+            known, moments = last[0]  # at once, as another thread may ask for others
+            if chosen is not known:  # two rules are asked for in turn
+                moments = self.moments(sums(chosen))
+                last[0] = chosen, moments
+            mean, variance = moments
             if noise:
                 variance = variance + self.grid.points["sigma"][:, None] ** 2
             expectation = self.grid.expectation if told else None

@@ -199,9 +199,10 @@ class _Hierarchy:
         """Conditional mean and variance of the group means, (K, j)."""
         shrinkage, left, leverage, total = self.parts(groups, nodes)
         y, fitted = self.coefficients.y[groups], self.coefficients.offset[groups]
-        # Reckoned from the nearer end: a precise group from its own y, another from the fitted mean.
+        # Reckoned from the nearer end: a precise group from its own y, another from the fitted mean. That is
+        # not taken from what is left of y, lest equal groups differ by a rounding.
         weight = self._tau2[nodes, None] / total
-        fitted = fitted + (self.coefficients.residual[groups] - left)
+        fitted = fitted + self.mean[nodes] @ self.coefficients.design[groups].T
         mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
         return mean, total * shrinkage * (weight + shrinkage * leverage)
 
@@ -651,6 +652,7 @@ def _design(covariates, beta, values, mean, sd):
         raise ValueError("covariates is not finite everywhere: give finite numbers, or drop those groups")
     arguments.sized("covariates", columns)
     p = columns.shape[1]
+    beta = arguments.of_columns("beta", beta, "covariates", None if scalar else covariates)
     priors = list(beta) if np.ndim(beta) else [beta] * p
     if len(priors) != p:
         raise ValueError(f"beta is a list of {len(priors)}: give one prior per covariate, {p} of them")

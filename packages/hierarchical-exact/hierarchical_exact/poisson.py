@@ -1101,14 +1101,15 @@ class _Rates:
     def _curves(self, groups):
         """Curves of the rates of a slice of the groups."""
         key = groups.start, groups.stop
-        if self._latest[0] != key:
+        latest, curves = self._latest  # at once, as another thread may ask for others
+        if latest != key:
             curves = None
             with np.errstate(all="ignore"):  # what is not finite is not taken
                 for panels in _SIDES if self.few else ():
                     curves = curves or _mixtures(self._data, self.few, groups, panels)
             curves = curves or self._resolve(lambda population: self._group_curves(population, groups))
             self._latest = key, curves
-        return self._latest[1]
+        return curves
 
     def _group_curves(self, population, groups):
         data, reach = self._data, population.reach(groups)

@@ -15,21 +15,23 @@ from scipy import special
 from scipy.optimize import elementwise
 
 from hierarchical_exact import arguments, joint
-from hierarchical_exact.laws import Counts, Curve, Frozen, NormalMixture
+from hierarchical_exact.laws import TAIL, Curve, Frozen, FrozenCounts, NormalMixture
 from hierarchical_exact.quadrature import SLICE, Grid, PointGrid, told
 
 # Groups are handled in slices, unless all their laws may be kept.
 _KEPT = 2_000_000
 # Expectations: how far they are followed, in standard Normal deviates, and how well they must agree.
 _REACH = 8.0
-# Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
-_TAIL = 1e-8
+# Of another rule, by which steps that are multiples of each other are checked: part of a step, and its start.
+_OTHER, _START = 0.618, 0.309
 _AGREEMENT = 1e-7
 # Nodes at which a function that will not converge is given up.
 _MOST_NODES = 2**14
 # Probability of counts that are left out on each side.
 _RARE = 1e-15
 _MOST_COUNTS = 10**5
+# What probabilities at whole numbers sum to, but for this, is one.
+_WHOLE = 1e-9
 # Intervals that are tried at first, of all groups together, and how often more closely.
 _SCANNED, _SCANS = 2000, 8
 
@@ -195,8 +197,9 @@ class Marginal:
         Raises
         ------
         ValueError
-            If q does not lie strictly between 0 and 1; or, unless the quantity is a count or has a
-            distribution of SciPy, is within 1e-8 of either.
+            If q does not lie strictly between 0 and 1; or, unless the quantity has a distribution of SciPy,
+            is within 1e-8 of either (in `student_t` 1e-6, 1e-5 for mu and tau and 1e-3 for a new group; 1e-4
+            for scales and correlations of `mixed`).
 
         Examples
         --------
@@ -268,6 +271,13 @@ class Marginal:
                     "probabilities) that does not grow faster than the tails of the posterior fall"
                 )
             total, step = finer, 0.5 * step
+        # What oscillates may look alike at steps that are multiples of each other.
+        part = _OTHER * step
+        other, _, _ = self._weighed(f, np.arange(-_REACH + _START * part, _REACH, part))
+        if np.any(np.abs(part * other - 0.5 * step * finer) > allowed):
+            raise ArithmeticError(
+                "the expectation of f does not converge: give a function that oscillates less, or sample"
+            )
         if np.any(edge > allowed):
             raise ArithmeticError(
                 "the expectation of f hangs on the farthest tails of the posterior, if it exists at all: "
@@ -290,20 +300,27 @@ class Marginal:
         return terms.sum("x"), size.sum("x"), size.isel(x=[0, -1]).max("x")
 
     def _expect_counts(self, f):
-        support, probability = [], []
+        support, probability, edge = [], [], []
         for law, count in self._laws():
             values = np.stack([law.support(j) for j in range(count)], axis=1).astype(float)
             group = np.tile(np.arange(count), len(values))
             support.append(values)
             probability.append(law.pdf(values.ravel(), group).reshape(values.shape))
+            edge.append(law.open_ends() * probability[-1])
         rows = max(map(len, support))
         parts = [
             self._joined([np.pad(part, ((0, rows - len(part)), (0, 0)), mode) for part in parts])
-            for parts, mode in ((support, "edge"), (probability, "constant"))
+            for parts, mode in ((support, "edge"), (probability, "constant"), (edge, "constant"))
         ]
         rows = xr.DataArray(np.arange(rows), dims="x")
-        x, weight = (self._wrap(part, rows).drop_vars("x") for part in parts)
-        return (weight * _values(f, x)).sum("x")
+        x, weight, edge = (self._wrap(part, rows).drop_vars("x") for part in parts)
+        values = _values(f, x)
+        if np.any((edge * np.abs(values)).max("x") > _AGREEMENT * (weight * np.abs(values)).sum("x")):
+            raise ArithmeticError(
+                "the expectation of f hangs on counts too rare to list, if it exists at all: give a function "
+                "that grows more slowly, or use quantiles"
+            )
+        return (weight * values).sum("x")
 
     def hdi(self, prob: float) -> xr.DataArray:
         """Highest density interval: the shortest one that holds probability `prob`.
@@ -329,7 +346,7 @@ class Marginal:
         >>> marginal(stats.norm(0, 1)).hdi(0.95).values.round(2).tolist()
         [-1.96, 1.96]
         """
-        prob = self._probabilities("prob", prob)
+        prob = self._probabilities("prob", prob, TAIL)
         if prob.ndim:
             several = xr.DataArray(prob, dims="prob", coords={"prob": prob}, name="prob")
             return xr.concat([self.hdi(one) for one in prob], several)
@@ -338,8 +355,9 @@ class Marginal:
 
     # -- how it works ---------------------------------------------------------------------------
 
-    def _probabilities(self, name, q):
-        q, end = arguments.real(name, q, "probabilities"), 0 if self._is_exact else _TAIL
+    def _probabilities(self, name, q, least=0.0):
+        law = next(self._laws())[0]
+        q, end = arguments.real(name, q, "probabilities"), max(getattr(law, "tail", TAIL), least)
         if q.ndim > 1 or not q.size or not np.all((q > 0) & (q < 1) & (q >= end) & (q <= 1 - end)):
             rest = f" and not within {end:g} of either, where tails are not told" if end else ", such as 0.89"
             raise ValueError(f"{name} is {q}: give probabilities strictly between 0 and 1{rest}")
@@ -348,11 +366,6 @@ class Marginal:
     @property
     def _is_discrete(self):
         return next(self._laws())[0].discrete
-
-    @property
-    def _is_exact(self):
-        """Whether tails are told as far as anybody asks: those of counts, and of distributions of SciPy."""
-        return self._is_discrete or isinstance(next(self._laws())[0], Frozen)
 
     def _laws(self):
         """Law and number of groups, slice by slice."""
@@ -475,14 +488,19 @@ def _frozen_law(distribution):
     # A discrete distribution of SciPy has a `pdf` too, which fails.
     if not hasattr(distribution, "pmf"):
         return Frozen(distribution)
-    first = int(distribution.ppf(_RARE))
+    first = int(np.floor(distribution.ppf(_RARE)))
     if distribution.sf(first + _MOST_COUNTS) > _RARE:
         raise ValueError(
             f"distribution is {distribution.dist.name} with more than {_MOST_COUNTS} probable values: give "
             "one with fewer"
         )
-    counts = np.arange(first, int(distribution.isf(_RARE)) + 1)
-    return Counts(distribution.pmf(counts)[:, None], first)
+    counts = np.arange(first, int(distribution.ppf(1 - _RARE)) + 2)
+    if not abs(distribution.pmf(counts).sum() - 1) < _WHOLE:
+        raise ValueError(
+            f"distribution is {distribution.dist.name} on {ends[0]:g} to {ends[1]:g}, not all of it at whole "
+            "numbers: give one of counts"
+        )
+    return FrozenCounts(distribution, counts)
 
 
 def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
@@ -503,7 +521,10 @@ def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
     if isinstance(grid, PointGrid) or np.ptp(x) == 0:
         point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
         return Marginal(lambda _: point)
-    return Marginal(lambda _: Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name)))
+    tail = TAIL if isinstance(grid, Grid) else getattr(grid, "tail", TAIL)
+    return Marginal(
+        lambda _: Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name), tail)
+    )
 
 
 class Posterior(Mapping):
@@ -849,6 +870,7 @@ class _Chosen:
     def __init__(self, law, chosen):
         self._inner, self._chosen = law, chosen
         self.lower, self.upper, self.discrete = law.lower, law.upper, law.discrete
+        self.tail = getattr(law, "tail", TAIL)
 
     def mean(self):
         return self._inner.mean()[self._chosen]
@@ -867,6 +889,9 @@ class _Chosen:
 
     def support(self, group):
         return self._inner.support(self._chosen[group])
+
+    def open_ends(self):
+        return self._inner.open_ends()[:, self._chosen]
 
 
 def _subset(law, chosen):
@@ -931,7 +956,9 @@ def _shortest(law, prob, tails, groups):
 
     def slope(tail, group):
         group = group.astype(int)
-        return law.pdf(law.quantile(tail, group), group) - law.pdf(law.quantile(tail + prob, group), group)
+        first, last = (law.pdf(law.quantile(part, group), group) for part in (tail, tail + prob))
+        with np.errstate(invalid="ignore"):  # of a point mass both are infinite
+            return first - last
 
     inside = (slope(first, groups) < 0) & (slope(last, groups) > 0)
     if inside.any():

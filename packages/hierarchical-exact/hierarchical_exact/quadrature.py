@@ -55,6 +55,8 @@ _CLIMBED, _ZOOMS = 6, 5
 SLICE = 2**17
 # Steps and reach of a lattice, in posterior sds, and how near its moments must be to those of the grid.
 _STEP, _REACH, _SAME = 0.75, 7.0, 5e-6
+# Mass of a prior that may be missed: absolute, as a part of a panel's, and times the likelihood.
+_LEAST_GAP, _PART_OF_GAP, _MATTERS = 1e-11, 1e-6, 1e-6
 # More panels than this on an axis mean noise or a singularity, which halving does not cure.
 _PANELS = 300
 
@@ -127,8 +129,13 @@ def prior_axis(name: str, prior: Any, hints: Sequence[float] = ()) -> Axis:
     lower, upper = (float(end) for end in prior.support())
     with np.errstate(all="ignore"):
         quantiles = prior.ppf([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
-    jumps = getattr(getattr(prior, "dist", None), "_hbins", ())  # of a histogram
-    return Axis(name, np.concatenate([hints, quantiles]), lower=lower, upper=upper, jumps=jumps)
+    jumps = np.asarray(getattr(getattr(prior, "dist", None), "_hbins", ()), dtype=float)  # of a histogram
+    if jumps.size:
+        _, place, unit = prior.dist._parse_args(*prior.args, **prior.kwds)
+        jumps = place + unit * jumps
+    middles = 0.5 * (jumps[1:] + jumps[:-1])
+    hints = np.concatenate([hints, quantiles, jumps, middles])
+    return Axis(name, hints, lower=lower, upper=upper, jumps=jumps)
 
 
 class Grid:
@@ -287,6 +294,7 @@ def integrate(
     *,
     tolerance: float = 1e-9,
     moments: bool = False,
+    priors: dict | None = None,
 ) -> Grid:
     """Integrate a density over one or two hyperparameters, refining until it has converged.
 
@@ -301,6 +309,8 @@ def integrate(
     moments : bool
         Whether to go on until means and sds of scales are told too, if they can be. The density must then be
         as good where it is small.
+    priors : dict of str to frozen distribution, optional
+        Factors of the density, whose own mass on each panel must be what their distribution functions say.
 
     Returns
     -------
@@ -309,7 +319,7 @@ def integrate(
     Raises
     ------
     ArithmeticError
-        If the integral does not converge.
+        If the integral does not converge, or misses mass of a prior.
 
     See Also
     --------
@@ -355,20 +365,25 @@ def integrate(
         jumps = axis.to_z(np.asarray(axis.jumps, dtype=float))
         edges = np.union1d(np.linspace(a, b, panels + 1), jumps[(jumps > a) & (jumps < b)])
         intervals.append(list(pairwise(edges)))
-    cells, grid = {}, None
+    cells, grid, missed = {}, None, []
     for _ in range(_ROUNDS):
         _evaluate(log_f, intervals, cells)
         flagged = _unconverged(intervals, _assemble(intervals, cells), tolerance)
         if not any(flagged):
             grid = Grid(axes, intervals, cells)
-            flagged = _untold(grid, axes, intervals, cells) if moments else []
+            missed = flagged = _missed(grid, axes, priors or {})
+            if not any(missed):
+                flagged = _untold(grid, axes, intervals, cells) if moments else []
             if not any(flagged):
                 return grid
         intervals = [_split(pairs, bad) for pairs, bad in zip(intervals, flagged, strict=True)]
         if max(map(len, intervals)) > _PANELS:
             break
-    if grid:
+    if grid and not any(missed):
         return grid
+    if grid:
+        names = ", ".join(axis.name for axis, bad in zip(axes, missed, strict=True) if bad)
+        raise ArithmeticError(_narrow(names))
     raise ArithmeticError(
         f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
         f"{tolerance:g}: a prior may be noisy, singular or too extreme for these data"
@@ -588,6 +603,45 @@ def _untold(grid, axes, intervals, cells):
                 for bad, more in zip(flagged, _unconverged(intervals, log_f + power * z, _TOLD), strict=True):
                     bad |= more
     return flagged
+
+
+def _missed(grid, axes, priors):
+    """For each axis, the panels on which the rule misses mass of a prior that may matter."""
+    flagged = [set() for _ in axes]
+    for bad, axis in zip(flagged, axes, strict=True):
+        prior = priors.get(axis.name)
+        if not hasattr(prior, "cdf"):  # flat, or known
+            continue
+        _, pairs, posterior = grid.curve(axis.name)
+        z = _nodes(pairs)
+        with np.errstate(all="ignore"):
+            density = np.exp(prior.logpdf(axis.to_x(z)) + axis.log_jacobian(z))
+            found = (0.5 * (pairs[:, 1:] - pairs[:, :1]) * KRONROD * density).sum(axis=1)
+            edges = axis.to_x(np.append(pairs[:, 0], pairs[-1, 1]))
+            below, above = prior.cdf(edges), prior.sf(edges)
+            # By the nearer tail, as differences of numbers near one have no digits.
+            mass = np.where(above[:-1] < below[1:], -np.diff(above), np.diff(below))
+            # How many times as likely as all of the prior makes them the data are, given each panel.
+            ratio = np.nan_to_num(np.where(density > 0, posterior / density, 0.0))
+        likely = ratio.max(axis=1)
+        gap, outside = np.abs(mass - found), np.array([below[0], above[-1]])
+        around = np.pad(likely, 1)
+        around = np.maximum(np.maximum(around[:-2], around[2:]), likely)
+        wide = gap > np.maximum(_LEAST_GAP, _PART_OF_GAP * np.maximum(mass, found))
+        bad |= set(np.flatnonzero(wide & (gap * around > _MATTERS)))
+        # Outside the posterior is negligible where the prior has a density, but not beyond a gap of it.
+        known = ratio[ratio > 0] if (ratio > 0).any() else np.zeros(1)
+        empty, ends = density[[0, -1], [0, -1]] == 0, known[[0, -1]]
+        if (empty & (outside > _LEAST_GAP) & (outside * ends > _MATTERS)).any():
+            raise ArithmeticError(_narrow(axis.name))
+    return flagged
+
+
+def _narrow(names):
+    return (
+        f"the prior of {names} has mass that integration does not find: give one without a narrow part, or "
+        "each part of it as a prior of its own"
+    )
 
 
 def _unconverged(intervals, log_f, tolerance):
@@ -816,7 +870,7 @@ def hyperparameter_grid(
         log_evidence = log_density()[0]
         _require_digits(log_evidence)
         return PointGrid(points, log_evidence)
-    grid = integrate(log_density, axes, tolerance=tolerance, moments=True)
+    grid = integrate(log_density, axes, tolerance=tolerance, moments=True, priors=priors)
     for name, value in known.items():
         grid.points[name] = np.full(len(grid.weights), value)
     return grid

@@ -34,6 +34,8 @@ _FAINT, UNSURE = 1e-7, 1e-5
 _LEAST_ORDER, _ORDERS = 8, 26
 # Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
 _KERNEL, _RAISED = 0.35, 1.1
+# Places where a prior may have a kink, and how often they are looked at ten times as closely.
+_WATCHED, _ZOOMS = 8, 6
 _SLICE = 2**22
 
 
@@ -103,7 +105,11 @@ class Lattice:
         Nodes at the rim.
     log_evidence : float
         Log of the integral of the density.
+    tail : float
+        Probabilities nearer to 0 and 1 have no quantile to the stated accuracy.
     """
+
+    tail = 1e-4
 
     def __init__(self, log_f, lines, known, places, values, live, origin, step, light):
         self._log_f, self._lines, self._known, self._step = log_f, lines, known, step
@@ -306,6 +312,30 @@ def lattice_grid(
     seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])
     grown = _grow(log_f, list(moved.items()), mode, steps, np.round((seeds - mode) / steps).astype(int) * 2)
     return Lattice(log_f, moved, known, *grown, mode, steps, light)
+
+
+def has_kink(prior):
+    """Whether the slope of a prior's log density jumps, or the density does, where most of its mass is."""
+    with np.errstate(all="ignore"):
+        x = np.linspace(*prior.ppf([1e-4, 1 - 1e-4]), 1001)
+        width, step = x[-1] - x[0], x[1] - x[0]
+        bend = np.nan_to_num(np.abs(np.diff(prior.logpdf(x), 2)))
+        # A kink stands out from what is beside it; what only grows towards an end does not.
+        beside = np.pad(np.maximum(bend[:-6], bend[6:]), 3, constant_values=np.inf)
+        places = np.argsort(bend / np.maximum(beside, 1e-6 * bend.max()))[-_WATCHED:]
+        places, bend = x[1 + places], bend[places] / step
+        # Of a smooth density slopes at ever nearer points are ever more alike.
+        for _ in range(_ZOOMS):
+            near = places[:, None] + step * np.linspace(-1.2, 1.2, 25)
+            step = near[0, 1] - near[0, 0]
+            bends = np.nan_to_num(np.abs(np.diff(prior.logpdf(near), 2, axis=1))) / step
+            best = bends.argmax(axis=1)
+            rows = np.arange(len(places))
+            sharp = bends[rows, best] > 0.5 * bend
+            places, bend = near[rows, best + 1][sharp], bends[rows, best][sharp]
+            if not len(places):
+                return False
+    return bool((bend * width > 1e-3).any())
 
 
 def _spread(z, limits):

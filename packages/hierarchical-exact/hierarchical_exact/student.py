@@ -30,6 +30,9 @@ from hierarchical_exact.quadrature import (
     prior_axis,
 )
 
+# Probabilities nearer to 0 and 1 have no quantile to the stated accuracy: of groups, of mu and tau, of a new
+# group.
+_TAIL, _TAIL_OF_SCALES, _TAIL_OF_NEW = 1e-6, 1e-5, 1e-3
 _TOLERANCE = 1e-5
 _ROUGH, _INTEGRAL_TOLERANCES = 1e-3, (1e-6, 1e-8, 1e-10)
 # Rules that differ by less tell a leave-one-out density to 1e-7.
@@ -135,6 +138,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
 
     fitted, error = accuracy.refine(build, tolerance=_TOLERANCE, integral_tolerances=_INTEGRAL_TOLERANCES)
     grid, size = fitted.grid, len(values)
+    grid.tail = _TAIL_OF_SCALES
     names = arguments.labels(named, size)
     marginals = {name: hyperparameter(grid, name) for name in priors}
     marginals["theta"] = Marginal(lambda groups: _Means(fitted, groups), names)
@@ -255,7 +259,7 @@ def integrator(groups, axes, priors):
             log_prior = priors["mu"].logpdf(mu) + (tau.logpdf(scale) if free else 0.0)
             return log_prior + log_likelihood(groups.moments(mu, scale, 0)[0])
 
-        grid = integrate(log_density, axes, tolerance=tolerance)
+        grid = integrate(log_density, axes, tolerance=tolerance, priors=priors)
         grid.points.setdefault("tau", np.full(len(grid.weights), tau))
         return grid
 
@@ -444,6 +448,8 @@ class Populations:
 class _Means(FromDensity):
     """Laws of some groups' means."""
 
+    tail = _TAIL
+
     def __init__(self, fitted, groups):
         self._fitted, self._groups = fitted, np.arange(len(fitted.mean))[groups]
 
@@ -498,6 +504,8 @@ class _Stretched(Axis):
 
 class _NewMean(FromDensity):
     """Law of a new group's mean."""
+
+    tail = _TAIL_OF_NEW
 
     def __init__(self, fitted):
         self._fitted = fitted

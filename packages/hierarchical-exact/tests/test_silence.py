@@ -1,0 +1,238 @@
+"""What was answered wrongly without a word: each right now, or refused."""
+
+import threading
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+import hierarchical_exact as exact
+from hierarchical_exact.scales import has_kink
+
+Y = np.array([28, 8, -3, 7, -1, 1, 18, 12.0])
+SIGMA = np.array([15, 10, 16, 11, 9, 11, 10, 18.0])
+MU, TAU = stats.norm(0, 20), stats.halfnorm(scale=10)
+LOG_RATES = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}
+SHOPS = {"sigma": stats.halfnorm(scale=2), "tau": stats.halfnorm(scale=2), "beta": stats.norm(0, 10)}
+
+
+def shops(**priors):
+    y = [3.1, 2.8, 5.2, 4.9, 4.0, 4.4]
+    return exact.mixed(y, np.ones((6, 1)), terms={"shop": list("aabbcc")}, **(SHOPS | priors))
+
+
+# -- densities --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("build", "low", "high"),
+    [
+        (
+            lambda: exact.logit_normal([0, 5, 9], [20, 48, 14], mu=stats.norm(-1, 1.5), tau=0.2)["theta_new"],
+            0.001,
+            0.9,
+        ),
+        (
+            lambda: exact.normal_sample(
+                [71, 75, 80, 62, 66], mu=70.0, sigma=stats.beta(3, 3, loc=2, scale=10)
+            )["sigma"],
+            2.01,
+            11.99,
+        ),
+        (lambda: exact.normal(Y, SIGMA, mu=MU, tau=TAU)["tau"], 0.01, 40),
+    ],
+    ids=["narrow population", "prior that vanishes", "schools"],
+)
+def test_a_density_is_the_slope_of_its_distribution_function(build, low, high):
+    marginal, step = build(), 1e-5 * (high - low)
+    x = np.linspace(low, high, 801)
+    slope = (marginal.cdf(x + step).values - marginal.cdf(x - step).values) / (2 * step)
+    np.testing.assert_allclose(marginal.pdf(x).values, slope, atol=1e-6 * slope.max())
+
+
+def test_a_density_of_a_point_mass_is_infinite_there():
+    tau = exact.normal([1.0, 2], 1.0, mu=0, tau=2.0)["tau"]
+    assert tau.pdf([1.9, 2.0, 2.1]).values.tolist() == [0.0, np.inf, 0.0]
+
+
+# -- equal groups -----------------------------------------------------------------------------------
+
+
+def test_of_equal_groups_none_is_greater():
+    groups = exact.normal(Y, SIGMA, mu=MU, tau=0.0).groups
+    assert not groups.greater().values.any()
+    for weights in ([1, -1, 0, 0, 0, 0, 0, 0], [0.3, 0.3, 0.4, -1, 0, 0, 0, 0]):
+        assert groups.combination(weights).sf(0.0) == 0
+
+
+# -- counts -----------------------------------------------------------------------------------------
+
+
+def test_quantiles_of_counts_are_scipy_s_however_rare():
+    poisson = stats.poisson(1000)
+    for q in (1e-20, 1e-12, 0.5, 1 - 1e-15):
+        assert exact.marginal(poisson).quantile(q) == poisson.ppf(q)
+    coins = exact.marginal(stats.binom(30, 0.5))
+    assert [coins.quantile(stats.binom(30, 0.5).cdf(k)) for k in range(25)] == list(range(25))
+    with pytest.raises(ValueError, match="within 1e-08 of either"):
+        exact.poisson([3, 10], [2.1, 5], **LOG_RATES)["y_rep"].quantile(1e-13)
+
+
+def test_expectations_of_counts_that_diverge_are_refused():
+    geometric = exact.marginal(stats.geom(0.5))
+    assert geometric.expect(lambda x: 1.2**x) == pytest.approx(0.5 * 1.2 / (1 - 0.6))
+    for base in (1.99, 3.0):
+        with pytest.raises(ArithmeticError, match="too rare to list"):
+            geometric.expect(lambda x, base=base: base**x)
+    # The last count that is possible may have all the weight.
+    last = exact.marginal(stats.binom(20, 0.5)).expect(lambda x: 1.0 * (x == 20))
+    assert last == pytest.approx(0.5**20)
+    coins = exact.beta_binomial([9, 1], [10, 10], mean=stats.beta(1, 1), concentration=3.0)["y_rep"]
+    expected = coins.expect(lambda x: 1.0 * (x == 10))
+    np.testing.assert_allclose(expected, coins.pdf(10))
+
+
+def test_discrete_distributions_off_the_whole_numbers_are_refused():
+    halves = stats.rv_discrete(values=([0.5, 1.5, 2.5], [0.2, 0.3, 0.5]))()
+    for one in (stats.binom(3, 0.5, loc=0.5), halves):
+        with pytest.raises(ValueError, match="not all of it at whole numbers"):
+            exact.marginal(one)
+
+
+@pytest.mark.skipif(not hasattr(stats, "Binomial"), reason="SciPy is older")
+def test_new_discrete_distributions_are_counts_and_no_priors():
+    coins = exact.marginal(stats.Binomial(n=10, p=0.5))
+    assert coins.pdf(5) == pytest.approx(stats.binom(10, 0.5).pmf(5))
+    assert coins.hdi(0.89).values.tolist() == exact.marginal(stats.binom(10, 0.5)).hdi(0.89).values.tolist()
+    with pytest.raises(ValueError, match="of whole numbers"):
+        exact.normal(Y, SIGMA, mu=MU, tau=stats.Binomial(n=10, p=0.5))
+
+
+# -- expectations and tails -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frequency", [3, 25, 50, 100])
+def test_expectations_of_what_oscillates(frequency):
+    normal = exact.marginal(stats.norm())
+    try:
+        found = normal.expect(lambda x: np.cos(frequency * x))
+    except ArithmeticError:
+        return
+    assert found == pytest.approx(np.exp(-0.5 * frequency**2), abs=1e-7)
+
+
+def test_expectations_of_jumps_are_refused_by_a_mixed_model():
+    posterior = shops()
+    for bound in (0.8, 1.0, 1.3, 1.7, 2.2):
+        with pytest.raises(ArithmeticError, match="does not converge"):
+            posterior.expect(lambda s, bound=bound: 1.0 * (s["tau_shop"] > bound * s["sigma"]))
+    assert posterior.expect(lambda s: s["tau_shop"]) == pytest.approx(posterior["tau_shop"].mean(), rel=1e-5)
+
+
+def test_quantiles_end_where_they_are_no_longer_told():
+    with pytest.raises(ValueError, match=r"within 0\.0001 of either"):
+        shops()["tau_shop"].quantile(1e-5)
+    student = exact.student_t(Y[:3], SIGMA[:3], mu=MU, tau=5.0, nu=4.0)
+    with pytest.raises(ValueError, match="within 1e-06 of either"):
+        student["theta"].sel(group=0).quantile(1e-7)
+    with pytest.raises(ValueError, match="within 1e-08 of either"):
+        exact.marginal(stats.norm()).hdi(1e-15)
+
+
+# -- priors -----------------------------------------------------------------------------------------
+
+
+def _parts(build, priors, weights):
+    logs = [np.log(w) + build(prior).log_evidence for prior, w in zip(priors, weights, strict=True) if w]
+    return np.logaddexp.reduce(logs)
+
+
+@pytest.mark.skipif(not hasattr(stats, "Mixture"), reason="SciPy is older")
+def test_narrow_parts_of_priors_are_found():
+    def rates(mu_log):
+        return exact.poisson(
+            [3, 10, 3, 8], [2.1, 5, 1.3, 8.2], mu_log=mu_log, sigma_log=stats.halfnorm(scale=1)
+        )
+
+    both = [stats.Normal(mu=0, sigma=3), stats.Normal(mu=0.4, sigma=1e-4)]
+    spike = rates(stats.Mixture(both, weights=[0.7, 0.3])).log_evidence
+    assert spike == pytest.approx(_parts(rates, both, [0.7, 0.3]), abs=1e-6)
+
+
+@pytest.mark.parametrize(("place", "unit"), [(0.0, 1.0), (1.0, 2.0)])
+def test_bins_of_histograms_are_found(place, unit):
+    edges, mass = np.array([0, 1, 2, 9, 10.0]), [0.3, 0.6995, 0.0, 0.0005]
+    bins = [stats.uniform(place + unit * a, unit * (b - a)) for a, b in pairwise(edges)]
+
+    def schools(tau):
+        return exact.normal(Y, SIGMA, mu=MU, tau=tau)
+
+    found = schools(stats.rv_histogram((mass, edges), density=False)(loc=place, scale=unit)).log_evidence
+    assert found == pytest.approx(_parts(schools, bins, mass), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("prior", "kink"),
+    [
+        (stats.triang(0.3, scale=3), True),
+        (stats.laplace(3, 1), True),
+        (stats.halfcauchy(), False),
+        (stats.invgamma(0.5), False),
+        (stats.beta(2, 2, loc=-1, scale=2), False),
+    ],
+    ids=["triang", "laplace", "halfcauchy", "invgamma", "beta"],
+)
+def test_kinks_of_priors_are_seen(prior, kink):
+    assert has_kink(prior) is kink
+
+
+def test_a_kink_is_not_trusted_to_a_smooth_rule():
+    with pytest.raises(ArithmeticError, match="the prior of tau_shop has a kink"):
+        shops(tau=stats.triang(0.34, loc=0, scale=3))
+
+
+# -- labels -----------------------------------------------------------------------------------------
+
+
+def test_priors_of_coefficients_go_by_the_names_of_columns():
+    x = pd.DataFrame({"size": np.arange(8.0), "age": np.arange(8.0) % 3})
+    wide, narrow = stats.norm(0, 10), stats.norm(0, 0.1)
+    priors = pd.Series({"age": narrow, "size": wide})
+    with pytest.raises(ValueError, match="beta is labelled"):
+        exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=x, beta=priors)
+    with pytest.raises(ValueError, match="beta is labelled"):
+        exact.mixed(Y, x, terms={"g": list("aabbccdd")}, beta=priors, sigma=1.0, tau=1.0)
+    ordered = exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=x, beta=priors[["size", "age"]])
+    listed = exact.normal(Y, SIGMA, mu=MU, tau=TAU, covariates=x, beta=[wide, narrow])
+    xr.testing.assert_equal(ordered["beta"].mean(), listed["beta"].mean())
+
+
+def test_labels_that_numpy_would_merge_are_refused():
+    for labels in ([2**63, 2**63 + 1, -1], [2**53, 2**53 + 1, 0.5]):
+        with pytest.raises(ValueError, match="give text, or ids below 9e15"):
+            exact.normal_groups([1.0, 2, 3], labels, mu=MU, tau=TAU, sigma=1.0)
+
+
+def test_missing_labels_are_no_new_groups():
+    with pytest.raises(ValueError, match="give None for a new group"):
+        shops().predict([[1.0], [1.0]], {"shop": ["a", np.nan]})
+
+
+def test_two_threads_ask_one_mixed_posterior():
+    posterior = shops(sigma=1.0, tau=1.0)
+    alone = {shop: float(posterior["u_shop"].sel(shop=shop).mean()) for shop in "abc"}
+    told = []
+
+    def ask(shop):
+        told.extend(float(posterior["u_shop"].sel(shop=shop).mean()) == alone[shop] for _ in range(30))
+
+    threads = [threading.Thread(target=ask, args=(shop,)) for shop in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 90
+    assert all(told)
