@@ -24,8 +24,8 @@ export async function begin(something, tell, settings = {}) {
         const answer = counted(await ordinary(packed ? `${address}.gz` : request, ...settings), count);
         return packed && answer.ok ? await unpacked(answer) : answer;
       } catch (error) {
-        reject(error); // Pyodide would wait for its program for ever
-        throw error;
+        reject(error); // Pyodide would wait for its program for ever, or complain a second time
+        return new Promise(() => {});
       }
     };
     Promise.all([

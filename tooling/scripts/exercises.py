@@ -291,7 +291,7 @@ def describe(answer):
     if answer.kind == "posterior" and answer.needs.divergences_at_least is None:
         unit = f"; at least {answer.needs.ess:g} effective draws"
     points = "1 point" if answer.out_of == 1 else f"{answer.out_of:g} points"
-    only = " and ".join(f"({other[0]}) `{other[2:]}`" for other in getattr(answer, "only_with", ()))
+    only = " and ".join(re.sub(r"(\w)\.(\w+)", r"(\1) `\2`", one) for one in getattr(answer, "only_with", ()))
     points += f", only with {only}" if only else ""
     return f"{answer.meaning} ({form}{unit}; {points})"
 

@@ -109,7 +109,8 @@ def _why(one, name, before, now, old, new, changed):
     if was and was != is_now:
         words = (f"{key}: {was.get(key)} → {is_now[key]}" for key in is_now if was.get(key) != is_now[key])
         return f"the scheme has changed: {', '.join(words)}"[:LONGEST]
-    rests = [*(is_now.get("follows") or ()), *(is_now.get("only_with") or ())]
+    only = [other for one in is_now.get("only_with") or () for other in one.split(" or ")]
+    rests = [*(is_now.get("follows") or ()), *only]
     due_to = [other for other in rests if any(f"{each}.".startswith(f"{other}.") for each in changed)]
     return f"it rests on {', '.join(due_to)}" if due_to else "the key, the data or the marking has changed"
 

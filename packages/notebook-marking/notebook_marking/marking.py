@@ -1,5 +1,6 @@
 """Marking answers against exact keys. Nothing of a student's code runs here: answers are numbers and text."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -476,10 +477,11 @@ def together(marks, scheme):
 
 def _with(mark, needed, counted):
     """Take the points of one answer if one of those that it needs does not count."""
-    lacking = [other for other in needed if not any(name.startswith(f"{other}.") for name in counted)]
+    starts = {one: tuple(f"{other}." for other in one.split(" or ")) for one in needed}
+    lacking = [one for one, start in starts.items() if not any(name.startswith(start) for name in counted)]
     if not (lacking and mark.points) or mark.state == "decided":
         return mark
-    names = " and ".join(f"({other[0]}) {other[2:]}" for other in lacking)
+    names = " and ".join(re.sub(r"(\w)\.(\w+)", r"(\1) \2", one) for one in lacking)
     reason = f"it has points only with {names}"
     state = "alone" if mark.points == mark.out_of else "wrong"
     return replace(mark, points=0.0, state=state, reason=reason, hint="", alone=mark)

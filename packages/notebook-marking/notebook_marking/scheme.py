@@ -39,7 +39,7 @@ class _Exact(_Answer):
 
     points: PositiveFloat
     follows: tuple[str, ...] = ()
-    # It has points only where these have some: one could guess it, or it is the same for everybody.
+    # It has points only where these have some, or one of `a.x or b.y`: one could guess it, or all have it.
     only_with: tuple[str, ...] = ()
 
 
@@ -190,7 +190,8 @@ class Scheme(_Strict):
                 raise ValueError(f"{name} follows {', '.join(sorted(unknown))}, which does not come before")
             known.append(name)
         for name, answer in self.entries():
-            unknown = set(getattr(answer, "only_with", ())) - set(known)
+            needed = getattr(answer, "only_with", ())
+            unknown = {other for one in needed for other in one.split(" or ")} - set(known)
             if unknown:
                 raise ValueError(
                     f"{name} has points only with {', '.join(sorted(unknown))}, which nobody asks for"

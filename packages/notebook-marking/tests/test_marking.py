@@ -352,6 +352,13 @@ def invented(given, *, key=VALUES, mistakes=None):
             "follows": ["a.list"],
         },
         "fact": {"kind": "number", "is": "x", "points": 1, "relative": 0.001, "only_with": ["a.list"]},
+        "either": {
+            "kind": "number",
+            "is": "x",
+            "points": 1,
+            "absolute": 0.1,
+            "only_with": ["a.fact or a.same"],
+        },
         "same": {"kind": "number", "is": "x", "points": 6, "relative": 0.001},
     }
     scheme = Scheme(id="9", page="p", title="T", parts={"a": {"answers": answers}})
@@ -359,7 +366,12 @@ def invented(given, *, key=VALUES, mistakes=None):
     def key_of(page, data, earlier=None):
         used = np.asarray((earlier or {}).get("a.list", key))
         found = {"a.list": Key(key, mistakes=mistakes or {}), "a.double": Key(2 * used)}
-        return found | {"a.best": Key("abcdefgh"[used.argmax()]), "a.fact": Key(0.41), "a.same": Key(1234.5)}
+        return found | {
+            "a.best": Key("abcdefgh"[used.argmax()]),
+            "a.fact": Key(0.41),
+            "a.same": Key(1234.5),
+            "a.either": Key(3.0),
+        }
 
     course = type("Course", (), {"data": lambda *_: None, "key": staticmethod(key_of)})()
     content = {"exercise": "9", "student": "ada", "parts": {"a": given}}
@@ -379,6 +391,17 @@ def test_a_right_answer_without_points_is_called_right():
     assert (found.state, found.points) == ("alone", 0)
     assert found.reason == "it has points only with (a) list"
     assert invented({"list": [2.0] * 8, "fact": 0.5})["fact"].state == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("other", "points"), [({"same": 1234.5}, 1), ({"list": VALUES.tolist(), "fact": 0.41}, 1), ({}, 0)]
+)
+def test_one_of_two_answers_is_enough_where_one_is_asked_for(other, points):
+    found = invented(other | {"either": 3.0})["either"]
+    assert (found.points, found.reason) == (
+        points,
+        "" if points else "it has points only with (a) fact or (a) same",
+    )
 
 
 @pytest.mark.parametrize("guess", [[2.0] * 8, [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.1]])
