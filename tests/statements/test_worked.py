@@ -627,7 +627,11 @@ def test_ten_respondents():
 @states(
     "solutions/one-of-seven.md", "One precise and odd trial enlarges the scale of a Normal population for all"
 )
-@states("solutions/one-of-seven.md", "it is pulled in, and moves the others little.")
+@states(
+    "solutions/one-of-seven.md",
+    "A small trial that lies no farther off than its standard error allows is pulled in, and moves the "
+    "others little.",
+)
 @states("solutions/one-of-seven.md", "A noisy report need not be far from the others in truth.")
 def test_seven_trials():
     data = datasets.bcg_trials()
@@ -651,6 +655,7 @@ def test_seven_trials():
         for fit in (precise, noisy)
     ]
     assert moved[1] < 0.15
+    assert abs(y[madras] - without["mu"].mean()) < 2 * np.hypot(0.5, without["tau"].mean())
     own = noisy["theta"].mean().values[madras]
     assert own < 0.5 * without["mu"].mean()  # more than half of the way to the others
     far = noisy["theta"].mean().values[madras] - without["mu"].mean()

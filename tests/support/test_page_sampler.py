@@ -119,7 +119,6 @@ def test_eight_schools_agree_with_the_exact_posterior():
         "ess_evolution",
         "forest",
         "mcse",
-        "pair",
         "parallel",
         "rank",
         "trace",
