@@ -97,10 +97,7 @@ class Groups:
         used = np.flatnonzero(weights)
         nodes = len(self._grid.weights)
         mean, own, loading = np.zeros(nodes), np.zeros(nodes), 0.0
-        size, spread = (
-            np.zeros(nodes),
-            np.zeros(nodes),
-        )  # of what is added, to tell what is left from rounding
+        size, spread = np.zeros((2, nodes))  # of what is added, to tell what is left from rounding
         step = max(1, _SLICE // nodes)
         for start in range(0, len(used), step):
             some = used[start : start + step]

@@ -197,19 +197,10 @@ class LogOdds(Axis):
         return np.log(self.upper - self.lower) + special.log_expit(z) + special.log_expit(-z)
 
 
-class Frozen:
-    """Law of a frozen distribution of SciPy, the continuous ones.
+class _OfSciPy:
+    """What a law takes from its frozen distribution of SciPy, which tells tails as far as anybody asks."""
 
-    Parameters
-    ----------
-    distribution : frozen scipy.stats distribution
-    """
-
-    discrete, tail = False, 0.0
-
-    def __init__(self, distribution: Any):
-        self._distribution = distribution
-        self.lower, self.upper = (float(end) for end in distribution.support())
+    tail = 0.0
 
     def mean(self):
         """Mean, (1,)."""
@@ -222,6 +213,21 @@ class Frozen:
     def cdf(self, x, group):  # noqa: ARG002
         """Distribution function at x, (n,)."""
         return self._distribution.cdf(x)
+
+
+class Frozen(_OfSciPy):
+    """Law of a frozen distribution of SciPy, the continuous ones.
+
+    Parameters
+    ----------
+    distribution : frozen scipy.stats distribution
+    """
+
+    discrete = False
+
+    def __init__(self, distribution: Any):
+        self._distribution = distribution
+        self.lower, self.upper = (float(end) for end in distribution.support())
 
     def pdf(self, x, group):  # noqa: ARG002
         """Density at x, (n,)."""
@@ -511,7 +517,7 @@ class Counts:
         return (self._first[group] + reached.argmax(axis=0)).astype(float)
 
 
-class FrozenCounts(Counts):
+class FrozenCounts(_OfSciPy, Counts):
     """Law of a frozen discrete distribution of SciPy, which is asked for what is not listed.
 
     Parameters
@@ -521,24 +527,10 @@ class FrozenCounts(Counts):
         Its probable values.
     """
 
-    tail = 0.0
-
     def __init__(self, distribution, counts):
         lowest, last = distribution.support()
         super().__init__(distribution.pmf(counts)[:, None], counts[0], last)
         self._distribution, self.lowest = distribution, lowest
-
-    def mean(self):
-        """Mean, (1,)."""
-        return _finite_or_infinite(self._distribution.mean())
-
-    def sd(self):
-        """Standard deviation, (1,)."""
-        return _finite_or_infinite(self._distribution.std())
-
-    def cdf(self, x, group):  # noqa: ARG002
-        """Probability of a count of at most x, (n,)."""
-        return self._distribution.cdf(x)
 
     def pdf(self, x, group):  # noqa: ARG002
         """Probability of the count x, (n,); zero between the integers."""

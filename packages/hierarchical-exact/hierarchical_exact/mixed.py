@@ -458,10 +458,9 @@ def _term(name, given, size, *, with_slope, new=False):
         raise ValueError(f"{name} is an array of shape {np.shape(labels)}: give a label for each of {size}")
     else:
         labels = np.asarray(labels, dtype=object)
-        missing = any(label is not None and pd.isna(label) for label in labels)
-        if missing and not isinstance(
-            given[0] if with_slope else given, pd.Series
-        ):  # which makes NaN of None
+        # A Series makes NaN of None.
+        as_given = not isinstance(given[0] if with_slope else given, pd.Series)
+        if as_given and any(label is not None and pd.isna(label) for label in labels):
             raise ValueError(f"{name} has labels that are missing: give None for a new group")
     if slope is not None:
         slope = arguments.sized(

@@ -521,7 +521,7 @@ def hyperparameter(grid: Grid | PointGrid, name: str) -> Marginal:
     if isinstance(grid, PointGrid) or np.ptp(x) == 0:
         point = NormalMixture(np.ones(1), x[:1, None], np.zeros((1, 1)))
         return Marginal(lambda _: point)
-    tail = TAIL if isinstance(grid, Grid) else getattr(grid, "tail", TAIL)
+    tail = getattr(grid, "tail", TAIL)  # of a lattice
     return Marginal(
         lambda _: Curve([grid.curve(name)], lambda: grid.expectation(x), lambda: grid.sd(name), tail)
     )

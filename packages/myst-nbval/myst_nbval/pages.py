@@ -95,7 +95,7 @@ class Page(IPyNbFile):
         self.text = self.path.read_bytes()
         try:
             self.nb = read(self.path)
-            text = self.path.read_text(encoding="utf-8-sig")
+            text = self.text.decode("utf-8-sig")
             is_myst_markdown_notebook(text)  # or raises
         except (MystMetadataParsingError, ValidationError) as error:
             raise self.CollectError(f"{self.path}: {error}") from error
