@@ -1,1 +1,1 @@
-"""What makes the book and is in no page: the audit, the explorers, the build."""
+"""What makes the book: the build, and the audit and the explorers, which pages show."""

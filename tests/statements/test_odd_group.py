@@ -478,3 +478,46 @@ def test_one_of_seven():
         assert after["tau"].mean() < 0.8 * before["tau"].mean()
         own = after["theta"].mean().values[5]
         assert 0.5 < (y[5] - own) / (y[5] - after["mu"].mean()) < 0.6
+
+
+def given(tau):
+    """Mean of mu, and of each effect, for a known tau: by hand."""
+    weights = 1 / (ERROR**2 + tau**2)
+    mean = weights @ EFFECT / (weights.sum() + 1)
+    factor = ERROR**2 / (ERROR**2 + tau**2)
+    return mean, factor * mean + (1 - factor) * EFFECT
+
+
+@states("chapters/odd-group.md", "Trial 12 reported the largest effect, …")
+@states("chapters/odd-group.md", "From … at $\\tau = 0$ to … at $\\tau =$ …, and only then upwards.")
+@states(
+    "chapters/odd-group.md",
+    "It is nearly all common mean there, and the mean moves: at $\\tau = 0$ Madras holds it up.",
+)
+def test_an_estimate_goes_away_from_its_report_with_the_mean():
+    settings = np.arange(31) / 20
+    twelve = np.array([given(tau)[1][11] for tau in settings])
+    assert EFFECT.argmax() == 11
+    turn = twelve.argmin()
+    assert turn > 0
+    assert (np.diff(twelve[: turn + 1]) < 0).all()
+    assert (np.diff(twelve[turn:]) > 0).all()
+    assert (ERROR[11] ** 2 / (ERROR[11] ** 2 + settings[: turn + 1] ** 2) > 0.9).all()
+    others = np.arange(13) != 7
+    without_madras = INFORMATION[others] @ EFFECT[others] / (INFORMATION[others].sum() + 1)
+    assert without_madras < given(0.0)[0] - 0.3
+
+
+@states(
+    "chapters/odd-group.md",
+    "the more trials differ, the less counts how well each is known, "
+    "and the two large ones, Madras above all, lose their lead.",
+)
+def test_large_trials_lose_their_lead_as_the_population_widens():
+    shares = np.array([1 / (ERROR**2 + tau**2) for tau in np.arange(31) / 20])
+    shares /= shares.sum(axis=1, keepdims=True)
+    assert (np.diff(np.ptp(shares, axis=1)) < 0).all()
+    assert sorted(shares[0].argsort()[-2:]) == [5, 7]
+    assert shares[0].argmax() == 7
+    assert (np.diff(shares[:, [5, 7]], axis=0) < 0).all()
+    assert given(0.6)[0] < given(0.0)[0]

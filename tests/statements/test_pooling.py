@@ -554,3 +554,12 @@ def test_the_predictive_check(posterior):
     assert (sd > ERROR).all()
     place = [posterior["y_rep"].cdf(y).values[i] for i, y in enumerate(EFFECT)]
     assert 0.2 < min(place) < max(place) < 0.9
+
+
+@states("chapters/pooling-problem.md", "are both told about 75, which is neither's mean")
+def test_complete_pooling_tells_two_instructors_the_mean_of_theirs():
+    means = np.array([85.0, 65.0])
+    score = np.repeat(means, 2000) + np.tile(np.linspace(-20, 20, 2000), 2)
+    told = exact.normal_sample(score, **EXAM)["mu"]
+    assert told.mean() == pytest.approx(75, abs=0.1)
+    assert (np.abs(means - told.mean()) > 20 * told.sd()).all()

@@ -109,7 +109,7 @@ function followers(explorer, view) {
   });
   return (rows, name) => {
     for (const { place, key, field, stated } of places)
-      place.textContent = field ? like(stated, rows.find((row) => row[name] === key)[field]) : view.signal(key);
+      place.textContent = field ? like(stated, rows.find((row) => String(row[name]) === key)[field]) : view.signal(key);
   };
 }
 
