@@ -112,7 +112,9 @@ class Groups:
         mean[equal], variance = 0.0, np.where(equal, 0.0, variance)[:, None]
 
         def law(chosen=self._grid.weights):
-            return NormalMixture(chosen, mean[:, None], variance, expectation=self._grid.expectation)
+            moments = mean[:, None], variance
+            rules = {"expectation": self._grid.expectation, "coarse": self._grid.coarse}
+            return NormalMixture(chosen, *moments, **rules)
 
         if not accuracy.shift(law, self._grid) ** _GAIN <= _TOLERANCE:
             raise ArithmeticError(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import integrate, stats
 
 import hierarchical_exact as exact
 from hierarchical_exact.scales import has_kink
@@ -56,6 +56,23 @@ def test_a_density_is_the_slope_of_its_distribution_function(build, low, high):
 def test_a_density_of_a_point_mass_is_infinite_there():
     tau = exact.normal([1.0, 2], 1.0, mu=0, tau=2.0)["tau"]
     assert tau.pdf([1.9, 2.0, 2.1]).values.tolist() == [0.0, np.inf, 0.0]
+
+
+def test_a_density_next_to_a_cusp_is_right_or_refused():
+    posterior = exact.normal(Y, SIGMA, mu=5.0, tau=TAU)
+    new, tau = posterior["theta_new"], posterior["tau"]
+    for distance in (1e-6, 0.1, 20.0):
+
+        def given(log_tau, distance=distance):
+            scale = np.exp(log_tau)
+            return stats.norm.pdf(distance, 0, scale) * tau.pdf(scale) * scale
+
+        expected = integrate.quad(given, np.log(distance) - 4, 5, limit=300, epsrel=1e-9)[0]
+        assert new.pdf(5 + distance) == pytest.approx(expected, rel=1e-7)
+    group, difference = posterior["theta"].sel(group=0), posterior.groups.difference(0, 1)
+    for marginal, cusp in ((new, 5.0), (group, 5.0), (difference, 0.0)):
+        with pytest.raises(ArithmeticError, match="cusp"):
+            marginal.pdf(cusp)
 
 
 # -- equal groups -----------------------------------------------------------------------------------
