@@ -717,8 +717,8 @@ class Posterior(Mapping):
         Returns
         -------
         xarray.Dataset
-            ``greater``, the probability that a group exceeds each ``other``; ``best``, that it exceeds all;
-            ``greater_error`` and ``best_error``, their Monte Carlo standard errors.
+            ``greater``, the probability that a group exceeds each ``other``; ``best``, that none exceeds it,
+            which equal groups share; ``greater_error`` and ``best_error``, their Monte Carlo standard errors.
 
         Raises
         ------
