@@ -1,8 +1,8 @@
 """Random and nasty problems against independent references: is any answer wrong without a word?
 
 ``python fuzz.py --count 10000`` takes two to three hours of processor time, half of that on two processors.
-Each marginal is asked for moments, quantiles, far ones too, an interval and densities, and each posterior for its
-evidence and a leave-one-out density. It reports for each kind how many were right, refused (with an error
+Each marginal is asked for moments, quantiles, far ones too, an interval and densities, each posterior for
+its evidence and a leave-one-out density. It reports for each kind how many were right, refused (with an error
 that says why), refused in part (some quantity or leave-one-out density, the others right), unresolved by the
 reference, and wrong, which is what must not be. Three quarters are of the kind `normal`, whose reference is
 cheap; of each other kind there are a hundred to five hundred (`SHARES`). Stopped early, it reports on those
