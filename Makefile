@@ -94,7 +94,7 @@ page-sampler: setup  ## hold the sampler of the pages against exact posteriors a
 bench: setup  ## measure builds, tests, pages and exact answers into tooling/benchmarks/ (an hour; PART=live: one script)
 	@$(PYTHON) tooling/scripts/bench.py $(if $(value PART),--part $(call quoted,PART))
 
-fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (COUNT=1000)
+fuzz: setup  ## put the exact engine to 10,000 random and nasty problems (hours; COUNT=1000)
 	@$(PYTHON) packages/hierarchical-exact/tests/fuzz.py --count $(if $(value COUNT),$(call quoted,COUNT),10000)
 
 peers: setup  ## hold the exact engine against metafor, lme4, bayesmeta, JAGS (in R) and nutpie; writes the numbers of its README

@@ -30,6 +30,8 @@ _NEGLECTED = 1e-7
 _GAIN = 1.5
 # Working arrays of this size stay in the processor's cache.
 _CACHE = 2**17
+# Largest weight of a group, and one over the smallest.
+_LARGEST = 1e50
 # Groups that differ by less, relative to their size, are equal.
 _ROUNDING = 2e-15
 
@@ -80,7 +82,8 @@ class Groups:
         Raises
         ------
         ValueError
-            If there is not one finite weight per group, in the order of their labels, or all are zero.
+            If there is not one finite weight per group, in the order of their labels, or all are zero; or
+            the largest is not between 1e-50 and 1e50.
         ArithmeticError
             If its distribution function is not exact to 1e-5.
         """
@@ -94,6 +97,10 @@ class Groups:
         weights = arguments.vector("weights", weights)
         if not weights.any():
             raise ValueError("weights is 0 for all groups: give one that is not")
+        if not 1 / _LARGEST < (largest := np.abs(weights).max()) < _LARGEST:
+            raise ValueError(
+                f"weights go up to {largest:g}: give numbers nearer to 1, whose squares are numbers"
+            )
         used = np.flatnonzero(weights)
         nodes = len(self._grid.weights)
         mean, own, loading = np.zeros(nodes), np.zeros(nodes), 0.0
@@ -112,7 +119,9 @@ class Groups:
         mean[equal], variance = 0.0, np.where(equal, 0.0, variance)[:, None]
 
         def law(chosen=self._grid.weights):
-            return NormalMixture(chosen, mean[:, None], variance, expectation=self._grid.expectation)
+            moments = mean[:, None], variance
+            rules = {"expectation": self._grid.expectation, "coarse": self._grid.coarse}
+            return NormalMixture(chosen, *moments, **rules)
 
         if not accuracy.shift(law, self._grid) ** _GAIN <= _TOLERANCE:
             raise ArithmeticError(

@@ -52,11 +52,15 @@ class Joint:
 
 
 def compare(draws):
-    """Shares of the draws in which a group is above each other one, and above all, with standard errors."""
-    dim, n = draws.dims[1], len(draws)
+    """Shares of the draws in which a group is above each other, and the greatest, with standard errors."""
+    dim, n, labels = draws.dims[1], len(draws), draws.coords
+    # Without the labels of the groups, which may be of several levels.
+    draws = draws.drop_vars([name for name, one in labels.items() if dim in one.dims])
     others, top = draws.rename({dim: "other"}), draws == draws.max(dim)
     above = [(one > others).mean("sample") for one in draws.transpose(dim, ...)]
     found = xr.Dataset({"greater": xr.concat(above, dim), "best": (top / top.sum(dim)).mean("sample")})
+    if dim in labels:
+        found = found.assign_coords(labels[dim].coords).assign_coords(other=labels[dim].values)
     # Nothing seen in n draws may well be one in n.
     error = np.maximum(np.sqrt(found * (1 - found) / n), 1 / n)
     return found.merge(error.rename({name: f"{name}_error" for name in found}))
@@ -69,7 +73,9 @@ def _generator(rng):
 
 
 def _count(name, value):
-    if not (isinstance(value, Real) and 0 < value < np.inf and value == int(value)):
+    if isinstance(value, bool) or not (
+        isinstance(value, Real) and 0 < value < np.inf and value == int(value)
+    ):
         raise ValueError(f"{name} is {value!r}: give a positive whole number")
     return int(value)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
 
-from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate, root
+from hierarchical_exact.quadrature import NODES, TO_LEGENDRE, Axis, integrate, root
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
@@ -22,9 +22,14 @@ _MISSING = 1e-7
 # Arrays of this size stay in the processor's cache.
 _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
-_LINE, _STEPS = np.linspace(-3, 3, 41), 12
+_LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
+# Nodes of a panel, with its ends.
+_LOCAL = np.concatenate([[-1.0], NODES, [1.0]])
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
 TAIL = 1e-8
+# A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
+# told; nor is one of which as much comes from nodes as light as that.
+_APART, _NEXT_TO_NOTHING = 1e-3, 1e-9
 # Logs of densities are followed as far as this; a polynomial of them must be as exact, or serves only
 # where the density's own is worse.
 _LEAST_LOG, _SMOOTH = -700.0, 1e-6
@@ -255,13 +260,15 @@ class NormalMixture:
     expectation : callable, optional
         Posterior mean of (K, J) values; by default the weighted sum. A grid's own `expectation` knows
         when the integral diverges.
+    coarse : (K,) array, optional
+        Weights by another rule, for `told_pdf`.
     """
 
     lower, upper = -np.inf, np.inf
     discrete = False
 
-    def __init__(self, weights, mean, variance, *, expectation=None):
-        self._weights = weights
+    def __init__(self, weights, mean, variance, *, expectation=None, coarse=None):
+        self._weights, self._coarse = weights, coarse
         self._conditional_mean, self._conditional_variance = mean, variance
         self._expectation = expectation or (lambda values: weights @ values)
 
@@ -301,6 +308,7 @@ class NormalMixture:
         order = np.argsort(self._weights)
         kept = np.sort(order[np.cumsum(self._weights[order]) > _LIGHT])
         weights = self._weights[kept]
+        self._moved = None if self._coarse is None else self._coarse[kept] - weights
         return (
             weights / weights.sum(),
             self._conditional_mean[kept],
@@ -319,12 +327,28 @@ class NormalMixture:
 
     def pdf(self, x, group):
         """Density at x, (n,)."""
-        weights, mean, scale = self._components
+        return self._components[0] @ self._densities(x, group)
+
+    def told_pdf(self, x, group):
+        """Density at x, (n,); NaN where it hangs on nodes too far apart for it, or too light."""
+        weights, *_ = self._components
+        density, (_, unit) = self._densities(x, group), self.middle_and_width
+        value, light = weights @ density, weights < _NEXT_TO_NOTHING * weights.max()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            least = _APART * np.maximum(value, 0.1 / unit[group])
+            lost = weights[light] @ density[light] > least
+            if self._coarse is not None:
+                lost |= np.abs(self._moved @ density) > least
+        return np.where(lost & np.isfinite(value), np.nan, value)
+
+    def _densities(self, x, group):
+        """Densities of the nodes that matter, (k, n)."""
+        _, mean, scale = self._components
         with np.errstate(divide="ignore", invalid="ignore"):
             density = np.exp(-0.5 * self._standardise(x, group) ** 2) / scale[:, group]
         # A point mass has no finite density where it lies, and none elsewhere.
         density = np.where((scale[:, group] == 0) & (mean[:, group] == x), np.inf, np.nan_to_num(density))
-        return weights @ density / np.sqrt(2 * np.pi)
+        return density / np.sqrt(2 * np.pi)
 
     def quantile(self, q, group):
         """Quantiles, (n,)."""
@@ -382,7 +406,7 @@ class NormalMixture:
         raise ArithmeticError("a quantile was not found: the posterior may be degenerate")
 
     def shortest(self, prob, groups):
-        """Shortest intervals that hold `prob`, (2, n), and whether each was found: those of one peak."""
+        """Shortest intervals that hold `prob`, (2, n), and whether each was found."""
         weights, mean, scale = self._components
         middle, unit = (values[groups] for values in self.middle_and_width)
         ends, found = np.zeros((2, len(groups))), np.zeros(len(groups), dtype=bool)
@@ -391,7 +415,10 @@ class NormalMixture:
             these, centre, width = groups[some], middle[some], unit[some]
             with np.errstate(all="ignore"):
                 parts = (mean[:, these] - centre) / width, scale[:, these] / width
-                shortest, found[some] = _shortest(weights, *parts, prob)
+                for line in _LINES:
+                    shortest, found[some] = _shortest(weights, *parts, prob, line)
+                    if found[some].all():
+                        break
             ends[:, some] = centre + width * shortest
         return ends, found
 
@@ -412,11 +439,11 @@ def listed(first: float, last: float) -> np.ndarray:
     return np.arange(first, last + 1)
 
 
-def _shortest(weights, mean, scale, prob):
+def _shortest(weights, mean, scale, prob, line):
     """Shortest intervals of mixtures about zero and about one wide, (2, J), and which were found.
 
-    Newton's method for ends of equal density and `prob` apart, from the highest points on a line. By the
-    trapezoidal rule these and what lies beyond sum to one, if they resolve the density; it has one peak.
+    Newton's method for ends of equal density and `prob` apart, from the highest points on a line, in arcsinh.
+    By the trapezoidal rule these and what lies beyond sum to one, if they resolve the density.
     """
     share = weights[:, None] / (scale * np.sqrt(2 * np.pi))
 
@@ -425,18 +452,18 @@ def _shortest(weights, mean, scale, prob):
         height = share * np.exp(-0.5 * standard**2)
         return standard, height, height.sum(axis=0)
 
-    line = np.sinh(_LINE)
+    slopes, line = np.cosh(line) * (line[1] - line[0]), np.sinh(line)
     height = np.array([at(x)[2] for x in line])
-    mass = height * (np.cosh(_LINE) * (_LINE[1] - _LINE[0]))[:, None]
+    mass = height * slopes[:, None]
     mass[[0, -1]] *= 0.5
     beyond = weights @ (special.ndtr((line[0] - mean) / scale) + special.ndtr((mean - line[-1]) / scale))
-    rising = np.diff(height, axis=0) > 0
-    usable = ((rising[:-1] & ~rising[1:]).sum(axis=0) == 1) & (beyond < 0.01)
-    usable &= np.abs(mass.sum(axis=0) + beyond - 1) < 1e-4
+    usable = (beyond < 0.01) & (np.abs(mass.sum(axis=0) + beyond - 1) < 1e-4)
     order = np.argsort(-height, axis=0)
     sorted_mass = np.take_along_axis(mass, order, axis=0)
-    highest = np.zeros_like(rising, shape=height.shape)
+    highest = np.zeros(height.shape, dtype=bool)
     np.put_along_axis(highest, order, np.cumsum(sorted_mass, axis=0) - sorted_mass < prob, axis=0)
+    # However many peaks there are: where the density is highest is an interval.
+    usable &= (np.pad(highest, ((1, 0), (0, 0)))[:-1] < highest).sum(axis=0) == 1
     ends = np.stack([line[highest.argmax(axis=0)] - 0.1, line[::-1][highest[::-1].argmax(axis=0)] + 0.1])
     for _ in range(_STEPS):
         below, slope = np.empty_like(ends), np.empty_like(ends)
@@ -576,6 +603,7 @@ class Curve:
         mass = legendre.legval(1.0, integral.T)
         total = np.add.reduceat(mass, self._start)
         self._integral = (integral / np.repeat(total, self._sizes)[:, None]).T
+        self._at_nodes = legendre.legval(_LOCAL, self._integral).clip(0)  # of each panel, (P, 17)
         # Panels of each group in a row, so that a point finds its panel among those of its group.
         self._lows = self._in_rows(self._low, np.inf)
         cumulative = np.cumsum(self._in_rows(mass, 0.0), axis=1) / total[:, None]
@@ -635,10 +663,16 @@ class Curve:
         last = self._sizes[group] - 1
         found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
         panel = self._start[group] + np.clip(found, 0, last)
+        width = self._high[panel] - self._low[panel]
+        # Newton's method kept inside a shrinking bracket, from a line between the nodes about the quantile.
+        within = np.asarray(q) - self._before[group, panel - self._start[group]]
+        after = np.clip((self._at_nodes[panel] < within[:, None]).sum(axis=1), 1, len(_LOCAL) - 1)
+        below, above = self._at_nodes[panel, after - 1], self._at_nodes[panel, after]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.clip(np.nan_to_num((within - below) / (above - below)), 0, 1)
+        local = _LOCAL[after - 1] + part * (_LOCAL[after] - _LOCAL[after - 1])
         low, high = self._low[panel].copy(), self._high[panel].copy()
-        width = high - low
-        # Newton's method kept inside a shrinking bracket.
-        z = 0.5 * (low + high)
+        z = low + 0.5 * (1 + local) * width
         for _ in range(60):
             excess = self._cdf_z(z, group) - q
             low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)

@@ -832,7 +832,7 @@ class _Fitted:
             if noise:
                 variance = variance + self.grid.points["sigma"][:, None] ** 2
             expectation = self.grid.expectation if told else None
-            return NormalMixture(weights, mean, variance, expectation=expectation)
+            return NormalMixture(weights, mean, variance, expectation=expectation, coarse=self.grid.coarse)
 
         return of
 

@@ -222,7 +222,8 @@ class _Hierarchy:
         """Law of some group means, by other weights if given."""
         expectation = self.grid.expectation if self._few and weights is not self.grid.coarse else None
         weights = self._weights if weights is None else weights[self.nodes]
-        return NormalMixture(weights, *self.theta(groups, self.nodes), expectation=expectation)
+        coarse = self.grid.coarse[self.nodes]
+        return NormalMixture(weights, *self.theta(groups, self.nodes), expectation=expectation, coarse=coarse)
 
     def theta_new(self, weights):
         """Law of a new group's mean, whose covariates are zero, by some weights of the nodes."""
@@ -750,7 +751,8 @@ def _mixture(grid, mean, variance, labels=None):
     mean, variance = mean.reshape(len(mean), -1), variance.reshape(len(variance), -1)
 
     def law(groups):
-        return NormalMixture(grid.weights, mean[:, groups], variance[:, groups], expectation=grid.expectation)
+        moments = mean[:, groups], variance[:, groups]
+        return NormalMixture(grid.weights, *moments, expectation=grid.expectation, coarse=grid.coarse)
 
     return Marginal(law, labels, nodes=len(grid.weights))
 
@@ -809,7 +811,8 @@ def _replicated(hierarchy, labels, noise, codes=None):
 
     def law(groups):
         mean, variance = hierarchy.theta(groups, nodes)
-        return NormalMixture(weights, mean, variance + noise(groups, nodes), expectation=expectation)
+        variance = variance + noise(groups, nodes)
+        return NormalMixture(weights, mean, variance, expectation=expectation, coarse=grid.coarse[nodes])
 
     return Marginal(law, labels, nodes=len(nodes), alike=codes)
 

@@ -183,13 +183,25 @@ class Marginal:
     def pdf(self, x: ArrayLike) -> float | xr.DataArray:
         """Density at x, or the probability of x for counts. An array x adds the dim ``x``.
 
+        Raises
+        ------
+        ArithmeticError
+            Where it is not told to 1e-4 of its height, as next to a cusp: where mu is known and tau may be
+            zero, say.
+
         Examples
         --------
         >>> from scipy import stats
         >>> round(marginal(stats.norm()).pdf(0), 4), round(marginal(stats.binom(2, 0.5)).pdf(1), 4)
         (0.3989, 0.5)
         """
-        return self._at(x, "pdf", "x")
+        values = self._at(x, "told_pdf", "x")
+        if np.isnan(values).any():
+            raise ArithmeticError(
+                "the density has a cusp so near that it cannot be told: ask for it further away, or `cdf` on "
+                "both sides"
+            )
+        return values
 
     def quantile(self, q: ArrayLike) -> float | xr.DataArray:
         """Quantile for probability q, strictly between 0 and 1. An array q adds the dim ``quantile``.
@@ -407,7 +419,7 @@ class Marginal:
         parts = []
         for law, count in self._laws():
             points, group = np.repeat(flat, count), np.tile(np.arange(count), len(flat))
-            value = getattr(law, method)(points, group)
+            value = getattr(law, method, law.pdf)(points, group)  # most laws have no other `told_pdf`
             parts.append(value.reshape(len(flat), count))
         values = self._joined(parts)
         if x.ndim == 0:
@@ -705,8 +717,8 @@ class Posterior(Mapping):
         Returns
         -------
         xarray.Dataset
-            ``greater``, the probability that a group exceeds each ``other``; ``best``, that it exceeds all;
-            ``greater_error`` and ``best_error``, their Monte Carlo standard errors.
+            ``greater``, the probability that a group exceeds each ``other``; ``best``, that none exceeds it,
+            which equal groups share; ``greater_error`` and ``best_error``, their Monte Carlo standard errors.
 
         Raises
         ------
@@ -883,6 +895,9 @@ class _Chosen:
 
     def pdf(self, x, group):
         return self._inner.pdf(x, self._chosen[group])
+
+    def told_pdf(self, x, group):
+        return getattr(self._inner, "told_pdf", self._inner.pdf)(x, self._chosen[group])
 
     def quantile(self, q, group):
         return self._inner.quantile(q, self._chosen[group])

@@ -916,19 +916,26 @@ def ridge_grid(log_likelihood, priors, hints, *, tolerance):
         Axis("r", np.hypot(*np.meshgrid(hints[first], hints[second])).ravel(), lower=0.0),
         Axis("z", np.array([-3.0, 0.0, 3.0])),
     ]
-    grid = integrate(sheared, axes, tolerance=tolerance)
+    try:
+        grid = integrate(sheared, axes, tolerance=tolerance)
+    except ArithmeticError as error:
+        raise ArithmeticError(
+            f"{error}; of two scales that trade, neither prior may jump or be narrow"
+        ) from error
     logs = scales(np.log(grid.points["r"]), grid.points["z"])
     grid.points = {name: np.exp(log) for name, log in zip(priors, logs, strict=True)}
-    return _Ridge(grid, log_density, scales, first, tolerance)
+    return _Ridge(grid, log_density, scales, priors, tolerance)
 
 
 class _Ridge(Grid):
     """Grid over r and z that answers for the two scales."""
 
-    def __init__(self, grid, log_density, scales, first, tolerance):
+    def __init__(self, grid, log_density, scales, priors, tolerance):
         self.__dict__ |= grid.__dict__
-        self._scales = scales
-        self._log_density, self._first, self._tolerance = log_density, first, tolerance
+        self._scales, self._first = scales, next(iter(priors))
+        self._log_density, self._tolerance = log_density, tolerance
+        # At once, as what the grid misses of a prior shows along each scale.
+        self._curves = {name: self._along(name, prior) for name, prior in priors.items()}
 
     def sample(self, n, rng):
         """Draws of the two scales, (n,) each, by name."""
@@ -937,17 +944,21 @@ class _Ridge(Grid):
         return {name: np.exp(log) for name, log in zip(self.points, logs, strict=True)}
 
     def curve(self, name):
-        """Density of one scale (see `Grid.curve`), from integrals across the ridge at each of its values."""
+        """Density of one scale (see `Grid.curve`)."""
+        return self._curves[name]
+
+    def _along(self, name, prior):
+        """The same, from integrals across the ridge at each of its values."""
         matters = self.points[name][self.weights > 1e-3 * self.weights.max()]
-        axis = Axis(name, np.quantile(matters, [0, 0.5, 1]), lower=0.0)
+        axis = prior_axis(name, prior, np.quantile(matters, [0, 0.5, 1]))
 
         def log_marginal(x):
             parts = [self._across(np.log(x[i : i + 64, None]), name) for i in range(0, len(x), 64)]
             return np.concatenate(parts) - np.log(x)
 
-        grid = integrate(log_marginal, [axis], tolerance=self._tolerance)
+        grid = integrate(log_marginal, [axis], tolerance=self._tolerance, priors={name: prior})
         if abs(grid.log_evidence - self.log_evidence) > 100 * self._tolerance:
-            raise ArithmeticError(f"the density of {name} has not converged; is its prior smooth?")
+            raise ArithmeticError(_narrow(name))
         return grid.curve(name)
 
     def _across(self, u, name):

@@ -5,6 +5,7 @@ geometrically, and each piece gets a Gauss-Legendre rule. Whoever doubts an answ
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -22,19 +23,22 @@ class Line:
     Parameters
     ----------
     log_f : callable
-        Takes (R, m) points, gives the (R, m) logs.
+        Takes (R, m) points, gives the (R, m) logs; and `nodes`, for integrals of its own, if `nested`.
     low, high : (R,) arrays
         Ends between which to look.
     nodes : int
         Nodes of each piece.
     fall : float
         What lies further below the peak, in nats, is left out.
+    nested : bool
+        Whether the function is an integral itself. To look where it lies a third of the nodes will do.
     """
 
-    def __init__(self, log_f, low, high, nodes, fall=FALL):
+    def __init__(self, log_f, low, high, nodes, fall=FALL, *, nested=False):
         rows = len(low)
-        low, high = live(log_f, np.asarray(low, dtype=float), np.asarray(high, dtype=float), fall)
-        left, right = live(log_f, low, high, 1.0)
+        look = partial(log_f, nodes=max(nodes // 3, 5)) if nested else log_f
+        low, high = live(look, np.asarray(low, dtype=float), np.asarray(high, dtype=float), fall)
+        left, right = live(look, low, high, 1.0)
         self.low, self.high, self.width = low, high, right - left
         cuts = [0.5 * (left + right)]
         for distance in (0, 1, 3, 9, 27):
@@ -44,7 +48,7 @@ class Line:
         self._to_legendre = np.linalg.inv(legendre.legvander(self._nodes, nodes - 1)).T
         pieces, weights = self._pieces(self.edges[:, 1:])
         self.x = pieces.reshape(rows, -1)
-        self.values = log_f(self.x)
+        self.values = log_f(self.x, nodes=nodes) if nested else log_f(self.x)
         self._interpolate()
         peak = self.values.max(axis=1, keepdims=True)
         mass = weights.reshape(rows, -1) * np.exp(self.values - peak)
@@ -60,7 +64,8 @@ class Line:
 
     def _interpolate(self):
         shape = *self.edges[:, 1:].shape, -1
-        self._coefficients = np.maximum(self.values, -1e10).reshape(shape) @ self._to_legendre
+        coefficients = np.maximum(self.values, -1e10).reshape(shape) @ self._to_legendre
+        self._coefficients = np.ascontiguousarray(np.moveaxis(coefficients, -1, 0))
 
     def less(self, values):
         """The same line less some logs at its nodes, to interpolate."""
@@ -71,14 +76,12 @@ class Line:
 
     def at(self, x, rows=slice(None)):
         """Log of the function of some rows at x (R, m) by interpolation; minus infinity outside."""
-        edges, coefficients = self.edges[rows], self._coefficients[rows]
+        edges, coefficients = self.edges[rows], self._coefficients[:, rows]
         piece = (edges[:, None, 1:-1] <= x[:, :, None]).sum(axis=2)
         row = np.arange(len(x))[:, None]
         start, stop = edges[row, piece], edges[row, piece + 1]
         local = 2 * (x - start) / np.maximum(stop - start, 1e-300) - 1
-        value = legendre.legval(
-            np.clip(local, -1, 1), np.moveaxis(coefficients[row, piece], 2, 0), tensor=False
-        )
+        value = legendre.legval(np.clip(local, -1, 1), coefficients[:, row, piece], tensor=False)
         return np.where((x >= edges[:, :1]) & (x <= edges[:, -1:]), value, -np.inf)
 
     def below(self, x):
@@ -105,7 +108,7 @@ def live(log_f, low, high, fall, points=25):
         last = np.minimum(points - alive[:, ::-1].argmax(axis=1), points - 1)
         new_low, new_high = x[row, first], x[row, last]
         done = np.all(new_high - new_low > 0.7 * (high - low))
-        low, high = new_low, new_high
+        low, high, points = new_low, new_high, 15  # once the peak is between two
         if done:
             return low, high
     raise Unresolved

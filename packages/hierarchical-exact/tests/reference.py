@@ -248,7 +248,7 @@ class Groups(Normal):
     def _integrate(self):
         self.outer = self.inner = None
         if not isinstance(self._sigma_prior, float):
-            self.outer = Line(self._log_outer, *log_ends(self._sigma_prior), self.nodes)
+            self.outer = Line(self._log_outer, *log_ends(self._sigma_prior), self.nodes, nested=True)
         u = np.array([np.log(self._sigma_prior)]) if self.outer is None else self.outer.x[0]
         over = np.ones(1) if self.outer is None else self.outer.weights[0]
         sigma = np.exp(u.astype(LONG))
@@ -256,7 +256,7 @@ class Groups(Normal):
             self.points, self.sigma, self.weights = np.full(len(u), LONG(self.tau)), sigma, over.astype(LONG)
             log_total = self.log_likelihood(self.points, sigma)
         else:
-            self.inner = self._inner(sigma)
+            self.inner = self._inner(sigma, self.nodes)
             self.points = np.exp(self.inner.x.astype(LONG)).ravel()
             self.sigma = np.repeat(sigma, self.inner.x.shape[1])
             self.weights = (over[:, None] * self.inner.weights).ravel().astype(LONG)
@@ -264,15 +264,15 @@ class Groups(Normal):
         self.over = over
         self.log_evidence = float(log_total[0] if self.outer is None else self.outer.log_total[0])
 
-    def _log_outer(self, u):
+    def _log_outer(self, u, nodes):
         sigma = np.exp(u[0].astype(LONG))
         if isinstance(self.tau, float):
             value = self.log_likelihood(np.full(len(sigma), LONG(self.tau)), sigma)
         else:
-            value = self._inner(sigma).log_total
+            value = self._inner(sigma, nodes).log_total
         return (value.astype(float) + self._sigma_prior.logpdf(np.exp(u[0])) + u[0])[None]
 
-    def _inner(self, sigma):
+    def _inner(self, sigma, nodes):
         """Line of log tau for each sigma."""
         low, high = (-300.0, 250.0) if self.tau is None else log_ends(self.tau)
 
@@ -283,7 +283,7 @@ class Groups(Normal):
             return value.astype(float).reshape(v.shape) + prior + v
 
         rows = np.ones(len(sigma))
-        return Line(log_f, low * rows, high * rows, self.nodes)
+        return Line(log_f, low * rows, high * rows, nodes)
 
     def scale_moments(self, name):
         """Mean and sd of tau or sigma."""

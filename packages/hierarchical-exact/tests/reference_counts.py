@@ -57,33 +57,37 @@ class Poisson:
         self.mu, self.sigma, self.nodes = mu, sigma, nodes
         if known(sigma):
             u = np.log([[max(sigma, 1e-12)]])
-            self.outer = _Point(u[0, 0], self._log_outer(u)[0])
+            self.outer = _Point(u[0, 0], self._log_outer(u, nodes)[0])
         else:
-            self.outer = Line(self._log_outer, *log_ends(sigma), nodes)
+            self.outer = Line(self._log_outer, *log_ends(sigma), nodes, nested=True)
         self.log_evidence = float(self.outer.log_total[0])
         self.scale, self.row_weights = np.exp(self.outer.x[0]), self.outer.weights[0]
         self.likely_scale = np.clip(self.scale, *_DIFFERENT)
-        self.inner = self._inner(self.likely_scale)
+        self.inner = self._inner(self.likely_scale, nodes)
 
-    def _log_outer(self, u):
+    def _log_outer(self, u, nodes):
         scale = np.exp(u[0])
         prior = 0.0 if known(self.sigma) else self.sigma.logpdf(scale) + u[0]
-        return (self._inner(np.clip(scale, *_DIFFERENT)).log_total + prior)[None]
+        return (self._inner(np.clip(scale, *_DIFFERENT), nodes).log_total + prior)[None]
 
-    def _inner(self, scale):
+    def _inner(self, scale, nodes):
         """Line of mu for each sigma."""
         if known(self.mu):
-            return _Point(self.mu, self._log_given(np.full((len(scale), 1), self.mu), scale)[:, 0])
+            return _Point(self.mu, self._log_given(np.full((len(scale), 1), self.mu), scale, nodes)[:, 0])
         middle, low = self.mu.ppf([0.5, 1e-300])
         ends = np.clip([low, 2 * middle - low], *self.mu.support())
         ends = np.clip(ends, -1e3, 1e3)[:, None] * np.ones(len(scale))
-        return Line(lambda mu: self._log_given(mu, scale) + self.mu.logpdf(mu), *ends, self.nodes)
 
-    def _log_given(self, mu, scale):
+        def log_f(mu, nodes):
+            return self._log_given(mu, scale, nodes) + self.mu.logpdf(mu)
+
+        return Line(log_f, *ends, nodes, nested=True)
+
+    def _log_given(self, mu, scale, nodes):
         """Log p(y | mu, sigma), (R, m)."""
-        return sum(self._log_group(j, mu, scale[:, None]) for j in range(len(self.y)))
+        return sum(self._log_group(j, mu, scale[:, None], nodes) for j in range(len(self.y)))
 
-    def _log_group(self, j, mu, scale):
+    def _log_group(self, j, mu, scale, nodes):
         """Log of the integral over x of Normal(x | mu, sigma) Poisson(y | e exp(x)), which has one peak."""
         y, log_e = self.y[j], self.log_e[j]
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -111,7 +115,7 @@ class Poisson:
                 1: np.minimum(9.2 * scale, np.log1p(ratio + np.sqrt(2 * ratio)) + 1e-6),
                 -1: np.minimum(9.2 * scale, 2 + ratio + np.sqrt(2 * ratio)),
             }
-            x, w = special.roots_legendre(2 * self.nodes)
+            x, w = special.roots_legendre(2 * nodes)
             total = 0.0
             for sign, far in reach.items():
                 near = np.zeros(mu.shape)
@@ -154,7 +158,7 @@ class Poisson:
     def log_rate(self, j=None):
         """Lines of the log rate of group j, or of a new group, one for each sigma."""
         mu, scale = self.inner.x, self.likely_scale[:, None]
-        own = 0.0 if j is None else self._log_group(j, mu, scale)
+        own = 0.0 if j is None else self._log_group(j, mu, scale, self.nodes)
         with np.errstate(divide="ignore"):
             log_mass = np.log(self.inner.weights) - own
         # Where Normal(x | mu, sigma) is a spike between the nodes of mu, mu is taken from x instead.
@@ -206,27 +210,27 @@ class Dirichlet:
         self.constant = float(_lgamma(self.totals + LONG(1)).sum() - _lgamma(self.table + LONG(1)).sum())
         if known(alpha):
             u = np.array([[np.log(alpha)]])
-            self.outer = _Point(u[0, 0], self._log_outer(u)[0])
+            self.outer = _Point(u[0, 0], self._log_outer(u, nodes)[0])
         else:
-            self.outer = Line(self._log_outer, *log_ends(alpha), nodes)
+            self.outer = Line(self._log_outer, *log_ends(alpha), nodes, nested=True)
         self.log_evidence = float(self.outer.log_total[0])
         self.row_weights = self.outer.weights[0]
         self.concentration = np.exp(self.outer.x[0])
         if known(alpha):
             self.concentration[:] = alpha
-        self.inner = self._split(0, self.concentration)
+        self.inner = self._split(0, self.concentration, nodes)
 
-    def _log_outer(self, u):
+    def _log_outer(self, u, nodes):
         alpha = np.exp(u[0])
         prior = 0.0 if known(self.alpha) else self.alpha.logpdf(alpha) + u[0]
         if known(self.alpha):
             alpha[:] = self.alpha
-        value = self._split(0, alpha).log_total + prior + self.constant
+        value = self._split(0, alpha, nodes).log_total + prior + self.constant
         for n in self.totals:
             value = value - _rising(alpha, n)
         return value[None]
 
-    def _split(self, k, mass):
+    def _split(self, k, mass, nodes):
         """Line of the log odds of category k's share of the mass that is left, (R,) of it."""
         own, others = self.baseline[k], self.baseline[k + 1 :].sum()
         mass = mass.astype(LONG)[:, None]
@@ -239,7 +243,7 @@ class Dirichlet:
             return (value + self._rest(k + 1, mass * rest)).astype(float) - special.betaln(own, others)
 
         reach = np.ones(len(mass))
-        return Line(log_f, -(60 + 60 / own) * reach, (60 + 60 / others) * reach, self.nodes)
+        return Line(log_f, -(60 + 60 / own) * reach, (60 + 60 / others) * reach, nodes)
 
     def _rest(self, k, mass):
         if k == self.table.shape[1] - 1:
@@ -251,7 +255,7 @@ class Dirichlet:
         known_ones = self._tables.setdefault(k, {})
         missing = np.setdiff1d(piece, list(known_ones))
         if len(missing):
-            values = self._split(k, np.exp(2 * missing[:, None] + 1 + x).ravel()).log_total
+            values = self._split(k, np.exp(2 * missing[:, None] + 1 + x).ravel(), self.nodes).log_total
             basis = np.linalg.inv(legendre.legvander(x, self.nodes - 1)).T
             known_ones.update(zip(missing, values.reshape(len(missing), -1) @ basis, strict=True))
         first = min(known_ones)

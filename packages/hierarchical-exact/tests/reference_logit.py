@@ -13,7 +13,7 @@ class Logit(Poisson):
         self.n = np.asarray(n, dtype=float)
         super().__init__(y, np.ones(len(y)), mu, tau, nodes)
 
-    def _log_group(self, j, mu, scale):
+    def _log_group(self, j, mu, scale, nodes):
         """Log of the integral over x of Normal(x | mu, scale) Binomial(y | n, expit(x)): one peak."""
         y, n = self.y[j], self.n[j]
 
@@ -42,7 +42,7 @@ class Logit(Poisson):
             bent = np.where(d < 1, np.log1p(ahead * np.expm1(-d)) + d * ahead, bent)
             return 0.5 * (d / scale) ** 2 + n * bent - sign * left_over * d
 
-        nodes, rule = special.roots_legendre(2 * self.nodes)
+        points, rule = special.roots_legendre(2 * nodes)
         total = 0.0
         for sign in (1, -1):
             far = np.log(9.2 * scale) + np.zeros(mu.shape)
@@ -54,7 +54,7 @@ class Logit(Poisson):
             far = np.exp(far)
             for start, stop in ((0.0, 0.1), (0.1, 0.35), (0.35, 1.0)):
                 half = 0.5 * (stop - start) * far
-                for node, weight in zip(nodes, rule, strict=True):
+                for node, weight in zip(points, rule, strict=True):
                     d = start * far + half * (1 + node)
                     total = total + weight * half * np.exp(-fall(d, sign))
         peak = self._log_likelihood(j, mode) - 0.5 * ((mode - mu) / scale) ** 2

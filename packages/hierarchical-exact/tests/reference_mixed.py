@@ -177,5 +177,6 @@ class Mixed:
     def scale_cdf(self, i, x):
         """Distribution function of a scale, or of rho, at x, and its density."""
         below, density, low, high = self._lines[i]
-        z = np.clip(np.log(x) if self._is_scale[i] else x, low, high)
-        return float(below(z) - below(low)), float(density(z) / (x if self._is_scale[i] else 1.0))
+        at = np.log(x) if self._is_scale[i] else x
+        z = np.clip(at, low, high)
+        return float(below(z) - below(low)), float(density(z) * (z == at) / (x if self._is_scale[i] else 1.0))

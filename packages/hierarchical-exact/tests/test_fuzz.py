@@ -1,10 +1,13 @@
 """A fixed sample of the random and nasty problems that `make fuzz` takes ten thousand of."""
 
+import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import fuzz
+import numpy as np
 import pytest
 from fuzz import judge, normal_call, normal_errors, normal_problem
 
@@ -45,6 +48,42 @@ def test_the_reference_notices_an_answer_to_another_question():
     problem = normal_problem(3)
     posterior = normal_call(problem | {"y": problem["y"] + 1e-3 * problem["sigma"]})
     assert max(normal_errors(problem, posterior).values()) > 1e-5
+
+
+def test_tolerances_are_twice_what_the_readme_states():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf8")
+    stated = dict(re.findall(r"^\|.*\| `(\w+)` \| (1e-\d)", readme, re.MULTILINE))
+    names = {"groups": "normal_groups", "ridge": "normal_groups", "student": "student_t", "wider": "mixed"}
+    names |= {"dirichlet": "dirichlet_multinomial"}
+    for kind in fuzz.KINDS:
+        assert fuzz.limit(kind, "mu mean") == 2 * float(stated[names.get(kind, kind)]), kind
+    (of_scale,) = re.findall(r"of quantiles of scales and with four unknown ones (1e-\d)", readme)
+    assert fuzz.limit("wider", "tau_t0 quantiles") == 2 * float(of_scale)
+    ((of_height, of_scale),) = re.findall(r"to (1e-\d) of its height \(.* of `mixed` to (1e-\d)\)", readme)
+    assert fuzz.limit("normal", "tau density") == 2 * float(of_height)
+    assert fuzz.limit("mixed", "rho_t0 density") == 2 * float(of_scale)
+    assert "is right to a hundredth of itself" in readme.replace("\n", " ")
+    assert fuzz.limit("poisson", "lam far quantiles") == 0.02
+
+
+def test_wrong_densities_and_far_quantiles_are_noticed():
+    problem = normal_problem(3)
+    posterior = normal_call(problem)
+    truth = fuzz.Normal(*(problem[name] for name in ("y", "sigma", "mu", "tau", "x", "beta")))
+
+    class Slip(type(posterior["tau"])):
+        def pdf(self, x):
+            return super().pdf(x) * (1 + 1e-3)
+
+        def quantile(self, q):
+            found = super().quantile(q)
+            return found * (1 + 0.02 * (np.asarray(q) > 0.999))
+
+    slip = Slip(posterior["tau"]._law)
+    errors = {}
+    fuzz._check_quantiles(errors, "tau", slip, truth.tau_cdf, far=1e-6)
+    bad = {name for name, error in errors.items() if error > fuzz.limit("normal", name)}
+    assert bad == {"tau far quantiles", "tau density"}
 
 
 def test_a_reference_that_takes_too_long_settles_nothing(monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import integrate, stats
 
 import hierarchical_exact as exact
 from hierarchical_exact.scales import has_kink
@@ -58,6 +58,23 @@ def test_a_density_of_a_point_mass_is_infinite_there():
     assert tau.pdf([1.9, 2.0, 2.1]).values.tolist() == [0.0, np.inf, 0.0]
 
 
+def test_a_density_next_to_a_cusp_is_right_or_refused():
+    posterior = exact.normal(Y, SIGMA, mu=5.0, tau=TAU)
+    new, tau = posterior["theta_new"], posterior["tau"]
+    for distance in (1e-6, 0.1, 20.0):
+
+        def given(log_tau, distance=distance):
+            scale = np.exp(log_tau)
+            return stats.norm.pdf(distance, 0, scale) * tau.pdf(scale) * scale
+
+        expected = integrate.quad(given, np.log(distance) - 4, 5, limit=300, epsrel=1e-9)[0]
+        assert new.pdf(5 + distance) == pytest.approx(expected, rel=1e-7)
+    group, difference = posterior["theta"].sel(group=0), posterior.groups.difference(0, 1)
+    for marginal, cusp in ((new, 5.0), (group, 5.0), (difference, 0.0)):
+        with pytest.raises(ArithmeticError, match="cusp"):
+            marginal.pdf(cusp)
+
+
 # -- equal groups -----------------------------------------------------------------------------------
 
 
@@ -66,6 +83,32 @@ def test_of_equal_groups_none_is_greater():
     assert not groups.greater().values.any()
     for weights in ([1, -1, 0, 0, 0, 0, 0, 0], [0.3, 0.3, 0.4, -1, 0, 0, 0, 0]):
         assert groups.combination(weights).sf(0.0) == 0
+
+
+def test_weights_whose_squares_are_no_numbers_are_refused():
+    groups = exact.normal(Y[:2], SIGMA[:2], mu=MU, tau=TAU).groups
+    for size in (1e160, 1e-200):
+        with pytest.raises(ValueError, match="nearer to 1"):
+            groups.combination([size, -size])
+    assert groups.combination([1e40, -1e40]).sd() == pytest.approx(1e40 * groups.difference(0, 1).sd())
+
+
+def test_groups_with_labels_of_two_levels_are_compared():
+    labels = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["city", "school"])
+    posterior = exact.normal(pd.Series(Y[:3], index=labels), SIGMA[:3], mu=MU, tau=TAU)
+    found = posterior.compare("theta", 4000, np.random.default_rng(1))
+    assert found["best"].indexes["group"].tolist() == labels.tolist()
+    assert found["other"].values.tolist() == labels.tolist()
+    np.testing.assert_allclose(found["greater"], posterior.groups.greater(), atol=0.03)
+    np.testing.assert_allclose(found["best"], posterior.groups.best(), atol=0.03)
+    with pytest.raises(ValueError, match="n is True"):
+        posterior.compare("theta", n=True, rng=np.random.default_rng(1))
+
+
+def test_equal_groups_share_being_best_among_draws():
+    found = exact.normal(Y, SIGMA, mu=MU, tau=0.0).compare("theta", 10, np.random.default_rng(1))
+    np.testing.assert_allclose(found["best"], 1 / 8)
+    assert not found["greater"].any()
 
 
 # -- counts -----------------------------------------------------------------------------------------
@@ -160,6 +203,36 @@ def test_narrow_parts_of_priors_are_found():
     both = [stats.Normal(mu=0, sigma=3), stats.Normal(mu=0.4, sigma=1e-4)]
     spike = rates(stats.Mixture(both, weights=[0.7, 0.3])).log_evidence
     assert spike == pytest.approx(_parts(rates, both, [0.7, 0.3]), abs=1e-6)
+
+
+def _with_spike(at, width):
+    """A half-Normal prior with three tenths of its mass next to `at`."""
+    parts = [(0.7, stats.halfnorm(scale=5)), (0.3, stats.norm(at, width))]
+
+    class WithSpike(stats.rv_continuous):
+        def _pdf(self, x):
+            return sum(weight * part.pdf(x) for weight, part in parts)
+
+        def _cdf(self, x):
+            return sum(weight * part.cdf(x) for weight, part in parts)
+
+        def _ppf(self, q):
+            return parts[0][1].ppf(q)
+
+    return WithSpike(a=0, name="spike")()
+
+
+def test_narrow_parts_are_found_where_two_scales_trade():
+    y = np.random.default_rng(1).normal(0, 3, 24)
+
+    def singles(tau):
+        return exact.normal_groups(y, range(24), mu=stats.norm(0, 5), tau=tau, sigma=stats.halfnorm(scale=5))
+
+    broad, wide = stats.halfnorm(scale=5), stats.truncnorm(-16.5, np.inf, 1.7, 0.1)
+    found = singles(_with_spike(1.7, 0.1)).log_evidence
+    assert found == pytest.approx(_parts(singles, [broad, wide], [0.7, 0.3]), abs=1e-7)
+    with pytest.raises(ArithmeticError, match="the prior of tau has mass that integration does not find"):
+        singles(_with_spike(1.7, 1e-8))
 
 
 @pytest.mark.parametrize(("place", "unit"), [(0.0, 1.0), (1.0, 2.0)])
