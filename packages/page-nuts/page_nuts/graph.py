@@ -431,9 +431,7 @@ class _Writer:
             for v, start in zip(data, offsets, strict=False)
         }
         taken = [(numbered[v] if v in numbered else self.values[v]).copy() for v in node.inputs]
-        # What makes a vector of truths would make truths of the numbers of places.
-        moved = [taken] if isinstance(node.op, basic.MakeVector) else _performed(node, taken)
-        for variable, places in zip(node.outputs, moved, strict=True):
+        for variable, places in zip(node.outputs, _moved(node, taken), strict=True):
             name, _ = self.new(variable)
             places = np.asarray(places, dtype=float).ravel().astype(int)
             which = np.searchsorted(offsets, places, side="right") - 1
@@ -476,6 +474,17 @@ def _performed(node, values):
     results = [[None] for _ in node.outputs]
     node.op.perform(node, values, results)
     return [value for (value,) in results]
+
+
+def _moved(node, places):
+    """Return the places of the elements; what joins truths would make truths of them."""
+    if isinstance(node.op, basic.MakeVector):
+        return [places]
+    return (
+        [np.concatenate(places, node.op.axis)]
+        if isinstance(node.op, basic.Join)
+        else _performed(node, places)
+    )
 
 
 def _tried(node, values):

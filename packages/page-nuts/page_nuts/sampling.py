@@ -206,8 +206,8 @@ def compile_pymc_model(
     # Made stable before gradients are taken, as PyMC does: the logarithm of a softmax, say.
     outputs, x = join_nonshared_inputs(point, [rewrite_pregrad(model.logp()), *kept], model.value_vars)
     gradient = pt.grad(outputs[0], x, disconnected_inputs="ignore")
-    # Beside the middle, where nothing happens to be zero.
-    near, shared = _flat(point) + 0.1, []
+    # Beside the middle, where nothing happens to be zero, or the same.
+    near, shared = _flat(point) + 0.1 + 0.01 * np.sin(np.arange(len(_flat(point)))), []
     density = translate([x], [outputs[0], gradient], [near], shared, check_bounds=model.check_bounds)
     derived = translate([x], outputs[1:], [near], shared, check_bounds=model.check_bounds)
     dims = {name: list(of) for name, of in model.named_vars_to_dims.items() if name in wanted}
