@@ -17,6 +17,7 @@ import xarray as xr
 from arviz_base import from_dict
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
+from pytensor.graph.basic import Variable
 
 from page_nuts import engine
 from page_nuts.graph import Unsupported, translate
@@ -234,6 +235,10 @@ def _begin(model, initial_points):
     """Return where chains begin and, if that is drawn from the prior, a function of a seed that draws it."""
     named = {getattr(key, "name", key): value for key, value in initial_points.items()}
     _check_names("initial_points", named, [v.name for v in (*model.free_RVs, *model.value_vars)])
+    shapes = model.eval_rv_shapes()
+    for name, value in named.items():
+        if not isinstance(value, (str, Variable)) and np.shape(value) != shapes[name]:
+            raise ValueError(f"initial_points has {name!r} of shape {np.shape(value)}: give {shapes[name]}")
     drawn = pymc.initial_point.make_initial_point_fn(model=model, overrides=named, return_transformed=True)
 
     def begin(seed):
@@ -241,7 +246,6 @@ def _begin(model, initial_points):
         return {value.name: point[value.name] for value in model.value_vars}
 
     point, other = begin(0), begin(1)
-    shapes = model.eval_rv_shapes()
     for value in model.value_vars:
         name, begun = model.values_to_rvs[value].name, point[value.name]
         if begun.shape != shapes[value.name]:

@@ -460,9 +460,7 @@ def test_chains_begin_where_asked():
         ValueError, match="s begins at nan, unconstrained: give initial values of its support"
     ):
         page_nuts.compile_pymc_model(model, initial_points={"s": -1.0})
-    with pytest.raises(
-        ValueError, match=r"x begins at a value of shape \(2,\), unconstrained: give .*, \(\)"
-    ):
+    with pytest.raises(ValueError, match=r"initial_points has 'x' of shape \(2,\): give \(\)"):
         page_nuts.compile_pymc_model(model, initial_points={"x": [1.0, 2.0]})
 
 
