@@ -174,10 +174,10 @@ def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
 
 
 PLAIN = """
-import threading, sys
+import multiprocessing.process, threading, sys
 def start(self):
     raise RuntimeError("can't start new thread")
-threading.Thread.start = start
+threading.Thread.start = multiprocessing.process.BaseProcess.start = start
 sys.path[:0] = [{inside!r}]
 import arriving
 arriving.begin('{{"files": []}}', None)
@@ -188,6 +188,9 @@ with pm.Model():
     pm.compute_log_likelihood(idata)
     pm.sample_posterior_predictive(idata, extend_inferencedata=True)
     pm.find_MAP()
+    two = pm.sample(5, tune=5, cores=2)
+    own = pm.sample(5, tune=5, nuts_sampler="pymc")
+print(*(fit["posterior"].sizes["chain"] for fit in (two, own)))
 print(dict(idata["posterior"].sizes), idata["posterior"].attrs["tuning_steps"], sorted(idata.children))
 def endless():
     return endless()
@@ -199,7 +202,7 @@ except RecursionError:
 
 
 @pytest.mark.slow
-def test_plain_sampling_needs_no_thread_and_tunes(tmp_path):
+def test_plain_sampling_needs_no_thread_and_tunes_four_chains(tmp_path):
     path = tmp_path / "plain.py"
     path.write_text(PLAIN.format(inside=str(LIVE / "inside")))
     shutil.copy(LIVE / "stand_ins/nutpie.py", tmp_path)
@@ -209,8 +212,9 @@ def test_plain_sampling_needs_no_thread_and_tunes(tmp_path):
         [sys.executable, path], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
-    sizes, deepest = done.stdout.splitlines()[-2:]
-    assert sizes.startswith("{'chain': 2, 'draw': 1000} 1000 ")
+    chains, sizes, deepest = done.stdout.splitlines()[-3:]
+    assert sizes.startswith("{'chain': 4, 'draw': 1000} 1000 ")
+    assert chains == "2 4"  # two where two cores are asked for, as anywhere; those of PyMC's own sampler
     assert "log_likelihood" in sizes
     assert "posterior_predictive" in sizes
     assert deepest == "1500"

@@ -37,10 +37,12 @@ function runAside(program, arrays, settings) {
   let ended = 0;
   const count = () => tell(`Sampling: ${ended++} of ${settings.length} chains have ended`, 0, 0);
   count();
+  const started = [];
   const finished = settings.map(
     (own) =>
       new Promise((resolve, reject) => {
         const aside = new Worker(`${here}chain.js`);
+        started.push(aside);
         // Where there is no worker to be had, the chain runs here.
         aside.onerror = () => Promise.resolve().then(() => (0, eval)(program)(arrays, own)).then(resolve, reject);
         aside.onmessage = ({ data }) => {
@@ -52,7 +54,8 @@ function runAside(program, arrays, settings) {
         aside.postMessage({ program, arrays, settings: own });
       }),
   );
-  return Promise.all(finished);
+  // When one fails, nobody waits for the others.
+  return Promise.all(finished).finally(() => started.forEach((aside) => aside.terminate()));
 }
 
 function tell(what, done, total) {

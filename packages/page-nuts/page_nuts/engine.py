@@ -14,8 +14,13 @@ const unpack = (text) => new Float64Array(new Uint8Array(Buffer.from(text, "base
 const pack = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
 const { program, arrays, settings } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const unpacked = Object.fromEntries(Object.entries(arrays).map(([name, text]) => [name, unpack(text)]));
-const result = eval(program)(unpacked, settings);
-const packed = Object.fromEntries(Object.entries(result).map(([name, array]) => [name, pack(array)]));
+let packed;
+try {
+  const result = eval(program)(unpacked, settings);
+  packed = Object.fromEntries(Object.entries(result).map(([name, array]) => [name, pack(array)]));
+} catch (error) {
+  packed = { failure: error.message };
+}
 process.stdout.write(JSON.stringify(packed));
 """
 
@@ -109,4 +114,6 @@ def _in_node(program, arrays, settings):
     if done.returncode:
         raise RuntimeError(f"the sampler failed: {done.stderr.strip()}")
     result = json.loads(done.stdout)
+    if "failure" in result:
+        raise RuntimeError(f"the sampler failed: {result['failure']}")
     return {name: np.frombuffer(base64.b64decode(text)) for name, text in result.items()}

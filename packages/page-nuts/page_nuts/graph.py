@@ -8,6 +8,7 @@ themselves. What remains is arithmetic on elements and sums.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytensor
@@ -27,6 +28,7 @@ from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.linalg import Cholesky, SolveTriangular
 from pytensor.tensor.math import Dot, MulWithoutZeros
+from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 from pytensor.tensor.special import LogSoftmax, Softmax
 
@@ -52,9 +54,9 @@ PUTS = (subtensor.IncSubtensor, subtensor.AdvancedIncSubtensor)
 ELEMENTS = {
     scalar.Sub: "{0} - {1}",
     scalar.TrueDiv: "{0} / {1}",
-    scalar.IntDiv: "Math.floor({0} / {1})",
+    scalar.IntDiv: "floorDivide({0}, {1})",
     scalar.Neg: "-{0}",
-    scalar.Pow: "Math.pow({0}, {1})",
+    scalar.Pow: "power({0}, {1})",
     scalar.Exp: "Math.exp({0})",
     scalar.Expm1: "Math.expm1({0})",
     scalar.Log: "Math.log({0})",
@@ -72,7 +74,7 @@ ELEMENTS = {
     scalar.Tanh: "Math.tanh({0})",
     scalar.Floor: "Math.floor({0})",
     scalar.Reciprocal: "1 / {0}",
-    scalar.Switch: "({0} ? {1} : {2})",
+    scalar.Switch: "({0} !== 0 ? {1} : {2})",  # what is no number is true
     scalar.Second: "{1}",
     scalar.Identity: "{0}",
     scalar.LT: "+({0} < {1})",
@@ -84,8 +86,8 @@ ELEMENTS = {
     scalar.Invert: "+!{0}",  # of truths only, as AND and OR
     scalar.IsNan: "+Number.isNaN({0})",
     scalar.IsInf: "+(Math.abs({0}) === Infinity)",
-    scalar.Clip: "Math.min(Math.max({0}, {1}), {2})",
-    special.Sigmoid: "1 / (1 + Math.exp(-{0}))",
+    scalar.Clip: "({0} < {1} ? {1} : {0} > {2} ? {2} : {0})",
+    special.Sigmoid: "sigmoid({0})",
     special.Softplus: "softplus({0})",
     special.Log1mexp: "log1mexp({0})",
     special.GammaLn: "lgamma({0})",
@@ -110,11 +112,48 @@ REDUCTIONS = {
 }
 
 
+# Arrays of whole numbers begin anew where they end, and short ones are rounded, as PyTensor's.
+ARRAYS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32")
+# What to do in the place of an operation.
+INSTEAD = {
+    "IfElse": "write pm.math.switch, which works out both branches",
+    "Scan": "write the loop as operations on whole arrays, such as pt.cumsum",
+}
+ELSEWHERE = 'write the model without it, or use pm.sample(nuts_sampler="pymc"), which takes longer'
+RANDOM = (
+    "a draw of {0} within the model: make it a variable of the model, or draw it afterwards by "
+    "pm.sample_posterior_predictive (minibatches are for pm.fit)"
+)
+
+
 class Unsupported(NotImplementedError):
     """A model has an operation that cannot be written in JavaScript."""
 
 
-def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str, list, list, list]:
+@dataclass(frozen=True)
+class Written:
+    """A graph as a function of JavaScript.
+
+    Attributes
+    ----------
+    source : str
+        An expression: a function of ``shared``, an object of arrays by name, which returns a function
+        ``(x, out)`` that writes all outputs into ``out``, one after another, and returns nothing, or what
+        an assertion of the graph says that fails.
+    values : list of numpy.ndarray
+        The outputs at the point, by PyTensor's own code.
+    places : list of pytensor.compile.sharedvalue.SharedVariable
+        Those of the shared variables that say where elements are, whose values are written into the source.
+    """
+
+    source: str
+    values: list
+    places: list
+
+
+def translate(
+    inputs: list, outputs: list, point: list[np.ndarray], shared: list, *, check_bounds: bool
+) -> Written:
     """Write a function of JavaScript that computes what a graph does.
 
     Parameters
@@ -125,29 +164,26 @@ def translate(inputs: list, outputs: list, point: list[np.ndarray]) -> tuple[str
         What is computed from it and from shared variables.
     point : list of numpy.ndarray
         Any value of the inputs; it has the shapes.
+    shared : list of pytensor.compile.sharedvalue.SharedVariable
+        The shared variables, which the source calls ``s0``, ``s1`` and so on; new ones are appended.
+    check_bounds : bool
+        Whether parameters out of their ranges give a log density of minus infinity, as of a ``pymc.Model``.
 
     Returns
     -------
-    source : str
-        An expression: a function of ``shared``, an object of arrays by name, which returns a function
-        ``(x, out)`` that writes all outputs into ``out``, one after another, and returns false where a check
-        of the graph fails (a negative scale, say).
-    shared : list of pytensor.compile.sharedvalue.SharedVariable
-        The shared variables, by the names ``s0``, ``s1`` and so on.
-    shapes : list of tuple
-        Of the outputs.
-    places : list of pytensor.compile.sharedvalue.SharedVariable
-        Those of the shared variables that say where elements are, whose values are written into the source.
+    Written
 
     Raises
     ------
     Unsupported
         If the graph has an operation that is not known; the message names it.
     """
-    rewrites = pytensor.compile.mode.OPT_FAST_RUN.excluding("inplace", "fusion", "BlasOpt")
+    # PyMC's own: a check that fails makes its own term minus infinity, not those beside it.
+    checks = "local_check_parameter_to_ninf_switch" if check_bounds else "local_remove_check_parameter"
+    rewrites = pytensor.compile.mode.OPT_FAST_RUN.including(checks).excluding("inplace", "fusion", "BlasOpt")
     mode = Mode("py", rewrites).register((EquilibriumGraphRewriter([_open], max_use_ratio=100), 0))
     compiled = pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
-    return _Writer(compiled.maker.fgraph, point, compiled).written()
+    return _Writer(compiled, point, shared).written()
 
 
 @node_rewriter([OpFromGraph])
@@ -159,8 +195,10 @@ def _open(fgraph, node):  # noqa: ARG001 (PyTensor passes it)
 class _Writer:
     """Writes one graph."""
 
-    def __init__(self, graph, point, compiled):
-        self.graph, self.compiled = graph, compiled
+    def __init__(self, compiled, point, shared):
+        self.graph, self.originals = compiled.maker.fgraph, compiled.get_shared()
+        shared += [variable for variable in self.originals if variable not in shared]
+        self.shared = shared
         self.lines, self.head, self.names, self.fixed = [], [], {}, {}
         self.values = self.evaluate(point)
         self.places = self.data_that_place()
@@ -169,20 +207,18 @@ class _Writer:
     def evaluate(self, point):
         """Return every variable's value at a point, of which the shapes are used."""
         values = {}
-        stored = [item.storage[0] for item in self.compiled.input_storage]
-        given = [*point, *stored[len(point) :]]
+        for node in self.graph.toposort():
+            if isinstance(node.op, RandomVariable):
+                raise Unsupported(RANDOM.format(node.op.name or type(node.op).__name__))
+        given = [*point, *(variable.get_value() for variable in self.originals)]
         for variable, value in zip(self.graph.inputs, given, strict=True):
             values[variable] = np.asarray(value)
         for node in self.graph.toposort():
             taken = [values[v] if v in values else np.asarray(v.data) for v in node.inputs]
-            results = [[None] for _ in node.outputs]
-            node.op.prepare_node(node, None, None, "py")
-            try:
-                node.op.perform(node, [t.copy() for t in taken], results)
-            except np.linalg.LinAlgError as error:  # none of the known operations raises it
-                raise Unsupported(_refusal(node.op)) from error
-            for variable, (value,) in zip(node.outputs, results, strict=True):
+            for variable, value in zip(node.outputs, _tried(node, taken), strict=True):
                 values[variable] = np.asarray(value)
+                if values[variable].dtype.kind not in "biuf":
+                    raise Unsupported(_refusal(node.op, f" with a result of {values[variable].dtype}"))
             for variable in node.inputs:
                 if isinstance(variable, Constant):
                     values[variable] = np.asarray(variable.data)
@@ -208,11 +244,12 @@ class _Writer:
         return list(found)
 
     def written(self):
-        """Return the source, the shared variables, the shapes of the outputs, and what places."""
+        """Return the source with the values of the outputs, and what places."""
         first, *others = self.graph.inputs
         self.names[first] = "x"
-        for number, variable in enumerate(others):
-            self.names[variable] = f"shared.s{number}"
+        originals = dict(zip(others, self.originals, strict=True))
+        for variable, original in originals.items():
+            self.names[variable] = f"shared.s{self.shared.index(original)}"
         for node in self.graph.toposort():
             self.write(node)
         place = 0
@@ -221,9 +258,9 @@ class _Writer:
             self.lines.append(f"out.set({self.name(variable)}, {place});")
             place += size
         head, body = "\n  ".join(self.head), "\n    ".join(self.lines)
-        source = f"(shared) => {{\n  {head}\n  return (x, out) => {{\n    {body}\n    return true;\n  }};\n}}"
-        shapes = [self.values[variable].shape for variable in self.graph.outputs]
-        return source, others, shapes, self.places
+        source = f"(shared) => {{\n  {head}\n  return (x, out) => {{\n    {body}\n  }};\n}}"
+        values = [self.values[variable] for variable in self.graph.outputs]
+        return Written(source, values, [originals[variable] for variable in self.places])
 
     def name(self, variable):
         """Return the name of a variable's array."""
@@ -247,13 +284,14 @@ class _Writer:
         """Write the lines of one operation."""
         op = node.op
         core = _core(op)
-        if isinstance(op, (Shape, Shape_i)) or all(map(self.is_fixed, node.inputs)):
+        fixed = isinstance(op, (Shape, Shape_i)) or all(map(self.is_fixed, node.inputs))
+        if fixed and not isinstance(op, CheckAndRaise):
             for variable in node.outputs:
                 self.fixed[variable] = self.values[variable]
         elif isinstance(op, CheckAndRaise):
+            said = json.dumps(str(op.msg) or "an assertion of the model fails")
             for condition in node.inputs[1:]:
-                if not self.is_fixed(condition):
-                    self.lines.append(f"if (!{self.name(condition)}[0]) return false;")
+                self.lines.append(f"if (!{self.name(condition)}[0]) return {said};")
             self.names[node.outputs[0]] = self.name(node.inputs[0])
         elif isinstance(op, (DeepCopyOp, ViewOp)):
             self.names[node.outputs[0]] = self.name(node.inputs[0])
@@ -276,7 +314,8 @@ class _Writer:
 
     def new(self, variable):
         size = self.values[variable].size
-        self.names[variable] = self.declare(f"new Float64Array({size})")
+        kind = variable.type.dtype if variable.type.dtype in ARRAYS else "float64"
+        self.names[variable] = self.declare(f"new {kind.title()}Array({size})")
         return self.names[variable], size
 
     def at(self, variable, shape):
@@ -392,9 +431,9 @@ class _Writer:
             for v, start in zip(data, offsets, strict=False)
         }
         taken = [(numbered[v] if v in numbered else self.values[v]).copy() for v in node.inputs]
-        for variable, places in zip(node.outputs, _performed(node, taken), strict=True):
+        for variable, places in zip(node.outputs, _moved(node, taken), strict=True):
             name, _ = self.new(variable)
-            places = np.asarray(places).ravel().astype(int)
+            places = np.asarray(places, dtype=float).ravel().astype(int)
             which = np.searchsorted(offsets, places, side="right") - 1
             for number, source in enumerate(data):
                 to = np.flatnonzero(which == number)
@@ -409,7 +448,7 @@ class _Writer:
 
     def check_places(self, node):
         if not all(map(self.is_fixed, _places(node))):
-            raise Unsupported(f"{_refusal(node.op)} at places that depend on the parameters")
+            raise Unsupported(_refusal(node.op, " at places that depend on the parameters"))
 
     def put(self, node):
         """Write a copy of an array with something put or added at some places."""
@@ -421,6 +460,8 @@ class _Writer:
         reader = kind(op.idx_list).make_node(target, *places)
         (chosen,) = _performed(reader, [numbered, *(self.values[v] for v in places)])
         chosen = np.asarray(chosen)
+        if getattr(op, "ignore_duplicates", False) and np.unique(chosen).size < chosen.size:
+            raise Unsupported(_refusal(op, " where it ignores duplicates"))
         taken = self.at(addition, chosen.shape)
         old = self.name(target)
         name, _ = self.new(node.outputs[0])
@@ -433,6 +474,28 @@ def _performed(node, values):
     results = [[None] for _ in node.outputs]
     node.op.perform(node, values, results)
     return [value for (value,) in results]
+
+
+def _moved(node, places):
+    """Return the places of the elements; what joins truths would make truths of them."""
+    if isinstance(node.op, basic.MakeVector):
+        return [places]
+    return (
+        [np.concatenate(places, node.op.axis)]
+        if isinstance(node.op, basic.Join)
+        else _performed(node, places)
+    )
+
+
+def _tried(node, values):
+    """Return the results of an operation; of an assertion, what it lets pass."""
+    if isinstance(node.op, CheckAndRaise):
+        return values[:1]
+    try:
+        node.op.prepare_node(node, None, None, "py")
+        return _performed(node, [value.copy() for value in values])
+    except Exception as error:  # none of the known operations raises any
+        raise Unsupported(_refusal(node.op, f" ({type(error).__name__}: {error})")) from error
 
 
 def _places(node):
@@ -451,7 +514,7 @@ def _elements(op, node, taken):
     """Return how the results of an operation on numbers are written."""
     kind, to = type(op), np.dtype(node.outputs[0].type.dtype).kind
     if kind in BITS and not _are_truths(node.inputs):
-        raise Unsupported(f"{_refusal(op)} bit by bit")
+        raise Unsupported(_refusal(op, " bit by bit"))
     if kind is scalar.Cast and to in CASTS:
         return [CASTS[to].format(*taken)]
     if kind in ELEMENTS:
@@ -474,7 +537,7 @@ def _elements(op, node, taken):
 def _call(op, places, cores):
     """Return how a function of special.js is called that works on matrices."""
     if isinstance(op, Cholesky):
-        return f"if (!cholesky({places}, {cores[0][0]}, {json.dumps(op.lower)})) return false;"
+        return f"cholesky({places}, {cores[0][0]}, {json.dumps(op.lower)});"
     if isinstance(op, SolveTriangular):
         columns = cores[1][1] if len(cores[1]) > 1 else 1
         kind = f"{json.dumps(op.lower)}, {json.dumps(op.unit_diagonal)}"
@@ -498,5 +561,6 @@ def _core(op):
     return op.core_op if isinstance(op, Blockwise) else op
 
 
-def _refusal(op):
-    return f"the operation {type(_core(op)).__name__} cannot run in a page"
+def _refusal(op, how=""):
+    name = type(_core(op)).__name__
+    return f"the operation {name} cannot run in a page{how}: {INSTEAD.get(name, ELSEWHERE)}"

@@ -7,7 +7,8 @@ const LANCZOS = [
 ];
 
 function lgamma(x) {
-  if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x);
+  if (x === Infinity || (x <= 0 && Number.isInteger(x))) return Infinity;
+  if (x < 0.5) return Math.log(Math.PI / Math.abs(Math.sin(Math.PI * (x - Math.round(x))))) - lgamma(1 - x);
   if (x === 1 || x === 2) return 0;
   if (x >= 12) {
     // Stirling's series.
@@ -23,12 +24,27 @@ function lgamma(x) {
 
 function digamma(x) {
   if (x <= 0 && Number.isInteger(x)) return NaN;
-  if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * x);
+  if (x < 0) return digamma(1 - x) - Math.PI / Math.tan(Math.PI * (x - Math.round(x)));
   let sum = 0;
   for (; x < 12; x++) sum -= 1 / x;
   const y = 1 / (x * x);
   const tail = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (1 / 132 - (y * 691) / 32760)))));
   return sum + Math.log(x) - 0.5 / x - tail;
+}
+
+function sigmoid(x) {
+  return x < -700 ? Math.exp(x) : 1 / (1 + Math.exp(-x));
+}
+
+// As IEEE 754 and Python have them.
+function power(x, y) {
+  return x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y);
+}
+
+function floorDivide(x, y) {
+  if (y === 0) return x / y;
+  const rest = x % y;
+  return Math.round((x - rest) / y) - (rest !== 0 && rest < 0 !== y < 0 ? 1 : 0);
 }
 
 function softplus(x) {
@@ -50,8 +66,11 @@ function product(a, b, out, rows, inner, columns) {
   }
 }
 
-// What a triangular matrix takes to b (size x columns).
+// What a triangular matrix takes to b (size x columns); no numbers if there is nothing such.
 function solveTriangular(a, b, out, size, columns, lower, unit) {
+  for (let i = 0; i < size && !unit; i++) {
+    if (a[i * size + i] === 0) return out.fill(NaN, 0, size * columns);
+  }
   for (let j = 0; j < columns; j++) {
     for (let n = 0; n < size; n++) {
       const i = lower ? n : size - 1 - n;
@@ -62,19 +81,18 @@ function solveTriangular(a, b, out, size, columns, lower, unit) {
   }
 }
 
-// The triangular root of a symmetric matrix; false if it has none.
+// The triangular root of a symmetric matrix; no numbers if it has none.
 function cholesky(a, out, size, lower) {
   out.fill(0, 0, size * size);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = lower ? a[i * size + j] : a[j * size + i];
       for (let k = 0; k < j; k++) sum -= out[i * size + k] * out[j * size + k];
-      if (i === j && !(sum > 0)) return false;
+      if (i === j && !(sum > 0)) return out.fill(NaN, 0, size * size);
       out[i * size + j] = i === j ? Math.sqrt(sum) : sum / out[j * size + j];
     }
   }
   for (let i = 0; i < size && !lower; i++) {
     for (let j = 0; j < i; j++) [out[i * size + j], out[j * size + i]] = [0, out[i * size + j]];
   }
-  return true;
 }

@@ -259,6 +259,61 @@ def test_other_data_is_as_another_model():
         changed.with_data(sd=np.ones(3))
 
 
+def test_data_are_told_apart_by_what_they_are_and_not_by_name():
+    import pytensor
+
+    def build(names):
+        x = pm.Normal("x")
+        first, second = (
+            pytensor.shared(np.array(v), name=n) for v, n in zip(([1.0, 2], [3.0, 5]), names, strict=True)
+        )
+        pm.Deterministic("second", second * x)
+        pm.Potential("p", (first * x).sum() - (second * x**2).sum())
+
+    for names in (("a", "a"), (None, None), ("a", "b")):
+        compiled = page_nuts.compile_pymc_model(model_of(lambda names=names: build(names)))
+        exact = stats.norm.logpdf(0.5) + 0.5 * 3 - 0.25 * 8
+        assert compiled.log_density([0.5])[0] == pytest.approx(exact, rel=1e-13)
+        draws = page_nuts.sample(compiled, draws=5, tune=5, chains=1, seed=1)["posterior"]
+        np.testing.assert_allclose(draws["second"], draws["x"].values[..., None] * [3, 5], rtol=1e-14)
+        if names == ("a", "a"):
+            with pytest.raises(
+                ValueError, match="a is the name of 2 shared variables of the model: give none"
+            ):
+                compiled.with_data(a=np.ones(2))
+    changed = compiled.with_data(b=np.array([1, 1]))
+    assert changed.log_density([0.5])[0] == pytest.approx(exact + 0.25 * 6, rel=1e-13)
+
+
+def test_data_are_copied_and_must_be_like_those_before():
+    xarray = pytest.importorskip("xarray")
+    with pm.Model(coords={"row": [0, 1], "column": [0, 1]}) as model:
+        table = pm.Data("table", np.ones((2, 2)), dims=("row", "column"))
+        pm.Poisson("y", pm.math.exp(pm.Normal("m")) * table[0], observed=pm.Data("count", [1, 2]))
+    compiled = page_nuts.compile_pymc_model(model)
+    new = np.full((2, 2), 2.0)
+    changed = compiled.with_data(table=new)
+    before = changed.log_density([0.3])[0]
+    assert before != compiled.log_density([0.3])[0]
+    new[:] = 7.0
+    assert changed.log_density([0.3])[0] == before
+    assert compiled.with_data(count=[1.0, 2.0]).log_density([0.3]) == compiled.log_density([0.3])
+    for name, value, said in [
+        ("table", [[1.0, np.nan], [1, 1]], "table has values that are not finite"),
+        ("table", [["a", "b"], ["c", "d"]], "table is of the kind <U1: give float64"),
+        ("table", np.ma.masked_equal([[1.0, 2], [3, 4]], 2), "table has missing values"),
+        (
+            "table",
+            xarray.DataArray(new, dims=("column", "row")),
+            r"table has dims .*: give \('row', 'column'\)",
+        ),
+        ("table", np.ones(4), r"table has shape \(4,\): give \(2, 2\)"),
+        ("count", [1.5, 2.0], "count is float64, with values that are no int"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            compiled.with_data(**{name: value})
+
+
 def test_pymc_takes_it_for_nutpie(monkeypatch):
     import sys
     import types
@@ -401,6 +456,22 @@ def test_chains_begin_where_asked():
     assert compiled.start == pytest.approx([500, 3])
     with pytest.raises(ValueError, match="initial_points has 'z', no variable of the model: give x, s"):
         page_nuts.compile_pymc_model(model, initial_points={"z": 1})
+    with pytest.raises(
+        ValueError, match="s begins at nan, unconstrained: give initial values of its support"
+    ):
+        page_nuts.compile_pymc_model(model, initial_points={"s": -1.0})
+    with pytest.raises(ValueError, match=r"initial_points has 'x' of shape \(2,\): give \(\)"):
+        page_nuts.compile_pymc_model(model, initial_points={"x": [1.0, 2.0]})
+
+
+def test_each_chain_begins_at_a_draw_of_its_own_where_asked():
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1e6, initval="prior")
+    compiled = page_nuts.compile_pymc_model(model)
+    fit = page_nuts.sample(compiled, draws=1, tune=0, chains=4, seed=3)["posterior"]["x"].values.ravel()
+    assert np.abs(np.diff(np.sort(fit))).min() > 100
+    again = page_nuts.sample(compiled, draws=1, tune=0, chains=4, seed=3)["posterior"]["x"].values.ravel()
+    assert np.array_equal(fit, again)
 
 
 @pytest.mark.parametrize(
@@ -411,7 +482,15 @@ def test_chains_begin_where_asked():
         ({"tune": -1}, ValueError, "tune is -1"),
         ({"chains": 1.5}, ValueError, "chains is 1.5"),
         ({"maxdepth": 0}, ValueError, "maxdepth is 0"),
+        ({"maxdepth": -1}, ValueError, "maxdepth is -1"),
+        ({"tune": 2.5}, ValueError, "tune is 2.5: give a whole number, at least 0"),
+        ({"draws": True}, ValueError, "draws is True"),
+        ({"seed": -1}, ValueError, "seed is -1: give a whole number, at least 0, at most 4294967295"),
+        ({"seed": 2**32}, ValueError, "seed is 4294967296"),
+        ({"seed": 1.5}, ValueError, "seed is 1.5"),
         ({"target_accept": 1.0}, ValueError, "target_accept is 1.0: give a number between 0 and 1"),
+        ({"target_accept": np.nan}, ValueError, "target_accept is nan"),
+        ({"target_accept": "high"}, ValueError, "target_accept is 'high'"),
         ({"save_warmup": True}, ValueError, "save_warmup is True: give False, since tuning draws"),
         ({"store_unconstrained": True}, ValueError, "store_unconstrained is True: give False"),
     ],
@@ -420,6 +499,10 @@ def test_arguments_that_would_do_nothing_are_refused(arguments, kind, message):
     compiled = page_nuts.compile_pymc_model(model_of(line))
     with pytest.raises(kind, match=re.escape(message)):
         page_nuts.sample(compiled, **arguments)
+    with pytest.raises(ValueError, match="compiled is a Model: give what compile_pymc_model returns"):
+        page_nuts.sample(model_of(line))
+    with pytest.raises(ValueError, match=r"point has shape \(2,\): give \(1,\)"):
+        compiled.log_density([1.0, 2.0])
 
 
 def test_what_is_compiled_is_what_was_asked_for():
@@ -429,6 +512,12 @@ def test_what_is_compiled_is_what_was_asked_for():
     with pytest.raises(TypeError, match="compile_pymc_model knows no jitter: give var_names"):
         page_nuts.compile_pymc_model(model, jitter=False)
     assert page_nuts.compile_pymc_model(model, var_names="tau").shapes == {"tau": ()}
+    with pytest.raises(ValueError, match="var_names is empty: give None, or names"):
+        page_nuts.compile_pymc_model(model, var_names=[])
+    with pytest.raises(ValueError, match=r"model is a dict: give a pymc\.Model"):
+        page_nuts.compile_pymc_model({})
+    with pytest.raises(ValueError, match="model has no free variables: there is nothing to sample"):
+        page_nuts.compile_pymc_model(model_of(lambda: pm.Normal("y", 0, 1, observed=1.0)))
 
 
 @pytest.mark.parametrize(
@@ -466,6 +555,9 @@ def test_the_example_of_the_readme_runs():
 
 def test_a_model_without_a_start_is_refused():
     with pm.Model() as model:
-        pm.Potential("never", pt.switch(pm.Normal("x") > 1e6, 0.0, -np.inf))
-    with pytest.raises(RuntimeError, match="no start with a finite log density was found"):
-        page_nuts.sample(page_nuts.compile_pymc_model(model), draws=5, tune=5, chains=1, seed=1)
+        pm.Potential("never", pt.switch(pm.Normal("x") > pm.Data("limit", 0.0), 0.0, -np.inf))
+    compiled = page_nuts.compile_pymc_model(model)
+    said = r"no start with a finite .*\{'x': 0.0\}.*'x': -0.92, 'never': -inf.*not finite: never\. Give"
+    with pytest.raises(RuntimeError, match=said):
+        page_nuts.sample(compiled.with_data(limit=1e6), draws=5, tune=5, chains=1, seed=1)
+    assert page_nuts.sample(compiled, draws=5, tune=5, chains=1, seed=1)["posterior"]["x"].min() > 0

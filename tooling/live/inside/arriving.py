@@ -126,9 +126,14 @@ class PyMC:
         return getattr(self.loader, name)
 
     def exec_module(self, module):
-        """Import it, let any way of evaluation do, and no bar need a thread."""
+        """Import it, let any way of evaluation do, no bar need a thread, and no chain a process."""
         self.loader.exec_module(module)
-        sys.modules["pymc.sampling.mcmc"].NumbaLinker = object
+        sampling = sys.modules["pymc.sampling.mcmc"]
+        sampling.NumbaLinker = object
+        # As many chains as on a computer of four processors; those of PyMC's own samplers one after another.
+        sampling._cpu_count = lambda: 4
+        of_pymc = sampling.setup_cores_blas_cores
+        sampling.setup_cores_blas_cores = lambda blas, chains, _, context: of_pymc(blas, chains, 1, context)
         progress = importlib.import_module("pymc.progress_bar.progress")
         progress.ProgressBarManager._create_backend = lambda *_, **__: progress.NullProgressBackend()
         importlib.import_module("rich.live")._RefreshThread.start = lambda _: None
