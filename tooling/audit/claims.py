@@ -253,8 +253,8 @@ def _pooling_new_group():
         held += low < average < high
     return _judged(
         f"No pooling does predict, with its prior: from {low:.0f} to {high:.0f} points, whatever the data. "
-        f"It holds {held} of the {len(gains)} averages. Each instructor left out in turn, partial pooling predicts "
-        f"{(np.array(gains) > 0).sum()} better, with a log density higher by {sum(gains):.1f} in all.",
+        f"It holds {held} of the {len(gains)} averages. Each instructor left out in turn, partial pooling "
+        f"predicts {(np.array(gains) > 0).sum()} better, its log density higher by {sum(gains):.1f} in all.",
         # Fewer than such intervals would hold by bad luck.
         plainly=sum(gains) > 0 and stats.binom.cdf(held, len(gains), INTERVAL) < 0.01,
         conditionally=sum(gains) > 0,
