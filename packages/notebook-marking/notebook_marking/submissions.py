@@ -401,8 +401,9 @@ def _identified(submission, file, roster):
     submission = replace(submission, time=submission.time or file.time, late=file.late)
     if row:
         return replace(submission, **_known(row, roster))
-    own = file.system in ("flat", "folders")
-    return replace(submission, ids=() if own else None, stranger=roster is not NOBODY)
+    stranger = roster is not NOBODY  # of whom no id is known, whatever the name
+    own = file.system in ("flat", "folders") and not stranger
+    return replace(submission, ids=() if own else None, stranger=stranger)
 
 
 def _known(row, roster):
@@ -507,7 +508,7 @@ def _number(file, one, names):
 def _guessed(file, one, names):
     """Tell whether the name of a student may be another word in that of the folder or file."""
     flat = file.system == "flat" and not names.end.fullmatch(COPY.sub("", _stem(file.place[-1])))
-    return one.ids == () and not one.problem and (file.system == "folders" or flat)
+    return (one.ids == () or one.stranger) and not one.problem and (file.system == "folders" or flat)
 
 
 def _place(file, one, names, *, exactly):

@@ -92,6 +92,10 @@ LAYOUTS = {
         "Week 8/O'Last01, Ada(ada)/Submission attachment(s)/nb.ipynb": ADA,
         "Week 8/Last02, Bo Jörg(student02)/Submission attachment(s)/nb.ipynb": BO,
     },
+    "ilias": {
+        "Week 8/Submissions/O'Last01_Ada_student01_4711/20260305142233_nb.ipynb": ADA,
+        "Week 8/Submissions/Last02_Bo Jörg_student02_4712/20260305142233_nb.ipynb": BO,
+    },
     "teams": {
         "Submitted files/Ada O'Last01/Week 8/Version 1/nb.ipynb": ADA,
         "Submitted files/Bo Jörg Last02/Week 8/Version 1/nb.ipynb": BO,
@@ -262,6 +266,11 @@ def test_unsigned_notebooks_in_a_folder_that_may_be_nobodys_stay_apart(tmp_path,
     found = find(tmp_path, EXERCISES)
     assert {one.student for one in found} == students
     assert all(one.unsigned for one in found) == (len(students) > 1)
+
+
+def test_the_data_of_who_is_not_on_the_roster_are_those_of_the_id_in_the_notebook(tmp_path, roster):
+    write(tmp_path, {"student01+student02/nb.ipynb": ADA, "ann_5.8.1.ipynb": BO})
+    assert {one.ids for one in find(tmp_path, EXERCISES, roster)} == {None}
 
 
 def test_beside_one_that_is_signed_each_file_stays_apart(tmp_path, roster):
