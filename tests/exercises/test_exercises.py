@@ -111,6 +111,18 @@ def solution_only(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_each_answer_says_in_which_form_it_is_wanted(page):
+    text = (ROOT / "exercises" / f"{page}.md").read_text("utf-8")
+    for name, answer in PAGES[page].entries():
+        lines = [line for line in text.splitlines() if line.startswith(f"- `{name[2:]}`: ")]
+        assert lines, name
+        if getattr(answer, "unit", ""):
+            assert any(f"in {answer.unit}" in line for line in lines), name
+        elif getattr(answer, "range", ()) == (0, 1):  # a share, not per cent
+            assert any("from 0 to 1" in line for line in lines), name
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_nothing_of_the_solution_is_left_in_the_exercise(page):
     exercise = (ROOT / "exercises" / f"{page}.md").read_text("utf-8")
     stub_lines = {line.strip() for cell in stubs(page) for line in cell.splitlines()}

@@ -286,6 +286,8 @@ def describe(answer):
         "posterior": "what `sample` returned, with " + ", ".join(f"`{v}`" for v in getattr(answer, "of", ())),
     }[answer.kind]
     unit = f", in {answer.unit}" if answer.unit else ""
+    if not unit and getattr(answer, "range", None) == (0, 1):  # no per cent
+        unit = ", each from 0 to 1" if getattr(answer, "shape", ()) else ", from 0 to 1"
     if answer.kind == "posterior" and answer.needs.divergences_at_least is None:
         unit = f"; at least {answer.needs.ess:g} effective draws"
     points = "1 point" if answer.out_of == 1 else f"{answer.out_of:g} points"
