@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, ORANGE, SKY, WIDTH, at_most, styled
+from support.figures.arguments import Each, at_most
+from support.figures.style import BLACK, BLUE, ORANGE, SKY, WIDTH, styled
 
 
-@styled
+@styled(panels=Each("r k"), responses="k text")
 def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
     """Figure 5.64: shares of the answers in imagined regions, for several concentrations.
 
@@ -18,6 +19,15 @@ def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
         By title: the shares of K answers, at most four, in R regions.
     responses : sequence of str
         Names of the K answers.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.dirichlet_multinomial.concentration : What the data say of the concentration.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from support.figures.arguments import Each
 from support.figures.style import (
     BLACK,
     BLUE,
@@ -17,7 +18,7 @@ from support.figures.style import (
 )
 
 
-@styled
+@styled(spread="n", panels=Each(Each("n", most=4)), groups="")
 def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     """Total risk of shrinkage estimators against the spread of the true means (Figures 5.55 and 5.67).
 
@@ -29,6 +30,15 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
         For each panel, total risk by estimator, in squared standard errors.
     groups : int
         Number of groups, which is the risk of no pooling.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    smallest_number_of_groups : From how many groups on it pays.
 
     References
     ----------
@@ -55,7 +65,7 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(spread="n", differences=Each("n", most=4))
 def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figure:
     """Figure 5.56: risk minus that of no pooling, for three to five groups.
 
@@ -65,6 +75,15 @@ def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figu
         Standard deviation of the true means, in standard errors.
     differences : dict of str to (n,) array
         Total risk minus the number of groups, by estimator.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    stein_risk : The risks themselves.
 
     Examples
     --------

@@ -6,10 +6,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, aligned, at_most, listed, note, styled
+from support.figures.arguments import Each
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, note, styled
 
 
-@styled
+@styled(
+    count="region response=4",
+    none="region response ci_bound=2",
+    hierarchical="region response ci_bound=2",
+    baseline="response",
+)
 def survey_intervals(
     count: xr.DataArray, none: xr.DataArray, hierarchical: xr.DataArray, baseline: xr.DataArray
 ) -> plt.Figure:
@@ -25,6 +31,15 @@ def survey_intervals(
     baseline : xarray.DataArray
         Estimated national shares over ``response``, drawn as vertical lines.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    concentration : How alike the regions are.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -35,8 +50,6 @@ def survey_intervals(
     >>> len(survey_intervals(count, ends, ends, posterior["pi0"].mean()).axes)
     4
     """
-    at_most(4, exactly=True, responses=count["response"])
-    none, hierarchical = aligned(count, none=none, hierarchical=hierarchical)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.2), sharex=True, sharey=True)
     size = count.sum("response")
     raw = count / size
@@ -64,7 +77,7 @@ def survey_intervals(
     return figure
 
 
-@styled
+@styled(alpha="n +", likelihood="n", fine="m +", densities=Each("m", most=4))
 def concentration(
     alpha: np.ndarray, likelihood: np.ndarray, fine: np.ndarray, densities: Mapping
 ) -> plt.Figure:
@@ -81,6 +94,15 @@ def concentration(
     densities : mapping of str to (M,) array
         Posterior densities of log alpha by the name of their prior, at most four.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    survey_intervals : What follows for the regions.
+
     Examples
     --------
     >>> alpha = np.geomspace(1, 1000, 50)
@@ -88,7 +110,6 @@ def concentration(
     >>> len(concentration(alpha, rising, alpha, {"flat": rising}).axes)
     2
     """
-    at_most(4, densities=densities)
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.0), sharex=True)
     above.axhline(1, color=GREY, linestyle="--", linewidth=1.2)
     note(above, "all regions alike", (alpha[0], 1), (2, -14))

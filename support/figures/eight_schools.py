@@ -6,10 +6,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from support.figures.arguments import Each
 from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, styled
 
+# What is drawn of a fit.
+FIT = {
+    "posterior": {"tau": "chain draw +", "theta": "chain draw school"},
+    "sample_stats": {"diverging": "chain draw"},
+}
+RAW_TOO = FIT | {"posterior": FIT["posterior"] | {"theta_raw": "chain draw school"}}
 
-@styled
+
+@styled(centred=FIT, noncentred=RAW_TOO, school=str, draws="+")
 def funnel(
     centred: xr.DataTree, noncentred: xr.DataTree, *, school: str = "A", draws: int = 1500
 ) -> plt.Figure:
@@ -30,6 +38,11 @@ def funnel(
     matplotlib.figure.Figure
         Three panels that share a logarithmic axis of tau: the centred draws, the non-centred ones in the
         coordinate that is sampled, and the same draws as effects.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -54,6 +67,9 @@ def funnel(
     >>> len(funnel(fit, fit).axes)
     3
     """
+    schools = centred["posterior"]["theta"]["school"].values
+    if school not in schools:
+        raise ValueError(f"school is {school!r}: give one of {', '.join(map(str, schools))}")
     figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 4.2), sharey=True)
     panels = (
         (centred, "theta", r"$\theta_{%s}$", "centred"),
@@ -63,8 +79,8 @@ def funnel(
     for ax, (idata, name, symbol, title) in zip(axes, panels, strict=True):
         tau = idata["posterior"]["tau"].values.ravel()
         value = idata["posterior"][name].sel(school=school).values.ravel()
-        diverging = idata["sample_stats"]["diverging"].values.ravel()
-        step = max(1, len(tau) // draws)
+        diverging = idata["sample_stats"]["diverging"].values.ravel().astype(bool)
+        step = max(1, int(len(tau) // draws))
         ax.plot(value[::step], tau[::step], ".", color=BLUE, markersize=2, label="draw")
         cross = {"color": BLACK, "markersize": 6, "markeredgewidth": 1.6, "label": "divergence"}
         ax.plot(value[diverging], tau[diverging], "x", **cross)
@@ -78,7 +94,7 @@ def funnel(
     return figure
 
 
-@styled
+@styled(estimates={"mean": "school", "hdi": "school ci_bound=2", "effect": "school"}, grand_mean="")
 def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     """Posterior intervals, posterior means and raw effects of all groups (Figure 5.35).
 
@@ -89,6 +105,15 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     grand_mean : float
         Posterior mean of mu, where the vertical line stands.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.hierarchical_models.shrinkage_slopes : The same estimates beside the raw effects.
+
     Examples
     --------
     >>> hdi = (("school", "ci_bound"), [[-1.0, 20.3], [-1.4, 16.5]])
@@ -98,8 +123,8 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     1
     """
     figure, ax = plt.subplots(figsize=(WIDTH, 5.0))
-    rows = np.arange(estimates.sizes["school"])
-    lower, upper = estimates["hdi"].transpose("ci_bound", "school").values
+    rows = np.arange(estimates["mean"].size)
+    lower, upper = estimates["hdi"].values.T
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.axvline(grand_mean, color=VERMILLION, linestyle="--", linewidth=1.5, label=r"posterior mean of $\mu$")
     ax.hlines(rows, lower, upper, color=BLUE, linewidth=3, label="89% HDI")
@@ -107,13 +132,13 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     ax.plot(
         estimates["effect"], rows, "o", markerfacecolor="white", color=BLACK, markersize=8, label="raw effect"
     )
-    listed(ax, estimates["school"].values)
+    listed(ax, estimates["mean"]["school"].values)
     ax.set(xlabel="effect of coaching (SAT points)", ylabel="school")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
-@styled
+@styled(shares=Each("c", names="sampler"), divergences=Each("c", names="sampler"), exact="")
 def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Figure:
     """How much of the funnel's neck each chain has seen (Figure 5.43).
 
@@ -125,6 +150,15 @@ def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Fig
         Divergent transitions of the same chains.
     exact : float
         Posterior probability of the neck.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    funnel : The neck itself.
 
     Examples
     --------

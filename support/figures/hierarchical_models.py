@@ -5,10 +5,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from support.figures.style import BLACK, BLUE, GREY, SKY, WIDTH, aligned, spread, strategy, styled
+from support.figures.style import BLACK, BLUE, GREY, SKY, WIDTH, spread, strategy, styled
 
 
-@styled
+@styled(effect="school", standard_error="school +", partial="school", complete="")
 def shrinkage_slopes(
     effect: xr.DataArray, standard_error: xr.DataArray, partial: xr.DataArray, complete: float
 ) -> plt.Figure:
@@ -23,6 +23,15 @@ def shrinkage_slopes(
     complete : float
         The estimate that all schools share under complete pooling (SAT points).
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    pooling_dial : The estimates for every tau.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -33,7 +42,6 @@ def shrinkage_slopes(
     >>> partial = exact.normal(effect, error, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean()
     >>> figure = shrinkage_slopes(data["effect"], data["standard_error"], partial, 7.4)
     """
-    standard_error, partial = aligned(effect, standard_error=standard_error, partial=partial)
     figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
     names = [str(name) for name in effect["school"].values]
     raw = effect.values
@@ -64,7 +72,7 @@ def shrinkage_slopes(
     return figure
 
 
-@styled
+@styled(tau="k", conditional_mean="tau=k school", density="k", effect="school")
 def pooling_dial(
     tau: np.ndarray, conditional_mean: xr.DataArray, density: ArrayLike, effect: xr.DataArray
 ) -> plt.Figure:
@@ -80,6 +88,15 @@ def pooling_dial(
         Posterior density of tau on the grid, (K,).
     effect : xarray.DataArray
         Raw effects over ``school`` (SAT points), (J,).
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    shrinkage_slopes : The estimates when tau is unknown.
 
     Examples
     --------

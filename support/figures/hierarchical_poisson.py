@@ -3,10 +3,17 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, at_most, styled
+from support.figures.arguments import Each
+from support.figures.style import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, WIDTH, styled
 
 
-@styled
+@styled(
+    x="n",
+    densities=Each("n", most=3, names="density"),
+    intervals=Each("2", names="density"),
+    xlabel=str,
+    draws="*",
+)
 def new_group(
     x: np.ndarray, densities: dict, intervals: dict, *, xlabel: str, draws: np.ndarray | None = None
 ) -> plt.Figure:
@@ -25,6 +32,15 @@ def new_group(
     draws : array, optional
         Draws whose histogram is shown behind the densities.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.pooling_problem.pooling_comparison : The groups that there are.
+
     Examples
     --------
     >>> x = np.linspace(-3, 3, 61)
@@ -32,7 +48,6 @@ def new_group(
     >>> len(figure.axes)
     1
     """
-    at_most(3, densities=densities)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.2))
     looks = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "^"))
     top = max(np.max(density) for density in densities.values())

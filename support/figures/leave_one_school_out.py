@@ -3,10 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from support.figures.arguments import Each
 from support.figures.style import GREY, WIDTH, note, strategy, styled
 
 
-@styled
+@styled(x="n", curves=Each("n", most=3, among=("complete", "partial", "none")), report="")
 def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
     """Figure 5.63: the report of a school that was left out, as several models predict it.
 
@@ -18,6 +19,15 @@ def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
         Predictive density by model, at most three.
     report : float
         The report that came (SAT points).
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.loo_comparison : The scores of all reports, each left out in turn.
 
     Examples
     --------

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 
+from support.figures.arguments import Each
 from support.figures.style import (
     BLACK,
     BLUE,
     GREY,
     SKY,
+    STRATEGIES,
     VERMILLION,
     WIDTH,
-    aligned,
     curves,
     listed,
     strategy,
@@ -20,7 +21,7 @@ from support.figures.style import (
 )
 
 
-@styled
+@styled(elpd_loo=Each("n", among=STRATEGIES))
 def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     """Leave-one-out scores of models, and their differences from the best one (Figure 5.36).
 
@@ -33,6 +34,11 @@ def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     -------
     matplotlib.figure.Figure
         Above, the sums with two standard errors; below, the differences from the best with theirs.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -66,7 +72,7 @@ def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(tau="n", wins=Each("n", most=3, among=STRATEGIES), difference="n 3")
 def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> plt.Figure:
     """Which pooling strategy LOO prefers, data set by data set, against the true tau (Figure 5.47).
 
@@ -78,6 +84,15 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
         Share of the data sets in which each strategy, at most three, has the highest score.
     difference : (n, 3) array
         Score of partial minus complete pooling: lower, middle and upper quantile over the data sets.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    loo_comparison : The scores of one data set.
 
     Examples
     --------
@@ -98,7 +113,12 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
     return figure
 
 
-@styled
+@styled(
+    exact=Each("school", most=3, names="model"),
+    sampled=Each("school", names="model"),
+    pareto_k=Each("school", names="model"),
+    good_k="",
+)
 def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k: float = 0.7) -> plt.Figure:
     """Leave-one-out density of each unit, exact and from draws, one panel per model (Figure 5.46).
 
@@ -110,6 +130,15 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
         Pareto k of the sampled ones.
     good_k : float
         Above it, an estimate is marked as unreliable.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    loo_comparison : The sums, and their differences.
 
     References
     ----------
@@ -127,7 +156,7 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
     figure, axes = plt.subplots(1, len(exact), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False)
     for ax, (name, truth) in zip(axes[0], exact.items(), strict=True):
         rows = np.arange(truth.size)
-        k, estimate = aligned(truth, pareto_k=pareto_k[name], sampled=sampled[name])
+        k, estimate = pareto_k[name], sampled[name]
         flagged, estimate = k.values > good_k, estimate.values
         ax.hlines(rows, truth, estimate, color=GREY, linewidth=1)
         ax.plot(truth, rows, "o", color=BLUE, markersize=7, label="exact")

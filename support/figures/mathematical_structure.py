@@ -9,7 +9,20 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from numpy.typing import ArrayLike
 
 from hierarchical_exact import Marginal
-from support.figures.style import BLACK, BLUE, GREY, SKY, VERMILLION, WIDTH, note, spread, strategy, styled
+from support.figures.arguments import Each
+from support.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    SKY,
+    STRATEGIES,
+    VERMILLION,
+    WIDTH,
+    note,
+    spread,
+    strategy,
+    styled,
+)
 
 
 @styled
@@ -20,6 +33,10 @@ def plate_diagram() -> plt.Figure:
     -------
     matplotlib.figure.Figure
         Circles are random quantities, shaded where observed; a plate repeats what it holds.
+
+    See Also
+    --------
+    dependent_pairs : What the arrows say of two groups.
 
     Examples
     --------
@@ -59,7 +76,7 @@ def plate_diagram() -> plt.Figure:
     return figure
 
 
-@styled
+@styled(standard_error="~group +", posterior_tau=Marginal, largest_tau="+", marked_tau="")
 def shrinkage_factors(
     standard_error: xr.DataArray,
     posterior_tau: Marginal,
@@ -79,6 +96,15 @@ def shrinkage_factors(
         End of the horizontal axis.
     marked_tau : float
         Where the lowest and the highest curve are marked by their values.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.hierarchical_models.pooling_dial : The estimates that they lead to.
 
     Examples
     --------
@@ -120,7 +146,7 @@ def shrinkage_factors(
     return figure
 
 
-@styled
+@styled(given="n 2", marginal="m 2")
 def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     """Two group parameters, given the hyperparameters and without knowing them (Figure 5.40).
 
@@ -128,6 +154,15 @@ def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     ----------
     given, marginal : array_like
         Draws of two group parameters, (n, 2), with hyperparameters fixed and drawn afresh.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    plate_diagram : Why they depend on each other.
 
     Examples
     --------
@@ -152,7 +187,7 @@ def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(estimates=Each("~tried", most=3, among=STRATEGIES), observed="", source=str, target=str)
 def information_flow(
     estimates: Mapping, observed: float, *, source: str = "A", target: str = "H"
 ) -> plt.Figure:
@@ -167,6 +202,15 @@ def information_flow(
         The value that the source really reported.
     source, target : str
         Names of the two schools.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    dependent_pairs : Why one group tells of another.
 
     Examples
     --------

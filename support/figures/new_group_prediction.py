@@ -3,10 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from support.figures.arguments import Each
 from support.figures.style import GREY, PAIR, WIDTH, curves, note, styled
 
 
-@styled
+@styled(sizes="n +", sds=Each("n", most=2), needed="")
 def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.Figure:
     """Figure 5.60: how well the effect of a kind of school can be known, by the number of schools.
 
@@ -18,6 +19,15 @@ def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.F
         Posterior standard deviation of the covariate's coefficient, by design, at most two.
     needed : float
         Standard deviation at which the effect would usually show.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.datasets.simulate_schools_with_covariate : Data of such a design.
 
     Examples
     --------

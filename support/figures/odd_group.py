@@ -5,13 +5,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import NullLocator
 
-from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, aligned, listed, spread, styled
+from support.figures.arguments import Each
+from support.figures.style import BLACK, BLUE, GREY, VERMILLION, WIDTH, listed, spread, styled
 
 # One look for each population in all figures of the page.
 POPULATIONS = {"Normal": (BLUE, "-"), "Student-t": (BLACK, "--")}
 
 
-@styled
+@styled(effect="trial", standard_error="trial +", author="trial text")
 def trials(effect: xr.DataArray, standard_error: xr.DataArray, author: xr.DataArray) -> plt.Figure:
     """Risk ratios of trials with two standard errors, in order (Figure 5.76).
 
@@ -26,6 +27,11 @@ def trials(effect: xr.DataArray, standard_error: xr.DataArray, author: xr.DataAr
     -------
     matplotlib.figure.Figure
         The area of a mark grows with the inverse of the squared standard error.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -52,7 +58,7 @@ def trials(effect: xr.DataArray, standard_error: xr.DataArray, author: xr.DataAr
     return figure
 
 
-@styled
+@styled(report="n", found=Each({"mu": "n", "own": "n", "other": "n"}, among=POPULATIONS))
 def moved(report: np.ndarray, found: dict) -> plt.Figure:
     """What becomes of three estimates when one report moves, by population (Figure 5.77).
 
@@ -69,6 +75,11 @@ def moved(report: np.ndarray, found: dict) -> plt.Figure:
     matplotlib.figure.Figure
         Three panels below each other: mu; the report less its estimate; the other estimate.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
     See Also
     --------
     trials : The reports as they are.
@@ -76,7 +87,7 @@ def moved(report: np.ndarray, found: dict) -> plt.Figure:
     Examples
     --------
     >>> report = np.linspace(-4, 4, 9)
-    >>> one = {"mu": report / 13, "tau": abs(report), "own": report, "other": report / 2}
+    >>> one = {"mu": report / 13, "own": report, "other": report / 2}
     >>> len(moved(report, {"Normal": one, "Student-t": one}).axes)
     3
     """
@@ -98,7 +109,7 @@ def moved(report: np.ndarray, found: dict) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(distance="n", risk=Each("n", among=POPULATIONS), error="+")
 def risks(distance: np.ndarray, risk: dict, error: float) -> plt.Figure:
     """Mean squared error of the estimate of one group, by its distance from the mean (Figure 5.78).
 
@@ -110,6 +121,11 @@ def risks(distance: np.ndarray, risk: dict, error: float) -> plt.Figure:
         Mean squared error, by population, ``Normal`` and ``Student-t``.
     error : float
         Standard error of the report, whose square is the risk without pooling.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -132,7 +148,12 @@ def risks(distance: np.ndarray, risk: dict, error: float) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(
+    effect="trial",
+    standard_error="trial +",
+    latitude="trial",
+    line={"latitude": "n", "mean": "n", "low": "n", "high": "n"},
+)
 def latitudes(
     effect: xr.DataArray, standard_error: xr.DataArray, latitude: xr.DataArray, line: dict
 ) -> plt.Figure:
@@ -145,6 +166,11 @@ def latitudes(
     line : dict of str to (n,) array
         ``latitude``, and there of the population's mean the posterior ``mean``, and the ends ``low`` and
         ``high`` of an interval (log risk ratios).
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -159,7 +185,6 @@ def latitudes(
     >>> len(latitudes(data["effect"], data["standard_error"], data["latitude"], line).axes)
     1
     """
-    standard_error, latitude = aligned(effect, standard_error=standard_error, latitude=latitude)
     figure, ax = plt.subplots(figsize=(WIDTH, 4.6))
     ax.fill_between(line["latitude"], np.exp(line["low"]), np.exp(line["high"]), color=GREY, alpha=0.25, lw=0)
     ax.plot(line["latitude"], np.exp(line["mean"]), color=VERMILLION)

@@ -6,10 +6,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLACK, GREY, WIDTH, aligned, at_most, listed, strategy, styled
+from support.figures.arguments import Each
+from support.figures.style import BLACK, GREY, STRATEGIES, WIDTH, listed, strategy, styled
 
 
-@styled
+@styled(
+    sizes="~group",
+    estimates=Each({"mean": "~group", "lower": "~group", "upper": "~group"}, most=3, among=STRATEGIES),
+    grand_mean="",
+    truth="~group",
+)
 def pooling_comparison(
     estimates: Mapping, sizes: xr.DataArray, grand_mean: float, *, truth: xr.DataArray | None = None
 ) -> plt.Figure:
@@ -27,17 +33,23 @@ def pooling_comparison(
     truth : xarray.DataArray, optional
         True group means, (group,), drawn as crosses.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.hierarchical_models.shrinkage_slopes : The same for the Eight Schools.
+
     Examples
     --------
     >>> sizes = xr.DataArray([8, 18], coords={"group": ["first", "second"]})
     >>> ends = {"lower": ("group", [65.0, 57.0]), "upper": ("group", [75.0, 63.0])}
-    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), **ends})
+    >>> alone = xr.Dataset({"mean": ("group", [70.0, 60.0]), **ends}, coords=sizes.coords)
     >>> len(pooling_comparison({"No pooling": alone}, sizes, 65.0).axes)
     1
     """
-    at_most(3, estimates=estimates)
-    estimates = dict(zip(estimates, aligned(sizes, **estimates), strict=True))
-    [truth] = aligned(sizes, truth=truth)
     figure, axes = plt.subplots(
         1, len(estimates), figsize=(WIDTH, 4.6), sharex=True, sharey=True, squeeze=False
     )

@@ -3,22 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    PAIR,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    WIDTH,
-    at_most,
-    curves,
-    styled,
-)
+from support.figures.arguments import Each
+from support.figures.style import BLACK, BLUE, GREEN, PAIR, PURPLE, SKY, VERMILLION, WIDTH, curves, styled
 
 
-@styled
+@styled(sizes="n +", ess=Each(Each("n +", most=2), most=2, exactly=True))
 def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     """Figure 5.52: effective sample size of both parameterisations as the data grow.
 
@@ -29,13 +18,21 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     ess : dict of str to dict of str to (n,) array
         For each of two quantities (a panel), effective draws by parameterisation, centred first.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.eight_schools.funnel : Why they differ.
+
     Examples
     --------
     >>> curves = {"centred": [300, 2000], "non-centred": [2000, 300]}
     >>> len(parameterisations([1, 100], {"mu": curves, "tau": curves}).axes)
     2
     """
-    at_most(2, exactly=True, ess=ess)
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4.2), sharex=True, sharey=True)
     for ax, (quantity, by_form) in zip(axes, ess.items(), strict=True):
         curves(ax, sizes, by_form, PAIR)
@@ -50,7 +47,7 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(tau="n", densities=Each("n", most=5, exactly=True, names="prior"), school=Each("3", names="prior"))
 def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Figure:
     """Figure 5.53: Eight Schools under several priors of tau.
 
@@ -62,6 +59,15 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
         Posterior density of tau, by prior, of which there are five.
     school : dict of str to (3,) array
         Lower end, mean and upper end of the 89% interval of school A, by prior.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.tau_prior.priors_and_schools : The same for more schools.
 
     References
     ----------
@@ -75,7 +81,6 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
     >>> len(prior_sensitivity(tau, densities, {name: (-2.0, 10.0, 25.0) for name in densities}).axes)
     2
     """
-    at_most(5, exactly=True, densities=densities)
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 6.2), height_ratios=(3, 2.4))
     looks = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (BLACK, (0, (6, 1, 1, 1, 1, 1))))
     for position, (label, (colour, style)) in enumerate(zip(densities, looks, strict=True)):
@@ -95,7 +100,7 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
     return figure
 
 
-@styled
+@styled(tau="n", panels=Each(("n", "", ""), most=2, exactly=True))
 def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     """Figure 5.54: the restricted likelihood of tau, its maximum and the posterior mean.
 
@@ -106,6 +111,15 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     panels : dict of str to tuple
         For each of two data sets: restricted likelihood (n,) scaled to a density, REML estimate, posterior
         mean.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    prior_sensitivity : The posterior under several priors.
 
     References
     ----------
@@ -118,7 +132,6 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     >>> len(restricted_likelihood(tau, {name: (np.exp(-tau), 0.0, 1.0) for name in ("one", "two")}).axes)
     2
     """
-    at_most(2, exactly=True, panels=panels)
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharex=True)
     for ax, (title, (density, estimate, mean)) in zip(axes, panels.items(), strict=True):
         ax.fill_between(tau, density, color=SKY, alpha=0.35, linewidth=0)

@@ -4,13 +4,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, at_most, styled
+from support.figures.arguments import Each
+from support.figures.style import BLUE, GREEN, GREY, VERMILLION, WIDTH, styled
 
 # One look for each way to estimate a county's line, as for the strategies of the whole book.
 LOOKS = [(VERMILLION, "--"), (GREEN, "-."), (BLUE, "-")]
 
 
-@styled
+@styled(
+    data={"radon": "house +", "floor": "house", "of_county": "house text"},
+    lines=Each(Each("2", most=4, exactly=True, names="county"), most=3, exactly=True),
+)
 def county_slopes(data: xr.Dataset, lines: dict) -> plt.Figure:
     """Radon by floor in four counties, with the lines of three estimates (Figure 5.82).
 
@@ -27,6 +31,11 @@ def county_slopes(data: xr.Dataset, lines: dict) -> plt.Figure:
     matplotlib.figure.Figure
         A panel for each county; each dot is a house.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
     See Also
     --------
     support.datasets.radon : The data.
@@ -36,11 +45,11 @@ def county_slopes(data: xr.Dataset, lines: dict) -> plt.Figure:
     >>> from support import datasets
     >>> names = ["Redwood", "Marshall", "Winona", "St. Louis"]
     >>> lines = {label: dict.fromkeys(names, [1.5, 0.8]) for label in ("alone", "one slope", "own slopes")}
-    >>> len(county_slopes(datasets.radon(), lines).axes)
+    >>> houses = datasets.radon()[["radon", "floor", "of_county"]]
+    >>> len(county_slopes(houses, lines).axes)
     4
     """
     names = list(next(iter(lines.values())))
-    at_most(4, exactly=True, lines=names)
     unknown = sorted(set(names) - set(data["of_county"].values))
     if unknown:
         raise ValueError(f"lines has {', '.join(unknown)}, of which data has no house: give counties of data")

@@ -6,7 +6,7 @@ import numpy as np
 from support.figures.style import BLUE, GREY, SKY, VERMILLION, WIDTH, styled
 
 
-@styled
+@styled(grid="n", prior="n", likelihood="n", posterior="n", xlabel=str)
 def prior_to_posterior(
     grid: np.ndarray, prior: np.ndarray, likelihood: np.ndarray, posterior: np.ndarray, *, xlabel: str
 ) -> plt.Figure:
@@ -20,6 +20,15 @@ def prior_to_posterior(
         Their densities on the grid, the likelihood scaled to area 1, (K,) each.
     xlabel : str
         The quantity and its unit.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.when_hierarchical.few_groups : Prior and posterior of tau.
 
     Examples
     --------

@@ -7,6 +7,7 @@ type are chosen for a phone: a figure is 6 inches wide, and its smallest text is
 """
 
 import functools
+import inspect
 import io
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,8 @@ import numpy as np
 from matplotlib.collections import Collection
 from matplotlib.patches import Patch
 from scipy.optimize import isotonic_regression
+
+from support.figures.arguments import checked
 
 BLACK, GREY = "#000000", "#6b6b6b"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -47,15 +50,20 @@ STYLE = {
 }
 
 
-def styled(draw):
-    """Give a figure function the book's style, and let the notebook show its Figure once."""
+def styled(draw=None, /, **forms):
+    """Check what a figure function is given, draw in the book's style, and let the notebook show it once."""
+    if draw is None:
+        return functools.partial(styled, **forms)
+    signature = inspect.signature(draw)
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.arguments = checked(given.arguments, forms)
         before = set(plt.get_fignums())
         try:
             with plt.rc_context(STYLE):
-                figure = draw(*args, **kwargs)
+                figure = draw(*given.args, **given.kwargs)
         except BaseException:
             # Half a figure would be shown beside the error.
             for number in set(plt.get_fignums()) - before:
@@ -68,33 +76,6 @@ def styled(draw):
         return figure
 
     return wrapper
-
-
-def aligned(first, **others):
-    """Return labelled arrays in the order of the first one's labels; what has no labels stays as it is."""
-    found = []
-    for name, other in others.items():
-        labels = {
-            dim: first[dim].values
-            for dim in first.dims
-            if dim in first.coords and dim in getattr(other, "coords", ())
-        }
-        for dim, wanted in labels.items():
-            if sorted(map(str, wanted)) != sorted(map(str, other[dim].values)):
-                raise ValueError(
-                    f"{name} has the labels {list(other[dim].values)} over {dim}, not those of the first "
-                    f"argument, {list(wanted)}: give both the same"
-                )
-        found.append(other.sel(labels) if labels else other)
-    return found
-
-
-def at_most(number, *, exactly=False, **given):
-    """Refuse an argument of more entries than a figure has looks or panels for."""
-    for name, entries in given.items():
-        if len(entries) > number or (exactly and len(entries) < number):
-            limit = "" if exactly else "at most "
-            raise ValueError(f"{name} has {len(entries)} entries: give {limit}{number}")
 
 
 def is_large(marks):

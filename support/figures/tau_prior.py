@@ -3,10 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from support.figures.arguments import Each
 from support.figures.style import BLUE, GREEN, VERMILLION, WIDTH, curves, styled
 
 
-@styled
+@styled(tau="n", panels=Each(Each("n", most=3)))
 def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
     """Figure 5.62: posterior of tau under several priors, for more and more schools.
 
@@ -16,6 +17,15 @@ def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
         Grid of the between-school standard deviation, from 0 (SAT points).
     panels : dict of str to dict of str to (n,) array
         By number of schools, then by prior (at most three): the posterior density of tau.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.practical_considerations.prior_sensitivity : What follows for a school.
 
     Examples
     --------

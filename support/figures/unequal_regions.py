@@ -4,10 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, at_most, styled
+from support.figures.arguments import Each, at_most
+from support.figures.style import BLUE, GREY, VERMILLION, WIDTH, styled
 
 
-@styled
+@styled(x="n", densities=Each("k n", most=2), raw="r k", baseline="response=k")
 def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: xr.DataArray) -> plt.Figure:
     """Figure 5.65: posterior of the shares in a small and in a large region.
 
@@ -22,6 +23,15 @@ def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: x
     baseline : xarray.DataArray
         Posterior mean of the baseline over ``response``, (K,).
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.dirichlet_multinomial.survey_intervals : All regions, by their intervals.
+
     Examples
     --------
     >>> x = np.linspace(0, 1, 51)
@@ -30,7 +40,6 @@ def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: x
     >>> len(figure.axes)
     4
     """
-    at_most(2, densities=densities)
     at_most(4, baseline=baseline)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 4.6), sharex=True)
     looks = ((VERMILLION, "--", "s"), (BLUE, "-", "o"))

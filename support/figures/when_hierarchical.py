@@ -3,22 +3,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from support.figures.style import (
-    BLUE,
-    GREY,
-    PAIR,
-    PURPLE,
-    VERMILLION,
-    WIDTH,
-    at_most,
-    curves,
-    note,
-    strategy,
-    styled,
-)
+from support.figures.arguments import Each
+from support.figures.style import BLUE, GREY, PAIR, PURPLE, VERMILLION, WIDTH, curves, note, strategy, styled
 
 
-@styled
+@styled(tau="n", prior="n", posteriors=Each(Each("n", most=2), most=4, exactly=True))
 def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figure:
     """Figure 5.49: the posterior of tau against its prior, for more and more groups.
 
@@ -31,6 +20,15 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     posteriors : dict of int to dict of str to (n,) array
         For each of four numbers of groups, posterior densities by label, at most two.
 
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    near_zero : What few groups cost where tau is zero.
+
     Examples
     --------
     >>> tau = np.linspace(0, 20, 51)
@@ -38,7 +36,6 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     >>> len(few_groups(tau, falling, {groups: {"flat": falling} for groups in (2, 4, 8, 16)}).axes)
     4
     """
-    at_most(4, exactly=True, posteriors=posteriors)
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), sharex=True)
     for ax, (groups, densities) in zip(axes.flat, posteriors.items(), strict=True):
         ax.plot(tau, prior, color=GREY, linestyle="--", label="prior")
@@ -51,7 +48,7 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     return figure
 
 
-@styled
+@styled(sizes="n +", narrowing="n", equal_size="+", equal_narrowing="")
 def group_sizes(
     sizes: np.ndarray, narrowing: np.ndarray, *, equal_size: float, equal_narrowing: float
 ) -> plt.Figure:
@@ -67,6 +64,15 @@ def group_sizes(
         Size of the groups in the comparison data set.
     equal_narrowing : float
         The same ratio there.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    support.figures.pooling_problem.pooling_comparison : The intervals themselves.
 
     Examples
     --------
@@ -87,7 +93,7 @@ def group_sizes(
     return figure
 
 
-@styled
+@styled(gap="n", errors=Each("n", most=3))
 def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     """Figure 5.50: the error of three strategies as two kinds of groups move apart.
 
@@ -97,6 +103,15 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
         Difference between the means of the two kinds, in SAT points.
     errors : dict of str to (n,) array
         Root mean squared error of the group means, by strategy.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    group_sizes : What pooling gains where all groups are of one kind.
 
     Examples
     --------
@@ -113,7 +128,7 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     return figure
 
 
-@styled
+@styled(groups="n +", ratios=Each("n +", most=2))
 def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
     """Figure 5.51: intervals of a hierarchical model against complete pooling's when tau is zero.
 
@@ -123,6 +138,15 @@ def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
         Number of groups.
     ratios : dict of str to (n,) array
         Posterior sd of a group's mean over complete pooling's, by kind of data.
+
+    Raises
+    ------
+    ValueError
+        If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+    See Also
+    --------
+    few_groups : The posterior of tau itself.
 
     Examples
     --------

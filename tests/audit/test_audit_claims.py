@@ -179,6 +179,8 @@ def test_a_condition_is_said():
         ("large-data-cost", {"observations": 20}, "holds"),
         ("large-data-cost", {"observations": 5}, "does not hold"),
         ("funnel-first", {"Betancourt and Girolami": 2001, "Neal": 2003}, "holds"),
+        ("best-with-15-to-500", {"fewest": 15, "most": 5000}, "holds"),
+        ("best-with-15-to-500", {"fewest": 5, "most": 500}, "does not hold"),
     ],
 )
 def test_other_facts_give_other_verdicts(monkeypatch, claim, facts, verdict):
@@ -340,6 +342,7 @@ def test_another_posterior_gives_another_verdict(monkeypatch):
     }
     monkeypatch.setattr(claims, "strategies", lambda: spread)
     assert claims._CHECKS["none-over-complete"]().verdict == "holds"
+    assert claims._CHECKS["complete-cannot-predict"]().verdict == "holds"
     assert claims._CHECKS["all-similar"]().verdict == "does not hold"
     assert claims._CHECKS["small-but-consistent"]().verdict == "does not hold"
     precise = exact.normal(claims._schools()[0], 1.0, mu=MU_PRIOR, tau=TAU_PRIOR)
@@ -374,6 +377,11 @@ def test_instructors_far_apart_are_predicted_no_worse_by_the_prior(monkeypatch):
     apart = data.assign(score=data["score"] / 10 + place.sel(name=data["instructor"]).drop_vars("name"))
     monkeypatch.setattr(datasets, "instructors", lambda: apart)
     assert claims._CHECKS["pooling-new-group"]().verdict == "does not hold"
+
+
+def test_a_prior_that_holds_no_instructor_predicts_none(monkeypatch):
+    monkeypatch.setitem(claims._EXAM_APART, "mu", 400.0)
+    assert claims._CHECKS["pooling-new-group"]().verdict == "holds"
 
 
 # -- Eight Schools by brute force: multivariate Normal densities on a dense grid of tau -----------

@@ -49,23 +49,34 @@ def test_generated_files_are_fresh():
     assert not left, f"no solution has the name of {left} in exercises/: remove it, or move it away"
 
 
-def test_what_is_not_generated_stays_and_what_was_filled_in_is_kept_aside(tmp_path, monkeypatch, capsys):
+def test_what_is_not_generated_stays_and_what_was_changed_is_kept_aside(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(SCRIPT, "EXERCISES", tmp_path)
+    monkeypatch.setattr(SCRIPT, "RECORD", tmp_path / ".generated")
     page = tmp_path / "shrinkage-arithmetic.md"
     text = (ROOT / "exercises" / page.name).read_text()
-    wanted = {page: text}
-    for other in ("factors = ...", 'student=""'):  # what the page has, what a student makes of it
-        page.write_text(text.replace(other, {"factors = ...": "factors = [0.5]"}.get(other, 'student="ada"')))
+    wanted = {page: text, SCRIPT.RECORD: f"{SCRIPT.line(page, text.encode())}\n"}
+    SCRIPT.write(wanted)
+    changes = [
+        text.replace("factors = ...", "factors = [0.5]"),
+        text.replace('student=""', 'student="ada"'),
+        text.replace("## Hand in", "My note: ask about tau.\n\n## Hand in"),
+        text.replace("## Hand in", "```{code-cell} ipython3\n1 + 1\n```\n\n## Hand in"),
+        text + "\n",
+        text.replace("## Hand in", "Caf\udce9\n\n## Hand in"),  # in Latin-1
+    ]
+    for number, changed in enumerate(changes, start=1):
+        assert changed != text
+        page.write_text(changed, errors="surrogateescape")
         SCRIPT.write(wanted)
         assert page.read_text() == text
-        assert "was filled in: it is kept as" in capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        page.name,
-        *(f"{page.name}.filled-in-{number}" for number in (1, 2)),
-    ]
-    page.write_text(text.replace("how it works", ""))  # an older stub
+        aside = page.with_name(f"{page.name}.changed-{number}")
+        assert f"{page.name} is not as it was generated: it is kept as {aside}" in capsys.readouterr().out
+        assert aside.read_text(errors="surrogateescape") == changed
+    newer = text.replace("how it works", "how")  # of a changed solution
+    SCRIPT.write({page: newer, SCRIPT.RECORD: f"{SCRIPT.line(page, newer.encode())}\n"})
+    assert page.read_text() == newer
     SCRIPT.write(wanted)
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("*.changed-*"))) == len(changes)
     mine = tmp_path / "mine.md"
     mine.write_text("# Mine\n")
     page.unlink()
@@ -97,6 +108,18 @@ def solution_only(page):
         if in_solution:
             lines.append(line.strip())
     return [line for line in lines if len(line) >= 25]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_answer_says_in_which_form_it_is_wanted(page):
+    text = (ROOT / "exercises" / f"{page}.md").read_text("utf-8")
+    for name, answer in PAGES[page].entries():
+        lines = [line for line in text.splitlines() if line.startswith(f"- `{name[2:]}`: ")]
+        assert lines, name
+        if getattr(answer, "unit", ""):
+            assert any(f"in {answer.unit}" in line for line in lines), name
+        elif getattr(answer, "range", ()) == (0, 1):  # a share, not per cent
+            assert any("from 0 to 1" in line for line in lines), name
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,9 +1,11 @@
 """The explorer of the prior of tau: its numbers are those of the exact posterior."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import integrate, stats
 
 import hierarchical_exact as exact
@@ -106,3 +108,22 @@ def test_a_tight_prior_decides_everything_and_a_wide_one_little(rows):
 def test_description_names_what_there_is(explorer):
     for word in ("Buttons", "slider", "prior", "posterior", "shaded", "89%", "raw effect", "half of it"):
         assert word in explorer.description
+
+
+def test_groups_are_called_as_in_the_data():
+    effect = xr.DataArray([0.2, 2.4, -1.0], {"clinic": ["O'Hara", "B", "C"]}, attrs={"units": "mmol"})
+    error = xr.full_like(effect, 0.5)
+    families = {"half-Normal": lambda scale: stats.halfnorm(scale=scale)}
+    made = explorers.prior(
+        families, [1.0], lambda prior: exact.normal(effect, error, mu=stats.norm(0, 5), tau=prior), effect
+    )
+    text = json.dumps(made.spec()) + made.description
+    assert "chool" not in text
+    assert "SAT" not in text
+    assert "mmol" in text
+    (row,) = made.spec()["data"]["values"]
+    assert row["quantity"][:3] == ["clinic O'Hara", "clinic B", "clinic C"]
+    assert "Clinic b" not in text
+    assert "Clinic B: " in text
+    (axis,) = re.findall(r'"domain": \[([^]]*)\]', text)
+    assert [float(end) for end in axis.split(",")] == [min(row["lower"][:3]), max(row["upper"][:3])]

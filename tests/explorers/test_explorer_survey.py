@@ -118,3 +118,24 @@ def test_curves_are_parts_of_their_heights(explorer):
 def test_description_names_what_there_is(explorer):
     for word in ("slider", "buttons", "own share", "estimate", "baseline", "likelihood", "posterior", "line"):
         assert word in explorer.description
+
+
+def test_groups_and_answers_are_called_as_in_the_data():
+    count = xr.DataArray(
+        [[8, 5, 4], [2, 4, 9]], {"party": ["left", "right"], "county": ["Lake", "Lyon", "Ramsey"]}
+    ).assign_attrs(units="voters")
+    known = {
+        alpha: exact.dirichlet_multinomial(
+            count.transpose("county", "party"), alpha=alpha, baseline=stats.dirichlet(np.ones(2))
+        )
+        for alpha in (1.0, 10.0)
+    }
+    curves = xr.Dataset({name: ("alpha", [0.0, 1.0]) for name in ("likelihood", "posterior")})
+    made = explorers.survey(count, known, curves.assign_coords(alpha=[1, 10]), -9.0)
+    row = rows_of(made)[1.0, "right"]
+    assert row["quantity"][:3] == ["Lyon", "Lake", "Ramsey"]
+    assert row["n"][:3] == [9, 10, 13]
+    text = str(made.spec()) + made.description
+    assert "region" not in text
+    assert "respondents" not in text
+    assert "each county, from the fewest voters" in text

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("hierarchical_exact", "notebook_marking", "support")
+ROOMS = ("hierarchical_exact", "notebook_marking", "support", "tooling.explorers")
 MODULES = [
     *ROOMS,
     *(
@@ -44,7 +44,15 @@ CALLED = {
     "notebook_marking.running": "run_all",
     "notebook_marking.submissions": "find",
     "notebook_marking.scheme": "read_schemes",
-}
+    "tooling.audit.figures": "*",
+} | dict.fromkeys(
+    (
+        name
+        for name in MODULES
+        if re.fullmatch(r"support\.figures\.(?!style|arguments)\w+|tooling\.explorers\.\w+", name)
+    ),
+    "*",
+)
 
 
 def own(module):

@@ -39,7 +39,8 @@ ROOMS = {
         "support",
         ("hierarchical_exact", "notebook_marking"),
         """__init__ conventions outputs monte_carlo datasets models sampling checks
-        figures.style figures.[a-z]* figures.__init__ exercises.personal exercises.__init__""",
+        figures.arguments figures.style figures.[a-z]* figures.__init__
+        exercises.personal exercises.__init__""",
     ),
     "solutions": (
         "solutions/keys",

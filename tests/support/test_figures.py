@@ -1,7 +1,9 @@
 """What every figure keeps to: its marks and words stand out from white, in colours and by contrast."""
 
 import doctest
+import functools
 import inspect
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,13 +66,13 @@ def best(*colours):
     return max(colours, key=contrast)
 
 
-def example(name, monkeypatch):
+def example(name, monkeypatch, wrapper=None):
     """Return the figures that the example in the docstring of a function draws."""
     drawn = []
     monkeypatch.setattr(plt, "close", drawn.append)
     function = DRAWN[name]
     test = doctest.DocTestParser().get_doctest(
-        function.__doc__, dict(function.__wrapped__.__globals__), name, None, 0
+        function.__doc__, function.__wrapped__.__globals__ | {name: wrapper or function}, name, None, 0
     )
     outcome = doctest.DocTestRunner(verbose=False).run(test)
     assert outcome.failed == 0
@@ -174,8 +176,14 @@ def test_a_hyphen_in_a_name_stays_a_hyphen():
 
 def test_a_figure_that_cannot_be_drawn_is_not_left_open():
     open_before = plt.get_fignums()
+
+    @style.styled
+    def half():
+        plt.subplots()
+        raise KeyError
+
     with pytest.raises(KeyError):
-        figures.moved(np.arange(3.0), {"Normal": {}})
+        half()
     assert plt.get_fignums() == open_before
 
 
@@ -201,10 +209,29 @@ COUNTIES = ["x", "Lake", "Lyon", "Wadena"]
             "baseline has 5 entries: give at most 4",
         ),
         (lambda: figures.prior_sensitivity(X, FOUR, FOUR), "densities has 4 entries: give 5"),
-        (lambda: figures.parameterisations(X, FOUR), "ess has 4 entries: give 2"),
+        (lambda: figures.parameterisations(X + 1, FOUR), "ess has 4 entries: give 2"),
+        (lambda: figures.imagined_regions({"a": np.ones((2, 3))}, ["a", "b"]), "responses has the length 2"),
+        (
+            lambda: figures.stein_risk(X, {"a": {"Stein": X[:2]}}, groups=8),
+            r"panels\['a'\]\['Stein'\] has the",
+        ),
+        (
+            lambda: figures.stein_risk(X, {"a": FIVE}, groups=8),
+            "panels\\['a'\\] has 5 entries: give at most 4",
+        ),
+        (
+            lambda: figures.selection_by_loo(X, {"some pooling": X}, np.ones((3, 3))),
+            "wins has the name 'some",
+        ),
+        (
+            lambda: figures.selection_by_loo(X, {"no pooling": X}, np.ones((2, 3))),
+            "difference has the length 2",
+        ),
         (lambda: figures.few_groups(X, X, FIVE), "posteriors has 5 entries: give 4"),
         (
-            lambda: figures.county_slopes(datasets.radon(), {"a": dict.fromkeys(COUNTIES, X[:2])}),
+            lambda: figures.county_slopes(
+                datasets.radon(), dict.fromkeys("abc", dict.fromkeys(COUNTIES, X[:2]))
+            ),
             "lines has x, of which data has no house: give",
         ),
     ],
@@ -212,6 +239,97 @@ COUNTIES = ["x", "Lake", "Lyon", "Wadena"]
 def test_what_would_be_left_out_is_refused(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+# Each argument has a form ------------------------------------------------------------------------
+
+OURS = {name: function for name, function in DRAWN.items() if function.__module__.startswith("support.")}
+
+
+@functools.cache
+def given(name):
+    """Return the arguments by name of the first call in the example of a function."""
+    calls = []
+
+    def record(*args, **kwargs):
+        calls.append(inspect.signature(OURS[name]).bind(*args, **kwargs).arguments)
+        return OURS[name](*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        example(name, monkeypatch, record)
+    if name == "funnel":  # whose example gives one fit for both
+        calls[0]["centred"] = xr.DataTree.from_dict(
+            {
+                group: calls[0]["centred"][group].to_dataset().drop_vars("theta_raw", errors="ignore")
+                for group in ("posterior", "sample_stats")
+            }
+        )
+    return calls[0]
+
+
+def changed(value, how):
+    """Yield a value with a fault, wherever it has numbers or labels."""
+    if isinstance(value, xr.DataTree):
+        value = {group: value[group].to_dataset() for group in value.children}
+    if isinstance(value, Mapping) and not isinstance(value, xr.Dataset):
+        yield from ({**value, key: one} for key in value for one in changed(value[key], how))
+        if how in ("empty", "type"):
+            yield {} if how == "empty" else 1.5
+    elif isinstance(value, xr.Dataset):
+        yield from ({**value, key: one} for key in value for one in changed(value[key], how))
+    elif isinstance(value, tuple | list) and not np.ndim(value[0]) and isinstance(value[0], str):
+        if how in ("empty", "short"):
+            yield value[:0] if how == "empty" else value[:-1]
+    elif isinstance(value, tuple) and np.ndim(value[0]):
+        yield from (
+            (*value[:i], one, *value[i + 1 :]) for i in range(len(value)) for one in changed(value[i], how)
+        )
+    elif isinstance(value, xr.DataArray) and value.dtype.kind == "U":
+        yield from ()
+    elif how == "nan":
+        yield value * np.nan if isinstance(value, xr.DataArray) else np.asarray(value, float) * np.nan
+    elif how == "type":
+        yield "word"
+    elif isinstance(value, xr.DataArray) and how == "labels":
+        yield from (
+            value.assign_coords({dim: [f"{one}?" for one in value[dim].values]}) for dim in value.coords
+        )
+    elif isinstance(value, xr.DataArray) and how == "dims":
+        yield value.expand_dims("other")
+    elif isinstance(value, xr.DataArray) and how in ("empty", "short"):
+        yield from (value.isel({dim: slice(0 if how == "empty" else -1)}) for dim in value.dims)
+    elif how == "dims":
+        yield np.asarray(value)[None, None]
+    elif np.ndim(value) and how in ("empty", "short"):
+        yield np.asarray(value)[: 0 if how == "empty" else -1]
+
+
+# Of one array alone any length, and any labels, are right.
+ALONE = {"dependent_pairs", "imagined_regions", "information_flow", "shrinkage_factors", "unequal_regions"}
+
+
+@pytest.mark.parametrize("how", ["nan", "empty", "dims", "short", "labels", "type"])
+@pytest.mark.parametrize("name", sorted(set(OURS) - {"plate_diagram"}))
+def test_what_cannot_be_drawn_is_refused_by_name(name, how):
+    arguments = given(name)
+    names = "|".join(inspect.signature(OURS[name]).parameters)
+    if how in ("short", "labels") and name in ALONE:
+        return
+    faults = 0
+    for argument, value in arguments.items():
+        if isinstance(value, str | exact.Marginal):
+            continue
+        for wrong in changed(value, how):
+            faults += 1
+            with pytest.raises(ValueError, match=rf"^({names})\b.*(give|:)"):
+                OURS[name](**arguments | {argument: wrong})
+    assert faults or how in ("labels", "short")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_is_refused_stands_in_the_docstring(name):
+    raises = "\nRaises\n------\nValueError\n" in inspect.cleandoc(OURS[name].__doc__)
+    assert raises == bool(inspect.signature(OURS[name]).parameters)
 
 
 def test_what_is_faint_is_found():

@@ -243,18 +243,20 @@ def _pooling_compromise():
 @_judges("pooling-new-group")
 def _pooling_new_group():
     data, flat = datasets.instructors(), stats.norm(_EXAM_APART["mu"], _EXAM_APART["tau"])
-    gains = []
+    low, high = flat.ppf(TAILS)
+    gains, held = [], 0
     for name in np.unique(data["instructor"]):
         rest = data["instructor"] != name
         fit = exact.normal_groups(data["score"][rest], data["instructor"][rest], tau=_EXAM_TAU, **_EXAM)
         average = data["score"][~rest].mean().item()
         gains.append(np.log(float(fit["theta_new"].pdf(average))) - flat.logpdf(average))
-    low, high = flat.ppf(TAILS)
+        held += low < average < high
     return _judged(
         f"No pooling does predict, with its prior: from {low:.0f} to {high:.0f} points, whatever the data. "
-        f"Of the {len(gains)} instructors' averages, each left out in turn, partial pooling predicts "
-        f"{(np.array(gains) > 0).sum()} better, with a log density higher by {sum(gains):.1f} in all.",
-        plainly=not np.isfinite(high - low),
+        f"It holds {held} of the {len(gains)} averages. Each instructor left out in turn, partial pooling "
+        f"predicts {(np.array(gains) > 0).sum()} better, its log density higher by {sum(gains):.1f} in all.",
+        # Fewer than such intervals would hold by bad luck.
+        plainly=sum(gains) > 0 and stats.binom.cdf(held, len(gains), INTERVAL) < 0.01,
         conditionally=sum(gains) > 0,
         condition="to predict means to learn from the data",
     )
@@ -1267,13 +1269,15 @@ def _errors_above_differences():
 @_judges("best-with-15-to-500")
 def _best_with_15_to_500():
     # James-Stein toward the average reaches this share of what knowing mu and tau would gain.
-    share = {groups: (groups - 3) / groups for groups in (5, 8, 15, 500, 5000)}
+    fewest, most = _facts("best-with-15-to-500").values()
+    share = {groups: max(0, 1 - 3 / groups) for groups in (5, 8, fewest, most, 10 * most)}
     return _judged(
         "With equal errors, James-Stein toward the average reaches (J - 3) / J of the gain that knowing the "
-        f"population would bring: {share[5]:.0%} for 5 groups, {share[8]:.0%} for 8, {share[15]:.0%} for 15, "
-        f"{share[500]:.1%} for 500 and {share[5000]:.2%} for 5,000.",
-        plainly=share[5000] < share[500],
-        conditionally=share[15] > share[8],
+        f"population would bring: {share[5]:.0%} for 5 groups, {share[8]:.0%} for 8, {share[fewest]:.0%} for "
+        f"{fewest}, {share[most]:.1%} for {most} and {share[10 * most]:.2%} for {10 * most:,}.",
+        # More groups than that gain nothing to speak of.
+        plainly=share[fewest] > 0.5 and share[10 * most] - share[most] < 0.001,
+        conditionally=share[fewest] > 0.5,
         condition="more groups are better still, and 15 is no threshold",
     )
 
@@ -1282,10 +1286,13 @@ def _best_with_15_to_500():
 def _complete_cannot_predict():
     complete, partial = strategies()["complete"], schools_posterior()
     width, honest = (float(_central_width(fit["theta_new"])) for fit in (complete, partial))
+    elpd = _elpd()
     return _judged(
         f"It predicts {float(complete['theta_new'].mean()):.1f} for any new school, in an interval "
-        f"{width:.0f} points wide, where partial pooling has {honest:.0f}. What it lacks is an honest width.",
-        plainly=not np.isfinite(width),
+        f"{width:.0f} points wide, where partial pooling has {honest:.0f}. What it lacks is an honest width. "
+        f"Reports left out it predicts with a log density of {elpd['complete']:.1f}, no pooling, which knows "
+        f"its prior only, with {elpd['none']:.1f}.",
+        plainly=elpd["complete"] <= elpd["none"],
     )
 
 

@@ -20,6 +20,10 @@ def verdict_bars(counts: pd.DataFrame) -> plt.Figure:
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    tooling.audit.tables.counts : The same in numbers.
+
     Examples
     --------
     >>> counts = pd.DataFrame({"reproduced": [4, 0], "not reproduced": [0, 7]}, index=["example", "table"])

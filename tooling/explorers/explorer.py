@@ -46,6 +46,10 @@ class Explorer:
         The fields of groups that a reader may enter, to begin with: ``groups`` as lines of text,
         ``scale_mu`` and ``scale_tau``. The page then also offers a link that carries them.
 
+    See Also
+    --------
+    tooling.explorers.shrinkage : One of them.
+
     Notes
     -----
     The marks of a view named ``grip`` can be moved in the built book, by mouse, touch and arrow keys: with a
@@ -119,6 +123,10 @@ def steps(name: str, values: Sequence[float], *, start: float, title: str) -> li
     Returns
     -------
     list of altair.Parameter
+
+    See Also
+    --------
+    Explorer : What the parameters are for.
 
     Examples
     --------

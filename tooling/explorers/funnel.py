@@ -68,6 +68,10 @@ def funnel(
     -------
     Explorer
 
+    See Also
+    --------
+    support.figures.eight_schools.funnel : The funnel of a fit, printed.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -137,6 +141,10 @@ def step_limits(
     dict of str to (K,) array
         For the forms "centred" and "non-centred".
 
+    See Also
+    --------
+    longest_step : The limit for any precision.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -177,6 +185,10 @@ def given_tau(
         Of mu and of the schools' coordinates.
     precision : (K, 1 + J, 1 + J) array
         Inverse of their covariance.
+
+    See Also
+    --------
+    rolling : What the balls do there.
 
     Notes
     -----
@@ -226,6 +238,10 @@ def rolling(
         ``effect``, ``error``, ``mu_sd``, ``tau_sd``, and under ``unit`` for each form the posterior standard
         deviations of mu, log tau and the schools' coordinates.
 
+    See Also
+    --------
+    given_tau : The law that they follow.
+
     Examples
     --------
     >>> import hierarchical_exact as exact
@@ -258,6 +274,10 @@ def longest_step(precision: np.ndarray, spread: np.ndarray) -> np.ndarray:
     -------
     (K,) array
         Twice the smallest standard deviation in any direction, in these units.
+
+    See Also
+    --------
+    step_limits : The limits in the funnel.
 
     Notes
     -----

@@ -38,6 +38,10 @@ def game(standard_error: xr.DataArray, *, mu: float, tau: float, rng: np.random.
     -------
     Explorer
 
+    See Also
+    --------
+    tooling.explorers.shrinkage : The estimates that win it.
+
     Examples
     --------
     >>> error = xr.DataArray([3.0, 12.0], dims="school", coords={"school": ["A", "B"]})

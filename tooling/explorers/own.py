@@ -48,6 +48,10 @@ def own(effect: xr.DataArray, standard_error: xr.DataArray) -> Explorer:
     ValueError
         If the two do not have the same groups, or there are too few or too many.
 
+    See Also
+    --------
+    tooling.explorers.shrinkage : The same for the Eight Schools.
+
     Examples
     --------
     >>> from support import datasets

@@ -1,6 +1,7 @@
 """Who decides tau: the prior of tau, by family and scale, beside the posterior that it leads to."""
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 
 import altair as alt
@@ -17,12 +18,12 @@ LARGEST_TAU = 30
 CHOSEN = "datum.family == family && datum.scale == prior_scale"
 
 DESCRIPTION = """
-Buttons offer families of priors for tau, the standard deviation between schools, and a slider their scale.
-Above, the density of the prior, a dashed curve, and that of the posterior, a solid one; the area below both
-is shaded. Three lines of text follow: how much of the posterior was in the prior already, which is that
-area; up to where tau reaches, before and after the data; and the estimate of the school with the largest
-effect, for this scale, half of it and twice as much. Below, each school's raw effect, an open circle, and its
-estimate, a filled one, on its 89% interval with equal tails.
+Buttons offer families of priors for tau, the standard deviation between groups ({group}), and a slider their
+scale. Above, the density of the prior, a dashed curve, and that of the posterior, a solid one; the area below
+both is shaded. Three lines of text follow: how much of the posterior was in the prior already, which is that
+area; up to where tau reaches, before and after the data; and the estimate of the one with the largest
+effect, for this scale, half of it and twice as much. Below, each {group}'s raw effect, an open circle, and
+its estimate, a filled one, on its 89% interval with equal tails.
 """
 
 
@@ -37,17 +38,21 @@ def prior(
     Parameters
     ----------
     families : dict of str to callable
-        By name: takes a scale (SAT points), gives the frozen scipy.stats distribution of tau.
+        By name: takes a scale, gives the frozen scipy.stats distribution of tau.
     scales : sequence of float
-        The settings of the scale (SAT points).
+        The settings of the scale.
     fit : callable
         Takes a prior of tau, gives the exact posterior, with ``tau`` and ``theta``.
     effect : xarray.DataArray
-        Raw effects (SAT points), over ``school``.
+        Raw effects, over one dim, the groups, such as ``school``; its attribute ``units`` is shown.
 
     Returns
     -------
     Explorer
+
+    See Also
+    --------
+    overlap : What it calls the part that the prior held.
 
     Examples
     --------
@@ -61,6 +66,8 @@ def prior(
     >>> prior({"uniform": lambda limit: stats.uniform(0, limit)}, [5, 10], fit, data["effect"]).name
     'prior'
     """
+    (group,) = effect.dims
+    unit = f" ({effect.attrs['units']})" if "units" in effect.attrs else ""
     tau = _grid(scales)
 
     @functools.cache
@@ -74,14 +81,16 @@ def prior(
         return {"family": family, "scale": scale, **curves, **_quantities(prior, fits, effect)}
 
     rows = [row(family, scale) for family in families for scale in scales]
-    parts = _densities(tau), _verdict(effect), _schools(effect)
+    ends = [value for row in rows for name in ("raw", "lower", "upper") for value in row[name][: effect.size]]
+    parts = _densities(tau, unit), _verdict(effect), _groups(effect, unit, [min(ends), max(ends)])
     chart = alt.vconcat(*parts, spacing=8, data=alt.Data(values=rows))
     choose = alt.binding_radio(options=list(families), name="family ")
     family = alt.param(name="family", value=next(iter(families)), bind=choose)
-    scale = steps("prior_scale", scales, start=scales[len(scales) // 2], title="scale (SAT points) ")
+    scale = steps("prior_scale", scales, start=scales[len(scales) // 2], title=f"scale{unit} ")
     heads = {"quantity": "quantity", "raw": "raw effect", "estimate": "value"}
     numbers = heads | {"lower": "89% from", "upper": "to"}
-    return Explorer(chart.add_params(family, *scale), name="prior", description=DESCRIPTION, numbers=numbers)
+    description = DESCRIPTION.format(group=group)
+    return Explorer(chart.add_params(family, *scale), name="prior", description=description, numbers=numbers)
 
 
 def overlap(prior: object, posterior: Posterior) -> float:
@@ -98,6 +107,10 @@ def overlap(prior: object, posterior: Posterior) -> float:
     -------
     float
         1 if the data changed nothing, toward 0 if prior and posterior have nothing in common.
+
+    See Also
+    --------
+    prior : Where it is shown.
 
     Examples
     --------
@@ -126,28 +139,29 @@ def _short(values, digits=2):
 
 
 def _quantities(prior, fits, effect):
-    """Columns of the table: the schools, then what the verdict is made of."""
+    """Columns of the table: the groups, then what the verdict is made of."""
+    (group,) = effect.dims
     posterior, half, twice = fits
     theta, largest = posterior["theta"], effect.idxmax().item()
-    ends = theta.quantile(TAILS).transpose("quantile", ...)
+    ends = theta.quantile(TAILS).transpose("quantile", ...).sel({group: effect[group]})
     names = {
         "overlap, %": 100 * overlap(prior, posterior),
         "τ, 95% limit: prior": prior.ppf(0.95),
         "τ, 95% limit: posterior": posterior["tau"].quantile(0.95),
-        f"school {largest}: half scale": half["theta"].sel(school=largest).mean(),
-        f"school {largest}: twice": twice["theta"].sel(school=largest).mean(),
+        f"{group} {largest}: half scale": half["theta"].sel(**{group: largest}).mean(),
+        f"{group} {largest}: twice": twice["theta"].sel(**{group: largest}).mean(),
     }
     missing = [None] * len(names)
     return {
-        "quantity": [f"school {name}" for name in effect["school"].values] + list(names),
+        "quantity": _names(effect) + list(names),
         "raw": effect.values.tolist() + missing,
-        "estimate": _short([*theta.mean().values, *names.values()], 6),
+        "estimate": _short([*theta.mean().sel({group: effect[group]}).values, *names.values()], 6),
         "lower": _short(ends[0]) + missing,
         "upper": _short(ends[1]) + missing,
     }
 
 
-def _densities(tau):
+def _densities(tau, unit):
     """Draw prior and posterior of tau, and the area below both."""
     base = (
         alt.Chart()
@@ -155,7 +169,7 @@ def _densities(tau):
         .transform_calculate(tau=str(_short(tau)))
         .transform_flatten(["tau", "prior", "posterior"])
         .transform_calculate(both="min(datum.prior, datum.posterior)")
-        .encode(x=alt.X("tau:Q", title="τ (SAT points)"))
+        .encode(x=alt.X("tau:Q", title=f"τ{unit}"))
     )
     area = base.mark_area(color=BLUE, opacity=0.25).encode(y=alt.Y("both:Q", axis=None))
     before = base.mark_line(color=VERMILLION, strokeDash=[6, 3]).encode(y="prior:Q")
@@ -168,7 +182,8 @@ def _densities(tau):
 
 def _verdict(effect):
     """Write how much the prior decided."""
-    largest, last = effect.idxmax().item(), effect.size
+    (group,), largest, last = effect.dims, effect.idxmax().item(), effect.size
+    first = f"{group[:1].upper()}{group[1:]} {largest}: "
 
     def number(place, digits=1):
         return f"format(datum.estimate[{place}], '.{digits}f')"
@@ -178,7 +193,7 @@ def _verdict(effect):
     lines = [
         f"{number(last)} + '% of the posterior was in the prior already'",
         f"'95% limit of τ: ' + {limits}",
-        f"'School {largest}: ' + {number(effect.values.argmax())} + {rescaled}",
+        f"{json.dumps(first)} + {number(effect.values.argmax())} + {rescaled}",
     ]
     base = alt.Chart().transform_filter(CHOSEN)
     texts = [
@@ -190,18 +205,24 @@ def _verdict(effect):
     return alt.layer(*texts).properties(width=WIDTH, height=60)
 
 
-def _schools(effect):
-    """Draw the eight intervals, with the raw effects."""
-    order = [f"school {name}" for name in effect.sortby(effect, ascending=False)["school"].values]
+def _names(effect):
+    """Return what the groups are called, as ``school A``."""
+    (group,) = effect.dims
+    return [f"{group} {name}" for name in effect[group].values]
+
+
+def _groups(effect, unit, domain):
+    """Draw the intervals, with the raw effects."""
+    order = _names(effect.sortby(effect, ascending=False))
     base = (
         alt.Chart()
         .transform_filter(CHOSEN)
         .transform_flatten(["quantity", "raw", "estimate", "lower", "upper"])
     )
     table = base.mark_point(opacity=0, aria=False).properties(name="numbers")
-    axis = alt.Axis(values=[-10, 0, 10, 20, 30])
-    x = alt.X("lower:Q", title="effect (SAT points)", axis=axis).scale(domain=[-12, 32], nice=False)
-    schools = (
+    axis = alt.Axis(tickCount=5)
+    x = alt.X("lower:Q", title=f"effect{unit}", axis=axis).scale(domain=domain, nice=False, padding=4)
+    groups = (
         base.transform_filter("isValid(datum.raw)")
         .transform_calculate(
             words="datum.quantity + ': ' + format(datum.estimate, '.1f') + ', 89% from '"
@@ -209,8 +230,10 @@ def _schools(effect):
         )
         .encode(y=alt.Y("quantity:N", sort=order, title=None), tooltip="words:N")
     )
-    interval = schools.mark_rule(color=BLUE, strokeWidth=3).encode(x=x, x2="upper:Q")
-    estimate = schools.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
-    raw = schools.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x="raw:Q")
+    interval = groups.mark_rule(color=BLUE, strokeWidth=3).encode(x=x, x2="upper:Q")
+    estimate = groups.mark_point(size=110, color=BLUE, filled=True, opacity=1).encode(x="estimate:Q")
+    raw = groups.mark_point(size=70, color=BLACK, filled=False, strokeWidth=2).encode(x="raw:Q")
     title = alt.Title("open: raw effect, filled: estimate, bar: 89%, equal tails")
-    return alt.layer(table, interval, estimate, raw).properties(width=WIDTH, height=210, title=title)
+    return alt.layer(table, interval, estimate, raw).properties(
+        width=WIDTH, height=210 * len(order) // 8, title=title
+    )

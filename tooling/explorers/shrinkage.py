@@ -47,6 +47,10 @@ def shrinkage(
     -------
     Explorer
 
+    See Also
+    --------
+    support.figures.hierarchical_models.pooling_dial : The same, printed.
+
     Examples
     --------
     >>> import numpy as np

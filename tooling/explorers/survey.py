@@ -21,10 +21,10 @@ HEADS = {
 }
 
 DESCRIPTION = """
-A slider sets alpha, the concentration, and buttons one of the answers. Above, each region, from the fewest
-respondents to the most, has its own share of this answer, an open circle, and its estimate for this alpha, a
+A slider sets alpha, the concentration, and buttons one of the answers. Above, each {group}, from the fewest
+{unit} to the most, has its own share of this answer, an open circle, and its estimate for this alpha, a
 filled one, joined by a line; beside it stands B, the weight of the national baseline, which is a dashed
-vertical line. At the smallest alpha each estimate is almost the region's own share, at the largest almost the
+vertical line. At the smallest alpha each estimate is almost its own share, at the largest almost the
 baseline. Below, over alpha, the likelihood, a solid curve that rises, and the posterior under the page's
 prior, a dashed one with a peak, each as a part of its height; a line marks the chosen alpha.
 """
@@ -38,7 +38,7 @@ def survey(
     Parameters
     ----------
     count : xarray.DataArray
-        Respondents, over ``region`` and ``response``.
+        How many gave which response, by region, over two dims of any names; its ``units`` are shown.
     known : dict of float to Posterior
         The settings of alpha, in rising order, each with the exact posterior for this alpha.
     curves : xarray.Dataset
@@ -49,6 +49,10 @@ def survey(
     Returns
     -------
     Explorer
+
+    See Also
+    --------
+    support.figures.dirichlet_multinomial.survey_intervals : Its estimates with their intervals, printed.
 
     Examples
     --------
@@ -61,33 +65,37 @@ def survey(
     >>> survey(count, known, curves.assign_coords(alpha=[1, 1000]), -52.2).name
     'survey'
     """
-    responses = count["response"].values.tolist()
-    count = count.isel(region=np.argsort(count.sum("response").values, kind="stable"))
+    (answer,) = next(iter(known.values()))["pi0"].mean().dims
+    (group,) = set(count.dims) - {answer}
+    unit = count.attrs.get("units", "counts")
+    responses = count[answer].values.tolist()
+    count = count.transpose(group, answer)
+    count = count.isel({group: np.argsort(count.sum(answer).values, kind="stable")})
     rows = [row for alpha, posterior in known.items() for row in _rows(alpha, posterior, count, complete)]
     settings = list(known)
     choose = alt.binding_radio(options=responses, name="answer ")
     response = alt.param(name="response", value=responses[0], bind=choose)
     slider = steps("alpha", settings, start=settings[len(settings) // 3], title="α ")
-    chart = alt.vconcat(_regions(count), _curves(curves), spacing=8, data=alt.Data(values=rows))
-    return Explorer(
-        chart.add_params(*slider, response), name="survey", description=DESCRIPTION, numbers=HEADS
-    )
+    chart = alt.vconcat(_regions(count), _curves(curves, unit), spacing=8, data=alt.Data(values=rows))
+    chart, description = chart.add_params(*slider, response), DESCRIPTION.format(group=group, unit=unit)
+    return Explorer(chart, name="survey", description=description, numbers=HEADS)
 
 
 def _rows(alpha, posterior, count, complete):
     """Give the columns of the table for each response: the regions, the baseline, the likelihood."""
-    size = count.sum("response")
+    group, answer = count.dims
+    size = count.sum(answer)
     shares, baseline = posterior["pi"].mean(), posterior["pi0"].mean()
     likelihood = np.exp(posterior.log_evidence - complete)
-    for response in count["response"].values.tolist():
-        chosen = {"response": response}
-        raw, share = (count / size).sel(chosen), shares.sel(chosen).sel(region=count["region"])
+    for response in count[answer].values.tolist():
+        chosen = {answer: response}
+        raw, share = (count / size).sel(chosen), shares.sel(chosen).sel({group: count[group]})
         others = [baseline.sel(chosen).item(), likelihood]
         yield {
             "alpha": alpha,
             "response": response,
             "quantity": [
-                *count["region"].values.tolist(),
+                *map(str, count[group].values),
                 "baseline",
                 "relative likelihood",
             ],
@@ -107,7 +115,6 @@ def _rows(alpha, posterior, count, complete):
 
 def _regions(count):
     """Draw the regions between their own shares and the baseline."""
-    order = count["region"].values.tolist()
     everything = alt.Chart().transform_filter(CHOSEN).transform_flatten(COLUMNS)
     table = everything.mark_point(opacity=0, aria=False).properties(name="numbers")
     base = (
@@ -134,16 +141,16 @@ def _regions(count):
     legend = "open: own share, filled: estimate, dashed: baseline"
     title = alt.Title(alt.ExprRef(f"['answer ' + response, '{legend}']"))
     parts = alt.layer(table, line, shift, estimate, raw, weight)
-    return parts.properties(width=WIDTH, height=30 * len(order), title=title)
+    return parts.properties(width=WIDTH, height=30 * len(count), title=title)
 
 
-def _curves(curves):
+def _curves(curves, unit):
     """Draw the likelihood and the posterior of alpha, with the chosen value."""
     scaled = (curves / curves.max()).to_dataframe().reset_index().round(4)
     data = alt.Data(values=scaled[["alpha", "likelihood", "posterior"]].to_dict("records"))
     base = alt.Chart(data)
     axis = alt.Axis(values=[1, 10, 100, 1000], format="d")
-    x = alt.X("alpha:Q", title="α (respondents)", axis=axis).scale(type="log", nice=False)
+    x = alt.X("alpha:Q", title=f"α ({unit})", axis=axis).scale(type="log", nice=False)
     likelihood = base.mark_line(color=BLUE, strokeWidth=2.5, interpolate="monotone").encode(
         x=x, y=alt.Y("likelihood:Q", axis=None)
     )

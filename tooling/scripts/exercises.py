@@ -5,6 +5,7 @@ code cell tagged ``answer`` a stub: the same cell with ``...`` in place of every
 """
 
 import ast
+import hashlib
 import json
 import re
 import sys
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = ROOT / "solutions"
 EXERCISES = ROOT / "exercises"
 FORMS = ROOT / "support" / "data" / "forms.json"
+RECORD = EXERCISES / ".generated"  # how the pages were when they were last generated
 TOC = ROOT / "_toc.yml"
 
 PART = re.compile(r"## \(([a-z])\) ")
@@ -68,36 +70,32 @@ def main():
 
 
 def write(wanted):
-    """Write the generated files; what somebody has filled in is kept aside, and other files stay."""
+    """Write the generated files; a page that was changed is kept aside, and other files stay."""
     others = [path for path in EXERCISES.glob("[!.]*.md") if path not in wanted]
     if others:
         sys.exit(
             f"exercises: {', '.join(path.name for path in others)} in {EXERCISES} has no solution of that "
             "name: remove it, or move it away; nothing was written"
         )
+    generated = RECORD.read_text("utf-8").splitlines() if RECORD.is_file() else []
     for path, text in wanted.items():
-        if path.suffix == ".md" and path.is_file() and filled_in(path.read_text("utf-8")):
-            aside = next(
-                other
-                for number in count(1)
-                if not (other := path.with_name(f"{path.name}.filled-in-{number}")).exists()
-            )
-            path.replace(aside)
-            print(f"{path.name} was filled in: it is kept as {aside}")
+        if path.suffix == ".md" and path.is_file():
+            found = path.read_bytes()
+            if found != text.encode() and line(path, found) not in generated:
+                aside = next(
+                    other
+                    for number in count(1)
+                    if not (other := path.with_name(f"{path.name}.changed-{number}")).exists()
+                )
+                path.replace(aside)
+                print(f"{path.name} is not as it was generated: it is kept as {aside}")
         path.write_text(text, encoding="utf-8")
         print(path)
 
 
-def filled_in(text):
-    """Tell whether a page is no stub any more: one records nothing but ``...``, and has no student's id."""
-    for cell in jupytext.reads(text, fmt="md:myst").cells:
-        if cell.cell_type == "code" and re.search(r"\bAnswers\(.*student=[\"'][^\"']", cell.source):
-            return True
-        if cell.cell_type == "code" and "answers.record(" in cell.source:
-            lines = cell.source.partition("answers.record(")[0].splitlines()
-            if any(line.strip() and not re.fullmatch(r"\w+ = \.\.\.|#.*", line.strip()) for line in lines):
-                return True
-    return False
+def line(path, content):
+    """Return what the record says of a page, as `sha256sum` writes it."""
+    return f"{hashlib.sha256(content).hexdigest()}  {path.name}"
 
 
 def generate(folder=SOLUTIONS):
@@ -107,8 +105,8 @@ def generate(folder=SOLUTIONS):
         EXERCISES / f"{scheme.page}.md": exercise(folder / f"{scheme.page}.md") for scheme in found.values()
     }
     forms = {scheme.id: scheme.forms() for scheme in found.values()}
-    files[FORMS] = json.dumps(forms, indent=1, ensure_ascii=False) + "\n"
-    return files
+    record = "".join(f"{line(path, text.encode())}\n" for path, text in files.items())
+    return files | {FORMS: json.dumps(forms, indent=1, ensure_ascii=False) + "\n", RECORD: record}
 
 
 def exercise(page):
@@ -288,6 +286,8 @@ def describe(answer):
         "posterior": "what `sample` returned, with " + ", ".join(f"`{v}`" for v in getattr(answer, "of", ())),
     }[answer.kind]
     unit = f", in {answer.unit}" if answer.unit else ""
+    if not unit and getattr(answer, "range", None) == (0, 1):  # no per cent
+        unit = ", each from 0 to 1" if getattr(answer, "shape", ()) else ", from 0 to 1"
     if answer.kind == "posterior" and answer.needs.divergences_at_least is None:
         unit = f"; at least {answer.needs.ess:g} effective draws"
     points = "1 point" if answer.out_of == 1 else f"{answer.out_of:g} points"

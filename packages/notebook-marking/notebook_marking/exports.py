@@ -264,7 +264,9 @@ def _wrapper(listed, students):
     signed = {students.named(place[-1]) for place in inner}
     flat |= len(signed) > 1 and "" not in signed
     several = len(folders) > 1 and (deep or all(name.startswith(_slug(outer)) for name in folders))
-    listed = any(students.on_roster(name) for name in folders)
+    # One deeper, as in "Week 8/Submissions/", names of one student may be that student's own.
+    within = {students.on_roster(name) for place in inner for name in place[1:-1]} - {""}
+    listed = any(students.on_roster(name) for name in folders) or len(within) > 1
     return first if known or flat or several or listed or folders == {"submitted"} else set()
 
 

@@ -40,6 +40,7 @@ STATES = {
     "marked": "marked by a human",
     "decided": "decided by a human",
 }
+UNSIGNED = "nothing says whose it is: no id is in it, and others for this exercise lie beside it"
 ABSENT = "nothing handed in"
 PASSED = ("failed", "passed")
 
@@ -198,7 +199,8 @@ def needs_human(one):
 def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
     why = remarks(one)[-1:] if trouble(one) else ()
-    words = (trouble(one), *why, "not on the roster" * one.submission.stranger, *one.flags, *one.private)
+    unknown = "not on the roster" * one.submission.stranger + UNSIGNED * one.submission.unsigned
+    words = (trouble(one), *why, unknown, *one.flags, *one.private)
     return [plain.one_line(text) for text in words if text]
 
 

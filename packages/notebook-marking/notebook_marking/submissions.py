@@ -43,6 +43,7 @@ ZIPPED = "it cannot be unpacked: it is broken, encrypted, too large or too deep 
 NO_EXERCISE = "there is no exercise of this name"
 # What copies are called, and how systems number what is handed in again.
 COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
+VERSION = re.compile(r"(?:version|attempt|versuch)?[-_ ]*\d{1,2}", re.IGNORECASE)
 PIECES = re.compile(r"[_()\[\]]|\s-+\s|-+\s|\s-+")
 AGAIN = r"(?P<again>(?:[-_ ]*\(\d+\)|-\d+|[-_ ]+copy[-_ ]?\d*)*)"
 NAMED = re.compile(r"""^[^#\n]*\bAnswers\(\s*(?:exercise\s*=\s*)?["']([^"'\n]+)["']""", re.MULTILINE)
@@ -78,6 +79,8 @@ class Submission:
         What the student may give as id, in the form that counts; None where nobody has said what it is.
     stranger : bool
         Whether there is a roster on which this student is not.
+    unsigned : bool
+        Whether nothing says whose it is, and others lie beside it.
     due : str
         By when this student must hand in, if the roster says so.
     absent : bool
@@ -97,6 +100,7 @@ class Submission:
     email: str = ""
     ids: tuple[str, ...] | None = ()
     stranger: bool = False
+    unsigned: bool = False
     due: str = ""
     absent: bool = False
     cells: tuple[tuple[str, str], ...] = ()
@@ -162,7 +166,7 @@ def find(
         found += _of_student(list(theirs), names, folders=owner[:3] in deep)
     if collected:
         found = [(file, replace(one, time=_timestamp(file))) for file, one in found]
-    return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found])
+    return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found], names)
 
 
 @cache
@@ -397,8 +401,9 @@ def _identified(submission, file, roster):
     submission = replace(submission, time=submission.time or file.time, late=file.late)
     if row:
         return replace(submission, **_known(row, roster))
-    own = file.system in ("flat", "folders")
-    return replace(submission, ids=() if own else None, stranger=roster is not NOBODY)
+    stranger = roster is not NOBODY  # of whom no id is known, whatever the name
+    own = file.system in ("flat", "folders") and not stranger
+    return replace(submission, ids=() if own else None, stranger=stranger)
 
 
 def _known(row, roster):
@@ -463,18 +468,12 @@ def _problem(path):
 # Repeats -------------------------------------------------------------------------------------
 
 
-def _without_repeats(found):
+def _without_repeats(found, names):
     """Let the newest of several submissions of one student for one exercise count, and name the others."""
-    by_name = {}
+    by_name, groups, kept = {}, {}, []
     for file, one in found:
-        if number := _number(file, one):
-            by_name.setdefault((one.student, one.exercise), set()).add(number)
-    groups, kept = {}, []
-    for file, one in found:
-        number, name = _number(file, one), (one.student, one.exercise)
-        # Two students may share a name; a folder that is none's may hold the notebooks of many.
-        if number and len(by_name[name]) > 1 and plain_id(one.student) not in by_name[name]:
-            one = replace(one, student=f"{one.student} ({number})", ids=None)
+        by_name.setdefault((one.student, one.exercise), []).append((file, one))
+    for file, one in (each for same in by_name.values() for each in _told_apart(same, names)):
         repeated = not one.problem and one.exercise
         key = plain_id(one.student), one.exercise, "" if repeated else one.path
         groups.setdefault(key, []).append((file, one))
@@ -485,12 +484,43 @@ def _without_repeats(found):
     return sorted(kept, key=lambda one: os.fsencode(one.path))
 
 
-def _number(file, one):
+def _told_apart(same, names):
+    """Yield what has one name, which students may share; a folder that is none's may hold what is of many."""
+    numbers = [_number(file, one, names) for file, one in same]
+    places = [_place(file, one, names, exactly=one.stranger or any(numbers)) for file, one in same]
+    marks = [number or place for number, place in zip(numbers, places, strict=True)]
+    several = len(set(marks)) > 1 and plain_id(same[0][1].student) not in numbers
+    for (file, one), number, mark in zip(same, numbers, marks, strict=True):
+        if mark and several:
+            unsigned = not (number or one.stranger)
+            one = replace(one, student=f"{one.student} ({mark})", ids=None, unsigned=unsigned)
+        yield file, one
+
+
+def _number(file, one, names):
     """Return what tells students of one name apart: a system's number, or the id in the notebook."""
-    if file.system != "folders" or one.ids:
+    if not _guessed(file, one, names):
         return file.number if one.ids is None else ""
     signed = SIGNED.findall(_content(one.path)[0])
     return plain_id(signed[-1]) if signed else ""
+
+
+def _guessed(file, one, names):
+    """Tell whether the name of a student may be another word in that of the folder or file."""
+    flat = file.system == "flat" and not names.end.fullmatch(COPY.sub("", _stem(file.place[-1])))
+    return (one.ids == () or one.stranger) and not one.problem and (file.system == "folders" or flat)
+
+
+def _place(file, one, names, *, exactly):
+    """Return what tells unsigned notebooks apart: where they lie; not how often they were handed in there."""
+    if not _guessed(file, one, names):
+        return ""
+    *folders, name = file.place[file.system == "folders" :]
+    if exactly:
+        return " ".join([*folders, name])
+    stem = re.fullmatch(rf"(.*?){AGAIN}", COPY.sub("", _stem(name)), re.IGNORECASE | re.DOTALL)[1]
+    known = names.whole.fullmatch(stem)
+    return " ".join([*(one for one in folders if not VERSION.fullmatch(one)), "" if known else stem]).strip()
 
 
 def _newness(found):

@@ -92,6 +92,10 @@ LAYOUTS = {
         "Week 8/O'Last01, Ada(ada)/Submission attachment(s)/nb.ipynb": ADA,
         "Week 8/Last02, Bo Jörg(student02)/Submission attachment(s)/nb.ipynb": BO,
     },
+    "ilias": {
+        "Week 8/Submissions/O'Last01_Ada_student01_4711/20260305142233_nb.ipynb": ADA,
+        "Week 8/Submissions/Last02_Bo Jörg_student02_4712/20260305142233_nb.ipynb": BO,
+    },
     "teams": {
         "Submitted files/Ada O'Last01/Week 8/Version 1/nb.ipynb": ADA,
         "Submitted files/Bo Jörg Last02/Week 8/Version 1/nb.ipynb": BO,
@@ -242,6 +246,41 @@ def test_students_in_a_folder_that_is_nobodys_are_told_by_their_ids(tmp_path):
     write(tmp_path / "own", {"student01/w/a.ipynb": ADA, "student01/w/b.ipynb": BO})
     (one,) = find(tmp_path / "own", EXERCISES)
     assert (one.student, one.others) == ("student01", ("a.ipynb",))
+
+
+UNSIGNED = notebook(student="")
+
+
+@pytest.mark.parametrize(
+    ("files", "students"),
+    [
+        (("In/Week 8/a.ipynb", "In/Week 8/b.ipynb"), {"In (Week 8 a)", "In (Week 8 b)"}),
+        (("In/Ann/nb.ipynb", "In/Bo/nb.ipynb", "In/Bo/nb-1.ipynb"), {"In (Ann nb)", "In (Bo nb)"}),
+        (("Class/Ann/5.8.1.ipynb", "Class/Bo/5.8.1.ipynb"), {"Class (Ann)", "Class (Bo)"}),
+        (("pooling_ann.ipynb", "pooling_bo.ipynb"), {"pooling (pooling_ann)", "pooling (pooling_bo)"}),
+        (("ann/Version 1/nb.ipynb", "ann/Version 2/nb.ipynb"), {"ann"}),
+    ],
+)  # fmt: skip
+def test_unsigned_notebooks_in_a_folder_that_may_be_nobodys_stay_apart(tmp_path, files, students):
+    write(tmp_path, dict.fromkeys(files, UNSIGNED))
+    found = find(tmp_path, EXERCISES)
+    assert {one.student for one in found} == students
+    assert all(one.unsigned for one in found) == (len(students) > 1)
+
+
+def test_the_data_of_who_is_not_on_the_roster_are_those_of_the_id_in_the_notebook(tmp_path, roster):
+    write(tmp_path, {"student01+student02/nb.ipynb": ADA, "ann_5.8.1.ipynb": BO})
+    assert {one.ids for one in find(tmp_path, EXERCISES, roster)} == {None}
+
+
+def test_beside_one_that_is_signed_each_file_stays_apart(tmp_path, roster):
+    files = {"Week 8/a.ipynb": UNSIGNED, "Week 8/a (1).ipynb": UNSIGNED}
+    write(tmp_path / "1", files | {"Week 8/c.ipynb": BO})
+    found = {one.student: one.unsigned for one in find(tmp_path / "1", EXERCISES)}
+    assert found == {"Week 8 (a.ipynb)": True, "Week 8 (a (1).ipynb)": True, "Week 8 (student02)": False}
+    write(tmp_path / "2", files)
+    found = {one.student: one.stranger for one in find(tmp_path / "2", EXERCISES, roster)}
+    assert found == {"Week 8 (a.ipynb)": True, "Week 8 (a (1).ipynb)": True}
 
 
 def test_files_with_names_of_the_roster_count_in_whatever_folder(tmp_path, roster):
