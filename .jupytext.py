@@ -18,6 +18,8 @@ from jupytext.header import insert_jupytext_info_and_filter_metadata as filtered
 FOLDERS = ("chapters", "exercises", "solutions", "packages/notebook-marking/tests/course/worked")
 HEADER = re.compile(r"^---\n(.*?\n)---$", re.MULTILINE | re.DOTALL)
 KEY = re.compile(r"^\w.*\n(?:[ \n].*\n?)*", re.MULTILINE)
+# What would end the cell, and lines of blanks, which MyST empties: no block can hold them.
+NO_BLOCK = re.compile(r"^[ \t]*(?:`{3}|~{3})|^[ \t]+$", re.MULTILINE)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where it was compiled
 # What editors note for themselves stays out of the pages; whatever else stands there, an author wrote.
 OF_EDITORS = """language_info,widgets,toc,
@@ -50,7 +52,8 @@ class Dumper(myst.CompactDumper):
 
 def represent_text(dumper, text):
     """Choose how a text is written."""
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if NO_BLOCK.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 Dumper.add_representer(str, represent_text)

@@ -1,6 +1,6 @@
 # `make book` is all a reader needs; `make help` lists the rest.
 # Python in an environment of the project's own: see tooling/environment.py.
-PYTHON := .venv/bin/python -E tooling/environment.py
+PYTHON := .venv/bin/python -ES tooling/environment.py
 PORT := 8000
 # A kernel's minute to start, which nbval gives it, is too short where the disk is busy.
 NBVAL := --nbval-lax --nbval-kernel-startup-timeout=300
@@ -15,7 +15,7 @@ $(foreach name,$(ASKED),$(if $(filter environment,$(origin $(name))),$(eval $(na
 unexport PORT $(ASKED)
 
 .DEFAULT_GOAL := help
-.PHONY: help calibration page-sampler setup book pdf page serve lab exercises expect grade review student-copy test test-quick test-live study bench mutants fuzz peers packages picture lock clean
+.PHONY: help calibration page-sampler setup book pdf page serve lab exercises expect grade review student-copy test test-quick steady test-live study bench mutants fuzz peers packages picture lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,10 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 
 test-quick: setup  ## run the tests that need neither pages, sampling nor a browser
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow and not sampling and not browser" tests packages
+
+steady: setup  ## run what waits for browsers and sandboxes twenty times, with all cores busy (hours; COUNT=3)
+	@sh tooling/scripts/setup.sh --carrier
+	@sh tooling/scripts/steady.sh $(if $(value COUNT),$(call quoted,COUNT),20)
 
 test-live: setup  ## run every cell of every page in Chromium
 	@sh tooling/scripts/setup.sh --carrier

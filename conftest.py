@@ -1,10 +1,15 @@
 """Tests, and the notebooks that they run, have the environment of the project's commands; none runs twice."""
 
 import os
+import signal
 from pathlib import Path
+
+import pytest
 
 from tooling import environment
 
+KEPT = "Pages that had passed are kept for the build."
+environment.end_when_interrupted(KEPT)
 environment.enter()
 begun_with = []  # the fingerprint of all that pages import
 
@@ -24,7 +29,17 @@ def pytest_configure(config):
             reporter.write_line(words)
             reporter.flush()
 
-    environment.end_when_interrupted("Pages that had passed are kept for the build.", write)
+    environment.end_when_interrupted(KEPT, write)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart():
+    """Let Ctrl-C reach no worker while it starts: it would show where it was."""
+    environment.hold_back(signal.SIG_BLOCK)
+    try:
+        return (yield)
+    finally:
+        environment.hold_back(signal.SIG_UNBLOCK)
 
 
 def is_published():
@@ -39,7 +54,7 @@ def pytest_collection_finish(session):
         from tooling.scripts import build  # slow to import
 
         begun_with.append(build.fingerprint(Path(__file__).parent))
-    if len(pages) > 1:
+    if pages:
         from tooling import kernels  # slow to import
 
         kernels.use(len(pages))

@@ -5,12 +5,18 @@ that of JupyterLab, which leaves the desktop alone. Whatever tools keep goes bel
 home folder need not be writable, and its settings for Matplotlib, IPython, Jupyter or PyTensor have no say.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # What follows is imported while Ctrl-C may come.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import contextlib
 import hashlib
 import json
 import os
+import runpy
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -20,21 +26,39 @@ from pathlib import Path
 # nobody asks for: half of the time that a build takes to start.
 sys.modules.setdefault("rfc3987_syntax", None)
 
+
+def hold_back(how):
+    """Hold Ctrl-C back from now on (``SIG_BLOCK``) or let it come (``SIG_UNBLOCK``).
+
+    What this process starts, or becomes, begins so too.
+    """
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(how, {signal.SIGINT})
+
+
 if Path(getattr(sys.modules["__main__"], "__file__", None) or ".").is_relative_to(Path(__file__).parent):
     # What a command imports takes a second, in which Ctrl-C ends it without a word. Afterwards it says more.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    hold_back(signal.SIG_UNBLOCK)
 
-HOME = Path(sys.prefix) / "home"
-# What a machine must say of itself, and what the commands are asked.
-KEPT = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TMPDIR_OF_BOOK", "TERM", "USER", "LOGNAME", "CI"}
-KEPT |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
+HOME = Path(sys.executable).parents[1] / "home"  # below `.venv`, which Python's prefix is with `site` only
+# What a machine must say of itself to a page.
+OF_MACHINE = {"PATH", "LD_LIBRARY_PATH", "TMPDIR"}
+OF_MACHINE |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP"}  # on Windows
+# To commands it says more, which changes nothing that is printed or kept.
+KEPT = OF_MACHINE | {"TMPDIR_OF_BOOK", "TERM", "USER", "LOGNAME", "CI"}
 # How the package index is reached, where a copy of the book is set up.
 KEPT |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}
-KEPT_PREFIXES = ("BOOK_", "GITHUB_", "PYTEST_XDIST_")
+ASKED = "BOOK_"  # what pages are asked begins so
+KEPT_PREFIXES = (ASKED, "GITHUB_", "PYTEST_XDIST_")
+# Whatever the user has. Pages and tests run side by side: threads of linear algebra would wait for each
+# other, in busy loops.
+FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1"}
 # Where no desktop may suffer, only what begins so is taken away.
 OF_TOOLS = ("IPYTHON", "JUPYTER", "MATPLOTLIB", "MPL", "NUMBA", "PYTENSOR", "PYTHON")
 MAKE_IT_YOURS = "make the folder yours, as by `sudo chown -R $(id -u) .` in it, and run make again."
 TEMPORARY = "TMPDIR_OF_BOOK"  # which of the folders for temporary files is that of the command above
+GO_ON = "--go-on"
 temporary = []  # the folder that this process has made
 
 
@@ -62,9 +86,13 @@ def own(given, book=None):
     # Git asks the user's settings whether the folder may be read at all.
     git = given.get("GIT_CONFIG_GLOBAL") or f"{given.get('HOME', '')}/.gitconfig"
     home = {"HOME": str(HOME), "USERPROFILE": str(HOME), "GIT_CONFIG_GLOBAL": git}
-    # Pages and tests run side by side: threads of linear algebra would wait for each other, in busy loops.
-    fixed = {"LANG": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", **folders()}
-    return kept | home | fixed | ({"PYTHONPATH": str(book)} if book else {})
+    return kept | home | FIXED | folders() | ({"PYTHONPATH": str(book)} if book else {})
+
+
+def of_page(given):
+    """Return what of the project's environment a page gets."""
+    names = OF_MACHINE | {"HOME", "USERPROFILE", "PYTHONPATH"} | FIXED.keys() | folders().keys()
+    return {name: value for name, value in given.items() if name in names or name.startswith(ASKED)}
 
 
 def of_lab(given):
@@ -135,8 +163,6 @@ def end_when_interrupted(words, write=to_stderr):
     """
     import psutil  # now: at the signal, another import of it may be half done
 
-    take_temporary_folder()  # whatever ends so abruptly
-
     def end(number, frame):  # noqa: ARG001 (Python passes both)
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -148,6 +174,8 @@ def end_when_interrupted(words, write=to_stderr):
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    hold_back(signal.SIG_UNBLOCK)
+    take_temporary_folder()  # whatever ends so abruptly
 
 
 def refuse_settings(root):
@@ -175,6 +203,13 @@ def enter(book=None):
     take_temporary_folder()
     if hasattr(time, "tzset"):
         time.tzset()
+
+
+def replace(path, text):
+    """Write a text at once or not at all, whoever else writes it too."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new.write_text(text, encoding="utf8")
+    new.replace(path)
 
 
 @contextlib.contextmanager
@@ -212,8 +247,23 @@ def main():
     if arguments[0] == "--lab":
         drop_cut_settings()
         arguments, wanted = arguments[1:], of_lab(os.environ)
+    if arguments[0] != "-c":
+        arguments = [__file__, GO_ON, *arguments]
+        hold_back(signal.SIG_BLOCK)  # which this file ends once Python has started
     os.execve(sys.executable, [sys.executable, *arguments], wanted)
 
 
+def go_on():
+    """Run a module, after ``-m``, or a script as Python would."""
+    del sys.argv[:2]
+    if sys.argv[0] == "-m":
+        del sys.argv[0]
+        sys.path[0] = os.getcwd()
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+
 if __name__ == "__main__":
-    main()
+    go_on() if sys.argv[1] == GO_ON else main()

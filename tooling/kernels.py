@@ -20,6 +20,8 @@ from pathlib import Path
 import psutil
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+from tooling import environment
+
 WORTHWHILE = 4
 IMPORTED = """
     altair IPython.core.interactiveshell arviz hierarchical_exact ipykernel.kernelapp matplotlib.pyplot
@@ -31,16 +33,27 @@ nurseries = {}  # the one of this process, and the pipe to it
 
 
 def use(notebooks):
-    """Have the kernels of this process start so, if it runs as many notebooks as make this worth it."""
-    if notebooks < WORTHWHILE or not sys.platform.startswith("linux"):
-        return
+    """Have the kernels of this process start so, if it runs as many notebooks as make this worth it.
+
+    All get the environment of pages.
+    """
+    name = "Nursery" if notebooks >= WORTHWHILE and sys.platform.startswith("linux") else "OfPages"
     factory = KernelProvisionerFactory.instance()
-    factory.provisioners["nursery"] = EntryPoint("nursery", f"{__name__}:Nursery", factory.GROUP_NAME)
-    factory.default_provisioner_name = "nursery"
+    factory.provisioners[name] = EntryPoint(name, f"{__name__}:{name}", factory.GROUP_NAME)
+    factory.default_provisioner_name = name
 
 
-class Nursery(LocalProvisioner):
+class OfPages(LocalProvisioner):
     """What Jupyter asks for a kernel."""
+
+    async def pre_launch(self, **kwargs):
+        """Choose what a kernel gets."""
+        kwargs["env"] = environment.of_page(kwargs.get("env") or os.environ)
+        return await super().pre_launch(**kwargs)
+
+
+class Nursery(OfPages):
+    """The same, of a process that divides itself."""
 
     async def launch_kernel(self, cmd, **kwargs):
         """Start a kernel with the arguments after its launcher's name."""
@@ -88,7 +101,10 @@ def open_nursery():
     with theirs:
         command = [sys.executable, "-m", "tooling.kernels", str(theirs.fileno())]
         root = Path(__file__).parents[1]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=root)
+        # In a session of its own, Ctrl-C does not reach it: it ends with this process.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=root, start_new_session=True
+        )
     return process, ours
 
 

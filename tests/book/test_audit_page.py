@@ -36,7 +36,9 @@ def test_a_link_to_a_group_opens_it(audit, page, site):
         assert (
             body.locator("tr[data-verdict]:visible").count() == body.locator("tr[data-verdict]").count() > 0
         )
-        assert body.evaluate("(body) => body.getBoundingClientRect().top < innerHeight")
+        page.wait_for_function(
+            "(body) => body.getBoundingClientRect().top < innerHeight", arg=body.element_handle()
+        )
 
 
 def test_the_filter_takes_words_a_verdict_and_a_page(audit):

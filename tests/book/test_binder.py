@@ -84,7 +84,7 @@ def ran(lab):
         cells = lab.evaluate(IN_FRONT)
         failed = any("error" in cell["outputs"] for cell in cells)
         if failed or all(cell["number"] is not None for cell in cells):
-            lab.locator(IDLE).wait_for(timeout=120_000)
+            lab.locator(IDLE).wait_for()
             return lab.evaluate(IN_FRONT)
         idle = idle + 1 if lab.locator(IDLE).count() else 0
         if idle == 20:  # on a busy machine a click may meet the menu's line for one cell
@@ -102,10 +102,54 @@ def opened(server, lab, page, way):
         lab.goto(f"{server.address}lab{query}")
         files = lab.locator(".jp-DirListing-item")
         for name in page.split("/"):
-            files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick(timeout=120_000)
-    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for(timeout=120_000)
+            files.filter(has_text=re.compile(rf"^{re.escape(name)}")).first.dblclick()
+    lab.locator(".jp-NotebookPanel .jp-Notebook h1").first.wait_for()
     assert lab.locator(".jp-FileEditor").count() == 0, "a text editor, not a notebook"
-    lab.locator(IDLE).wait_for(timeout=120_000)
+    lab.locator(IDLE).wait_for()
+
+
+# Open a page as a notebook, all with one kernel, and edit and mend it once that is known; say whether it was
+# then saved by itself, within two minutes from the start.
+AUTOSAVED = """(path) => {
+  const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+  const open = async () => {
+    const kernel = window.kernel && { id: window.kernel };
+    const how = { path, factory: "Jupytext Notebook", kernel };
+    const panel = await window.jupyterapp.commands.execute("docmanager:open", how);
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    const session = panel.sessionContext.session;
+    while (session.kernel?.status !== "idle") await pause(0.1);
+    await session.kernel.info;
+    window.kernel = session.kernel.id;
+    const source = panel.content.widgets[0].model.sharedModel;
+    source.setSource(source.getSource() + " ");
+    source.setSource(source.getSource().slice(0, -1));
+    while (panel.context.model.dirty) await pause(0.1);
+    panel.dispose();
+    return true;
+  };
+  return Promise.race([open(), pause(120).then(() => false)]);
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_every_page_is_as_it_was_when_it_is_saved_by_itself(server, browser):
+    plugin = "lab/api/settings/@jupyterlab/docmanager-extension:plugin"
+    server.ask(plugin, {"raw": '{"autosaveInterval": 1}'}, method="PUT")
+    pages = [name for name in listed_and_new() if name.startswith(("chapters/", "exercises/", "solutions/"))]
+    pages = {name: (ROOT / name).read_bytes() for name in pages if name.endswith(".md")}
+    lab = browser.new_page()
+    lab.goto(f"{server.address}lab?token={server.token}")
+    lab.wait_for_function("window.jupyterapp?.restored.then(() => true)")
+    for name, text in pages.items():
+        file = server.root / name
+        before = file.stat().st_mtime_ns
+        assert lab.evaluate(AUTOSAVED, name), f"{name} cannot be opened or is not saved"
+        assert file.stat().st_mtime_ns != before, f"{name} was not written"
+        assert file.read_bytes() == text, name
+    lab.close()
 
 
 @pytest.mark.slow

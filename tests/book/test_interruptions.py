@@ -41,6 +41,10 @@ STRANGE = {
     "FORCE_COLOR": "1",
     "LC_ALL": "C",
     "TZ": "Asia/Tokyo",
+    "USER": "ada",
+    "CI": "true",
+    "GITHUB_SHA": "0",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
 }
 PROBE = """\
 import os, time
@@ -155,6 +159,83 @@ def test_ctrl_c_ends_a_command_at_once_and_what_was_finished_is_kept(project, ta
     assert wait_for(lambda: not any(alive(child) for child in started), seconds=30)
     assert len(kept(project)) == runs_pages
     assert not list(project.glob("tooling/benchmarks/*.md"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1, 2, 4])
+def test_ctrl_c_ends_the_tests_without_a_traceback_while_they_start(project, seconds):
+    """As Python, pytest, its workers and their kernels do, one after the other."""
+    for number in range(4):  # enough for kernels that share one import
+        shutil.copy(project / "chapters/slow.md", project / f"chapters/slow{number}.md")
+    process = start(["make", "test"], project)
+    time.sleep(seconds)
+    started = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in output + errors
+    assert wait_for(lambda: not any(alive(child) for child in started), seconds=30)
+
+
+@pytest.mark.parametrize("command", [["-m", "stand_in", "given"], ["stand_in.py", "given"]])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_command_starts_as_python_would_start_it_but_ends_silently(tmp_path, command, interrupted):
+    """The signal comes during its first import."""
+    (tmp_path / "stand_in.py").write_text("import slow, sys\nprint(__name__, sys.argv, sys.path[0])\n")
+    (tmp_path / "slow.py").write_text(
+        f"import os, signal\nif {interrupted}: os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    run, plain = (
+        subprocess.run(
+            [sys.executable, *before, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        for before in (["-ES", environment.__file__], [])
+    )
+    assert run.stdout == plain.stdout
+    assert (run.returncode, run.stderr) == (-signal.SIGINT if interrupted else 0, "")
+
+
+WRITES = """import sys
+from pathlib import Path
+from tooling import environment
+for number in range(300):
+    environment.replace(Path(sys.argv[1]), sys.argv[2] * 100_000)
+"""
+
+
+def test_who_reads_a_file_that_two_others_write_finds_it_whole(tmp_path):
+    path = tmp_path / "forms.json"
+    path.write_text("a")
+    writers = [start([sys.executable, "-c", WRITES, path, letter], ROOT) for letter in "bc"]
+    while any(writer.poll() is None for writer in writers):
+        assert path.read_text() in ("a", "b" * 100_000, "c" * 100_000)
+    assert [writer.communicate()[1] for writer in writers] == ["", ""]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+WAITS_ITS_TURN = """import sys
+from pathlib import Path
+from tooling import environment
+with environment.alone(Path(sys.argv[1])):
+    print("alone", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody waits on Windows")
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_of_two_that_build_one_waits_for_the_other_and_says_so(tmp_path, how):
+    command = [sys.executable, "-c", WAITS_ITS_TURN, tmp_path]
+    first, second = (
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    said = {first.stdout.readline(): first, second.stdout.readline(): second}
+    one, other = said["alone\n"], said["Another process builds this book: waiting for it\n"]
+    one.communicate("\n") if how == "ends" else one.kill()
+    assert other.stdout.readline() == "alone\n"
+    other.communicate("\n")
+    one.wait()
 
 
 @pytest.mark.slow
@@ -312,14 +393,31 @@ def test_what_another_user_keeps_to_himself_is_named_in_one_sentence():
     assert "_build/.lock belongs to another user: make the folder yours" in second
 
 
-@pytest.mark.parametrize("name", ["it's, a book", "one,two"])
-def test_a_folders_name_may_have_blanks_commas_and_an_apostrophe(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "it's, a book",
+        "one,two",
+        'the "best"',
+        "$HOME `x` ~",
+        "a\\b",
+        "#1; 100%=x",
+        "äöü ∞",
+        " blanks ",
+        "'",
+        "a=b,c=d",
+    ],
+)
+def test_a_folders_name_may_have_blanks_commas_and_quotes(tmp_path, monkeypatch, name):
     monkeypatch.setattr(environment, "HOME", tmp_path / name)
     place = environment.HOME / ".pytensor"
     place.mkdir(parents=True)
     monkeypatch.setenv("PYTENSOR_FLAGS", environment.folders()["PYTENSOR_FLAGS"])
     assert parse_config_string(os.environ["PYTENSOR_FLAGS"]) == {"base_compiledir": str(place)}
     assert sandbox._caches()["pytensor"] == place
+    # What notebooks are told when they are marked, which may not import the function above.
+    told = sandbox.environment(str(environment.HOME))["PYTENSOR_FLAGS"]
+    assert parse_config_string(told) == {"base_compiledir": str(place)}
 
 
 @pytest.mark.slow
@@ -337,7 +435,8 @@ def test_the_surroundings_do_not_reach_the_pages(book, tmp_path):
     html = (book / "_build/html/chapters/quick.html").read_text()
     assert "False white UTC 80" in html
     # What else there is of these, ipykernel sets itself.
-    assert not re.search("COLUMNS|LC_ALL", html.split("False white")[1].split("</pre>")[0])
+    seen = html.split("False white")[1].split("</pre>")[0]
+    assert not re.search("COLUMNS|LC_ALL|USER|CI|GITHUB|PROXY", seen)
     assert sorted(home.rglob("*")) == before
     status, output, _ = build(book)
     assert "Nothing has changed" in output
@@ -437,6 +536,10 @@ def test_only_what_is_known_remains_of_an_environment():
         "PYTEST_ADDOPTS": "-k nothing",
         "PYTEST_PLUGINS": "nowhere",
         "PYTEST_XDIST_WORKER": "gw0",
+        "USER": "ada",
+        "CI": "true",
+        "GITHUB_TOKEN": "secret",
+        "SSL_CERT_FILE": "/certs",
     }
     own = environment.own(given, "/book")
     assert own["PATH"] == "/bin"
@@ -444,8 +547,12 @@ def test_only_what_is_known_remains_of_an_environment():
     assert own["PYTHONPATH"] == "/book"
     assert not {"MPLBACKEND", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"} & own.keys()
     assert own["PYTEST_XDIST_WORKER"] == "gw0"
+    assert {"USER", "CI", "GITHUB_TOKEN", "SSL_CERT_FILE"} <= own.keys()
     assert own["LANG"] == "C.UTF-8"
     assert own == environment.own(own, "/book") | {"GIT_CONFIG_GLOBAL": "/home/u/.gitconfig"}
+    of_page = environment.of_page(own | {"GITHUB_SHA": "0", "CI": "true", "HTTPS_PROXY": "http://p"})
+    of_user = {"GIT_CONFIG_GLOBAL", "PYTEST_XDIST_WORKER", "USER", "CI", "GITHUB_TOKEN", "SSL_CERT_FILE"}
+    assert of_page == {name: value for name, value in own.items() if name not in of_user}
     lab = environment.of_lab(given | {"DISPLAY": ":0"})
     assert lab["HOME"] == "/home/u"
     assert lab["DISPLAY"] == ":0"

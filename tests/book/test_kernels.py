@@ -53,7 +53,7 @@ def nursery():
     factory.default_provisioner_name = before
 
 
-def run(*cells, folder, timeout=120):
+def run(*cells, folder, timeout=300):
     """Run cells in a kernel, and return what they print."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}}).execute()
@@ -62,11 +62,28 @@ def run(*cells, folder, timeout=120):
 
 def test_a_page_finds_what_it_would_find_in_a_fresh_process(nursery, tmp_path):
     [divided] = run(STATE, folder=tmp_path)
-    KernelProvisionerFactory.instance().default_provisioner_name = "local-provisioner"
+    kernels.use(1)
     [fresh] = run(STATE, folder=tmp_path)
     divided, fresh = json.loads(divided), json.loads(fresh)
     for what in fresh:
         assert divided[what] == fresh[what], what
+
+
+@pytest.mark.parametrize("notebooks", [1, kernels.WORTHWHILE])
+def test_a_page_gets_nothing_that_is_not_on_the_list(nursery, tmp_path, monkeypatch, notebooks):
+    given = {"USER", "CI", "GITHUB_TOKEN", "HTTPS_PROXY", "PYTEST_XDIST_WORKER", "SOMETHING"}
+    for name in given:
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    kernels.use(notebooks)
+    [seen] = run("import os\nprint(*os.environ)", folder=tmp_path)
+    assert "MPLCONFIGDIR" in seen.split()
+    assert given & set(seen.split()) == set()
+
+
+def test_ctrl_c_does_not_reach_what_imports_for_all(nursery, tmp_path):
+    run("1", folder=tmp_path)
+    process, _ = kernels.nurseries[os.getpid()]
+    assert os.getpgid(process.pid) != os.getpgid(0)
 
 
 def test_packages_are_there_and_nothing_is_shared(nursery, tmp_path):
@@ -87,12 +104,12 @@ def test_a_cell_that_takes_too_long_is_interrupted_and_a_dead_kernel_is_noticed(
     manager.start_kernel(cwd=str(tmp_path))
     client = manager.client()
     client.start_channels()
-    client.wait_for_ready(timeout=60)
+    client.wait_for_ready(timeout=300)
     client.execute("import time\nprint('begun', flush=True)\ntime.sleep(600)")
-    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+    while client.get_iopub_msg(timeout=300)["msg_type"] != "stream":
         pass
     manager.interrupt_kernel()
-    assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KeyboardInterrupt"
+    assert client.get_shell_msg(timeout=300)["content"]["ename"] == "KeyboardInterrupt"
     process = manager.provisioner.process
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -116,7 +133,7 @@ time.sleep(600)
     family = psutil.Process(asker.pid).children(recursive=True)
     assert len(family) == 2
     asker.send_signal(signal.SIGKILL)
-    assert psutil.wait_procs(family, timeout=30)[1] == []
+    assert psutil.wait_procs(family, timeout=120)[1] == []
 
 
 def test_a_nursery_that_ends_is_named(monkeypatch):

@@ -35,7 +35,7 @@ def test_the_pointer_shows_where_a_link_leads(page, site, case):
     preview = page.get_by_role("tooltip")
     assert not preview.is_visible()
     link.hover()
-    preview.wait_for(timeout=20_000)
+    preview.wait_for()
     assert words in preview.inner_text()
     assert link.get_attribute("aria-describedby") == preview.get_attribute("id")
     assert preview.locator("[id], a, button, script").count() == 0, "no second place of that name"
@@ -54,7 +54,7 @@ def test_mathematics_in_it_is_set(page, site, case):
     name, address, _ = CASES[case]
     link_on(page, site, name, address).hover()
     preview = page.get_by_role("tooltip")
-    preview.locator("mjx-container").first.wait_for(timeout=20_000)
+    preview.locator("mjx-container").first.wait_for()
     assert not re.search(r"\\\(|\\\[|\\begin", preview.inner_text())
 
 
@@ -62,7 +62,7 @@ def test_a_picture_in_it_is_loaded(page, site):
     name, address, _ = CASES["figure"]
     link_on(page, site, name, address).hover()
     picture = page.get_by_role("tooltip").locator("img")
-    picture.wait_for(timeout=20_000)
+    picture.wait_for()
     page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
 
 
@@ -72,7 +72,7 @@ def test_the_keyboard_shows_it_too_and_escape_closes_it(page, site):
     page.locator('.bd-article a[href$="recap.html"]').first.focus()
     page.keyboard.press("Tab")
     page.wait_for_function("document.activeElement.getAttribute('href')?.endsWith('#term-shrinkage')")
-    preview.wait_for(timeout=20_000)
+    preview.wait_for()
     assert "toward the grand mean" in preview.inner_text()
     page.keyboard.press("Escape")
     assert not preview.is_visible()
@@ -82,12 +82,12 @@ def test_the_keyboard_shows_it_too_and_escape_closes_it(page, site):
 def test_it_stays_while_the_pointer_is_on_it_and_goes_after(page, site):
     link_on(page, site, "intro", "#term-shrinkage").hover()
     preview = page.get_by_role("tooltip")
-    preview.wait_for(timeout=20_000)
+    preview.wait_for()
     preview.hover()
     page.evaluate("new Promise((done) => setTimeout(done, 600))")  # it would have closed after 200
     assert preview.is_visible()
     page.mouse.move(5, 5)
-    preview.wait_for(state="hidden", timeout=20_000)
+    preview.wait_for(state="hidden")
 
 
 def test_nothing_is_loaded_before_a_reader_asks(page, site):
@@ -96,6 +96,6 @@ def test_nothing_is_loaded_before_a_reader_asks(page, site):
     link = link_on(page, site, "intro", "#term-shrinkage")
     assert not any("glossary" in address for address in asked)
     link.hover()
-    page.get_by_role("tooltip").wait_for(timeout=20_000)
+    page.get_by_role("tooltip").wait_for()
     assert sum("glossary" in address for address in asked) == 1
     assert all(address.startswith(site) for address in asked)

@@ -1,6 +1,7 @@
 """What a class gets has nothing by which it could be marked, and links to its own repository only."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,29 @@ def folder(tmp_path_factory):
 def texts(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+KILLED = """import os, signal
+from tooling.scripts import student_copy
+whole = student_copy.with_links
+def with_links(text, *others):
+    if "conftest" in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(text, *others)
+student_copy.with_links = with_links
+student_copy.main()
+"""
+
+
+def test_of_a_copy_that_was_killed_nothing_stays(tmp_path, texts):
+    out = tmp_path / "copy"
+    command = [sys.executable, "-c", KILLED, out, "--repository", OWN]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    command = [sys.executable, ROOT / "tooling/scripts/student_copy.py", out, "--repository", OWN]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == set(texts)
 
 
 def test_it_has_what_a_class_needs(texts):

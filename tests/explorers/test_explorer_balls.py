@@ -232,7 +232,7 @@ def test_a_ball_by_touch_without_motion(browser, site):
     button = funnel.get_by_role("button", name="Release a ball")
     assert button.bounding_box()["height"] >= 24
     button.tap()
-    words(funnel).filter(has_text="Non-centred").wait_for(timeout=30_000)
+    words(funnel).filter(has_text="Non-centred").wait_for()
     assert sum(row["kind"] != "path" for row in balls_in(funnel)) == 2
     assert words(funnel).get_attribute("role") == "status"
     context.close()

@@ -281,7 +281,8 @@ def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_pape
         assert "τ = 50, and its posterior" in chart.text_content()
     else:
         assert picture.is_visible()
-        assert picture.evaluate("image => image.naturalWidth") > 300
+        picture.scroll_into_view_if_needed()
+        assert picture.evaluate("async (image) => (await image.decode(), image.naturalWidth)") > 300
         assert not page.locator(".explorer button, .explorer form").first.is_visible()
     context.close()
 

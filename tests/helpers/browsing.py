@@ -15,6 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from tooling.scripts import chromium
@@ -25,6 +26,9 @@ CHAPTERS = [f"{name}.html" for name in parse_toc_yaml(ROOT / "_toc.yml")]
 OTHERS = ["genindex.html", "prf-prf.html", "search.html"]  # what Sphinx adds
 # Already small; what GitHub Pages would send as it is.
 COMPRESSED = {".png", ".woff", ".woff2", ".gz", ".zip"}
+# How long a test waits for what merely may be complete: much longer than a busy machine takes.
+PATIENCE = 120_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
 
 
 def build_book():
@@ -115,7 +119,19 @@ def browser():
     """Return Chromium; without it, the test is skipped."""
     need_chromium()
     with offline() as browser:
+        browser.new_page, browser.new_context = patient(browser.new_page), patient(browser.new_context)
         yield browser
+
+
+def patient(make):
+    """Let what is made, a page or a context, wait as long as a busy machine may need."""
+
+    def made(**options):
+        found = make(**options)
+        found.set_default_timeout(PATIENCE)
+        return found
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,8 @@ def test_stop_ends_a_fetch_that_does_not_end_by_itself(opened):
     page.route("**/_sources/**", lambda route: waiting.append(route))
     cell = page.locator(".cell-6")
     for presses in (1, 2):
-        cell.get_by_role("button", name="Run", exact=True).click()
+        with page.expect_request("**/_sources/**"):
+            cell.get_by_role("button", name="Run", exact=True).click()
         cell.get_by_text("Loading Python").wait_for()
         cell.get_by_role("button", name="Stop").click()
         assert ended(cell).startswith("Stopped.")

@@ -53,7 +53,8 @@ def test_a_page_that_an_editor_ran_and_saved_is_the_same(page, settings):
     notebook = run_by_lab(page, settings)
     assert saved(notebook, settings) == page.read_text(encoding="utf8")
     # In a file of its own, as `jupytext --sync` finds it, a notebook has its keys sorted.
-    kept = nbformat.reads(json.dumps(notebook, sort_keys=True), as_version=4)
+    # What JSON cannot hold, such as infinity, would keep JupyterLab from opening it.
+    kept = nbformat.reads(json.dumps(notebook, sort_keys=True, allow_nan=False), as_version=4)
     assert saved(kept, settings) == page.read_text(encoding="utf8")
 
 
@@ -122,6 +123,43 @@ def test_the_command_that_vs_code_runs_leaves_pages_alone(tmp_path):
         subprocess.run([jupytext_command, *arguments, *NAMES], cwd=tmp_path, check=True, capture_output=True)
         changed = [name for name in NAMES if (tmp_path / name).read_bytes() != (ROOT / name).read_bytes()]
         assert changed == [], arguments
+
+
+@pytest.mark.slow
+def test_two_editors_that_save_at_once_leave_all_pages_as_they_were(tmp_path):
+    for name in [".jupytext.py", *NAMES]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [Path(sys.executable).with_name("jupytext"), "--to", "md:myst"]
+    editors = [subprocess.Popen([*command, *NAMES[start::2]], cwd=tmp_path) for start in (0, 1)]
+    assert [editor.wait() for editor in editors] == [0, 0]
+    assert [name for name in NAMES if (tmp_path / name).read_bytes() != (ROOT / name).read_bytes()] == []
+
+
+# What ends a block of YAML, or the cell, or is emptied in it.
+NASTY = [
+    "```\nmore",
+    "a\n  \nb",
+    "\n  indented",
+    "a\n~~~~",
+    " x\ny",
+    "a\tb\n",
+    "a: b\n# c",
+    "'\n\"",
+    "\ufeff\u2028\n",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_an_output_of_any_kind_is_saved_as_it_is(settings, text):
+    page = ROOT / "solutions" / "shrinkage-arithmetic.md"
+    notebook = jupytext.read(page, config=settings)
+    cell = next(cell for cell in notebook.cells if "answer" in cell.metadata.get("tags", []))
+    cell.metadata["expect"] = text
+    again = jupytext.reads(saved(notebook, settings), fmt="md:myst")
+    assert [one.source for one in again.cells] == [one.source for one in notebook.cells]
+    (found,) = (one for one in again.cells if one.source == cell.source)
+    assert found.metadata["expect"] == text
 
 
 SAVE = """import json, sys

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tooling import environment
@@ -172,6 +173,23 @@ def test_ctrl_c_ends_every_command_without_a_traceback(script):
 def test_what_fetches_packages_knows_where_the_user_gets_them(project):
     """In the project's own environment there is no index, no proxy and no certificate of the user's."""
     assert make(project, "packages").stdout == "<-E><tooling/scripts/packages.py>"
+
+
+def test_what_waits_is_run_as_often_as_asked_and_nothing_stays_at_work(project):
+    shutil.copy(ROOT / "tooling/scripts/steady.sh", project / "tooling/scripts")
+    done = make(project, "steady", "COUNT=3")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"Run \d of \d", done.stdout) == ["Run 1 of 3", "Run 2 of 3", "Run 3 of 3"]
+    busy = [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if "tooling/scripts/steady.sh" in (one.info["cmdline"] or ())
+    ]
+    assert [one for one in busy if one.cwd() == str(project)] == []
+    (project / ".venv/bin/python").write_text("#!/bin/sh\nexit 1\n")
+    failed = make(project, "steady")
+    assert failed.returncode == 2
+    assert failed.stdout == "Run 1 of 20\n"
 
 
 def test_clean_takes_all_that_was_built_and_cached_and_leaves_the_environment(project):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tooling.environment import end_when_interrupted
+from tooling.environment import end_when_interrupted, replace
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 INTRODUCTION = """\
@@ -43,8 +43,8 @@ def main():
         date = dt.datetime.now(dt.UTC).date().isoformat()
         record = {"date": date, "machine": machine, "results": results}
         path = FOLDER / "results" / f"{name}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
-        (FOLDER / "README.md").write_text(table(recorded()), encoding="utf8")
+        replace(path, json.dumps(record, indent=1) + "\n")
+        replace(FOLDER / "README.md", table(recorded()))
     print(table(recorded()))
 
 

@@ -111,7 +111,7 @@ def build(root, cache_path):
         run_sphinx(root, cache_path)
         check_unchanged(cache_path)
         sizes = json.dumps(sizes_in(html))
-        replace(stamp, f"{sources}\n{sizes}")
+        environment.replace(stamp, f"{sources}\n{sizes}")
     return html / "index.html"
 
 
@@ -347,7 +347,7 @@ def execute_pages(root, pages, cache_path):
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             seconds[page.as_posix()] = round(result.time, 2)
             print(f"  {page}  {result.time:.1f} s{remarks(result.nb)}", flush=True)
-    replace(record, json.dumps(seconds, indent=1, sort_keys=True))
+    environment.replace(record, json.dumps(seconds, indent=1, sort_keys=True))
     if failures:
         sys.exit("\n\n".join(["", *failures, f"{len(failures)} notebook(s) failed"]))
 
@@ -420,13 +420,6 @@ def drop(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def replace(path, text):
-    """Write a file at once or not at all."""
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf8")
-    new.replace(path)
 
 
 def read_notebook(path):

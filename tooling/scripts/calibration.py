@@ -11,10 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import yaml
-from build import replace
 
 from tooling.audit import calibration
-from tooling.environment import end_when_interrupted
+from tooling.environment import end_when_interrupted, replace
 
 DATA = Path(__file__).resolve().parents[2] / "tooling" / "audit" / "data"
 PACKAGES = ("pymc", "nutpie", "pytensor", "arviz", "arviz-stats", "numpy", "numba")

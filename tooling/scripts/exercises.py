@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from notebook_marking.scheme import read_scheme, read_schemes
 from support.exercises.personal import NAMES
-from tooling.environment import end_when_interrupted
+from tooling.environment import end_when_interrupted, replace
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -89,7 +89,7 @@ def write(wanted):
                 )
                 path.replace(aside)
                 print(f"{path.name} is not as it was generated: it is kept as {aside}")
-        path.write_text(text, encoding="utf-8")
+        replace(path, text)
         print(path)
 
 

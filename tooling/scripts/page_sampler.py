@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import playwright
-from build import replace
 
 from tooling.audit import page_sampler
 from tooling.audit.calibration import CASES, ordered
-from tooling.environment import end_when_interrupted
+from tooling.environment import end_when_interrupted, replace
 
 DATA = Path(__file__).resolve().parents[2] / "tooling" / "audit" / "data"
 

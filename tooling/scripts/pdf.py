@@ -21,9 +21,9 @@ import chromium
 import pikepdf
 import yaml
 from bs4 import BeautifulSoup
-from build import KEPT, build, pages_in, prepare_cache, read_config, replace
+from build import KEPT, build, pages_in, prepare_cache, read_config
 
-from tooling.environment import alone, end_when_interrupted
+from tooling.environment import alone, end_when_interrupted, replace
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "_build" / "pdf" / "figures"
@@ -103,8 +103,10 @@ def print_handouts(browser, built, folder):
     for title, pages in sets.items():
         document = folder / "handout.html"
         document.write_text(handout(ROOT, built, pages), encoding="utf8")
-        print_pdf(browser, document, place / f"{title}.pdf")
-        finish(place / f"{title}.pdf", document)
+        draft = document.with_suffix(".part")
+        print_pdf(browser, document, draft)
+        finish(draft, document)
+        draft.replace(place / f"{title}.pdf")
         for name in pages:
             link_handout(built / name, f"../handouts/{title}.pdf")
     return len(sets)

@@ -214,6 +214,6 @@ for name in ("exec_files", "exec_lines", "extensions"):
     setattr(get_config().InteractiveShellApp, name, [])
 END
 echo "setup: compiling what the samplers need; this too is done once, in about a minute"
-"$venv/bin/python" -E tooling/environment.py tooling/scripts/compile_kernels.py
+"$venv/bin/python" -ES tooling/environment.py tooling/scripts/compile_kernels.py
 wanted >"$stamp"
 trap - EXIT

@@ -25,7 +25,7 @@ OWNER_AND_NAME = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)/?")
 
 def main():
     """Make the copy in a new folder, or say why not."""
-    end_when_interrupted("A copy that was begun is not whole: remove it.")
+    end_when_interrupted("No copy was made; what was begun, beside its place, goes with the next.")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="a folder that is not there yet")
     parser.add_argument("--repository", default="", help="address of the class's own repository on GitHub")
@@ -35,7 +35,12 @@ def main():
         sys.exit(f"OUT={options.out} is there already: give a new folder")
     if options.repository and not OWNER_AND_NAME.fullmatch(options.repository):
         sys.exit(f"REPOSITORY={options.repository} is none: give one such as https://github.com/school/class")
-    copy(ROOT, out, options.repository)
+    draft = out.with_name(f".{out.name}.part")  # of a command that was stopped, too
+    shutil.rmtree(draft, ignore_errors=True)
+    copy(ROOT, draft, options.repository)
+    if out.exists():
+        out.rmdir()
+    draft.rename(out)
     print(f"{out} holds what a class gets. Try it there: make lab. Make a repository of it: git init.")
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from build import fingerprint, replace
+from build import fingerprint
 from joblib import Memory, Parallel, delayed
 
 from tooling.audit import runs, sensitivity
-from tooling.environment import end_when_interrupted
+from tooling.environment import end_when_interrupted, replace
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tooling" / "audit" / "data"

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+
+import yaml
+
+# What a block of YAML cannot hold, or not in a page: characters that end a line or are refused, a line that
+# ends the cell, and lines of blanks, which MyST empties.
+NO_BLOCK = re.compile(
+    r"[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    r"|^[ \t]*(`{3,}|~{3,})|^[ \t]+$",
+    re.MULTILINE,
+)
 
 
 def with_stated(text: str, outputs: dict) -> str:
@@ -40,15 +52,18 @@ def with_stated(text: str, outputs: dict) -> str:
     for line in sorted(outputs, reverse=True):
         if lines[line].startswith(":"):
             raise ValueError(f"line {line + 1}: write the header between two lines ---, so that it can state")
-        block = _block(outputs[line])
-        if lines[line] != "---":
-            lines[line:line] = ["---", *block, "---"]
+        end_of_line = "\r" if lines[line].endswith("\r") else ""
+        block = [f"{one}{end_of_line}" for one in _block(outputs[line])]
+        rule = f"---{end_of_line}"
+        if lines[line].rstrip() != "---":
+            lines[line:line] = [rule, *block, rule]
             continue
-        end = lines.index("---", line + 1)
+        end = next(i for i in range(line + 1, len(lines)) if lines[i].rstrip() == "---")
         header = lines[line + 1 : end]
         start = next((i for i, one in enumerate(header) if one.startswith("expect:")), len(header))
         after = next(
-            (i for i in range(start + 1, len(header)) if header[i] and header[i][0] != " "), len(header)
+            (i for i in range(start + 1, len(header)) if header[i].strip() and header[i][0] != " "),
+            len(header),
         )
         lines[line + 1 : end] = header[:start] + block + header[after:]
     return "\n".join(lines)
@@ -56,7 +71,7 @@ def with_stated(text: str, outputs: dict) -> str:
 
 def replace(path, content):
     """Write a file at once or not at all."""
-    draft = path.with_name(f".{path.name}.new")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     draft.write_bytes(content)
     shutil.copymode(path, draft)
     draft.replace(path)
@@ -64,5 +79,9 @@ def replace(path, content):
 
 def _block(output):
     """Return the lines of a header that state an output."""
+    if NO_BLOCK.search(output):
+        quoted = yaml.safe_dump(output, default_style='"', allow_unicode=True, width=float("inf"))
+        return [f"expect: {quoted.rstrip()}"]
     indented = [f"  {one}" if one else "" for one in output.split("\n")]
-    return ["expect: |2" if output.startswith(" ") else "expect: |", *indented]
+    first = output.lstrip("\n")  # by which YAML tells how far a block is indented
+    return ["expect: |2" if first.startswith(" ") else "expect: |", *indented]

@@ -252,7 +252,7 @@ def test_whatever_stops_it_leaves_no_notebook_at_work_and_no_folder(folders, tmp
     process.send_signal(getattr(signal, name))
     assert "the same command goes on from here" in process.communicate(timeout=60)[1]
     assert process.returncode == command.CANNOT_RUN
-    gone, _ = psutil.wait_procs([notebook], timeout=10)
+    gone, _ = psutil.wait_procs([notebook], timeout=60)
     assert gone
     assert not list((tmp_path / "temporary").iterdir())
 

@@ -53,7 +53,7 @@ def ask(out):
     base = urlsplit(address)
 
     def of(name, body=None, *, path=None, host=None, kind="application/json"):
-        connection = http.client.HTTPConnection(base.hostname, base.port, timeout=20)
+        connection = http.client.HTTPConnection(base.hostname, base.port, timeout=120)
         headers = {"Host": host or base.netloc} | ({} if body is None else {"Content-Type": kind})
         connection.request("GET" if body is None else "POST", path or base.path + name, body, headers)
         answer = connection.getresponse()
