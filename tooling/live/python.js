@@ -40,7 +40,9 @@ export async function begin(something, tell, settings = {}) {
   for (const name of ["arriving.py", "cells.py", "intervals.py", "notebook.py"]) {
     pyodide.FS.writeFile(`/inside/${name}`, await (await get(name)).text());
   }
-  const arriving = pyodide.runPython("import sys; sys.path.append('/inside'); import arriving; arriving");
+  // What cells find in their namespace is theirs.
+  pyodide.runPython("import sys; sys.path.append('/inside')", { globals: pyodide.toPy({}) });
+  const arriving = pyodide.pyimport("arriving");
   const packages = arriving.begin(JSON.stringify(index), (name) => fetchNow(name, tell));
   for (const [place, file] of first.entries()) packages.put(file.name, contents[place]);
   return pyodide;
