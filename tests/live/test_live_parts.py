@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import playwright
 import pytest
 import rpds
+from browsing import build_book, serving
 from bs4 import BeautifulSoup
 from statements import states
 
@@ -480,6 +482,30 @@ def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["page.js"]
     assert (tmp_path / "live" / "page.js").read_text() == assemble.EMPTY
     assert capsys.readouterr().out.endswith("Cells do not run in the page\n")  # it may wait for a build
+
+
+@pytest.mark.browser
+def test_a_book_without_live_parts_promises_and_loads_nothing_and_says_so(browser, tmp_path):
+    html = tmp_path / "html"
+    shutil.copytree(build_book(), html, copy_function=archives.link)
+    assemble.leave_out(html / "live")
+    context = browser.new_context()
+    asked, faults = [], []
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
+    context.on("weberror", lambda found: faults.append(str(found.error)))
+    with serving(html) as address:
+        page = context.new_page()
+        for name in ("chapters/recap.html", "exercises/shrinkage-arithmetic.html"):
+            page.goto(address + name, wait_until="load")
+            assert page.locator(".extra_footer").inner_text().endswith("names other ways.")
+            assert page.locator("[class*='live-']").count() == 0
+            assert page.get_by_role("button", name=re.compile("^(Run|Edit|Reset|Download for)")).count() == 0
+            page.get_by_role("button", name="Launch interactive content").click()
+            assert page.locator(".dropdown-launch-buttons .dropdown-item:visible").count() == 1  # Binder
+    assert faults == []
+    assert {url.removeprefix(address) for url in asked if "live/" in url} == {"live/page.js"}
+    context.close()
 
 
 def test_the_stand_in_for_watermark_gives_the_versions_of_what_is_imported():

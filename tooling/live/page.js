@@ -109,6 +109,7 @@
   function changed(id) {
     fit(id, elements.get(id).querySelector(".live-editor"));
     if (!keep(id)) say(id, "This browser keeps nothing: what you write here is lost when you leave.", "problem");
+    else if (running !== id) sayIfChanged(id);
   }
 
   function fit(id, editor) {
@@ -128,6 +129,14 @@
     tool(id, "Reset").hidden = true;
     tool(id, "Run").focus();
     keep(id);
+  }
+
+  // What stands below the code may be of other code.
+  function sayIfChanged(id) {
+    const cell = cells?.find((cell) => cell.id === id);
+    if (!cell || [undefined, source(cell)].includes(cell.ran)) return false;
+    say(id, "You have changed this since it ran: Run brings it up to date.", "problem");
+    return true;
   }
 
   // Tell whether the reader has changed a cell.
@@ -347,7 +356,7 @@
     const cell = cellOf(id);
     const first = above.length ? ` ${above.length === 1 ? "One cell" : `${above.length} cells`} above ran first.` : "";
     if (again) say(id, ["No cell is above.", "The cell above has run."][above.length] ?? `The ${above.length} cells above have run.`);
-    else say(id, cell.verdict + first, cell.kind);
+    else if (!sayIfChanged(id)) say(id, cell.verdict + first, cell.kind);
   }
 
   const cellOf = (id) => cells.find((cell) => cell.id === id);
