@@ -88,6 +88,8 @@ KEEP_THE_STOPPED = """() => {
   };
 }"""
 
+SINCE = "You have changed this since it ran: Run brings it up to date."
+
 
 @states("intro.md", "what you write stays on your device")
 def test_a_reader_runs_and_changes_cells(opened):
@@ -123,6 +125,9 @@ def test_a_reader_runs_and_changes_cells(opened):
     editor.fill("round(B, 3)")
     assert run(cell) == "Your own result."
     assert cell.locator(".live-output").inner_text() == "0.168"
+    editor.fill("round(B, 2)")
+    assert cell.locator(".live-status").inner_text() == SINCE
+    editor.fill("round(B, 3)")
 
     # It is kept, shown again and not run.
     asked.clear()
@@ -326,6 +331,12 @@ def test_a_second_click_ends_nothing_and_a_printing_loop_can_be_stopped(opened):
     # What was stopped has not run, whatever it was before.
     write(cell, "1")
     assert run(cell) == "Your own result."
+    # What is written while a cell runs has not run.
+    write(cell, "import time\ntime.sleep(2)")
+    cell.get_by_role("button", name="Run", exact=True).click()
+    cell.get_by_text("Running …").wait_for()
+    write(cell, "2")
+    assert ended(cell) == SINCE
 
 
 def test_two_tabs_and_two_books_keep_what_was_written_in_each(opened, live):
@@ -359,6 +370,8 @@ def test_a_chart_follows_the_reader(opened):
     assert run(cell).startswith("Your own result.")
     cell.locator(".live-chart svg.marks").wait_for()
     assert not explorer.is_visible()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert "invert" in cell.locator(".live-chart svg").evaluate("chart => getComputedStyle(chart).filter")
     # Whatever comes before it, there is one, on paper too.
     write(cell, f"print('first')\n{text}")
     run(cell)
@@ -626,10 +639,11 @@ print(together.shape, np.unique(together[:, 0]).size)""",
 
 # Workers of chains that meet with something, and are counted when they are ended.
 MEETING = """
-self.ended = new Set();
+[self.ended, self.answered] = [new Set(), new Set()];
 self.Worker = class extends (self.Ordinary ??= self.Worker) {{
   constructor(...given) {{
     super(...given);
+    this.addEventListener("message", () => answered.add(this));
     setTimeout(() => {{ if ({event}) this.dispatchEvent({event}); }}, 0);
   }}
   terminate() {{
@@ -648,7 +662,7 @@ try:
     print([one.draws for one in run_sync(js.runAside("""{program}""", None, settings))])
 except JsException as error:
     print(error)
-print(js.ended.size, "ended")'''
+print(js.answered.size, "answered", js.ended.size, "ended")'''
 DIES = "(_, {seed}) => { for (; seed === 3;); return seed === 2 ? null.draws : { draws: seed }; }"
 DRAWS = "(_, {seed}) => ({ draws: seed })"
 
@@ -659,7 +673,7 @@ def test_an_error_of_a_chain_is_said_and_ends_the_others(opened):
     more = "Run the cell again; fewer draws need less memory"
     dies = "new ErrorEvent('error', { message: 'out of memory' })"
     for event, program, said in [
-        ("null", DRAWS, r"\[1, 2, 3\]"),
+        ("null", DRAWS, r"\[1, 2, 3\]\n3 answered"),  # under the policy for hosts
         ("null", DIES, rf"Error: chain 2 of 3: Cannot read properties of null .*\. {more}"),
         (dies, DRAWS, rf"Error: chain 1 of 3: out of memory\. {more}"),
         ("new Event('error')", DRAWS, r"\[1, 2, 3\]"),  # without workers: here
@@ -667,7 +681,7 @@ def test_an_error_of_a_chain_is_said_and_ends_the_others(opened):
         write(cell, CHAINS.format(meeting=MEETING.format(event=event), program=program))
         assert run(cell) == "Your own result."
         shown = cell.locator(".live-text:not(.live-warning)").inner_text()
-        assert re.fullmatch(rf"{said}\n3 ended\n", shown), shown
+        assert re.fullmatch(rf"{said}(\n\d answered)? 3 ended\n", shown), shown
 
 
 def sent(live, name):

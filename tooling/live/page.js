@@ -522,7 +522,7 @@
   function chart(spec, other) {
     if (spec.usermeta?.explorer?.model) return make("p", "live-note", "The chart stays as printed, by a script of its own.");
     if (!other) return make("p", "live-note", "The chart with its controls is the printed one.");
-    const place = make("div", "live-chart");
+    const place = make("div", "live-chart explorer-chart");
     const failed = (error) => place.replaceChildren(trace(`The chart cannot be drawn: ${error.message}`));
     if (window.vegaEmbed) vegaEmbed(place, spec, { actions: false, renderer: "svg" }).catch(failed);
     else failed(new Error("this page has no explorer, and so nothing that draws charts."));
