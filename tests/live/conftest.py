@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import serving
+from browsing import Handler, serving
 from living import MOST_MILLISECONDS, assemble
 
 
@@ -19,15 +19,16 @@ def assembled(browser, tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def live(assembled):
-    """Return the address of the book, below a path as GitHub Pages has it."""
-    with serving(assembled.parent) as address:
+    """Return the address of the book, below a path as GitHub Pages has it, under the policy for hosts."""
+    policy = (assembled / "live/policy.txt").read_text(encoding="utf8").strip()
+
+    class Guarded(Handler):
+        def end_headers(self):
+            self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
+
+    with serving(assembled.parent, Guarded) as address:
         yield f"{address}book/"
-
-
-@pytest.fixture(scope="module")
-def policy(assembled):
-    """Return the policy that hosts are asked to send."""
-    return (assembled / "live/policy.txt").read_text(encoding="utf8").strip()
 
 
 @pytest.fixture
@@ -38,20 +39,15 @@ def every_page(request):
 
 
 @pytest.fixture
-def opened(browser, live, policy):
+def opened(browser, live):
     """Return a function that opens a page, and the addresses asked for since."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     asked, faults = [], []
-
-    def under_policy(route):
-        answer = route.fetch()
-        route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": policy})
 
     context.set_default_timeout(MOST_MILLISECONDS)
     context.on("request", lambda request: asked.append(request.url.removeprefix(live)))
     context.on("weberror", lambda found: faults.append(str(found.error)))
     context.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
-    context.route(re.compile(r"(\.html|worker[.\w]*\.js)(\?|$)"), under_policy)
 
     def open_page(name):
         page = context.new_page()

@@ -30,6 +30,25 @@ RUN = """
 })
 """
 
+# Wait until an expression has a value that holds; return it.
+AWAITED = """
+(async (value) => {
+  let found;
+  do await new Promise((resolve) => setTimeout(resolve, 200));
+  while (!(found = value()));
+  return found;
+})
+"""
+CENTRE = """
+const { x, y, width, height } = element?.getBoundingClientRect() ?? {};
+return width && JSON.stringify([x + width / 2, y + height / 2].map(Math.round));
+"""
+# The numbers at the cells of a notebook, once all have one.
+NUMBERED = r"""
+const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
+return prompts.every((prompt) => /^\[\d+\]:$/.test(prompt.textContent.trim())) && prompts.length;
+"""
+
 
 class Firefox:
     """One window without a screen."""
@@ -69,6 +88,18 @@ class Firefox:
         assert found["type"] == "success", found
         return found["result"]["value"]
 
+    def wait(self, function):
+        """Return the value of a function's body, once it holds."""
+        return self.evaluate(f"{AWAITED}(() => {{ {function} }})")
+
+    def click(self, element):
+        """Click where an element is, once it is there."""
+        x, y = json.loads(self.wait(f"const element = {element}; {CENTRE}"))
+        steps = [{"type": "pointerMove", "x": x, "y": y}]
+        steps += [{"type": f"pointer{way}", "button": 0} for way in ("Down", "Up")]
+        pointer = {"type": "pointer", "id": "mouse", "actions": steps}
+        self.ask("input.performActions", context=self.window, actions=[pointer])
+
     def run(self, cell):
         """Run a cell with those above it; return what is said of it, and its output."""
         return json.loads(self.evaluate(f"{RUN}({json.dumps(cell)})"))
@@ -99,3 +130,18 @@ def test_a_reader_samples_in_firefox(firefox, live):
     assert "divergences" in shown
     window.open(f"{live}chapters/recap.html")
     assert window.run(".cell-6")[0] == "As stated. 2 cells above ran first."
+
+
+@pytest.mark.parametrize("firefox", [True], indirect=True)
+def test_a_page_runs_as_a_notebook_in_firefox(firefox, live):
+    window, _ = firefox
+    window.open(f"{live}live/lite/notebooks/index.html?path=chapters/recap.ipynb")
+    name = "one.textContent.trim().startsWith('Python')"  # of the kernel, once it is there
+    window.wait(f"return [...document.querySelectorAll('.jp-Toolbar jp-button')].some((one) => {name})")
+    window.click("[...document.querySelectorAll('.lm-MenuBar-item')].find((one) => one.innerText === 'Run')")
+    window.click("document.querySelector('.lm-Menu-item[data-command=\"runmenu:run-all\"]')")
+    assert window.wait(NUMBERED) > 20
+    shown = window.evaluate("document.querySelector('.jp-Notebook').innerText")
+    assert "formula   -0.832   8.207" in shown
+    assert "divergences 0" in shown  # of what it samples
+    assert "Traceback" not in shown

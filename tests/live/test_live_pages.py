@@ -21,7 +21,7 @@ import pytest
 import reading
 from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
-from living import EIGHT_SCHOOLS, EXERCISE, change_the_prior, do_exercise, ended, run, write
+from living import EIGHT_SCHOOLS, EXERCISE, change_the_prior, code, do_exercise, ended, run, write
 from scipy import stats
 from statements import states
 
@@ -88,6 +88,8 @@ KEEP_THE_STOPPED = """() => {
   };
 }"""
 
+SINCE = "You have changed this since it ran: Run brings it up to date."
+
 
 @states("intro.md", "what you write stays on your device")
 def test_a_reader_runs_and_changes_cells(opened):
@@ -123,6 +125,9 @@ def test_a_reader_runs_and_changes_cells(opened):
     editor.fill("round(B, 3)")
     assert run(cell) == "Your own result."
     assert cell.locator(".live-output").inner_text() == "0.168"
+    editor.fill("round(B, 2)")
+    assert cell.locator(".live-status").inner_text() == SINCE
+    editor.fill("round(B, 3)")
 
     # It is kept, shown again and not run.
     asked.clear()
@@ -143,12 +148,14 @@ def test_a_reader_runs_and_changes_cells(opened):
     cell.get_by_text("Running …").wait_for()
     cell.get_by_role("button", name="Stop").click()
     assert ended(cell).startswith("Stopped. Python has forgotten all values")
-    cell.get_by_role("textbox").fill("'B' in globals()")
+    # Of ours nothing stands among the reader's names.
+    cell.get_by_role("textbox").fill("{'sys', 'js', 'arriving', 'cells', 'pyodide'} & {*globals()}")
     cell.get_by_role("button", name="Run", exact=True).click()
     cell.get_by_text("Loading Python").wait_for()
     # What was stopped may end seconds later, with an error: the next goes on.
     page.evaluate("() => stopped[0].dispatchEvent(new ErrorEvent('error'))")
     assert ended(cell) == "Your own result. 2 cells above ran first."
+    assert cell.locator(".live-text").inner_text() == "set()"
 
 
 def test_stop_ends_a_fetch_that_does_not_end_by_itself(opened):
@@ -246,6 +253,61 @@ def test_what_rests_on_a_change_runs_again_and_says_so(opened):
     assert ended(fourth) == "The 4 cells above have run."
 
 
+def leads_to(page, name):
+    """Return the box and the text of what a link to this id leads to; there is one such."""
+    [found] = page.locator(f"[id='{name}']").all()
+    return found.bounding_box(), found.inner_text()
+
+
+def test_links_lead_to_what_stands_in_the_place_of_the_printed_output(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    cell = page.locator(".cell-2")
+    _, printed = leads_to(page, "fig-5-39")
+    caption = cell.locator("figcaption").inner_text()
+    assert caption.startswith("Figure 5.39")
+    for source, shown in {
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])": "",
+        "x = 3": "This run has shown nothing.",
+        "1 / 0": "Traceback",
+        'from IPython.display import HTML\nHTML("<b id=fig-5-39>mine</b>")': "mine",
+    }.items():
+        write(cell, source)
+        run(cell)
+        assert shown in cell.locator(".live-output").inner_text()
+        assert cell.locator("figcaption:visible").all_inner_texts() == [caption], source
+        box, _ = leads_to(page, "fig-5-39")
+        assert box["height"] > 0, source
+    cell.get_by_role("button", name="Reset").click()
+    assert leads_to(page, "fig-5-39")[1] == printed
+    assert cell.locator(".live-output").count() == 0
+
+
+def test_paper_has_what_the_reader_has_changed_marked_so_and_all_else_as_printed(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    mine, printed = page.locator(".cell-4"), page.locator(".cell-2")
+    text = code(mine)
+    write(mine, "print('x' * 3)")
+    assert run(mine).startswith("Your own result.")
+    printed.get_by_role("button", name="Edit").click()  # and left as it is
+    page.emulate_media(media="print")
+    assert mine.locator(".cell_output:visible").all_inner_texts() == ["xxx\n"]
+    assert mine.locator(".cell_input").inner_text() == "print('x' * 3)"
+    marks = [
+        mine.locator(name).evaluate("part => getComputedStyle(part, '::before').content")
+        for name in (".cell_input", ".live-output")
+    ]
+    assert marks == ['"The reader’s own:"'] * 2
+    assert printed.locator(".live-output").is_hidden()
+    assert printed.locator("figure:visible").count() == 1
+    assert printed.locator(".cell_input pre").is_visible()
+    assert page.locator(":is(button, textarea, .live-status):visible").count() == 0
+    page.emulate_media(media="screen")
+    assert mine.get_by_role("textbox").is_visible()
+    assert mine.locator(".cell_input pre").text_content() == text
+
+
 def test_an_error_of_a_hidden_cell_of_the_book_is_shown_where_the_reader_is(opened):
     open_page, _ = opened
     page = open_page("chapters/recap.html")
@@ -270,6 +332,12 @@ def test_a_second_click_ends_nothing_and_a_printing_loop_can_be_stopped(opened):
     # What was stopped has not run, whatever it was before.
     write(cell, "1")
     assert run(cell) == "Your own result."
+    # What is written while a cell runs has not run.
+    write(cell, "import time\ntime.sleep(2)")
+    cell.get_by_role("button", name="Run", exact=True).click()
+    cell.get_by_text("Running …").wait_for()
+    write(cell, "2")
+    assert ended(cell) == SINCE
 
 
 def test_two_tabs_and_two_books_keep_what_was_written_in_each(opened, live):
@@ -303,6 +371,15 @@ def test_a_chart_follows_the_reader(opened):
     assert run(cell).startswith("Your own result.")
     cell.locator(".live-chart svg.marks").wait_for()
     assert not explorer.is_visible()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert "invert" in cell.locator(".live-chart svg").evaluate("chart => getComputedStyle(chart).filter")
+    # Whatever comes before it, there is one, on paper too.
+    write(cell, f"print('first')\n{text}")
+    run(cell)
+    cell.locator(".live-chart svg.marks").wait_for()
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        assert cell.locator("svg.marks:visible").count() == 1
 
 
 def test_a_lost_network_is_said_and_a_press_tries_again(opened):
@@ -559,6 +636,53 @@ print(together.shape, np.unique(together[:, 0]).size)""",
     )
     run(cell)
     assert cell.locator(".live-text:not(.live-warning)").inner_text() == "4 True\n(4, 100) 4\n"
+
+
+# Workers of chains that meet with something, and are counted when they are ended.
+MEETING = """
+[self.ended, self.answered] = [new Set(), new Set()];
+self.Worker = class extends (self.Ordinary ??= self.Worker) {{
+  constructor(...given) {{
+    super(...given);
+    this.addEventListener("message", () => answered.add(this));
+    setTimeout(() => {{ if ({event}) this.dispatchEvent({event}); }}, 0);
+  }}
+  terminate() {{
+    self.ended.add(this);
+    super.terminate();
+  }}
+}};
+"""
+CHAINS = '''\
+import js
+from pyodide.code import run_js
+from pyodide.ffi import JsException, run_sync, to_js
+run_js("""{meeting}""")
+settings = to_js([{{"seed": seed}} for seed in (1, 2, 3)], dict_converter=js.Object.fromEntries)
+try:
+    print([one.draws for one in run_sync(js.runAside("""{program}""", None, settings))])
+except JsException as error:
+    print(error)
+print(js.answered.size, "answered", js.ended.size, "ended")'''
+DIES = "(_, {seed}) => { for (; seed === 3;); return seed === 2 ? null.draws : { draws: seed }; }"
+DRAWS = "(_, {seed}) => ({ draws: seed })"
+
+
+def test_an_error_of_a_chain_is_said_and_ends_the_others(opened):
+    open_page, _ = opened
+    cell = open_page("chapters/recap.html").locator(".cell-2")
+    more = "Run the cell again; fewer draws need less memory"
+    dies = "new ErrorEvent('error', { message: 'out of memory' })"
+    for event, program, said in [
+        ("null", DRAWS, r"\[1, 2, 3\]\n3 answered"),  # under the policy for hosts
+        ("null", DIES, rf"Error: chain 2 of 3: Cannot read properties of null .*\. {more}"),
+        (dies, DRAWS, rf"Error: chain 1 of 3: out of memory\. {more}"),
+        ("new Event('error')", DRAWS, r"\[1, 2, 3\]"),  # without workers: here
+    ]:
+        write(cell, CHAINS.format(meeting=MEETING.format(event=event), program=program))
+        assert run(cell) == "Your own result."
+        shown = cell.locator(".live-text:not(.live-warning)").inner_text()
+        assert re.fullmatch(rf"{said}(\n\d answered)? 3 ended\n", shown), shown
 
 
 def sent(live, name):

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import playwright
 import pytest
 import rpds
+from browsing import build_book, serving
 from bs4 import BeautifulSoup
 from statements import states
 
@@ -118,6 +120,69 @@ def test_an_error_of_syntax_and_an_exit_are_told_too(tmp_path):
     assert broken["text"].endswith("SyntaxError: invalid syntax\n")
     assert left["text"].endswith("SystemExit: 3\n")
     assert [first, second] == [{"outcome": "failed"}] * 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%pip install shapes",
+        "x = 1\n!ls -l",
+        "%%bash\nls",
+        "files = !ls",
+        "%timeit sum(range(9))",
+        "for x in 1, 2:\n    %time x",
+        "print?",
+        "?print",
+    ],
+)
+def test_a_command_to_jupyter_gets_a_sentence(tmp_path, source):
+    error, outcome = run(tmp_path, source)
+    assert outcome == {"outcome": "failed"}
+    assert "is a command to Jupyter, and a page runs Python only" in error["text"]
+    assert "Traceback" not in error["text"]
+
+
+@pytest.mark.parametrize("source", ["7 %", "print('a' 'b'\n% c)d", "eval('%pip')", "x = 3 !"])
+def test_other_errors_of_syntax_stay_what_they_are(tmp_path, source):
+    error, _ = run(tmp_path, source)
+    assert "SyntaxError" in error["text"]
+    assert "Jupyter" not in error["text"]
+
+
+def test_a_cell_that_asks_is_told_that_nobody_answers(tmp_path):
+    error, _ = run(tmp_path, "name = input('Your name? ')")
+    assert error["text"].endswith("EOFError: a cell in the page cannot ask: write the answer into the code\n")
+
+
+def test_what_ipython_displays_has_a_form_that_the_page_shows(tmp_path):
+    source = r"""
+import base64
+from IPython.display import HTML, Image, Javascript, Latex, Markdown, clear_output, display
+print("gone")
+clear_output()
+display(Markdown("**bold** $x < y$\n\n|a|\n|-|\n|1|"))
+display(HTML("<b>b</b>"), Javascript("1"))
+display(Image(base64.b64decode("iVBORw0KGgoAAAANSUhEUg==")))
+Latex(r"It is $$\tau_1$$" "\n\n" r"\begin{align}a &= b\\c\end{align}")"""
+    gone, cleared, *told, outcome = run(tmp_path, source)
+    assert outcome == {"outcome": "finished"}, told
+    assert gone["text"] == "gone\n"
+    assert cleared == {"kind": "clear"}
+    markdown, html, script, image, latex = [message["data"] for message in told]
+    assert r"<strong>bold</strong>" in markdown["text/html"]
+    assert r"\(x &lt; y\)" in markdown["text/html"]
+    assert "<td>1</td>" in markdown["text/html"]
+    assert html["text/html"] == "<b>b</b>"
+    assert script["application/javascript"] == "1"
+    assert image["image/png"].strip() == "iVBORw0KGgoAAAANSUhEUg=="
+    assert r"\begin{align}a &amp;= b\\c\end{align}" in latex["text/html"]
+    assert r"\[\tau_1\]" in latex["text/html"]
+
+
+def test_a_figure_is_shown_where_the_cell_says_so(tmp_path):
+    source = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint('after')"
+    kinds = [message.get("kind", message.get("outcome")) for message in run(tmp_path, source)]
+    assert kinds == ["display_data", "stream", "finished"]
 
 
 def test_a_package_that_is_not_there_gets_a_sentence(tmp_path):
@@ -421,6 +486,30 @@ def test_without_what_it_fetches_no_page_promises_anything(tmp_path, monkeypatch
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["page.js"]
     assert (tmp_path / "live" / "page.js").read_text() == assemble.EMPTY
     assert capsys.readouterr().out.endswith("Cells do not run in the page\n")  # it may wait for a build
+
+
+@pytest.mark.browser
+def test_a_book_without_live_parts_promises_and_loads_nothing_and_says_so(browser, tmp_path):
+    html = tmp_path / "html"
+    shutil.copytree(build_book(), html, copy_function=archives.link)
+    assemble.leave_out(html / "live")
+    context = browser.new_context()
+    asked, faults = [], []
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
+    context.on("weberror", lambda found: faults.append(str(found.error)))
+    with serving(html) as address:
+        page = context.new_page()
+        for name in ("chapters/recap.html", "exercises/shrinkage-arithmetic.html"):
+            page.goto(address + name, wait_until="load")
+            assert page.locator(".extra_footer").inner_text().endswith("names other ways.")
+            assert page.locator("[class*='live-']").count() == 0
+            assert page.get_by_role("button", name=re.compile("^(Run|Edit|Reset|Download for)")).count() == 0
+            page.get_by_role("button", name="Launch interactive content").click()
+            assert page.locator(".dropdown-launch-buttons .dropdown-item:visible").count() == 1  # Binder
+    assert faults == []
+    assert {url.removeprefix(address) for url in asked if "live/" in url} == {"live/page.js"}
+    context.close()
 
 
 def test_the_stand_in_for_watermark_gives_the_versions_of_what_is_imported():

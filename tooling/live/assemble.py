@@ -68,7 +68,12 @@ PAGE += sorted(HERE.glob("inside/*.py"))
 PAGE.append(ROOT / "packages/myst-nbval/myst_nbval/intervals.py")  # by which outputs are compared
 PYODIDE, PYTHON = "314.0.3", "3.14"
 SIZES = "sizes.json"
-EMPTY = "// Here no cells run in the page.\n"
+# The script of pages in which no cells run: it says so where the other says what runs.
+EMPTY = """\
+document
+  .querySelector(".extra_footer")
+  ?.append(" In this copy of the book no cells run in the page: the introduction names other ways.");
+"""
 
 
 def main():

@@ -75,15 +75,17 @@
       editor.setAttribute("aria-label", "The code of this cell; Shift+Enter runs it, Escape leaves the editor");
       Object.assign(editor, { value: printed.textContent.replace(/\n$/, ""), spellcheck: false });
       editor.dataset.printed = editor.value;
+      // What was typed is not put back by the browser too, which may know another cell by it.
+      editor.autocomplete = "off";
       editor.addEventListener("input", () => changed(id));
       editor.addEventListener("keydown", (event) => typed(event, id));
-      input.append(editor);
+      input.append(editor, make("div", "live-paper")); // which has the code on paper
       input.classList.add("live-edited");
       tool(id, "Edit").hidden = true;
       tool(id, "Reset").hidden = false;
     }
     if (text !== undefined) editor.value = text;
-    fit(editor);
+    fit(id, editor);
     if (text === undefined) editor.focus();
     return editor;
   }
@@ -105,25 +107,36 @@
   }
 
   function changed(id) {
-    fit(elements.get(id).querySelector(".live-editor"));
+    fit(id, elements.get(id).querySelector(".live-editor"));
     if (!keep(id)) say(id, "This browser keeps nothing: what you write here is lost when you leave.", "problem");
+    else if (running !== id) sayIfChanged(id);
   }
 
-  function fit(editor) {
+  function fit(id, editor) {
     editor.rows = editor.value.split("\n").length + 1;
+    editor.nextSibling.textContent = editor.value;
+    editor.parentNode.classList.toggle("live-own", edited(id));
   }
 
   function reset(id) {
     if (running) return say(id, "A cell is running: stop it first, or wait.");
     const element = elements.get(id);
-    element.querySelector(".live-editor")?.remove();
-    element.querySelector(".cell_input").classList.remove("live-edited");
+    element.querySelectorAll(".live-editor, .live-paper").forEach((part) => part.remove());
+    element.querySelector(".cell_input").classList.remove("live-edited", "live-own");
     clear(id);
     say(id, "");
     tool(id, "Edit").hidden = false;
     tool(id, "Reset").hidden = true;
     tool(id, "Run").focus();
     keep(id);
+  }
+
+  // What stands below the code may be of other code.
+  function sayIfChanged(id) {
+    const cell = cells?.find((cell) => cell.id === id);
+    if (!cell || [undefined, source(cell)].includes(cell.ran)) return false;
+    say(id, "You have changed this since it ran: Run brings it up to date.", "problem");
+    return true;
   }
 
   // Tell whether the reader has changed a cell.
@@ -343,7 +356,7 @@
     const cell = cellOf(id);
     const first = above.length ? ` ${above.length === 1 ? "One cell" : `${above.length} cells`} above ran first.` : "";
     if (again) say(id, ["No cell is above.", "The cell above has run."][above.length] ?? `The ${above.length} cells above have run.`);
-    else say(id, cell.verdict + first, cell.kind);
+    else if (!sayIfChanged(id)) say(id, cell.verdict + first, cell.kind);
   }
 
   const cellOf = (id) => cells.find((cell) => cell.id === id);
@@ -391,12 +404,14 @@
       cell.outputs = [];
       this.changed = cells.slice(0, cells.indexOf(cell)).some(({ id }) => edited(id));
       this.element = elements.get(cell.id);
-      this.own = make("div", "cell_output docutils container live-output");
+      this.own = make("div"); // for a cell that the page does not show
       if (this.element) clear(cell.id);
+      this.printed = this.element?.querySelector(".cell_output");
       this.shown = false;
     }
 
     add(data) {
+      if (data.kind === "clear") return this.empty();
       this.note(data);
       if (data.kind === "stream") {
         const warns = data.name === "stderr";
@@ -412,6 +427,12 @@
         return;
       }
       this.put(rendered(data.data, this.cell, this.changed || edited(this.cell.id)));
+    }
+
+    empty() {
+      this.cell.outputs = [];
+      this.stream = undefined;
+      for (const part of [...this.own.children]) if (!part.matches("figcaption, span")) part.remove();
     }
 
     // Note it for the notebook that is handed in.
@@ -431,16 +452,35 @@
 
     // Add something, before the caption of the printed figure.
     put(node) {
-      if (!this.shown && this.element) {
-        this.shown = true;
-        const printed = this.element.querySelector(".cell_output");
-        this.caption = printed?.querySelector("figcaption")?.cloneNode(true);
-        if (this.caption) this.own.append(Object.assign(this.caption, { id: "" }));
-        const stays = printed?.querySelector(".explorer") && !node.matches(".live-chart");
-        if (!stays) printed?.classList.add("live-replaced");
-        (printed ?? this.element.lastElementChild).after(this.own);
-      }
+      if (!this.shown && this.element) this.show();
+      // A chart of the printed page stays, unless one stands in its place.
+      if (!this.printed?.querySelector(".explorer") || node.matches(".live-chart")) this.replace();
+      for (const { id } of node.querySelectorAll("[id]"))
+        for (const place of [this.own, ...this.own.children]) if (place.id === id) place.removeAttribute("id");
       this.own.insertBefore(node, this.caption ?? null);
+      if (node.matches(".output_area")) window.MathJax?.typesetPromise?.([node]);
+    }
+
+    // Stand below the printed output, with the caption of its figure.
+    show() {
+      this.shown = true;
+      const caption = this.printed?.querySelector("figcaption");
+      this.own = make(caption ? "figure" : "div", "cell_output docutils container live-output");
+      if (caption) this.own.append((this.caption = caption.cloneNode(true)));
+      this.own.classList.toggle("live-own", this.changed || edited(this.cell.id));
+      (this.printed ?? this.element.lastElementChild).after(this.own);
+    }
+
+    // Stand in the place of the printed output: what leads to that leads here.
+    replace() {
+      if (!this.printed || this.printed.matches(".live-replaced")) return;
+      this.printed.classList.add("live-replaced");
+      for (const named of this.printed.querySelectorAll("[id]:not(svg *, pre)")) {
+        if (named.matches("figure")) this.own.id = named.id;
+        else this.own.prepend(Object.assign(make("span"), { id: named.id }));
+        named.dataset.liveId = named.id;
+        named.removeAttribute("id");
+      }
     }
 
     // Say what became of the cell.
@@ -453,11 +493,12 @@
       cell.kind = outcome === "stated" ? "stated" : "";
       const quiet = outcome === "failed" || cell.verdict === "Finished.";
       if (shown(cell) && cell.id !== running) say(cell.id, quiet ? "" : cell.verdict, cell.kind);
+      if (outcome !== "failed" && !this.shown && this.printed) {
+        this.put(make("p", "live-note", "This run has shown nothing."));
+        this.replace();
+      }
       const reset = tool(cell.id, "Reset");
       if (reset && this.shown) reset.hidden = false;
-      if (outcome !== "failed" && !this.shown) {
-        this.element.querySelector(".cell_output")?.classList.add("live-replaced");
-      }
     }
   }
 
@@ -465,17 +506,23 @@
     const element = elements.get(id);
     element.querySelector(".live-output")?.remove();
     element.querySelector(".live-replaced")?.classList.remove("live-replaced");
+    for (const named of element.querySelectorAll("[data-live-id]")) {
+      named.id = named.dataset.liveId;
+      delete named.dataset.liveId;
+    }
   }
 
   function trace(text) {
     return Object.assign(make("pre", "live-error", text), { tabIndex: 0 });
   }
 
+  const NO_SCRIPTS = "Scripts in what a cell shows do not run in the page.";
+
   // A chart as it comes from Python; a script of its own goes with the printed one only.
   function chart(spec, other) {
     if (spec.usermeta?.explorer?.model) return make("p", "live-note", "The chart stays as printed, by a script of its own.");
     if (!other) return make("p", "live-note", "The chart with its controls is the printed one.");
-    const place = make("div", "live-chart");
+    const place = make("div", "live-chart explorer-chart");
     const failed = (error) => place.replaceChildren(trace(`The chart cannot be drawn: ${error.message}`));
     if (window.vegaEmbed) vegaEmbed(place, spec, { actions: false, renderer: "svg" }).catch(failed);
     else failed(new Error("this page has no explorer, and so nothing that draws charts."));
@@ -489,8 +536,12 @@
     const output = make("div", "output");
     if (data["text/html"]) {
       output.classList.add("text_html");
+      // Formulas of Markdown and LaTeX are typeset.
+      if (data["text/markdown"] || data["text/latex"]) output.classList.add("output_area");
       output.innerHTML = data["text/html"];
-    } else if (image || data["image/svg+xml"]) {
+      if (output.querySelector("script")) output.append(make("p", "live-note", NO_SCRIPTS));
+    } else if (data["application/javascript"]) output.append(make("p", "live-note", NO_SCRIPTS));
+    else if (image || data["image/svg+xml"]) {
       const picture = output.appendChild(make("img"));
       picture.src = image
         ? `data:${image};base64,${data[image]}`

@@ -4,6 +4,7 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 // PyMC takes half of the processors for threads of the others, and of one it has none left.
 const ENVIRONMENT = { PYTHON_CPU_COUNT: "2", PYTHONSTARTUP: "/inside/notebook.py" };
+const INSIDE = ["arriving.py", "cells.py", "intervals.py", "notebook.py"];
 export const here = new URL("./", import.meta.url).href;
 let index; // what there is to fetch, with its bytes
 let loaded = 0; // bytes
@@ -30,17 +31,18 @@ export async function begin(something, tell, settings = {}) {
     };
     Promise.all([
       loadPyodide({ ...settings, indexURL: `${here}pyodide/`, lockFileContents: NO_PACKAGES, env: ENVIRONMENT }),
+      Promise.all(INSIDE.map(async (name) => (await get(name)).text())),
       ...first.map(async (file) => new Uint8Array(await (await get(`files/${file.name}`)).arrayBuffer())),
     ]).then(resolve, reject);
   });
-  const [pyodide, ...contents] = await loading;
+  const [pyodide, inside, ...contents] = await loading;
   self.fetch = ordinary;
   tell("Starting Python", total, total);
   pyodide.FS.mkdirTree("/inside");
-  for (const name of ["arriving.py", "cells.py", "intervals.py", "notebook.py"]) {
-    pyodide.FS.writeFile(`/inside/${name}`, await (await get(name)).text());
-  }
-  const arriving = pyodide.runPython("import sys; sys.path.append('/inside'); import arriving; arriving");
+  for (const [place, name] of INSIDE.entries()) pyodide.FS.writeFile(`/inside/${name}`, inside[place]);
+  // What cells find in their namespace is theirs.
+  pyodide.runPython("import sys; sys.path.append('/inside')", { globals: pyodide.toPy({}) });
+  const arriving = pyodide.pyimport("arriving");
   const packages = arriving.begin(JSON.stringify(index), (name) => fetchNow(name, tell));
   for (const [place, file] of first.entries()) packages.put(file.name, contents[place]);
   return pyodide;

@@ -23,7 +23,7 @@ self.onmessage = async ({ data }) => {
 
 async function start(folder) {
   const pyodide = await begin("cells", tell);
-  const cells = pyodide.runPython("import cells; cells");
+  const cells = pyodide.pyimport("cells");
   cells.start((message) => self.postMessage(JSON.parse(message)), folder);
   // Where the browser lets Python wait for others, chains run side by side.
   const waits = "Suspending" in WebAssembly;
@@ -32,30 +32,37 @@ async function start(folder) {
   return (...cell) => (waits ? cells.run.callPromising(...cell) : cells.run(...cell));
 }
 
-// Run a program once for each of several settings, each in a worker of its own.
-function runAside(program, arrays, settings) {
+// Run a program once for each of several settings, each in a worker of its own; where one fails, all end.
+async function runAside(program, arrays, settings) {
   let ended = 0;
   const count = () => tell(`Sampling: ${ended++} of ${settings.length} chains have ended`, 0, 0);
-  count();
-  const started = [];
-  const finished = settings.map(
-    (own) =>
-      new Promise((resolve, reject) => {
-        const aside = new Worker(`${here}chain.js`);
-        started.push(aside);
+  const asides = settings.map(() => new Worker(`${here}chain.js`));
+  const chain = (aside, place) =>
+    new Promise((resolve, reject) => {
+      const own = settings[place];
+      const fail = (text) =>
+        reject(new Error(`chain ${place + 1} of ${settings.length}: ${text}. Run the cell again; fewer draws need less memory`));
+      aside.onerror = ({ message }) => {
+        if (message) return fail(message);
         // Where there is no worker to be had, the chain runs here.
-        aside.onerror = () => Promise.resolve().then(() => (0, eval)(program)(arrays, own)).then(resolve, reject);
-        aside.onmessage = ({ data }) => {
-          aside.terminate();
-          count();
-          if (data.error) reject(new Error(data.error));
-          else resolve(data.result);
-        };
-        aside.postMessage({ program, arrays, settings: own });
-      }),
-  );
-  // When one fails, nobody waits for the others.
-  return Promise.all(finished).finally(() => started.forEach((aside) => aside.terminate()));
+        const alone = async () => (0, eval)(program)(arrays, own);
+        alone().then(resolve, ({ message }) => fail(message));
+      };
+      aside.onmessageerror = () => fail("its draws could not be taken over");
+      aside.onmessage = ({ data }) => {
+        if (data.error) return fail(data.error);
+        aside.terminate();
+        count();
+        resolve(data.result);
+      };
+      aside.postMessage({ program, arrays, settings: own });
+    });
+  count();
+  try {
+    return await Promise.all(asides.map(chain));
+  } finally {
+    for (const aside of asides) aside.terminate();
+  }
 }
 
 function tell(what, done, total) {

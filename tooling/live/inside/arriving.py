@@ -43,7 +43,7 @@ def begin(index: str, fetch: Callable) -> "Packages":
     sys.path.insert(0, SITE)
     packages = Packages(json.loads(index), fetch)
     # First: PyMC may lie there from an import that a lost network ended.
-    sys.meta_path.insert(0, FinderOfPyMC(packages))
+    sys.meta_path.insert(0, FinderOfChanged(packages))
     # Last: what Python brings itself comes first.
     sys.meta_path.append(packages)
     return packages
@@ -99,42 +99,52 @@ class Packages:
         importlib.invalidate_caches()
 
 
-class FinderOfPyMC:
-    """Finds PyMC, fetched now or before, with a loader of ours."""
+class FinderOfChanged:
+    """Finds what is changed once it is imported, fetched now or before, with a loader of ours."""
 
     def __init__(self, packages):
         self.packages = packages
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 (the import system passes it)
         """Find it where it is, or fetch it."""
-        if name != "pymc" or path is not None:
+        if name not in CHANGES:
             return None
-        spec = PathFinder.find_spec(name) or self.packages.find_spec(name)
+        spec = PathFinder.find_spec(name, path) or self.packages.find_spec(name, path)
         if spec is not None:
-            spec.loader = PyMC(spec.loader)
+            spec.loader = Changing(spec.loader, CHANGES[name])
         return spec
 
 
-class PyMC:
-    """Loads PyMC, which takes nutpie for ``pm.sample`` only beside a compiler; ours is as fast without."""
+class Changing:
+    """Loads a module, and changes it."""
 
-    def __init__(self, loader):
+    def __init__(self, loader, change):
         self.loader = loader
+        self.change = change
 
     def __getattr__(self, name):
         """Be the loader that it is in all else."""
         return getattr(self.loader, name)
 
     def exec_module(self, module):
-        """Import it, let any way of evaluation do, no bar need a thread, and no chain a process."""
+        """Import it."""
         self.loader.exec_module(module)
-        sampling = sys.modules["pymc.sampling.mcmc"]
-        sampling.NumbaLinker = object
-        # As many chains as on a computer of four processors; those of PyMC's own samplers one after another.
-        sampling._cpu_count = lambda: 4
-        of_pymc = sampling.setup_cores_blas_cores
-        sampling.setup_cores_blas_cores = lambda blas, chains, _, context: of_pymc(blas, chains, 1, context)
-        progress = importlib.import_module("pymc.progress_bar.progress")
-        progress.ProgressBarManager._create_backend = lambda *_, **__: progress.NullProgressBackend()
-        importlib.import_module("rich.live")._RefreshThread.start = lambda _: None
-        sys.setrecursionlimit(DEEPEST)
+        self.change(module)
+
+
+def change_pymc(module):  # noqa: ARG001 (as every change is called)
+    """Let ``pm.sample`` take nutpie, ours and as fast without a compiler; no thread, no process is needed."""
+    sampling = sys.modules["pymc.sampling.mcmc"]
+    sampling.NumbaLinker = object
+    # As many chains as on a computer of four processors; those of PyMC's own samplers one after another.
+    sampling._cpu_count = lambda: 4
+    of_pymc = sampling.setup_cores_blas_cores
+    sampling.setup_cores_blas_cores = lambda blas, chains, _, context: of_pymc(blas, chains, 1, context)
+    progress = importlib.import_module("pymc.progress_bar.progress")
+    progress.ProgressBarManager._create_backend = lambda *_, **__: progress.NullProgressBackend()
+    importlib.import_module("rich.live")._RefreshThread.start = lambda _: None
+    sys.setrecursionlimit(DEEPEST)
+
+
+# What to do with a module, by its name.
+CHANGES = {"pymc": change_pymc}

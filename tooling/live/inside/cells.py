@@ -9,11 +9,13 @@ import io
 import json
 import linecache
 import os
+import re
 import sys
 import time
 import traceback
 from base64 import b64encode
 from collections.abc import Callable
+from html import escape
 
 import arriving
 import intervals  # of myst_nbval, which lies beside this file in the page
@@ -25,9 +27,19 @@ KINDS = {
     "text/html": "_repr_html_",
     "image/svg+xml": "_repr_svg_",
     "image/png": "_repr_png_",
+    "image/jpeg": "_repr_jpeg_",
+    "application/javascript": "_repr_javascript_",
     "text/latex": "_repr_latex_",
     "text/markdown": "_repr_markdown_",
 }
+# What Jupyter takes for commands, in a line that is no Python.
+COMMAND = re.compile(r"\s*([\w, ]+=\s*)?(%{1,2}[a-zA-Z]|[!?])|.*\?\s*$")
+NO_COMMANDS = (
+    "{line} is a command to Jupyter, and a page runs Python only. It needs no installation: what is to be "
+    "had comes when it is imported; timeit.timeit(…) measures time, and help(…) explains. Take the line out, "
+    "or open the page on Binder (the rocket at its top), where commands work."
+)
+NO_INPUT = "a cell in the page cannot ask: write the answer into the code"
 # What a cell has printed, as the tests of the pages compare it.
 printed = []
 # Characters that a cell may print, and as many that it may show, and seconds between what is sent: a loop
@@ -87,6 +99,11 @@ def start(post: Callable, folder: str) -> None:
     os.makedirs(place, exist_ok=True)
     os.chdir(place)
     builtins.display = display
+    builtins.input = refuse
+    arriving.CHANGES["IPython.core.display_functions"] = lambda module: vars(module).update(
+        display=display, clear_output=clear
+    )
+    arriving.CHANGES["matplotlib.pyplot"] = lambda module: vars(module).update(show=show_open_figures)
     namespace = sys.modules["__main__"].__dict__
 
 
@@ -148,9 +165,17 @@ def describe(error):
     """Return the traceback from the cell on; for a package that is not there or does not come, a sentence."""
     if sentence := arriving.sentence(error):
         return sentence
+    here = isinstance(error, SyntaxError) and str(error.filename).startswith("<cell ")
+    if here and COMMAND.match(error.text or ""):
+        return NO_COMMANDS.format(line=error.text.strip())
     shown = traceback.TracebackException.from_exception(error)
     shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if f.filename != __file__])
     return "".join(shown.format())
+
+
+def refuse(prompt=""):  # noqa: ARG001 (as ``input`` is called)
+    """Say that nobody can be asked, in the place of ``input``."""
+    raise EOFError(NO_INPUT)
 
 
 class Room:
@@ -180,6 +205,13 @@ def display(*values, **_):
         show(value, "display_data")
 
 
+def clear(wait=False):  # noqa: ARG001, FBT002 (as in IPython)
+    """Take away what the cell has shown."""
+    flush()
+    printed.clear()
+    send({"kind": "clear"})
+
+
 def show(value, kind):
     """Send an object to the page in the forms that it has."""
     data = bundle(value)
@@ -200,7 +232,7 @@ def bundle(value):
         data = given()
         data = data[0] if isinstance(data, tuple) else data
         if data:
-            return {"text/plain": repr(value), **data}
+            return readable({"text/plain": repr(value), **data})
     data = {"text/plain": plain(value)}
     if is_figure(value):
         return {**data, "image/png": picture(value)}
@@ -208,7 +240,24 @@ def bundle(value):
         form = None if isinstance(value, type) else getattr(value, method, lambda: None)()
         if form is not None:
             data[kind] = b64encode(form).decode() if isinstance(form, bytes) else form
-    return data
+    return readable(data)
+
+
+def readable(data):
+    """Return the forms of an object with one that a page can show, for Markdown and LaTeX."""
+    written = data.get("text/markdown", data.get("text/latex"))
+    if written is None or any(kind == "text/html" or kind.startswith("image/") for kind in data):
+        return data
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.amsmath import amsmath_plugin
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    def formula(tex, how):  # as MathJax finds it
+        return escape(rf"\[{tex}\]" if how["display_mode"] else rf"\({tex}\)")
+
+    markdown = MarkdownIt("commonmark").enable("table").use(amsmath_plugin)
+    markdown.use(dollarmath_plugin, double_inline=True, renderer=formula)
+    return {**data, "text/html": markdown.render(written)}
 
 
 def plain(value):
@@ -232,8 +281,8 @@ def picture(figure):
     return b64encode(target.getvalue()).decode()
 
 
-def show_open_figures():
-    """Show the figures that a cell has left open, and close them."""
+def show_open_figures(*_, **__):
+    """Show the figures that a cell has left open, and close them: at its end, or where it says so."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
