@@ -355,7 +355,7 @@ def test_two_tabs_and_two_books_keep_what_was_written_in_each(opened, live):
     assert name == f"cells of {urllib.parse.urlsplit(live).path}chapters/recap"
 
 
-@states("intro.md", "A chart with controls is drawn anew where you change it or what is above")
+@states("intro.md", "A chart with controls is drawn anew where you change its cell or one above")
 def test_a_chart_follows_the_reader(opened):
     open_page, _ = opened
     page = open_page("chapters/hierarchical-models.html")

@@ -310,7 +310,6 @@ def test_twelve_experiments_once_more():
 
 @states("chapters/bringing-together.md", "The obvious estimate $\\hat\\theta = y$ (no pooling) has risk $J$")
 @states("chapters/bringing-together.md", "Two one-dimensional integrals.")
-@states("chapters/bringing-together.md", "The gain is in the sum of the squared errors, not in each of them.")
 def test_the_risk_of_shrinking_is_two_integrals():
     rng = np.random.default_rng(58)
     theta = np.array([6.0, 0, 0, 0, 0, 0, 0, 0])

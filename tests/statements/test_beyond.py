@@ -195,7 +195,7 @@ def test_a_single_house(full):
     assert weight.min() < 0.35
 
 
-@states("chapters/radon.md", "Of each house the floor is known on which it was measured, of each county the")
+@states("chapters/radon.md", "For each house we know the floor on which it was measured, for each county")
 @states(
     "chapters/radon.md", "What counts is the information of each county, and half of them have five houses"
 )
@@ -242,14 +242,14 @@ def far():
 )
 @states("chapters/odd-group.md", "It does not so much pull the others as it sets them free")
 @states(
-    "chapters/odd-group.md", "It pulls the mean, under the Normal population farther and farther, to … at +8."
+    "chapters/odd-group.md", "Under the Normal population it pulls the mean farther and farther, to … at +8."
 )
 @states(
     "chapters/odd-group.md",
     "That is the damage: the other twelve, as much alike as before, are not pooled any",
 )
 @states("chapters/odd-group.md", "$\\tau$ grows, and {term}`shrinkage` ends for all.")
-@states("chapters/odd-group.md", "at +8 the one shortens its report by …, the other by ….")
+@states("chapters/odd-group.md", "at +8 it shortens the report by …, Student-t by ….")
 @states("chapters/odd-group.md", "A Student-t population makes room mostly for the odd one.")
 @states("chapters/odd-group.md", "In truth the population must be learned, and an odd group disturbs that.")
 @pytest.mark.slow  # three Student-t populations

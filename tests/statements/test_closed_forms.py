@@ -53,21 +53,14 @@ def test_the_reports_differ_no_more_than_noise():
     assert q < 7
 
 
-@states("chapters/loo-comparison.md", "no pooling on its prior alone")
-@states("chapters/loo-comparison.md", "Complete pooling relies on the average of the seven others")
 @states("chapters/loo-comparison.md", "The score of no pooling depends on its prior $\\text{Normal}(0, 20)$.")
-def test_what_each_strategy_predicts_from():
+def test_a_wide_prior_costs_no_pooling():
     def none(prior_sd):
         return stats.norm(0, np.hypot(prior_sd, ERROR)).logpdf(EFFECT)
 
-    # It is the same whatever the seven say, and ten times the width costs about two points for each school.
+    # Ten times the width costs about two points for each school.
     assert none(20).sum() - none(200).sum() > 8
     assert none(200) - none(20) == pytest.approx(-np.log(10), abs=0.9)
-    rest = np.delete(np.arange(8), 0)
-    precision = (ERROR[rest] ** -2).sum() + 20**-2
-    mean = (EFFECT[rest] / ERROR[rest] ** 2).sum() / precision
-    average = (EFFECT[rest] / ERROR[rest] ** 2).sum() / (ERROR[rest] ** -2).sum()
-    assert mean == pytest.approx(average, abs=0.3)
 
 
 @states("chapters/eight-schools.md", "The prior of $\\tau$ is densest at zero, where all schools are alike")

@@ -305,7 +305,9 @@ def test_which_region_notices_the_prior(unequal):
 
 @states("solutions/unequal-regions.md", "It lies close to the plain mean of the six regions")
 @states("solutions/unequal-regions.md", "far from the 500")
-@states("solutions/unequal-regions.md", "the second term is the larger one as soon as $n$ exceeds a handful")
+@states(
+    "solutions/unequal-regions.md", "the second term is the larger one as soon as $n$ exceeds $\\alpha + 1$"
+)
 @states("solutions/unequal-regions.md", "To learn about the country, ask in more regions.")
 @states("solutions/unequal-regions.md", "A huge region does not take it over.")
 @states("solutions/unequal-regions.md", "The baseline averages over regions, not over respondents.")

@@ -42,7 +42,7 @@ def draws():
 
 
 @states(TODAY, "The last two columns are the Monte Carlo standard errors of mean and sd")
-@states(TODAY, "of these two as many digits are shown as they allow, of the ends of intervals two, whatever")
+@states(TODAY, "Mean and sd have as many digits as these errors allow, the ends of intervals two")
 def test_the_digits_of_a_summary(draws):
     table = az.summary(draws, var_names=["mu"])
     assert list(table.columns[-2:]) == ["mcse_mean", "mcse_sd"]

@@ -149,10 +149,10 @@ def test_one_population(both):
 @states("chapters/odd-group.md", "Without latitude it was one of many strong effects.")
 @states(
     "chapters/odd-group.md",
-    "At 13° the others let expect four fifths of the risk, with an sd of a half on the log scale: no effect "
-    "is well within that.",
+    "The others predict four fifths of the risk at 13°, with an sd of a half on the log scale: no effect is "
+    "well within that.",
 )
-@states("chapters/odd-group.md", "where the other trials let expect ….")
+@states("chapters/odd-group.md", "where the other trials predict ….")
 @states("chapters/odd-group.md", "one as odd as this, on either side, is found about one time in ….)")
 @states(
     "chapters/odd-group.md", "It lies farthest above the line; with a standard error of 0.73 that happens."
@@ -196,7 +196,8 @@ def test_odd_for_which_model(latitude):
 @states("chapters/odd-group.md", "The first five trials to be published were all made beyond 40°.")
 @states(
     "chapters/odd-group.md",
-    "Without latitude four of the seven look odd, with less than 0.05 before rounding, Madras most of all.",
+    "Without latitude four of the seven look odd, each with less than 0.05 (trial 5 just so), Madras most of "
+    "all.",
 )
 @states(
     "chapters/odd-group.md",
@@ -249,10 +250,13 @@ def test_the_populations_agree_where_no_group_is_odd(both):
 @states(
     "chapters/odd-group.md", "what is odd enough counts no more for the mean. Its scale remembers: … for …."
 )
-@states("chapters/odd-group.md", "Two standard deviations of the population away both pull it as hard.")
 @states(
     "chapters/odd-group.md",
-    "Farther out Student-t lets go from about three on; the Normal one, with this prior of $\\tau$, never "
+    "Up to about two standard deviations of the population both pull it equally hard.",
+)
+@states(
+    "chapters/odd-group.md",
+    "From about three on Student-t lets go. The Normal one, with this prior of $\\tau$, never does so "
     "altogether",
 )
 @states(

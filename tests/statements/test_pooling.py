@@ -277,7 +277,8 @@ def test_the_width_after_pooling_when_all_is_known():
 
 @states(
     "chapters/pooling-problem.md",
-    "If the instructors really differ, this is wrong for each of them, and more students will not mend it.",
+    "If the instructors really differ, the common answer is wrong for each of them, and more students will "
+    "not mend it.",
 )
 @states("chapters/pooling-problem.md", "Did moving help? In this one semester it did not")
 @states("chapters/pooling-problem.md", "which more students do not shorten.")

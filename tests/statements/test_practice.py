@@ -369,7 +369,6 @@ def test_the_weekly_study():
 # -- Stein, and groups within groups ---------------------------------------------------------------------
 
 
-@states("chapters/bringing-together.md", "Then it gains most. But it gains everywhere.")
 @states("chapters/bringing-together.md", "some estimator has a smaller risk *for every* $\\theta$")
 @states(
     "chapters/bringing-together.md",

@@ -194,7 +194,7 @@ def test_claims_in_data_whose_truth_is_known():
     "chapters/proportions.md",
     "The population expects eight, and fourteen or more once in some thirteen times",
 )
-@states("chapters/proportions.md", "is nothing out of the way.")
+@states("chapters/proportions.md", "is nothing unusual.")
 def test_experiments_without_a_tumour_and_the_last_one(posterior):
     share = TUMOURS.sum() / RATS.sum()
     assert round(((1 - share) ** RATS).sum()) == 2

@@ -69,7 +69,7 @@ def test_raw_means():
 @states("chapters/radon.md", "It becomes … times as large.")
 @states(
     "chapters/radon.md",
-    "$\\sigma$ does not change, because no predictor of counties tells the houses of one county apart.",
+    "$\\sigma$ hardly changes, because no predictor of counties tells the houses of one county apart.",
 )
 @states("chapters/radon.md", "LOO prefers the model with uranium.")
 @states("chapters/radon.md", "Here uranium halved $\\tau$.")
@@ -149,7 +149,10 @@ def test_forms_of_counties(posterior):
     "For one correlation LKJ(2) has the density $\\tfrac{3}{4} (1 - \\rho^2)$: "
     "no sign is favoured, and $\\pm 1$ is excluded.",
 )
-@states("chapters/radon.md", "So 153 houses on first floors cannot tell, and $\\rho$ they hardly know.")
+@states(
+    "chapters/radon.md",
+    "So 153 houses on first floors cannot decide, and they say hardly anything about $\\rho$.",
+)
 def test_the_prior_of_a_correlation():
     rho = np.linspace(-1, 1, 11)
     np.testing.assert_allclose(LKJ.pdf(rho), 0.75 * (1 - rho**2), atol=1e-12)

@@ -80,12 +80,12 @@ def test_the_sampler_of_pymc_warns_of_divergences(caplog):
 
 @states(
     "chapters/eight-schools.md",
-    "trajectory takes steps of one size, and hardly another in the neck than in the mouth.",
+    "NUTS takes steps of about the same size in the neck as in the mouth.",
 )
 @states("chapters/eight-schools.md", "A sampler takes steps of about one length, whatever $\\tau$ is")
 @states(
     "chapters/eight-schools.md",
-    "Tuning chooses it so that steps are accepted about as often as target_accept asks, on average",
+    "Tuning chooses this size so that steps are accepted about as often as target_accept asks, on average",
 )
 @states("chapters/eight-schools.md", "the average is made in the mouth, where most of the mass is")
 @pytest.mark.sampling

@@ -266,7 +266,7 @@ def test_scores_of_the_eight_schools():
 
 @states("chapters/loo-comparison.md", "The seven others could be anything.")
 @states("chapters/loo-comparison.md", 'That is what "no pooling" means.')
-@states("chapters/loo-comparison.md", "It would, if each school had many reports.")
+@states("chapters/loo-comparison.md", "So it would be, nearly, if each school had many reports.")
 @states("chapters/loo-comparison.md", "leaving out one of them would leave the others to predict it.")
 @states("chapters/loo-comparison.md", "No pooling: eight effects that have nothing to do with one another.")
 @states(

@@ -6,9 +6,13 @@ import re
 import arviz as az
 import numpy as np
 import pytest
+from scipy import stats
 from statements import ROOT, states
 
+import hierarchical_exact as exact
 from myst_nbval.pages import code_cells, read
+from support import datasets
+from support.conventions import MU_PRIOR, TAU_PRIOR
 
 PAGE = "chapters/todays-code.md"
 HIDDEN = "remove-cell"  # what the answers of questions are made of
@@ -94,6 +98,25 @@ def test_without_log_likelihood_nothing_is_compared():
     draws = az.from_dict({"posterior": {"mu": np.random.default_rng(1).normal(size=(2, 50))}})
     with pytest.raises((TypeError, ValueError, KeyError), match="ELPD"):
         az.compare({"one": draws, "two": draws})
+
+
+@states(
+    PAGE,
+    "ArviZ rounds each score as coarsely as its standard error allows, here both to −31, and draws them so; "
+    'round_to="none" keeps them apart.',
+)
+def test_scores_are_rounded_until_they_look_alike():
+    schools = datasets.eight_schools()
+    effect, error = schools["effect"].values, schools["standard_error"].values
+    fits = {}
+    for name, tau in (("complete", 0), ("partial", TAU_PRIOR)):
+        joint = exact.normal(effect, error, mu=MU_PRIOR, tau=tau).sample(8000, np.random.default_rng(58))
+        theta = joint["theta"].transpose("sample", ...).values.reshape(4, 2000, 8)
+        density = stats.norm(theta, error).logpdf(effect)
+        fits[name] = az.from_dict({"posterior": {"theta": theta}, "log_likelihood": {"y": density}})
+    assert (az.compare(fits)["elpd"] == -31).all()
+    apart = az.compare(fits, round_to="none")["elpd"]
+    assert 0.2 < apart["complete"] - apart["partial"] < 0.6
 
 
 @states("chapters/todays-code.md", "The centred model is one line shorter.")
