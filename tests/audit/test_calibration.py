@@ -36,10 +36,10 @@ def test_data_have_the_form_of_their_design_and_exact_posteriors_are_calibrated(
         "survey_hierarchical": 12,
         "instructors_partial": 20,
         "rats_hierarchical": 8,
-        "trials_student": 15,
+        "trials_student": 8,
         "rats_logit_normal": 2,
         "houses_intercepts": 12,
-        "houses_slopes": 6,
+        "houses_slopes": 4,
         "penicillin_crossed": 12,
     }.get(name, 60)
     pairs = simulate(case, sets, seed=3)
