@@ -230,13 +230,14 @@ def test_no_second_issue_while_one_is_open(tmp_path):
 
 
 def test_the_weekly_run_starts_from_nothing_and_reports_any_fault(tmp_path):
-    execute, bare, steady, issue = jobs("weekly.yml").values()
-    assert issue["needs"] == ["execute", "bare", "steady"]
+    execute, bare, steady, other, issue = jobs("weekly.yml").values()
+    assert issue["needs"] == ["execute", "bare", "steady", "other"]
     assert re.findall(r"\bmake (\w+)$", "\n".join(commands(bare)), re.MULTILINE) == ["book", "test"]
     assert not any("cache" in step.get("uses", "") for step in execute["steps"])
     assert "\n".join(commands(execute)).startswith("rm requirements.txt\nmake lock\n")
     assert commands(steady)[-1] == "make book steady"
-    assert issue["if"] == "${{ !cancelled() && join(needs.*.result, ' ') != 'success success success' }}"
+    assert commands(other) == ["make test SEED=7 SAMPLER=pymc"]
+    assert issue["if"] == "${{ !cancelled() && join(needs.*.result, ' ') != 'success success success success' }}"
 
     (gather,) = (step["run"] for step in execute["steps"] if step.get("id") == "faults")
     (tmp_path / "test.log").write_text("...\nFAILED tests/test_x.py::test - assert 1 == 2\n1 failed\n")
