@@ -62,7 +62,7 @@ def test_what_is_not_generated_stays_and_what_was_changed_is_kept_aside(tmp_path
         text.replace("## Hand in", "My note: ask about tau.\n\n## Hand in"),
         text.replace("## Hand in", "```{code-cell} ipython3\n1 + 1\n```\n\n## Hand in"),
         text + "\n",
-        text.replace("## Hand in", "Caf\udce9\n\n## Hand in"),  # in Latin-1
+        text.replace("## Hand in", "D\udce9j\udce0 vu\n\n## Hand in"),  # in Latin-1
     ]
     for number, changed in enumerate(changes, start=1):
         assert changed != text
