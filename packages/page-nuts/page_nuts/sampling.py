@@ -235,7 +235,8 @@ def _begin(model, initial_points):
     """Return where chains begin and, if that is drawn from the prior, a function of a seed that draws it."""
     named = {getattr(key, "name", key): value for key, value in initial_points.items()}
     _check_names("initial_points", named, [v.name for v in (*model.free_RVs, *model.value_vars)])
-    shapes = model.eval_rv_shapes()
+    chosen = [*named, *(value for value in model.rvs_to_initial_values.values() if value is not None)]
+    shapes = model.eval_rv_shapes() if chosen else {}  # which takes a while
     for name, value in named.items():
         if not isinstance(value, (str, Variable)) and np.shape(value) != shapes[name]:
             raise ValueError(f"initial_points has {name!r} of shape {np.shape(value)}: give {shapes[name]}")
@@ -248,7 +249,7 @@ def _begin(model, initial_points):
     point, other = begin(0), begin(1)
     for value in model.value_vars:
         name, begun = model.values_to_rvs[value].name, point[value.name]
-        if begun.shape != shapes[value.name]:
+        if begun.shape != shapes.get(value.name, begun.shape):
             given = f"a value of shape {begun.shape}, unconstrained"
             raise ValueError(
                 f"{name} begins at {given}: give initial values of its own, {shapes[value.name]}"

@@ -257,7 +257,7 @@ def test_log_density_and_gradient_are_those_of_pytensor_to_the_last_digits(build
     reference = model.logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
     reference.set_extra_values({})
     finite = 0
-    for scale in (0.5, 1, 3, 400):  # far out what is small underflows
+    for scale in (0.5, 1, -1, 3, 400):
         point = scale * np.random.default_rng(7).normal(size=compiled.start.size)
         with np.errstate(all="ignore"):
             value, gradient = reference(point)
@@ -269,6 +269,14 @@ def test_log_density_and_gradient_are_those_of_pytensor_to_the_last_digits(build
         else:
             assert not (np.isfinite(ours) and np.isfinite(slope).all())
     assert finite > 1
+
+
+def test_shares_that_underflow_have_a_gradient():
+    model = model_of(lambda: pm.Categorical("y", p=pm.Dirichlet("p", [1.0, 2, 3]), observed=[0, 2, 2]))
+    # With the third, 1700, for a sum of zero: all but the last share are zero. Prior, Jacobian and data make
+    # the log density twice the log of the first two shares and five times that of the last.
+    _, gradient = page_nuts.compile_pymc_model(model).log_density([-800.0, -900.0])
+    np.testing.assert_allclose(gradient, [2 - 5 + 9, 2 - 5 + 9], rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore")
