@@ -224,5 +224,5 @@ def test_a_guess_by_touch_on_a_phone(browser, site):
     # takes some for a part of the gesture before it, and makes no click of it.
     page.wait_for_timeout(400)
     game.get_by_role("button", name="Show the truth").tap()
-    expect(game.get_by_role("status")).to_contain_text(re.compile("^Squared errors: you"))
+    expect(game.locator(".explorer-words[role=status]")).to_contain_text(re.compile("^Squared errors: you"))
     context.close()
