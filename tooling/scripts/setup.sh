@@ -213,7 +213,7 @@ SYSTEM_CONFIG_DIRS.clear()
 for name in ("exec_files", "exec_lines", "extensions"):
     setattr(get_config().InteractiveShellApp, name, [])
 END
-echo "setup: compiling what the samplers need; this too is done once, in about a minute"
+echo "setup: compiling what the samplers need; this too is done once, in about two minutes"
 "$venv/bin/python" -E tooling/environment.py tooling/scripts/compile_kernels.py
 wanted >"$stamp"
 trap - EXIT
