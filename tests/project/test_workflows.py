@@ -238,7 +238,7 @@ def test_the_weekly_run_starts_from_nothing_and_reports_any_fault(tmp_path):
     assert commands(steady)[-1] == "make book steady"
     assert commands(other) == ["make test SEED=7 SAMPLER=pymc"]
     succeeded = " ".join(["success"] * len(issue["needs"]))
-    assert issue["if"] == "${{ !cancelled() && join(needs.*.result, ' ') != '%s' }}" % succeeded
+    assert issue["if"] == f"${{{{ !cancelled() && join(needs.*.result, ' ') != '{succeeded}' }}}}"
 
     (gather,) = (step["run"] for step in execute["steps"] if step.get("id") == "faults")
     (tmp_path / "test.log").write_text("...\nFAILED tests/test_x.py::test - assert 1 == 2\n1 failed\n")
