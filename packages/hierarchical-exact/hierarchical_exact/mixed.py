@@ -20,7 +20,7 @@ from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import SLICE
+from hierarchical_exact.quadrature import SLICE, narrow
 from hierarchical_exact.scales import UNSURE, has_kink, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
@@ -161,6 +161,8 @@ def mixed(
     )
     fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS, **because)
     grid = fitted.grid
+    if hidden := grid.hides(priors, bent) if unknown else ():
+        raise ArithmeticError(narrow(", ".join(hidden)))
     units = arguments.labels(rows, len(values), dim="observation")
     marginals = {"beta": fitted.marginal(fitted.coefficients, predictors)}
     marginals |= {name: hyperparameter(grid, name) for name in priors}
