@@ -672,9 +672,15 @@ class _Model:
         try:
             lower = np.linalg.cholesky(precision)
         except np.linalg.LinAlgError as error:
+            exactly = self._least <= _DETERMINED**2 * (self.left**2).sum()
+            cause = (
+                "effects and predictors fit all observations exactly, so that the likelihood does not fall "
+                "as sigma goes to zero, where numbers have too few digits"
+                if exactly
+                else "sigma may be so much smaller than the effects that numbers have too few digits"
+            )
             raise ArithmeticError(
-                "numbers have too few digits for effects so much larger than sigma may be: give sigma a "
-                "prior bounded away from zero"
+                f"{cause}: give sigma as a number or a prior bounded away from zero"
             ) from error
         half = np.linalg.solve(lower, right[:, :, None])[:, :, 0]
         square = np.maximum(cross[:, m, m] + self._prior_square - (half**2).sum(axis=1), 0.0)

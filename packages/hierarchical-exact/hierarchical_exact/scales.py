@@ -321,7 +321,10 @@ def lattice_grid(
     mode = _climb(log_f, moved_z(mode[None])[0])
     peak = log_f(mode[None])[0]
     if peak > LARGEST_LOG:
-        raise ArithmeticError("the data leave sigma next to nothing: give it a prior bounded away from zero")
+        raise ArithmeticError(
+            "effects and predictors fit the data so nearly that the likelihood goes on to rise as sigma goes "
+            "to zero: give sigma as a number or a prior bounded away from zero"
+        )
     steps = step * _widths(log_f, mode, peak)
     others = moved_z(np.concatenate([tops, mesh[values > values.max() - _NEGLIGIBLE]]))
     seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])

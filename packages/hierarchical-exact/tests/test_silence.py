@@ -321,6 +321,14 @@ def test_bins_of_histograms_are_found(place, unit):
     assert found == pytest.approx(_parts(schools, bins, mass), abs=1e-7)
 
 
+def test_densities_of_rates_under_a_histogram_of_mu_log():
+    histogram = stats.rv_histogram(([1, 3, 2], [-3, -1, 1, 3]), density=False)
+    rates = exact.poisson([3, 10], [2.1, 5], mu_log=histogram, sigma_log=stats.halfnorm(scale=1))["lam"]
+    with pytest.raises(ArithmeticError, match="the prior of mu_log jumps and sigma_log may be zero"):
+        rates.quantile(0.1)
+    assert (rates.mean() > 0).all()
+
+
 @pytest.mark.parametrize(
     ("prior", "kink"),
     [
@@ -339,6 +347,20 @@ def test_kinks_of_priors_are_seen(prior, kink):
 def test_a_kink_is_not_trusted_to_a_smooth_rule():
     with pytest.raises(ArithmeticError, match="the prior of tau_shop has a kink"):
         shops(tau=stats.triang(0.34, loc=0, scale=3))
+
+
+def test_two_observations_a_group_and_a_slope_are_refused_with_the_cause():
+    x, y = np.tile([0.0, 1.0], 4), [1, 2, 2.5, 4, 3, 3.5, 5, 7]
+    with pytest.raises(
+        ArithmeticError, match=r"fit all observations exactly, so that the likelihood .*: give"
+    ):
+        exact.mixed(
+            y,
+            np.stack([np.ones(8), x], axis=1),
+            terms={"group": (list("aabbccdd"), x)},
+            rho=stats.beta(2, 2, loc=-1, scale=2),
+            **SHOPS,
+        )
 
 
 # -- labels -----------------------------------------------------------------------------------------
