@@ -19,7 +19,7 @@ ROOMS = {
     "hierarchical_exact": (
         "packages/hierarchical-exact/hierarchical_exact",
         (),
-        """arguments quadrature scales laws joint posterior accuracy groups normal poisson convolution shares
+        """quadrature scales laws arguments joint posterior accuracy groups normal poisson convolution shares
         dirichlet binomial student logit [a-z]* __init__""",
     ),
     "notebook_marking": (

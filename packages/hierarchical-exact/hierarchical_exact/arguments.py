@@ -1,5 +1,6 @@
 """Checks of what users pass to the exact functions, with messages that say what to do."""
 
+import contextlib
 import numbers
 import reprlib
 from typing import Any
@@ -10,11 +11,16 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from hierarchical_exact.laws import Curve, LogOdds
+from hierarchical_exact.quadrature import Axis, integrate
+
 # Dims and variables of results, which the data cannot have too.
 _TAKEN = {"x", "quantile", "prob", "ci_bound", "sample", "chain", "draw", "other"}
 _TAKEN |= {"y", "counts", "theta", "beta", "lam", "pi", "pi0"}
 SHOWN = 8  # labels that are named to who asked for another
 _LARGEST, _COUNTABLE = 1e100, 2.0**53
+# Tolerance of the integral of a prior's density, and how much of one may be missing.
+_INTEGRATED, _MISSING = 1e-10, 1e-8
 
 
 def vector(name: str, values: ArrayLike, *, like: np.ndarray | None = None) -> np.ndarray:
@@ -256,7 +262,7 @@ class _OfOldStyle:
     """One of SciPy's new distributions, such as ``stats.Normal()``, with the methods of a frozen one."""
 
     def __init__(self, distribution):
-        self.dist, self.args, self.kwds = self, (), {}
+        self.dist, self.args, self.kwds, self.distribution = self, (), {}, distribution
         self.name = repr(distribution)
         self.pdf, self.logpdf = distribution.pdf, distribution.logpdf
         self.cdf, self.sf, self.ppf = distribution.cdf, distribution.ccdf, distribution.icdf
@@ -278,6 +284,80 @@ def of_old_style(distribution):
     return distribution
 
 
+class _Integrated:
+    """A prior of which only the density is written down, with a distribution function of its integrals.
+
+    SciPy's own, which integrates anew from one end to each point, is slow and passes narrow parts over.
+    """
+
+    def __init__(self, name, prior):
+        self.dist, self.args, self.kwds = prior.dist, prior.args, prior.kwds
+        self.pdf, self.logpdf, self.support = prior.pdf, prior.logpdf, prior.support
+        self.mean, self.std = prior.mean, prior.std
+        lower, upper = (float(end) for end in prior.support())
+        place, unit = 0.0, 1.0
+        if hasattr(prior.dist, "_parse_args"):
+            _, place, unit = prior.dist._parse_args(*prior.args, **prior.kwds)
+        far = unit * np.geomspace(1e-8, 1e8, 401)
+        near = np.concatenate([place - far, place + far, lower + far])
+        if np.isfinite([lower, upper]).all():
+            near = np.append(near, lower + (upper - lower) * np.linspace(0, 1, 201))
+        near = near[(near > lower) & (near < upper)]
+        axis = (LogOdds if np.isfinite([lower, upper]).all() else Axis)(name, near, lower, upper)
+        try:
+            with np.errstate(all="ignore"):
+                grid = integrate(prior.logpdf, [axis], tolerance=_INTEGRATED)
+        except ArithmeticError as error:
+            raise ValueError(
+                f"{name} is {prior.dist.name}, whose density cannot be integrated ({error}): give it a "
+                "distribution function (_cdf)"
+            ) from error
+        total = np.exp(grid.log_evidence)
+        if not abs(total - 1) < _MISSING:
+            raise ValueError(
+                f"{name} is {prior.dist.name}, whose density integrates to {total:.9g}, not to one: give a "
+                "normalised one and, if a part of it is too narrow to be found, its distribution "
+                "function (_cdf)"
+            )
+        self._curve = Curve([grid.curve(name)], np.nan, np.nan, tail=0.0)
+
+    def _at(self, method, values):
+        flat = np.ravel(np.asarray(values, dtype=float))
+        return method(flat, np.zeros(len(flat), dtype=int)).reshape(np.shape(values))[()]
+
+    def cdf(self, x):
+        """Distribution function."""
+        return self._at(self._curve.cdf, x)
+
+    def sf(self, x):
+        """One less the distribution function."""
+        return 1 - self.cdf(x)
+
+    def ppf(self, q):
+        """Quantiles, the ends of the support for 0 and 1."""
+        inside = self._at(self._curve.quantile, np.clip(q, 0, 1))
+        lower, upper = self.support()
+        return np.where(np.equal(q, 0), lower, np.where(np.equal(q, 1), upper, inside))[()]
+
+
+def _has_cdf(prior):
+    """Whether somebody has written down its distribution function."""
+    if isinstance(prior.dist, stats.rv_continuous):
+        return type(prior.dist)._cdf is not stats.rv_continuous._cdf
+    if not isinstance(prior, _OfOldStyle):
+        return hasattr(prior, "cdf")
+    return all(map(_has_formula, getattr(prior.distribution, "components", [prior.distribution])))
+
+
+def _has_formula(distribution):
+    """Whether one of SciPy's new distributions has a distribution function other than by quadrature."""
+    for method in ("cdf", "ccdf", "logcdf", "logccdf"):
+        with contextlib.suppress(NotImplementedError):
+            getattr(distribution, method)(distribution.support()[0], method="formula")
+            return True
+    return hasattr(distribution, "_dist") and _has_formula(distribution._dist)  # of one that is truncated
+
+
 def frozen(name: str, prior: Any) -> Any:
     """A prior as a frozen continuous scipy.stats distribution.
 
@@ -295,10 +375,19 @@ def frozen(name: str, prior: Any) -> Any:
     if hasattr(prior, "pmf"):
         raise ValueError(f"{name} is {prior.dist.name}, of whole numbers: give a continuous distribution")
     with np.errstate(all="ignore"):
-        known = [*prior.support(), *prior.ppf([0.01, 0.75])] if _is_single(prior) else [np.nan]
+        single = _is_single(prior) and not np.isnan(prior.support()).any()
+        if single and not _has_cdf(prior):
+            prior = _Integrated(name, prior)
+        known = prior.ppf([0.01, 0.75]) if single else [np.nan, np.nan]
     # The upper quartile of one such as invgamma(0.001) is beyond the largest number.
-    if np.any(np.isnan(known)) or not np.isfinite(known[2]):
+    if np.any(np.isnan(known)) or not np.isfinite(known[0]):
         raise ValueError(f"{name} is {prior.dist.name} with {prior.args} {prior.kwds}: give valid parameters")
+    below, above = prior.cdf(known[1]), prior.sf(known[1])
+    if not abs(below + above - 1) < _MISSING:  # as SciPy has it of a narrow Normal that is truncated
+        raise ValueError(
+            f"{name} is {prior.dist.name}, of which {below:.9g} lies below {known[1]:g} and {above:.9g} "
+            f"above: give a distribution whose probabilities add up to one"
+        )
     return prior
 
 

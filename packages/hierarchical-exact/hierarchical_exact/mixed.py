@@ -20,7 +20,7 @@ from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import SLICE
+from hierarchical_exact.quadrature import SLICE, narrow
 from hierarchical_exact.scales import UNSURE, has_kink, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
@@ -161,6 +161,8 @@ def mixed(
     )
     fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS, **because)
     grid = fitted.grid
+    if hidden := grid.hides(priors, bent) if unknown else ():
+        raise ArithmeticError(narrow(", ".join(hidden)))
     units = arguments.labels(rows, len(values), dim="observation")
     marginals = {"beta": fitted.marginal(fitted.coefficients, predictors)}
     marginals |= {name: hyperparameter(grid, name) for name in priors}
@@ -670,9 +672,15 @@ class _Model:
         try:
             lower = np.linalg.cholesky(precision)
         except np.linalg.LinAlgError as error:
+            exactly = self._least <= _DETERMINED**2 * (self.left**2).sum()
+            cause = (
+                "effects and predictors fit all observations exactly, so that the likelihood does not fall "
+                "as sigma goes to zero, where numbers have too few digits"
+                if exactly
+                else "sigma may be so much smaller than the effects that numbers have too few digits"
+            )
             raise ArithmeticError(
-                "numbers have too few digits for effects so much larger than sigma may be: give sigma a "
-                "prior bounded away from zero"
+                f"{cause}: give sigma as a number or a prior bounded away from zero"
             ) from error
         half = np.linalg.solve(lower, right[:, :, None])[:, :, 0]
         square = np.maximum(cross[:, m, m] + self._prior_square - (half**2).sum(axis=1), 0.0)

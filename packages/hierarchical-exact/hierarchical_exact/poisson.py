@@ -1089,6 +1089,11 @@ class _Rates:
 
     def _resolve(self, build):
         """Build curves on ever finer nodes of the population until they are accurate."""
+        if self._jumps:  # densities have cusps at each jump: to resolve them takes minutes, or fails
+            raise ArithmeticError(
+                "the prior of mu_log jumps and sigma_log may be zero, so that densities of rates have cusps: "
+                "give mu_log a prior without jumps, or sigma_log one bounded away from zero"
+            )
         for level in range(len(_LEVELS)):
             result, error = build(self._population(level))
             if error <= _TOLERANCE:
@@ -1097,6 +1102,16 @@ class _Rates:
             f"the estimated error {error:.1e} of the rates stays above {_TOLERANCE:g}; "
             "a prior may be too narrow or too heavy-tailed for these data"
         )
+
+    @cached_property
+    def _jumps(self):
+        """Whether the prior of mu_log jumps inside its support while sigma_log may be next to zero."""
+        mu, sigma = self._priors["mu_log"], self._priors["sigma_log"]
+        if isinstance(mu, float) or isinstance(sigma, float) or sigma.support()[0] > 0:
+            return False
+        axis, pairs, _ = self._grid.curve("mu_log")
+        low, high = axis.to_x(pairs[[0, -1], [0, 1]])
+        return any(low < jump < high for jump in axis.jumps)
 
     def _curves(self, groups):
         """Curves of the rates of a slice of the groups."""

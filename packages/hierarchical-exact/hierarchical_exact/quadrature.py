@@ -6,7 +6,7 @@ from the first bounds the error (Piessens et al., 1983, QUADPACK).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -57,6 +57,8 @@ SLICE = 2**17
 _STEP, _REACH, _SAME = 0.75, 7.0, 5e-6
 # Mass of a prior that may be missed: absolute, as a part of a panel's, and times the likelihood.
 _LEAST_GAP, _PART_OF_GAP, _MATTERS = 1e-11, 1e-6, 1e-6
+# Where a prior beyond the grid is looked at, in parts of its mass there, and at how many values of another.
+_PARTS, _LOOKS = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999]), 24
 # More panels than this on an axis mean noise or a singularity, which halving does not cure.
 _PANELS = 300
 
@@ -355,6 +357,22 @@ def integrate(
             )
         return value
 
+    priors = priors or {}
+    grid = _refined(log_f, axes, tolerance, moments, priors)
+    beyond = _beyond(log_f, grid, axes, priors)
+    if any(map(len, beyond)):
+        axes = [replace(axis, hints=np.append(axis.hints, x)) for axis, x in zip(axes, beyond, strict=True)]
+        grid = _refined(log_f, axes, tolerance, moments, priors)
+        beyond = _beyond(log_f, grid, axes, priors)
+    if any(map(len, beyond)):
+        raise ArithmeticError(
+            narrow(", ".join(axis.name for axis, x in zip(axes, beyond, strict=True) if len(x)))
+        )
+    return grid
+
+
+def _refined(log_f, axes, tolerance, moments, priors):
+    """Grid over the box where the density was seen, with panels halved until both rules agree."""
     low, high = _bracket(log_f, axes)
     intervals = []
     for axis, a, b in zip(axes, low, high, strict=True):
@@ -371,7 +389,7 @@ def integrate(
         flagged = _unconverged(intervals, _assemble(intervals, cells), tolerance)
         if not any(flagged):
             grid = Grid(axes, intervals, cells)
-            missed = flagged = _missed(grid, axes, priors or {})
+            missed = flagged = _missed(grid, axes, priors)
             if not any(missed):
                 flagged = _untold(grid, axes, intervals, cells) if moments else []
             if not any(flagged):
@@ -383,7 +401,7 @@ def integrate(
         return grid
     if grid:
         names = ", ".join(axis.name for axis, bad in zip(axes, missed, strict=True) if bad)
-        raise ArithmeticError(_narrow(names))
+        raise ArithmeticError(narrow(names))
     raise ArithmeticError(
         f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
         f"{tolerance:g}: a prior may be noisy, singular or too extreme for these data"
@@ -607,37 +625,85 @@ def _untold(grid, axes, intervals, cells):
 
 def _missed(grid, axes, priors):
     """For each axis, the panels on which the rule misses mass of a prior that may matter."""
-    flagged = [set() for _ in axes]
-    for bad, axis in zip(flagged, axes, strict=True):
+    return [missed(priors.get(axis.name), *grid.curve(axis.name)) for axis in axes]
+
+
+def missed(prior: Any, axis: Any, pairs: np.ndarray, posterior: np.ndarray, matters: float = _MATTERS) -> set:
+    """Which panels of a curve miss mass of a prior that may matter; of a flat one, or of a number, none does.
+
+    Parameters
+    ----------
+    prior : frozen distribution, float or None
+    axis, pairs, posterior
+        As `Grid.curve` returns them.
+    matters : float
+        How much of the posterior may be missed.
+    """
+    if not hasattr(prior, "cdf"):
+        return set()
+    z = _nodes(pairs)
+    with np.errstate(all="ignore"):
+        density = np.exp(prior.logpdf(axis.to_x(z)) + axis.log_jacobian(z))
+        found = (0.5 * (pairs[:, 1:] - pairs[:, :1]) * KRONROD * density).sum(axis=1)
+        edges = axis.to_x(np.append(pairs[:, 0], pairs[-1, 1]))
+        below, above = prior.cdf(edges), prior.sf(edges)
+        # By the nearer tail, as differences of numbers near one have no digits.
+        mass = np.where(above[:-1] < below[1:], -np.diff(above), np.diff(below))
+        # How many times as likely as all of the prior makes them the data are, given each panel.
+        likely = np.nan_to_num(np.where(density > 0, posterior / density, 0.0)).max(axis=1)
+    # Where no node has a density nothing is known of them.
+    likely[~(density > 0).any(axis=1)] = likely.max()
+    gap, around = np.abs(mass - found), np.pad(likely, 1)
+    around = np.maximum(np.maximum(around[:-2], around[2:]), likely)
+    wide = gap > np.maximum(_LEAST_GAP, _PART_OF_GAP * np.maximum(mass, found))
+    return set(np.flatnonzero(wide & (gap * around > matters)))
+
+
+def _beyond(log_f, grid, axes, priors):
+    """For each axis, values of its prior beyond the grid, where these may matter to the posterior.
+
+    The grid ends where the density is negligible, but it may rise again further off.
+    """
+    found = [np.empty(0) for _ in axes]
+    lines = [axis.to_z(grid.points[axis.name]) for axis in axes]
+    for i, axis in enumerate(axes):
         prior = priors.get(axis.name)
         if not hasattr(prior, "cdf"):  # flat, or known
             continue
         _, pairs, posterior = grid.curve(axis.name)
-        z = _nodes(pairs)
         with np.errstate(all="ignore"):
-            density = np.exp(prior.logpdf(axis.to_x(z)) + axis.log_jacobian(z))
-            found = (0.5 * (pairs[:, 1:] - pairs[:, :1]) * KRONROD * density).sum(axis=1)
-            edges = axis.to_x(np.append(pairs[:, 0], pairs[-1, 1]))
-            below, above = prior.cdf(edges), prior.sf(edges)
-            # By the nearer tail, as differences of numbers near one have no digits.
-            mass = np.where(above[:-1] < below[1:], -np.diff(above), np.diff(below))
-            # How many times as likely as all of the prior makes them the data are, given each panel.
-            ratio = np.nan_to_num(np.where(density > 0, posterior / density, 0.0))
-        likely = ratio.max(axis=1)
-        gap, outside = np.abs(mass - found), np.array([below[0], above[-1]])
-        around = np.pad(likely, 1)
-        around = np.maximum(np.maximum(around[:-2], around[2:]), likely)
-        wide = gap > np.maximum(_LEAST_GAP, _PART_OF_GAP * np.maximum(mass, found))
-        bad |= set(np.flatnonzero(wide & (gap * around > _MATTERS)))
-        # Outside the posterior is negligible where the prior has a density, but not beyond a gap of it.
-        known = ratio[ratio > 0] if (ratio > 0).any() else np.zeros(1)
-        empty, ends = density[[0, -1], [0, -1]] == 0, known[[0, -1]]
-        if (empty & (outside > _LEAST_GAP) & (outside * ends > _MATTERS)).any():
-            raise ArithmeticError(_narrow(axis.name))
-    return flagged
+            low, high = axis.to_x(pairs[[0, -1], [0, 1]])
+            below, above = prior.cdf(low), prior.sf(high)
+            sides = [(below, prior.ppf(below * _PARTS)), (above, prior.ppf(1 - above * _PARTS))]
+            best = np.unravel_index(posterior.argmax(), posterior.shape)
+            mode = _nodes(pairs)[best]
+
+            def log_likelihood(x, i=i, axis=axis, prior=prior):
+                """Highest over the other, if there is one."""
+                looks = _LOOKS if len(axes) > 1 else 1
+                z = [np.repeat(axis.to_z(x), looks)] * len(axes)
+                for j in set(range(len(axes))) - {i}:
+                    others = np.unique(lines[j])
+                    places = np.linspace(0, len(others) - 1, looks).astype(int)
+                    z[j] = np.tile(others[places], len(x))
+                value = log_f(*z).reshape(len(x), looks).max(axis=1)
+                return value - prior.logpdf(x) - axis.log_jacobian(axis.to_z(x))
+
+            # How many times as likely as all of the prior makes them the data are at the mode.
+            at_mode = axis.to_x(np.array([mode]))
+            ratio = posterior[best] / np.exp(prior.logpdf(at_mode) + axis.log_jacobian(mode))
+            for mass, x in sides:
+                x = x[np.isfinite(x) & ((x < low) | (x > high)) & (x > axis.lower)]
+                if not mass > _LEAST_GAP or not len(x):
+                    continue
+                share = mass * ratio * np.exp(log_likelihood(x) - log_likelihood(at_mode))
+                if (share > _MATTERS).any():
+                    found[i] = np.append(found[i], x)
+    return found
 
 
-def _narrow(names):
+def narrow(names):
+    """What to say of priors with mass that was not found."""
     return (
         f"the prior of {names} has mass that integration does not find: give one without a narrow part, or "
         "each part of it as a prior of its own"
@@ -958,7 +1024,7 @@ class _Ridge(Grid):
 
         grid = integrate(log_marginal, [axis], tolerance=self._tolerance, priors={name: prior})
         if abs(grid.log_evidence - self.log_evidence) > 100 * self._tolerance:
-            raise ArithmeticError(_narrow(name))
+            raise ArithmeticError(narrow(name))
         return grid.curve(name)
 
     def _across(self, u, name):

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import make_interp_spline
 
-from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid, summits
+from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid, missed, summits
 
 # Nodes whose density is below exp(-_NEGLIGIBLE) of the peak end the lattice.
 _NEGLIGIBLE = 22.0
@@ -30,6 +30,8 @@ _TRIED = 13
 _RIM, _MOVED = 1e-6, 5e-3
 # Densities below this part of their peak are not drawn as curves, whose integrals may be off by so much.
 _FAINT, UNSURE = 1e-7, 1e-5
+# How much of the posterior may hang on mass of a smooth prior, and of one with a kink, that is missed.
+_HIDDEN = 1e-6, 1e-3
 # Orders of the differences that tell what alternates in a density.
 _LEAST_ORDER, _ORDERS = 8, 26
 # Width of the kernel about each node that proposes draws, in steps, and how far a bound is raised.
@@ -180,15 +182,28 @@ class Lattice:
 
     def curve(self, name):
         """Density of one parameter on panels (see `Grid.curve`)."""
+        found, unsure = self._panels(name)
+        if not unsure < UNSURE:
+            raise ArithmeticError(f"the density of {name} is unsure by {unsure:.1e}: is its prior smooth?")
+        return found
+
+    def _panels(self, name):
+        """The same, and by how much its integrals may be off."""
         z, density, unsure = self._curves[name]
         edges = np.linspace(z[0], z[-1], 2 + len(z) // 4)
         pairs = np.stack([edges[:-1], edges[1:]], axis=1)
         half, middle = 0.5 * np.diff(pairs, axis=1), pairs.mean(axis=1)[:, None]
         density = density(middle + half * NODES)
         unsure = max(unsure, abs((half * KRONROD * density).sum() - 1))
-        if not unsure < UNSURE:
-            raise ArithmeticError(f"the density of {name} is unsure by {unsure:.1e}: is its prior smooth?")
-        return self._lines[name], pairs, density
+        return (self._lines[name], pairs, density), unsure
+
+    def hides(self, priors, bent):
+        """Names of the parameters whose priors, some of them bent, have mass missed between the nodes."""
+        return [
+            name
+            for name in self._lines
+            if missed(priors[name], *self._panels(name)[0], _HIDDEN[name in bent])
+        ]
 
     def sample(self, n, rng):
         """Draws of the parameters, (n,) each, by name: kernels about the nodes, rejected where too dense."""
@@ -306,7 +321,10 @@ def lattice_grid(
     mode = _climb(log_f, moved_z(mode[None])[0])
     peak = log_f(mode[None])[0]
     if peak > LARGEST_LOG:
-        raise ArithmeticError("the data leave sigma next to nothing: give it a prior bounded away from zero")
+        raise ArithmeticError(
+            "effects and predictors fit the data so nearly that the likelihood goes on to rise as sigma goes "
+            "to zero: give sigma as a number or a prior bounded away from zero"
+        )
     steps = step * _widths(log_f, mode, peak)
     others = moved_z(np.concatenate([tops, mesh[values > values.max() - _NEGLIGIBLE]]))
     seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])

@@ -235,6 +235,80 @@ def test_narrow_parts_are_found_where_two_scales_trade():
         singles(_with_spike(1.7, 1e-8))
 
 
+def test_narrow_parts_are_not_passed_over_by_the_lattice_of_scales():
+    with pytest.raises(
+        ArithmeticError, match="the prior of tau_shop has mass that integration does not find"
+    ):
+        shops(tau=_with_spike(1.1, 1e-5))
+
+
+def _written_as_density(density, lower=0.0):
+    """A prior of which nobody has written the distribution function."""
+
+    class Written(stats.rv_continuous):
+        def _pdf(self, x):
+            return density(x)
+
+    return Written(a=lower, name="written")()
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [stats.gamma(2), stats.halfcauchy(0, 5), stats.truncnorm(-30, 30, 50, 0.5), stats.uniform(0, 7)],
+    ids=["gamma", "heavy", "narrow and far", "jump"],
+)
+def test_priors_of_which_only_the_density_is_written(prior):
+    def schools(tau):
+        return exact.normal(Y, SIGMA, mu=MU, tau=tau)
+
+    found, expected = schools(_written_as_density(prior.pdf)), schools(prior)
+    assert found.log_evidence == pytest.approx(expected.log_evidence, abs=1e-8)
+    assert found["tau"].quantile(0.9) == pytest.approx(expected["tau"].quantile(0.9), rel=1e-7)
+
+
+def _part_hidden(x):
+    return 0.7 * stats.halfnorm.pdf(x, 0, 10) + 0.3 * stats.norm.pdf(x, 3.3, 1e-5)
+
+
+def test_densities_that_hide_a_part_or_are_no_densities_are_refused():
+    for density, total in ((_part_hidden, "0.7"), (lambda x: 2 * np.exp(-x), "2")):
+        with pytest.raises(ValueError, match=f"integrates to {total}, not to one: give"):
+            exact.normal(Y, SIGMA, mu=MU, tau=_written_as_density(density))
+
+
+@pytest.mark.skipif(not hasattr(stats, "make_distribution"), reason="SciPy is older")
+def test_new_distributions_of_which_only_the_density_is_written():
+    class Hiding:
+        __make_distribution_version__ = "1.16.0"
+        parameters, support = {}, {"endpoints": (0, np.inf)}
+
+        def pdf(self, x):
+            return _part_hidden(x)
+
+    with pytest.raises(ValueError, match=r"integrates to 0\.7, not to one: give"):
+        exact.normal(Y, SIGMA, mu=MU, tau=stats.make_distribution(Hiding())())
+
+
+@pytest.mark.skipif(not hasattr(stats, "Mixture"), reason="SciPy is older")
+def test_distributions_that_contradict_themselves_are_refused():
+    narrow = stats.truncate(stats.Normal(mu=1.1, sigma=1e-5), lb=0)
+    broad = stats.truncate(stats.Normal(mu=0, sigma=2), lb=0)
+    with pytest.raises(ValueError, match="give a distribution whose probabilities add up to one"):
+        exact.normal(Y, SIGMA, mu=MU, tau=stats.Mixture([broad, narrow], weights=[0.7, 0.3]))
+
+
+@pytest.mark.skipif(not hasattr(stats, "Mixture"), reason="SciPy is older")
+@pytest.mark.parametrize("width", [3, 0.01])
+@pytest.mark.parametrize("sigma_log", [0.1, stats.halfnorm(scale=0.1)], ids=["known", "unknown"])
+def test_a_part_of_a_prior_far_from_where_the_density_was_seen_is_found(width, sigma_log):
+    def no_events(mu_log):
+        return exact.poisson([0], [1.0], mu_log=mu_log, sigma_log=sigma_log)
+
+    both, weights = [stats.Normal(mu=5, sigma=3), stats.Normal(mu=-600, sigma=width)], [0.9995, 0.0005]
+    found = no_events(stats.Mixture(both, weights=weights)).log_evidence
+    assert found == pytest.approx(_parts(no_events, both, weights), abs=1e-7)
+
+
 @pytest.mark.parametrize(("place", "unit"), [(0.0, 1.0), (1.0, 2.0)])
 def test_bins_of_histograms_are_found(place, unit):
     edges, mass = np.array([0, 1, 2, 9, 10.0]), [0.3, 0.6995, 0.0, 0.0005]
@@ -245,6 +319,14 @@ def test_bins_of_histograms_are_found(place, unit):
 
     found = schools(stats.rv_histogram((mass, edges), density=False)(loc=place, scale=unit)).log_evidence
     assert found == pytest.approx(_parts(schools, bins, mass), abs=1e-7)
+
+
+def test_densities_of_rates_under_a_histogram_of_mu_log():
+    histogram = stats.rv_histogram(([1, 3, 2], [-3, -1, 1, 3]), density=False)
+    rates = exact.poisson([3, 10], [2.1, 5], mu_log=histogram, sigma_log=stats.halfnorm(scale=1))["lam"]
+    with pytest.raises(ArithmeticError, match="the prior of mu_log jumps and sigma_log may be zero"):
+        rates.quantile(0.1)
+    assert (rates.mean() > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -265,6 +347,20 @@ def test_kinks_of_priors_are_seen(prior, kink):
 def test_a_kink_is_not_trusted_to_a_smooth_rule():
     with pytest.raises(ArithmeticError, match="the prior of tau_shop has a kink"):
         shops(tau=stats.triang(0.34, loc=0, scale=3))
+
+
+def test_two_observations_a_group_and_a_slope_are_refused_with_the_cause():
+    x, y = np.tile([0.0, 1.0], 4), [1, 2, 2.5, 4, 3, 3.5, 5, 7]
+    with pytest.raises(
+        ArithmeticError, match=r"fit all observations exactly, so that the likelihood .*: give"
+    ):
+        exact.mixed(
+            y,
+            np.stack([np.ones(8), x], axis=1),
+            terms={"group": (list("aabbccdd"), x)},
+            rho=stats.beta(2, 2, loc=-1, scale=2),
+            **SHOPS,
+        )
 
 
 # -- labels -----------------------------------------------------------------------------------------
