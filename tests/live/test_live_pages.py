@@ -560,7 +560,7 @@ with model:
     )
     run(cell)
     told = " ".join(cell.locator(".live-text:not(.live-warning)").all_inner_texts())
-    assert told.split() == "4 True (4, 100) 4 (4, 1000)".split()
+    assert told.split() == ["4", "True", "(4,", "100)", "4", "(4,", "1000)"]
 
 
 def sent(live, name):
