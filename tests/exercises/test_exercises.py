@@ -208,7 +208,7 @@ def test_exercise_and_solution_lead_to_each_other(page):
         ("follows: [a.factors]", "follows: [d.factor]", "does not come before"),
         ("points: 2", "points: -2", "greater than 0"),
         ("kind: choice", "kind: menu", "menu"),
-        ("range: [0, 1]", "range: [0, .inf]", "JupyterLab does not open it: write inf, without a dot"),
+        ("range: [0, 1]", "range: [0, .inf]", "which no notebook can hold: write inf, without a dot"),
     ],
 )
 def test_a_mistake_in_a_scheme_is_named(tmp_path, old, new, message):
