@@ -23,7 +23,8 @@ def refine(
     *,
     tolerance: float,
     integral_tolerances: Sequence[float] = (1e-9, 1e-11, 1e-13),
-    because: str = "a prior may be too heavy-tailed for these data",
+    because: str = "perhaps since a prior is too heavy-tailed for these data",
+    instead: str = "a lighter one",
 ) -> tuple[Any, float]:
     """Build a posterior with ever tighter integrals until its error estimate meets a tolerance.
 
@@ -35,8 +36,8 @@ def refine(
         Largest error in means, sds and quantiles, relative to the sd of each quantity.
     integral_tolerances : sequence of float
         Tolerances of the integral to try in turn.
-    because : str
-        What to say where it is not met: a cause, and what to do.
+    because, instead : str
+        What to say where it is not met: the cause, and what to give.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def refine(
         if error <= tolerance:
             return result, error
     raise ArithmeticError(
-        f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}: {because}"
+        f"the estimated error {error:.1e} of the posterior stays above {tolerance:g}, {because}: "
+        f"give {instead}"
     )
 
 

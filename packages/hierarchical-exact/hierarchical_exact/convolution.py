@@ -174,7 +174,10 @@ def live_range(first, second, s):
         low, high = new_low, new_high
         if done:
             return low, high
-    raise ArithmeticError("the peak of a convolution was not found: is a prior too extreme for the counts?")
+    raise ArithmeticError(
+        "the peak of a convolution was not found, perhaps since a prior is too extreme for the counts: "
+        "give priors nearer to what the data say"
+    )
 
 
 def _log_trapezoid(first, second, s, low, high):
@@ -195,7 +198,10 @@ def _log_trapezoid(first, second, s, low, high):
         if len(left) == 0:
             return result
         intervals *= 2
-    raise ArithmeticError("a convolution has not converged: are counts too large, or a prior too extreme?")
+    raise ArithmeticError(
+        "a convolution has not converged, perhaps since counts are too large or a prior is too extreme: "
+        "give priors nearer to what the data say"
+    )
 
 
 def log_binomial(x: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -291,4 +297,7 @@ def _draw_log_odds(first, second, s, probability):
         if len(left) == 0:
             return result
         panels *= 2
-    raise ArithmeticError("the law of a share has not converged: is a prior too extreme for the counts?")
+    raise ArithmeticError(
+        "the law of a share has not converged, perhaps since a prior is too extreme for the counts: give "
+        "priors nearer to what the data say"
+    )

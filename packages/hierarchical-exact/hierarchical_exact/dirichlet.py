@@ -575,8 +575,9 @@ class Solutions:
             if error <= _TOLERANCE:
                 return result
         raise ArithmeticError(
-            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}: the prior of "
-            f"{self._arguments[-1]} may be too extreme for these counts"
+            f"the estimated error {error:.1e} of the posterior stays above {_TOLERANCE:g}, perhaps "
+            f"since the prior of {self._arguments[-1]} is too extreme for these counts: give one nearer to "
+            "them"
         )
 
     def baseline_law(self, categories):

@@ -125,7 +125,8 @@ class Groups:
 
         if not accuracy.shift(law, self._grid) ** _GAIN <= _TOLERANCE:
             raise ArithmeticError(
-                "the combination has not converged: the prior of a scale may be too extreme"
+                "the combination has not converged, perhaps since the prior of a scale is too extreme: "
+                "give a narrower one, or take draws"
             )
         return Marginal(lambda _: law(), origin=(Groups.combination, (self, weights)))
 
@@ -207,7 +208,10 @@ class Groups:
         if len(self._hierarchy.coefficients.known) > 1:
             raise ValueError("best compares groups without covariates: count in posterior.sample instead")
         if not self._grid.points["tau"].any():
-            raise ValueError("tau is 0, which makes all groups equal: there is no best one")
+            raise ValueError(
+                "tau is 0, which makes all groups equal, so that none is best: give a prior of tau, or a "
+                "positive number"
+            )
         step, found = 1.0, np.inf
         while step >= _FINEST:
             before, (found, coarse) = found, self._best(step)
@@ -292,4 +296,6 @@ def _require_agreement(fine, coarse):
     """Refuse probabilities that two rules tell differently."""
     error = np.abs(fine - coarse).max() ** _GAIN
     if error > _TOLERANCE:
-        raise ArithmeticError(f"the estimated error {error:.1e} stays above {_TOLERANCE:g}: take draws")
+        raise ArithmeticError(
+            f"the estimated error {error:.1e} stays above {_TOLERANCE:g}: count in posterior.sample instead"
+        )

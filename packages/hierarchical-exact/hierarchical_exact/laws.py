@@ -403,7 +403,10 @@ class NormalMixture:
             active = active[~done]
             if not len(active):
                 return unit * np.sinh(t)
-        raise ArithmeticError("a quantile was not found: the posterior may be degenerate")
+        raise ArithmeticError(
+            "a quantile was not found, as the posterior is next to a single value: ask for another "
+            "probability, or give as a number what is known"
+        )
 
     def shortest(self, prob, groups):
         """Shortest intervals that hold `prob`, (2, n), and whether each was found."""

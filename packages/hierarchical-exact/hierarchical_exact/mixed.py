@@ -20,7 +20,7 @@ from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import SLICE, narrow
+from hierarchical_exact.quadrature import SLICE, hidden
 from hierarchical_exact.scales import UNSURE, has_kink, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
@@ -157,12 +157,14 @@ def mixed(
     bent = [name for name, prior in priors.items() if not isinstance(prior, float) and has_kink(prior)]
     levels = []
     because = (
-        {"because": f"the prior of {', '.join(bent)} has a kink or a jump, give a smooth one"} if bent else {}
+        {"because": f"as the prior of {', '.join(bent)} has a kink or a jump", "instead": "a smooth one"}
+        if bent
+        else {}
     )
     fitted, error = accuracy.refine(build, tolerance=tolerance, integral_tolerances=_STEPS, **because)
     grid = fitted.grid
-    if hidden := grid.hides(priors, bent) if unknown else ():
-        raise ArithmeticError(narrow(", ".join(hidden)))
+    if hiding := grid.hides(priors, bent) if unknown else ():
+        raise hidden(hiding)
     units = arguments.labels(rows, len(values), dim="observation")
     marginals = {"beta": fitted.marginal(fitted.coefficients, predictors)}
     marginals |= {name: hyperparameter(grid, name) for name in priors}
@@ -199,8 +201,8 @@ def mixed(
                 if abs(found - before) < _SETTLED:
                     return found
             raise ArithmeticError(
-                f"without observation {left_out} the evidence does not settle: what is left may say next to "
-                "nothing of sigma; give it as a number or a prior bounded away from zero"
+                f"without observation {left_out} the evidence does not settle, as what is left may say next "
+                "to nothing of sigma: give sigma as a number or a prior bounded away from zero"
             )
 
         found = accuracy.leave_one_out(
@@ -296,8 +298,8 @@ class Mixed(Posterior):
         error = accuracy.error(fitted.law(sums, noise=noise), len(design), fitted.grid) ** _GAIN
         if not error <= _PREDICTED * fitted.tolerance:
             raise ArithmeticError(
-                f"the estimated error {error:.1e} stays above {_PREDICTED * fitted.tolerance:g}: are the "
-                "predictors far from all in the data?"
+                f"the estimated error {error:.1e} stays above {_PREDICTED * fitted.tolerance:g}, perhaps "
+                "since predictors are far from all in the data: give nearer ones"
             )
         found = fitted.marginal(sums, labels, noise=noise)
         found._origin = partial(self.predict, *deepcopy((X, groups)), noise=noise), ()
@@ -340,7 +342,10 @@ class Mixed(Posterior):
             )
         found = self._fitted.grid.expectation(values)
         if np.isnan(found):
-            raise ArithmeticError("the expectation of f does not converge: it may hang on the farthest tails")
+            raise ArithmeticError(
+                "the expectation of f hangs on the farthest tails of the scales, if it exists at all: give a "
+                "function that grows more slowly, or use quantiles"
+            )
         if self._other is not None:
             # Two lattices that are no part of each other, of which one jumps elsewhere than the other.
             grid = self._other

@@ -717,8 +717,9 @@ def _cause(y, scale):
     if np.spacing(largest) < _FEWEST_DIGITS * scale:
         return {}
     return {
-        "because": f"numbers near {largest:.2g} have too few digits to tell apart what is {scale:.2g} wide; "
-        "subtract one number from all of y, and from the prior of mu"
+        "because": f"as numbers near {largest:.2g} have too few digits to tell apart what is {scale:.2g} "
+        "wide",
+        "instead": "y and the prior of mu less one number near all of y",
     }
 
 
@@ -763,8 +764,8 @@ def _require_digits(weights, centre, mean, variance):
     lost = rounding > np.maximum(1e-7 * np.sqrt(variance), 100 * np.spacing(np.abs(mean)))
     if weights @ lost > 1e-6:
         raise ArithmeticError(
-            f"mu is a difference of numbers near {centre:.2g}, too large to tell its digits: data and priors "
-            "contradict each other; check their units"
+            f"mu is a difference of numbers near {centre:.2g}, too large to tell its digits, as data and "
+            "priors contradict each other: give both in the same units, or a wider prior"
         )
 
 

@@ -444,7 +444,10 @@ def _draw_logs(y, log_e, mu, sigma, rng):
         taken = rng.exponential(size=len(left)) > fall(t, at)[0] - hat
         result[at] = np.where(taken, t, np.nan)
         open_ = open_[:, ~taken]
-    raise ArithmeticError("a rate cannot be drawn: the population may be too extreme")
+    raise ArithmeticError(
+        "a rate cannot be drawn, as the population is too extreme: give sigma_log a prior with less mass "
+        "far from zero"
+    )
 
 
 def _polynomial(f, start, step):
@@ -847,7 +850,10 @@ class _Predictive:
             halves = [(pending[bad, 0], middle), (middle, pending[bad, 1])]
             pending = np.concatenate([np.stack(half, axis=1) for half in halves])
             if len(pending) + len(done) > _MOST_PANELS:
-                raise ArithmeticError("the density of the rates was not resolved; a prior may be too narrow")
+                raise ArithmeticError(
+                    "the density of the rates was not resolved, perhaps since a prior is too narrow or "
+                    "jumps: give a smooth and wider one, or a number for what is known"
+                )
         done.sort(key=lambda panel: panel[0][0])
         ends, self._table, self._difference = (np.array(c) for c in zip(*done, strict=True))
         self._left, self._right = ends.T
@@ -1099,8 +1105,9 @@ class _Rates:
             if error <= _TOLERANCE:
                 return result
         raise ArithmeticError(
-            f"the estimated error {error:.1e} of the rates stays above {_TOLERANCE:g}; "
-            "a prior may be too narrow or too heavy-tailed for these data"
+            f"the estimated error {error:.1e} of the rates stays above {_TOLERANCE:g}, perhaps since "
+            "a prior is too narrow or too heavy-tailed for these data: give a number for what is known, or "
+            "a lighter prior"
         )
 
     @cached_property

@@ -116,7 +116,7 @@ class Marginal:
         <exact marginal: 1.6 ± 4.472>
         """
         if self._labels is None:
-            raise KeyError("this quantity is a scalar; it has no groups to select")
+            raise KeyError("this quantity is a scalar, which has no groups to select: use it as it is")
         positions = xr.DataArray(
             np.arange(self.size).reshape(self._labels.shape),
             dims=self._labels.dims,
@@ -126,7 +126,7 @@ class Marginal:
             positions = positions.sel(**labels)
         except (KeyError, pd.errors.InvalidIndexError) as error:
             known = {dim: positions[dim].values[: arguments.SHOWN].tolist() for dim in positions.dims}
-            raise KeyError(f"no groups with {labels} here; labels begin with {known}") from error
+            raise KeyError(f"no groups with {labels} here: give labels such as {known}") from error
         if not positions.size:
             raise ValueError(f"{labels} are no labels at all: give one or more")
         chosen, alike = np.atleast_1d(positions.values).ravel(), None
@@ -408,7 +408,8 @@ class Marginal:
         """Evaluate at points x, for every group."""
         if self._labels is not None and set(self._labels.dims) & set(getattr(x, "dims", ())):
             raise ValueError(
-                f"{dim} has a value for each group, and each group would be asked at all: `sel` one at a time"
+                f"{dim} has a value for each group, and each group would be asked at all: give them to one "
+                "group, `sel`, at a time"
             )
         x = arguments.real(dim, x, "a number, or one dimension of them")
         if x.ndim > 1:
@@ -615,7 +616,10 @@ class Posterior(Mapping):
     def __reduce__(self):
         """The call that makes it."""
         if self._call is None:
-            raise TypeError("this posterior cannot be pickled: it does not know the call that makes it")
+            raise TypeError(
+                "this posterior does not know the call that makes it, and cannot be pickled: give call to "
+                "Posterior"
+            )
         return self._call, ()
 
     def __getitem__(self, name):
@@ -960,7 +964,7 @@ def _hdi(law, prob, count):
     return bounds
 
 
-def _shortest(law, prob, tails, groups):
+def _scan_tails(law, prob, tails, groups):
     """Lower tails of the shortest intervals from a scan, (J,), those next to them, and which are final."""
     tail, group = tails.ravel(), np.tile(groups, len(tails))
     lower = law.quantile(tail, group).reshape(tails.shape)
@@ -1000,7 +1004,7 @@ def _scanned_hdi(law, prob, count):
     tails = np.repeat(np.concatenate([ends[:1], fine * (1 - prob), ends[1:]])[:, None], count, axis=1)
     chosen, left = np.empty(count), np.arange(count)
     for _ in range(_SCANS):
-        chosen[left], apart, found = _shortest(law, prob, tails, left)
+        chosen[left], apart, found = _scan_tails(law, prob, tails, left)
         # Where the density jumps, it need not be equal at the ends of the shortest: look more closely.
         tails = apart[0] + (apart[1] - apart[0]) * np.linspace(0, 1, 41)[:, None]
         tails, left = tails[:, ~found], left[~found]

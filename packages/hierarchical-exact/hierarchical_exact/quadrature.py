@@ -352,8 +352,8 @@ def integrate(
             value = log_density(*x) + jacobian
         if np.any(np.isnan(value)) or np.any(value == np.inf):
             raise ArithmeticError(
-                f"the posterior density of {', '.join(axis.name for axis in axes)} is not finite everywhere: "
-                "does a prior have a density without bound?"
+                f"the posterior density of {', '.join(axis.name for axis in axes)} is not finite everywhere, "
+                "perhaps since a prior has a density without bound: give one with a bounded density"
             )
         return value
 
@@ -365,9 +365,7 @@ def integrate(
         grid = _refined(log_f, axes, tolerance, moments, priors)
         beyond = _beyond(log_f, grid, axes, priors)
     if any(map(len, beyond)):
-        raise ArithmeticError(
-            narrow(", ".join(axis.name for axis, x in zip(axes, beyond, strict=True) if len(x)))
-        )
+        raise hidden([axis.name for axis, x in zip(axes, beyond, strict=True) if len(x)])
     return grid
 
 
@@ -400,11 +398,11 @@ def _refined(log_f, axes, tolerance, moments, priors):
     if grid and not any(missed):
         return grid
     if grid:
-        names = ", ".join(axis.name for axis, bad in zip(axes, missed, strict=True) if bad)
-        raise ArithmeticError(narrow(names))
+        raise hidden([axis.name for axis, bad in zip(axes, missed, strict=True) if bad])
     raise ArithmeticError(
-        f"integration over {', '.join(axis.name for axis in axes)} does not converge to "
-        f"{tolerance:g}: a prior may be noisy, singular or too extreme for these data"
+        f"integration over {', '.join(axis.name for axis in axes)} does not converge to {tolerance:g}, "
+        "perhaps since a prior is noisy, singular or too extreme for these data: give a smooth one, nearer "
+        "to them"
     )
 
 
@@ -450,7 +448,9 @@ def _bracket(log_f, axes):
             _require_decay(axes, lines, profiles)
             return low, high
         sharpen = len(axes) == 2 and (sharpen or settled or attempt > 8)
-    raise ArithmeticError("no bounds of the posterior were found; is a prior too heavy-tailed?")
+    raise ArithmeticError(
+        "no bounds of the posterior were found, perhaps since a prior is too heavy-tailed: give a lighter one"
+    )
 
 
 def summits(values: np.ndarray) -> np.ndarray:
@@ -482,8 +482,8 @@ def summits(values: np.ndarray) -> np.ndarray:
     """
     if not np.isfinite(values.max()):
         raise ArithmeticError(
-            "the posterior density vanishes wherever it was tried: is a prior narrower, or further from the "
-            "data, than numbers reach? Give other units, or a number for what is known"
+            "the posterior density vanishes wherever it was tried, perhaps since a prior is narrower, or "
+            "further from the data, than numbers reach: give other units, or a number for what is known"
         )
     around = np.lib.stride_tricks.sliding_window_view(
         np.pad(values, 1, constant_values=-np.inf), (3,) * values.ndim
@@ -528,8 +528,8 @@ def _require_digits(peak):
     """Refuse a density whose logs are so large that their differences have no digits left."""
     if abs(peak) > LARGEST_LOG:
         raise ArithmeticError(
-            f"the log of the posterior density is {peak:.2g}, too large to tell its differences: data and "
-            "priors contradict each other; check their units"
+            f"the log of the posterior density is {peak:.2g}, too large to tell its differences, as data and "
+            "priors contradict each other: give both in the same units, or wider priors"
         )
 
 
@@ -540,7 +540,7 @@ def _require_decay(axes, lines, profiles):
             if axis.logarithmic and line[end] == limit and profile[end] > profile.max() - 20:
                 raise ArithmeticError(
                     f"the posterior of {axis.name} does not decay towards "
-                    f"{'zero' if end == 0 else 'infinity'}, as far as numbers reach; give proper priors with "
+                    f"{'zero' if end == 0 else 'infinity'}, as far as numbers reach: give proper priors with "
                     "lighter tails, and other units if these are near 1e-300 or 1e300"
                 )
 
@@ -702,11 +702,11 @@ def _beyond(log_f, grid, axes, priors):
     return found
 
 
-def narrow(names):
-    """What to say of priors with mass that was not found."""
-    return (
-        f"the prior of {names} has mass that integration does not find: give one without a narrow part, or "
-        "each part of it as a prior of its own"
+def hidden(names: Sequence[str]) -> ArithmeticError:
+    """The error that priors of these parameters have mass which was not found."""
+    return ArithmeticError(
+        f"the prior of {', '.join(names)} has mass that integration does not find: give one without a narrow "
+        "part, or each part of it as a prior of its own"
     )
 
 
@@ -986,7 +986,7 @@ def ridge_grid(log_likelihood, priors, hints, *, tolerance):
         grid = integrate(sheared, axes, tolerance=tolerance)
     except ArithmeticError as error:
         raise ArithmeticError(
-            f"{error}; of two scales that trade, neither prior may jump or be narrow"
+            f"of two scales that trade neither prior may jump or be narrow ({error}): give smooth ones"
         ) from error
     logs = scales(np.log(grid.points["r"]), grid.points["z"])
     grid.points = {name: np.exp(log) for name, log in zip(priors, logs, strict=True)}
@@ -1024,7 +1024,7 @@ class _Ridge(Grid):
 
         grid = integrate(log_marginal, [axis], tolerance=self._tolerance, priors={name: prior})
         if abs(grid.log_evidence - self.log_evidence) > 100 * self._tolerance:
-            raise ArithmeticError(narrow(name))
+            raise hidden([name])
         return grid.curve(name)
 
     def _across(self, u, name):

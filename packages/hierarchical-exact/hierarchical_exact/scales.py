@@ -184,7 +184,10 @@ class Lattice:
         """Density of one parameter on panels (see `Grid.curve`)."""
         found, unsure = self._panels(name)
         if not unsure < UNSURE:
-            raise ArithmeticError(f"the density of {name} is unsure by {unsure:.1e}: is its prior smooth?")
+            raise ArithmeticError(
+                f"the density of {name} is unsure by {unsure:.1e}, perhaps since its prior is not smooth: "
+                "give a smooth one"
+            )
         return found
 
     def _panels(self, name):
@@ -295,7 +298,10 @@ def lattice_grid(
                 if len(inside):
                     found[inside] += log_likelihood(every)
             if np.isnan(found).any() or (found == np.inf).any():
-                raise ArithmeticError(f"the posterior density of {', '.join(lines)} is not finite everywhere")
+                raise ArithmeticError(
+                    f"the posterior density of {', '.join(lines)} is not finite everywhere, perhaps since a "
+                    "prior has a density without bound: give one with a bounded density"
+                )
             return found
 
         return log_f
@@ -423,7 +429,7 @@ def _grow(log_f, lines, origin, step, seeds):
 
     def keys(places):
         if (np.abs(places) > base // 2 - 4).any():
-            raise ArithmeticError(_refusal(lines))
+            raise _too_many(lines)
         return (places + base // 2) @ power
 
     def places_of(keys):
@@ -447,14 +453,14 @@ def _grow(log_f, lines, origin, step, seeds):
         beyond = [name for i, (name, _) in enumerate(lines) if _outside(z[live], step, limits, i)]
         if beyond:
             raise ArithmeticError(
-                f"the posterior of {', '.join(beyond)} does not decay towards an end of its support: is it "
-                "improper? Give a prior that keeps the parameter from there"
+                f"the posterior of {', '.join(beyond)} does not decay towards an end of its support, as if "
+                "it were improper: give a prior that keeps the parameter from there"
             )
         live |= (value + moment > peak - _NEGLIGIBLE) & near
         found.append((places, value, live))
         seen = np.union1d(seen, frontier)
         if len(seen) > _MOST_NODES:
-            raise ArithmeticError(_refusal(lines))
+            raise _too_many(lines)
         neighbours = (places[live][:, None] + moves).reshape(-1, d)
         frontier = np.setdiff1d(keys(neighbours), seen)
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))
@@ -465,8 +471,8 @@ def _outside(z, step, limits, i):
     return bool(((z[:, i] - step[i] <= limits[0, i]) | (z[:, i] + step[i] >= limits[1, i])).any())
 
 
-def _refusal(lines):
-    return (
-        f"the posterior of {', '.join(name for name, _ in lines)} needs more than {_MOST_NODES} nodes: the "
-        "data may tell little of one of them; give one as a number, or narrower priors"
+def _too_many(lines):
+    return ArithmeticError(
+        f"the posterior of {', '.join(name for name, _ in lines)} needs more than {_MOST_NODES} nodes, as "
+        "where the data tell little of one of them: give one as a number, or narrower priors"
     )

@@ -206,7 +206,10 @@ def binomial_counts(
         if missing < 0.01 * tolerance:
             break
     if max(missing, np.abs(fine - coarse).sum() ** KRONROD_GAIN) > tolerance:
-        raise ArithmeticError("the law of y_rep has not converged; a prior may be too extreme")
+        raise ArithmeticError(
+            "the law of y_rep has not converged, perhaps since a prior is too extreme for the counts: give "
+            "one nearer to them"
+        )
     fine *= law.inside
     if first == 0:
         fine[0] += law.below

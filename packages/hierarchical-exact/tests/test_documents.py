@@ -1,5 +1,6 @@
 """What the documents show runs, prints what they say, and is right."""
 
+import ast
 import contextlib
 import doctest
 import importlib
@@ -57,6 +58,35 @@ def test_importing_loads_numpy_scipy_and_xarray_only():
     code = f"import sys, hierarchical_exact; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+REFUSALS = {"ValueError", "ArithmeticError", "KeyError", "TypeError"}
+REMEDY = re.compile(r": (give|ask for|count in|drop|leave|pickle|rename|subtract|take|use) ")
+
+
+def said(node):
+    """A message as it stands in the code, with braces for what is put in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(said, node.values))
+    return node.value if isinstance(node, ast.Constant) else "{}"
+
+
+def refusals(module):
+    """Line and message of each error that a module makes, and what else it raises."""
+    path = Path(hierarchical_exact.__path__[0]) / f"{module}.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        made = node.exc if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else node
+        name = made.func.id if isinstance(made, ast.Call) and isinstance(made.func, ast.Name) else ""
+        if name in REFUSALS:
+            yield f"{module}.py:{made.lineno}", said(made.args[0])
+        elif isinstance(node, ast.Raise) and name.endswith("Error"):
+            yield f"{module}.py:{made.lineno}", name
+
+
+def test_errors_say_the_cause_and_after_a_colon_what_to_do():
+    found = {refusal for module in MODULES for refusal in refusals(module)}
+    assert len(found) > 150
+    assert [refusal for refusal in found if not REMEDY.search(refusal[1])] == []
 
 
 @pytest.mark.slow

@@ -399,7 +399,7 @@ def test_bad_questions_are_refused():
 
 def test_a_value_for_each_group_is_not_taken_for_points_at_which_all_are_asked():
     theta = exact.normal(xr.DataArray(Y, dims="school"), SIGMA, mu=MU, tau=TAU)["theta"]
-    with pytest.raises(ValueError, match=r"x has a value for each group.*`sel` one at a time"):
+    with pytest.raises(ValueError, match=r"x has a value for each group.*to one group, `sel`, at a time"):
         theta.cdf(xr.DataArray(Y, dims="school"))
     points = theta.cdf(xr.DataArray([0.0, 1.0], dims="point"))
     np.testing.assert_array_equal(points, theta.cdf([0.0, 1.0]))
