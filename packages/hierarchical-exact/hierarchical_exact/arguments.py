@@ -298,12 +298,11 @@ class _Integrated:
         place, unit = 0.0, 1.0
         if hasattr(prior.dist, "_parse_args"):
             _, place, unit = prior.dist._parse_args(*prior.args, **prior.kwds)
-        far = unit * np.geomspace(1e-8, 1e8, 401)
-        near = np.concatenate([place - far, place + far, lower + far])
-        if np.isfinite([lower, upper]).all():
-            near = np.append(near, lower + (upper - lower) * np.linspace(0, 1, 201))
-        near = near[(near > lower) & (near < upper)]
-        axis = (LogOdds if np.isfinite([lower, upper]).all() else Axis)(name, near, lower, upper)
+        far, bounded = unit * np.geomspace(1e-8, 1e8, 401), np.isfinite([lower, upper]).all()
+        between = np.linspace(lower, upper, 201) if bounded else []
+        near = np.concatenate([place - far, place + far, lower + far, between])
+        axis = LogOdds if bounded else Axis
+        axis = axis(name, near[(near > lower) & (near < upper)], lower, upper)
         try:
             with np.errstate(all="ignore"):
                 grid = integrate(prior.logpdf, [axis], tolerance=_INTEGRATED)
@@ -316,8 +315,7 @@ class _Integrated:
         if not abs(total - 1) < _MISSING:
             raise ValueError(
                 f"{name} is {prior.dist.name}, whose density integrates to {total:.9g}, not to one: give a "
-                "normalised one and, if a part of it is too narrow to be found, its distribution "
-                "function (_cdf)"
+                "normalised one and, for a part too narrow to be found, its distribution function (_cdf)"
             )
         self._curve = Curve([grid.curve(name)], np.nan, np.nan, tail=0.0)
 

@@ -665,7 +665,18 @@ def _beyond(log_f, grid, axes, priors):
     The grid ends where the density is negligible, but it may rise again further off.
     """
     found = [np.empty(0) for _ in axes]
-    lines = [axis.to_z(grid.points[axis.name]) for axis in axes]
+    looks = _LOOKS if len(axes) > 1 else 1
+
+    def log_likelihood(i, x):
+        """Highest over the other, if there is one, of x and of the prior there."""
+        z = [np.repeat(axes[i].to_z(x), looks)] * len(axes)
+        for j in set(range(len(axes))) - {i}:
+            others = np.unique(axes[j].to_z(grid.points[axes[j].name]))
+            places = np.linspace(0, len(others) - 1, looks).astype(int)
+            z[j] = np.tile(others[places], len(x))
+        log_prior = priors[axes[i].name].logpdf(x) + axes[i].log_jacobian(axes[i].to_z(x))
+        return log_f(*z).reshape(len(x), looks).max(axis=1) - log_prior, log_prior
+
     for i, axis in enumerate(axes):
         prior = priors.get(axis.name)
         if not hasattr(prior, "cdf"):  # flat, or known
@@ -673,36 +684,19 @@ def _beyond(log_f, grid, axes, priors):
         _, pairs, posterior = grid.curve(axis.name)
         with np.errstate(all="ignore"):
             low, high = axis.to_x(pairs[[0, -1], [0, 1]])
-            below, above = prior.cdf(low), prior.sf(high)
-            sides = [(below, prior.ppf(below * _PARTS)), (above, prior.ppf(1 - above * _PARTS))]
-            best = np.unravel_index(posterior.argmax(), posterior.shape)
-            mode = _nodes(pairs)[best]
-
-            def log_likelihood(x, i=i, axis=axis, prior=prior):
-                """Highest over the other, if there is one."""
-                looks = _LOOKS if len(axes) > 1 else 1
-                z = [np.repeat(axis.to_z(x), looks)] * len(axes)
-                for j in set(range(len(axes))) - {i}:
-                    others = np.unique(lines[j])
-                    places = np.linspace(0, len(others) - 1, looks).astype(int)
-                    z[j] = np.tile(others[places], len(x))
-                value = log_f(*z).reshape(len(x), looks).max(axis=1)
-                return value - prior.logpdf(x) - axis.log_jacobian(axis.to_z(x))
-
-            # How many times as likely as all of the prior makes them the data are at the mode.
-            at_mode = axis.to_x(np.array([mode]))
-            ratio = posterior[best] / np.exp(prior.logpdf(at_mode) + axis.log_jacobian(mode))
-            for mass, x in sides:
+            mode = axis.to_x(_nodes(pairs).ravel()[[posterior.argmax()]])
+            at_mode, log_prior = log_likelihood(i, mode)
+            for mass, parts in ((prior.cdf(low), _PARTS), (prior.sf(high), -_PARTS)):
+                x = prior.ppf(mass * parts % 1)
                 x = x[np.isfinite(x) & ((x < low) | (x > high)) & (x > axis.lower)]
-                if not mass > _LEAST_GAP or not len(x):
-                    continue
-                share = mass * ratio * np.exp(log_likelihood(x) - log_likelihood(at_mode))
-                if (share > _MATTERS).any():
-                    found[i] = np.append(found[i], x)
+                if mass > _LEAST_GAP and len(x):
+                    log_share = np.log(mass) + log_likelihood(i, x)[0] - at_mode - log_prior
+                    if (posterior.max() * np.exp(log_share) > _MATTERS).any():
+                        found[i] = np.append(found[i], x)
     return found
 
 
-def hidden(names: Sequence[str]) -> ArithmeticError:
+def hidden(names):
     """The error that priors of these parameters have mass which was not found."""
     return ArithmeticError(
         f"the prior of {', '.join(names)} has mass that integration does not find: give one without a narrow "

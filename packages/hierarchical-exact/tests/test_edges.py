@@ -521,7 +521,7 @@ def test_the_error_is_there_to_be_seen_and_covers_the_true_one():
 def test_a_rate_below_the_smallest_number_is_refused_and_nothing_else():
     mu_log = stats.norm(-5, 120)
     posterior = exact.poisson([0], [1.8], mu_log=mu_log, sigma_log=0.5)
-    truth = Poisson([0], [1.8], mu_log, 0.5, nodes=48)
+    truth = Poisson([0], [1.8], mu_log, 0.5, nodes=96)
     for q in (0.01, 0.5, 0.99):
         assert truth.mu_cdf(posterior["mu_log"].quantile(q))[0] == pytest.approx(q, abs=1e-6)
     with pytest.raises(ArithmeticError, match="lam does not decay towards zero, as far as numbers reach"):

@@ -242,6 +242,19 @@ def test_narrow_parts_are_not_passed_over_by_the_lattice_of_scales():
         shops(tau=_with_spike(1.1, 1e-5))
 
 
+def test_a_far_part_of_a_prior_is_found_by_the_lattice_of_scales():
+    y = np.array([3.1, 2.8, 1305.2, 1304.9, -696.0, -695.6])
+    priors = SHOPS | {"tau": _with_spike(1000, 100)}
+    found = exact.mixed(y, np.ones((6, 1)), terms={"shop": list("aabbcc")}, **priors).log_evidence
+    far = exact.mixed(
+        y,
+        np.ones((6, 1)),
+        terms={"shop": list("aabbcc")},
+        **(SHOPS | {"tau": stats.truncnorm(-10, 10, 1000, 100)}),
+    ).log_evidence
+    assert found == pytest.approx(np.log(0.3) + far, abs=1e-5)
+
+
 def _written_as_density(density, lower=0.0):
     """A prior of which nobody has written the distribution function."""
 
