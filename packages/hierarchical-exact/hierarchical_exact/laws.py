@@ -30,9 +30,15 @@ TAIL = 1e-8
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
 # told; nor is one of which as much comes from nodes as light as that.
 _APART, _NEXT_TO_NOTHING = 1e-3, 1e-9
+# Nor is one to which as much comes from the narrowest node, if that is a point beside the width.
+_TIP, _POINT = 1e-7, 1e-3
 # Logs of densities are followed as far as this; a polynomial of them must be as exact, or serves only
 # where the density's own is worse.
 _LEAST_LOG, _SMOOTH = -700.0, 1e-6
+# The probability beyond a quantile is right to this part of itself.
+_BEYOND = 0.01
+# A density whose polynomial is less exact, in parts of its height, is not told.
+_ROUGH = 1e-4
 
 
 class Law(Protocol):
@@ -149,6 +155,10 @@ class FromDensity:
     def pdf(self, x, group):
         """Density at x, (n,)."""
         return self._curve.pdf(x, group)
+
+    def told_pdf(self, x, group):
+        """Density at x, (n,); NaN where it is not told."""
+        return self._curve.told_pdf(x, group)
 
     def quantile(self, q, group):
         """Quantiles, (n,)."""
@@ -339,7 +349,16 @@ class NormalMixture:
             lost = weights[light] @ density[light] > least
             if self._coarse is not None:
                 lost |= np.abs(self._moved @ density) > least
+            # The narrowest node still adds to it: narrower ones would, without end.
+            last = self._narrowest[group]
+            tip = weights[last] * density[last, np.arange(len(x))]
+            lost |= (tip > _TIP * value) & (self._components[2][last, group] < _POINT * unit[group])
         return np.where(lost & np.isfinite(value), np.nan, value)
+
+    @cached_property
+    def _narrowest(self):
+        """Node of the smallest scale, (J,)."""
+        return self._components[2].argmin(axis=0)
 
     def _densities(self, x, group):
         """Densities of the nodes that matter, (k, n)."""
@@ -622,6 +641,8 @@ class Curve:
         highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / np.repeat(total, self._sizes)
         self._plain = (rough > _SMOOTH) & (rough > np.abs(plain[:, -3:]).max(axis=1) / highest)
         self._plain |= (log_density <= _LEAST_LOG).any(axis=1)
+        rough = np.where(self._plain, np.abs(plain[:, -3:]).max(axis=1) / highest, rough) * highest
+        self._rough = rough / np.repeat(np.maximum.reduceat(highest, self._start), self._sizes)
         self._coefficients = np.where(self._plain[:, None], plain, of_log).T
 
     def _in_rows(self, values, filler):
@@ -661,6 +682,11 @@ class Curve:
         log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
         return np.where(beyond, 0.0, np.exp(log_density))
 
+    def told_pdf(self, x, group):
+        """Density at x, (n,); NaN where no polynomial follows it, as on a cusp."""
+        panel, *_ = self._locate(self._map("to_z", x, group), group)
+        return np.where(self._rough[panel] > _ROUGH, np.nan, self.pdf(x, group))
+
     def quantile(self, q, group):
         """Quantiles, (n,)."""
         last = self._sizes[group] - 1
@@ -687,7 +713,18 @@ class Curve:
             z = moved
             if done.all():
                 break
-        return self._map("to_x", z, group)
+        x = self._map("to_x", z, group)
+        beyond = np.minimum(q, 1 - np.asarray(q))
+        off = np.flatnonzero((np.abs(self.cdf(x, group) - q) > _BEYOND * beyond) & (beyond >= TAIL))
+        # Right to rounding, or its log has too few digits.
+        ends = x[off] + 4 * np.spacing(np.abs(x[off])) * np.array([[-1], [1]])
+        low, high = (self.cdf(end, group[off]) for end in ends)
+        if ((low > q[off]) | (high < q[off])).any():
+            raise ArithmeticError(
+                "a quantile lies so near to the end of its prior that there are no digits for it: give a "
+                "prior with an end further away, or ask for `cdf` there"
+            )
+        return x
 
     def _map(self, method, values, group):
         """Apply a method of each group's axis."""

@@ -277,7 +277,10 @@ def _points(errors, name, marginal, probabilities):
     """Quantiles and the interval, or nothing, where they are refused."""
     asked = [lambda: marginal.quantile(np.array(probabilities)).values, lambda: marginal.hdi(0.89).values]
     found = [_or_refused(ask, errors, name) for ask in asked]
-    return [None, None] if any(part is None for part in found) else found
+    if any(part is None for part in found):
+        return None, None
+    errors[f"{name} not numbers"] = np.inf if any(np.isnan(part).any() for part in found) else 0.0
+    return found
 
 
 # -- Normal groups with an unknown sigma in common ---------------------------------------------------
@@ -913,6 +916,8 @@ def _bad(kind, problem, posterior):
             break
     else:
         raise Unresolved
+    if np.isnan(list(bad.values())).any():
+        raise Unresolved("the reference is no number")
     if any(not abs(errors[name] - error) < 0.3 * error for name, error in bad.items() if np.isfinite(error)):
         raise Unresolved
     return finer, bad

@@ -418,3 +418,24 @@ def test_two_threads_ask_one_mixed_posterior():
         thread.join()
     assert len(told) == 90
     assert all(told)
+
+
+def test_a_density_on_a_cusp_is_refused_by_every_law():
+    """Where mu is known and tau may be zero, that of a new group is infinite there."""
+    known = exact.normal([1.0, 2.0], [1.0, 1.0], mu=0.5, tau=stats.expon())["theta_new"]
+    rates = exact.poisson([3.0, 4.0], [0.4, 0.4], mu_log=3.1, sigma_log=stats.halfnorm())["lam_new"]
+    for marginal, cusp in ((known, 0.5), (rates, np.exp(3.1))):
+        with pytest.raises(ArithmeticError, match="cusp"):
+            marginal.pdf(cusp)
+        x = 1.5 * cusp
+        slope = np.diff(marginal.cdf([0.999 * x, 1.001 * x]).values) / (0.002 * x)
+        assert marginal.pdf(x) == pytest.approx(slope.item(), rel=1e-4)
+
+
+def test_quantiles_that_have_no_digits_are_refused():
+    """The data push tau against the end of its prior, within a few parts in 1e16 of its log."""
+    end = 5.752215399917772e-10
+    y = 1e-6 * np.array([-2.6, -0.7, 1.0, 0.9, 1.5, -1.2, -1.2, -0.4])
+    tau = exact.normal(y, [end] * 8, mu=stats.norm(8e-9, 1e-9), tau=stats.uniform(0, end))["tau"]
+    with pytest.raises(ArithmeticError, match="so near to the end of its prior"):
+        tau.quantile(1 - 1e-6)
