@@ -5,6 +5,7 @@ together need hundreds of them, each half a second's work or more that no page s
 """
 
 import signal
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 
 from tooling.environment import end_when_interrupted  # first: it lets Ctrl-C end the next ones
@@ -12,6 +13,9 @@ from tooling.environment import end_when_interrupted  # first: it lets Ctrl-C en
 # isort: split
 from support import sampling
 from tooling.audit.calibration import CASES
+
+# The matrices of these models are small.
+warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
 
 
 def compile_kernels(name):
