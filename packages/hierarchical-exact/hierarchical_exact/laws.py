@@ -30,8 +30,8 @@ TAIL = 1e-8
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
 # told; nor is one of which as much comes from nodes as light as that.
 _APART, _NEXT_TO_NOTHING = 1e-3, 1e-9
-# Nor is one to which as much comes from the narrowest node, if that is a point beside the width.
-_TIP, _POINT = 1e-7, 1e-3
+# A scale so small beside the width is that of a point; what adds less to a density adds nothing.
+_POINT, _ADDS = 1e-3, 1e-12
 # Logs of densities are followed as far as this; a polynomial of them must be as exact, or serves only
 # where the density's own is worse.
 _LEAST_LOG, _SMOOTH = -700.0, 1e-6
@@ -349,16 +349,22 @@ class NormalMixture:
             lost = weights[light] @ density[light] > least
             if self._coarse is not None:
                 lost |= np.abs(self._moved @ density) > least
-            # The narrowest node still adds to it: narrower ones would, without end.
-            last = self._narrowest[group]
-            tip = weights[last] * density[last, np.arange(len(x))]
-            lost |= (tip > _TIP * value) & (self._components[2][last, group] < _POINT * unit[group])
+            lost |= self._goes_on(weights[:, None] * density, group)
         return np.where(lost & np.isfinite(value), np.nan, value)
 
-    @cached_property
-    def _narrowest(self):
-        """Node of the smallest scale, (J,)."""
-        return self._components[2].argmin(axis=0)
+    def _goes_on(self, parts, group):
+        """Whether narrower nodes would add to parts (k, n) of a density without end, as they do on a cusp.
+
+        So it is where the narrowest are points beside the width, and of two decades of them the first adds
+        no less than the second.
+        """
+        scale = self._components[2][:, group]
+        relative = scale / scale.min(axis=0)
+        first, second = (
+            np.where((relative >= x) & (relative < 10 * x), parts, 0).sum(axis=0) for x in (1, 10)
+        )
+        adds = (first + second > _ADDS * parts.sum(axis=0)) & (first > 0.3 * second)
+        return adds & (scale.min(axis=0) < _POINT * self.middle_and_width[1][group])
 
     def _densities(self, x, group):
         """Densities of the nodes that matter, (k, n)."""
