@@ -195,14 +195,13 @@ def said(command):
 
 def main():
     """Run all, keep the results and print the tables."""
-    tables = tempfile.mkdtemp()
-    for name in ("rats", "radon"):
-        pd.DataFrame(BOOK[name]).to_csv(Path(tables) / f"{name}.csv", index=False)
-    commands = [["Rscript", str(HERE / "peers.R"), tables], [sys.executable, str(HERE / "nuts.py")]]
     if not (with_r := shutil.which("Rscript")):
         print("There is no Rscript here: R's peers are left out, and nothing is written.")
-        del commands[0]
-    answers = [said(command) for command in commands]
+    with tempfile.TemporaryDirectory() as tables:
+        for name in ("rats", "radon"):
+            pd.DataFrame(BOOK[name]).to_csv(Path(tables) / f"{name}.csv", index=False)
+        commands = [["Rscript", str(HERE / "peers.R"), tables]] if with_r else []
+        answers = [said(command) for command in [*commands, [sys.executable, str(HERE / "nuts.py")]]]
     results = [result for found, _ in answers for result in found]
     kept = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
