@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
 
-from hierarchical_exact.quadrature import NODES, TO_LEGENDRE, Axis, integrate, root
+from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate, root
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
@@ -23,8 +23,6 @@ _MISSING = 1e-7
 _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
-# Nodes of a panel, with its ends.
-_LOCAL = np.concatenate([[-1.0], NODES, [1.0]])
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
 TAIL = 1e-8
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
@@ -631,7 +629,6 @@ class Curve:
         mass = legendre.legval(1.0, integral.T)
         total = np.add.reduceat(mass, self._start)
         self._integral = (integral / np.repeat(total, self._sizes)[:, None]).T
-        self._at_nodes = legendre.legval(_LOCAL, self._integral).clip(0)  # of each panel, (P, 17)
         # Panels of each group in a row, so that a point finds its panel among those of its group.
         self._lows = self._in_rows(self._low, np.inf)
         cumulative = np.cumsum(self._in_rows(mass, 0.0), axis=1) / total[:, None]
@@ -699,15 +696,10 @@ class Curve:
         found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
         panel = self._start[group] + np.clip(found, 0, last)
         width = self._high[panel] - self._low[panel]
-        # Newton's method kept inside a shrinking bracket, from a line between the nodes about the quantile.
-        within = np.asarray(q) - self._before[group, panel - self._start[group]]
-        after = np.clip((self._at_nodes[panel] < within[:, None]).sum(axis=1), 1, len(_LOCAL) - 1)
-        below, above = self._at_nodes[panel, after - 1], self._at_nodes[panel, after]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.clip(np.nan_to_num((within - below) / (above - below)), 0, 1)
-        local = _LOCAL[after - 1] + part * (_LOCAL[after] - _LOCAL[after - 1])
+        # Newton's method kept inside a shrinking bracket. From its middle, since beyond all digits, where the
+        # distribution function may turn, it must stay on this side.
         low, high = self._low[panel].copy(), self._high[panel].copy()
-        z = low + 0.5 * (1 + local) * width
+        z = 0.5 * (low + high)
         for _ in range(60):
             excess = self._cdf_z(z, group) - q
             low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)

@@ -439,3 +439,13 @@ def test_quantiles_that_have_no_digits_are_refused():
     tau = exact.normal(y, [end] * 8, mu=stats.norm(8e-9, 1e-9), tau=stats.uniform(0, end))["tau"]
     with pytest.raises(ArithmeticError, match="so near to the end of its prior"):
         tau.quantile(1 - 1e-6)
+
+
+def test_moments_do_not_hang_on_what_lies_beyond_all_digits():
+    """Next to 1 the distribution function is flat and turns: its inverse must stay where the density is."""
+    count, exposure = [3, 10, 3, 8, 1, 11, 10, 8], [2.1, 5.0, 1.3, 8.2, 0.7, 3.5, 6.1, 4.0]
+    scale = exact.poisson(count, exposure, mu_log=stats.norm(), sigma_log=stats.halfnorm())["sigma_log"]
+    x = np.linspace(0, 8, 8001)[1:]
+    centre, density = scale.mean(), scale.pdf(x).values
+    expected = np.trapezoid((x - centre) ** 4 * density, x)
+    assert scale.expect(lambda x: (x - centre) ** 4) == pytest.approx(expected, rel=1e-5)
