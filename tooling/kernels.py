@@ -101,9 +101,15 @@ def open_nursery():
     with theirs:
         command = [sys.executable, "-m", "tooling.kernels", str(theirs.fileno())]
         root = Path(__file__).parents[1]
+        given = environment.of_page(os.environ)  # what imports add here, they add in a fresh process
         # In a session of its own, Ctrl-C does not reach it: it ends with this process.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=root, start_new_session=True
+            command,
+            env=given,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            cwd=root,
+            start_new_session=True,
         )
     return process, ours
 

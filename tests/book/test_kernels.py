@@ -60,7 +60,10 @@ def run(*cells, folder, timeout=300):
     return ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
 
 
-def test_a_page_finds_what_it_would_find_in_a_fresh_process(nursery, tmp_path):
+def test_a_page_finds_what_it_would_find_in_a_fresh_process(nursery, tmp_path, monkeypatch):
+    # As where threadpoolctl was imported already, which sets it.
+    monkeypatch.setenv("KMP_DUPLICATE_LIB_OK", "True")
+    kernels.nurseries.pop(os.getpid(), None)
     [divided] = run(STATE, folder=tmp_path)
     kernels.use(1)
     [fresh] = run(STATE, folder=tmp_path)
