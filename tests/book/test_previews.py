@@ -7,13 +7,13 @@ import pytest
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-# A page, the end of a link's address, and what its preview must show.
+# A page, a part of a link's address, and what its preview must show.
 CASES = {
     "term": ("chapters/mathematical-structure", "#term-shrinkage-factor", "The weight"),
     "figure": ("chapters/mathematical-structure", "#fig-5-41", "Figure 5.41"),
     "equation": ("chapters/mathematical-structure", "#equation-shrinkage-formula", ""),
     "section": ("chapters/mathematical-structure", "eight-schools.html#eight-schools", "Eight Schools"),
-    "citation": ("chapters/mathematical-structure", "references.html#id3", "Gelman"),
+    "citation": ("chapters/mathematical-structure", "references.html#", "Gelman"),
     "audit": ("chapters/mathematical-structure", "#audit-example-shrinkage", ""),
     "exercise": ("intro", "exercises/shrinkage-arithmetic.html", "Exercise 5.8.1"),
     "term, on the first page": ("intro", "#term-shrinkage", "group"),
@@ -25,7 +25,7 @@ def link_on(page, site, name, address):
     page.goto(f"{site}{name}.html", wait_until="load")
     # Formulas that are set move what comes after them, and links from under the pointer.
     page.evaluate("Promise.resolve(window.MathJax?.startup?.promise).then(() => document.fonts.ready)")
-    return page.locator(f'.bd-article a.reference[href$="{address}"]').first
+    return page.locator(f'.bd-article a.reference[href*="{address}"]').first
 
 
 @pytest.mark.parametrize("case", CASES)
