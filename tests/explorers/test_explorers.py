@@ -290,9 +290,10 @@ def test_there_is_a_picture_without_scripts_and_the_chart_as_it_was_left_on_pape
 @pytest.mark.parametrize("name", ["shrinkage", "own", "prior", "survey", "funnel", "game"])
 def test_a_heading_before_each_explorer_says_what_to_try(name):
     pages = [page.read_text(encoding="utf8") for page in (ROOT / "chapters").glob("*.md")]
-    (text,) = [text for text in pages if f"explorers.{name}(" in text]
-    before = text[: text.index(f"explorers.{name}(")]
-    heading = before.rsplit("\n### ", 1)[1]
-    assert heading.startswith("Try it: ")
-    assert "```{code-cell}" in heading
-    assert heading.count("```{code-cell}") == 1
+    shown = [text for text in pages if f"explorers.{name}(" in text]
+    assert shown
+    for text in shown:
+        before = text[: text.index(f"explorers.{name}(")]
+        heading = before.rsplit("\n### ", 1)[1]
+        assert heading.startswith("Try it: ")
+        assert heading.count("```{code-cell}") == 1

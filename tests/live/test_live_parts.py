@@ -217,6 +217,7 @@ def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
 def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
     archive = tmp_path / "pymc-6.0.zip"
     asks = b"class NumbaLinker:\n    pass\ndef takes(linker):\n    return isinstance(linker, NumbaLinker)\n"
+    asks += b"def setup_cores_blas_cores(blas, chains, cores, context):\n    return cores\n"
     bar = b"class ProgressBarManager:\n    pass\nNullProgressBackend = str\n"
     files = [
         ("pymc/sampling/mcmc.py", asks),
@@ -231,9 +232,14 @@ def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
     alone = "import os, sys\nsys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
     # The network is lost between PyMC and what it imports, and comes back.
     lost = f"{alone}os.rename({str(needed)!r}, 'away')\nimport pymc"
-    again = f"os.rename('away', {str(needed)!r})\nimport pymc\npymc.sampling.mcmc.takes('vm')"
-    told = run(tmp_path, lost, again, packages=[archive, needed])
-    assert told[-2]["data"] == {"text/plain": "True"}
+    again = (
+        f"os.rename('away', {str(needed)!r})\nimport pymc\nfrom pymc.sampling import mcmc\nmcmc.takes('vm')"
+    )
+    # As many chains as on a computer of four processors, one after another.
+    chains = "mcmc._cpu_count(), mcmc.setup_cores_blas_cores(1, 4, 4, None)"
+    told = run(tmp_path, lost, again, chains, packages=[archive, needed])
+    shown = [one["data"]["text/plain"] for one in told if "data" in one]
+    assert shown == ["True", "(4, 1)"]
     (said,) = [message["text"] for message in told if message.get("kind") == "error"]
     assert said.startswith("needed is needed here and could not be fetched")
 
