@@ -20,11 +20,6 @@ def imagined_regions(panels: dict, responses: Sequence) -> plt.Figure:
     responses : sequence of str
         Names of the K answers.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.dirichlet_multinomial.concentration : What the data say of the concentration.

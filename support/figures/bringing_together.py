@@ -31,11 +31,6 @@ def stein_risk(spread: np.ndarray, panels: dict, *, groups: int) -> plt.Figure:
     groups : int
         Number of groups, which is the risk of no pooling.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     smallest_number_of_groups : From how many groups on it pays.
@@ -75,11 +70,6 @@ def smallest_number_of_groups(spread: np.ndarray, differences: dict) -> plt.Figu
         Standard deviation of the true means, in standard errors.
     differences : dict of str to (n,) array
         Total risk minus the number of groups, by estimator.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

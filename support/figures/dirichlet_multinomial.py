@@ -31,11 +31,6 @@ def survey_intervals(
     baseline : xarray.DataArray
         Estimated national shares over ``response``, drawn as vertical lines.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     concentration : How alike the regions are.
@@ -93,11 +88,6 @@ def concentration(
         Concentrations of the lower panel.
     densities : mapping of str to (M,) array
         Posterior densities of log alpha by the name of their prior, at most four.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

@@ -39,11 +39,6 @@ def funnel(
         Three panels that share a logarithmic axis of tau: the centred draws, the non-centred ones in the
         coordinate that is sampled, and the same draws as effects.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     chain_shares : How well each chain sees its neck.
@@ -105,11 +100,6 @@ def forest(estimates: xr.Dataset, grand_mean: float) -> plt.Figure:
     grand_mean : float
         Posterior mean of mu, where the vertical line stands.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.hierarchical_models.shrinkage_slopes : The same estimates beside the raw effects.
@@ -150,11 +140,6 @@ def chain_shares(shares: Mapping, divergences: Mapping, exact: float) -> plt.Fig
         Divergent transitions of the same chains.
     exact : float
         Posterior probability of the neck.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

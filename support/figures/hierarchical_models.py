@@ -23,11 +23,6 @@ def shrinkage_slopes(
     complete : float
         The estimate that all schools share under complete pooling (SAT points).
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     pooling_dial : The estimates for every tau.
@@ -88,11 +83,6 @@ def pooling_dial(
         Posterior density of tau on the grid, (K,).
     effect : xarray.DataArray
         Raw effects over ``school`` (SAT points), (J,).
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

@@ -32,11 +32,6 @@ def new_group(
     draws : array, optional
         Draws whose histogram is shown behind the densities.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.pooling_problem.pooling_comparison : The groups that there are.

@@ -20,11 +20,6 @@ def left_out_report(x: np.ndarray, curves: dict, report: float) -> plt.Figure:
     report : float
         The report that came (SAT points).
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.loo_comparison : The scores of all reports, each left out in turn.

@@ -35,11 +35,6 @@ def loo_comparison(elpd_loo: Mapping) -> plt.Figure:
     matplotlib.figure.Figure
         Above, the sums with two standard errors; below, the differences from the best with theirs.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     pointwise_loo : The same unit by unit.
@@ -85,11 +80,6 @@ def selection_by_loo(tau: np.ndarray, wins: Mapping, difference: np.ndarray) -> 
     difference : (n, 3) array
         Score of partial minus complete pooling: lower, middle and upper quantile over the data sets.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     loo_comparison : The scores of one data set.
@@ -130,11 +120,6 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
         Pareto k of the sampled ones.
     good_k : float
         Above it, an estimate is marked as unreliable.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

@@ -97,11 +97,6 @@ def shrinkage_factors(
     marked_tau : float
         Where the lowest and the highest curve are marked by their values.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.hierarchical_models.pooling_dial : The estimates that they lead to.
@@ -155,11 +150,6 @@ def dependent_pairs(given: ArrayLike, marginal: ArrayLike) -> plt.Figure:
     given, marginal : array_like
         Draws of two group parameters, (n, 2), with hyperparameters fixed and drawn afresh.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     plate_diagram : Why they depend on each other.
@@ -202,11 +192,6 @@ def information_flow(
         The value that the source really reported.
     source, target : str
         Names of the two schools.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

@@ -20,11 +20,6 @@ def covariate_precision(sizes: np.ndarray, sds: dict, *, needed: float) -> plt.F
     needed : float
         Standard deviation at which the effect would usually show.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.datasets.simulate_schools_with_covariate : Data of such a design.

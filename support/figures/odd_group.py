@@ -28,11 +28,6 @@ def trials(effect: xr.DataArray, standard_error: xr.DataArray, author: xr.DataAr
     matplotlib.figure.Figure
         The area of a mark grows with the inverse of the squared standard error.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     latitudes : The same against the latitude.
@@ -74,11 +69,6 @@ def moved(report: np.ndarray, found: dict) -> plt.Figure:
     -------
     matplotlib.figure.Figure
         Three panels below each other: mu; the report less its estimate; the other estimate.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -122,11 +112,6 @@ def risks(distance: np.ndarray, risk: dict, error: float) -> plt.Figure:
     error : float
         Standard error of the report, whose square is the risk without pooling.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     moved : What an odd group does to the others.
@@ -166,11 +151,6 @@ def latitudes(
     line : dict of str to (n,) array
         ``latitude``, and there of the population's mean the posterior ``mean``, and the ends ``low`` and
         ``high`` of an interval (log risk ratios).
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

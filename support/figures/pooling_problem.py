@@ -33,11 +33,6 @@ def pooling_comparison(
     truth : xarray.DataArray, optional
         True group means, (group,), drawn as crosses.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.hierarchical_models.shrinkage_slopes : The same for the Eight Schools.

@@ -18,11 +18,6 @@ def parameterisations(sizes: np.ndarray, ess: dict) -> plt.Figure:
     ess : dict of str to dict of str to (n,) array
         For each of two quantities (a panel), effective draws by parameterisation, centred first.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.eight_schools.funnel : Why they differ.
@@ -59,11 +54,6 @@ def prior_sensitivity(tau: np.ndarray, densities: dict, school: dict) -> plt.Fig
         Posterior density of tau, by prior, of which there are five.
     school : dict of str to (3,) array
         Lower end, mean and upper end of the 89% interval of school A, by prior.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------
@@ -111,11 +101,6 @@ def restricted_likelihood(tau: np.ndarray, panels: dict) -> plt.Figure:
     panels : dict of str to tuple
         For each of two data sets: restricted likelihood (n,) scaled to a density, REML estimate, posterior
         mean.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

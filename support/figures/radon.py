@@ -31,11 +31,6 @@ def county_slopes(data: xr.Dataset, lines: dict) -> plt.Figure:
     matplotlib.figure.Figure
         A panel for each county; each dot is a house.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.datasets.radon : The data.

@@ -21,11 +21,6 @@ def prior_to_posterior(
     xlabel : str
         The quantity and its unit.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.when_hierarchical.few_groups : Prior and posterior of tau.

@@ -50,8 +50,22 @@ STYLE = {
 }
 
 
+# What the docstring of each figure says of the arguments that are checked, before what else there is to see.
+RAISES = """\
+Raises
+------
+ValueError
+    If an argument has another form, is empty or holds numbers that are not finite; it is named.
+
+See Also
+"""
+
+
 def styled(draw=None, /, **forms):
-    """Check what a figure function is given, draw in the book's style, and let the notebook show it once."""
+    """Check what a figure function is given, draw in the book's style, and let the notebook show it once.
+
+    Its docstring says what is refused.
+    """
     if draw is None:
         return functools.partial(styled, **forms)
     signature = inspect.signature(draw)
@@ -75,6 +89,8 @@ def styled(draw=None, /, **forms):
         plt.close(figure)
         return figure
 
+    if forms:
+        wrapper.__doc__ = (inspect.getdoc(draw) or "").replace("See Also\n", RAISES, 1)
     return wrapper
 
 

@@ -18,11 +18,6 @@ def priors_and_schools(tau: np.ndarray, panels: dict) -> plt.Figure:
     panels : dict of str to dict of str to (n,) array
         By number of schools, then by prior (at most three): the posterior density of tau.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.practical_considerations.prior_sensitivity : What follows for a school.

@@ -23,11 +23,6 @@ def unequal_regions(x: np.ndarray, densities: dict, raw: np.ndarray, baseline: x
     baseline : xarray.DataArray
         Posterior mean of the baseline over ``response``, (K,).
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.dirichlet_multinomial.survey_intervals : All regions, by their intervals.

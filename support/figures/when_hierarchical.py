@@ -20,11 +20,6 @@ def few_groups(tau: np.ndarray, prior: np.ndarray, posteriors: dict) -> plt.Figu
     posteriors : dict of int to dict of str to (n,) array
         For each of four numbers of groups, posterior densities by label, at most two.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     near_zero : What few groups cost where tau is zero.
@@ -65,11 +60,6 @@ def group_sizes(
     equal_narrowing : float
         The same ratio there.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     support.figures.pooling_problem.pooling_comparison : The intervals themselves.
@@ -104,11 +94,6 @@ def two_kinds(gap: np.ndarray, errors: dict) -> plt.Figure:
     errors : dict of str to (n,) array
         Root mean squared error of the group means, by strategy.
 
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
-
     See Also
     --------
     group_sizes : What pooling gains where all groups are of one kind.
@@ -138,11 +123,6 @@ def near_zero(groups: np.ndarray, ratios: dict) -> plt.Figure:
         Number of groups.
     ratios : dict of str to (n,) array
         Posterior sd of a group's mean over complete pooling's, by kind of data.
-
-    Raises
-    ------
-    ValueError
-        If an argument has another form, is empty or holds numbers that are not finite; it is named.
 
     See Also
     --------

@@ -642,9 +642,10 @@ class Curve:
         # Where it is cut, vanishes or bends, its log is no polynomial, and oscillates: the density itself is.
         rough = np.abs(of_log[:, -3:]).max(axis=1)
         highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / np.repeat(total, self._sizes)
-        self._plain = (rough > _SMOOTH) & (rough > np.abs(plain[:, -3:]).max(axis=1) / highest)
+        rough_plain = np.abs(plain[:, -3:]).max(axis=1) / highest
+        self._plain = (rough > _SMOOTH) & (rough > rough_plain)
         self._plain |= (log_density <= _LEAST_LOG).any(axis=1)
-        rough = np.where(self._plain, np.abs(plain[:, -3:]).max(axis=1) / highest, rough) * highest
+        rough = np.where(self._plain, rough_plain, rough) * highest
         self._rough = rough / np.repeat(np.maximum.reduceat(highest, self._start), self._sizes)
         self._coefficients = np.where(self._plain[:, None], plain, of_log).T
 

@@ -358,15 +358,13 @@ def integrate(
         return value
 
     priors = priors or {}
-    grid = _refined(log_f, axes, tolerance, moments, priors)
-    beyond = _beyond(log_f, grid, axes, priors)
-    if any(map(len, beyond)):
-        axes = [replace(axis, hints=np.append(axis.hints, x)) for axis, x in zip(axes, beyond, strict=True)]
+    for _ in range(2):  # the second time with what lies beyond the box of the first
         grid = _refined(log_f, axes, tolerance, moments, priors)
         beyond = _beyond(log_f, grid, axes, priors)
-    if any(map(len, beyond)):
-        raise hidden([axis.name for axis, x in zip(axes, beyond, strict=True) if len(x)])
-    return grid
+        if not any(map(len, beyond)):
+            return grid
+        axes = [replace(axis, hints=np.append(axis.hints, x)) for axis, x in zip(axes, beyond, strict=True)]
+    raise hidden([axis.name for axis, x in zip(axes, beyond, strict=True) if len(x)])
 
 
 def _refined(log_f, axes, tolerance, moments, priors):
