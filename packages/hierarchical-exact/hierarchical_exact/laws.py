@@ -24,7 +24,7 @@ _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
-TAIL = 1e-8
+TAIL = 1e-5
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
 # told; nor is one of which as much comes from nodes as light as that.
 _APART, _NEXT_TO_NOTHING = 1e-3, 1e-9
@@ -199,7 +199,8 @@ class LogOdds(Axis):
 
     def to_z(self, x):
         """Log odds of x."""
-        return special.logit((np.asarray(x, dtype=float) - self.lower) / (self.upper - self.lower))
+        share = (np.asarray(x, dtype=float) - self.lower) / (self.upper - self.lower)
+        return special.logit(np.clip(share, 0.0, 1.0))
 
     def to_x(self, z):
         """Quantity with these log odds."""
@@ -684,7 +685,7 @@ class Curve:
         beyond = (z < lowest) | (z > highest) | (x < self._bound[group])
         z = np.clip(z, lowest, highest)
         log_density = self._log_pdf_z(z, group) - self._map("log_jacobian", z, group)
-        return np.where(beyond, 0.0, np.exp(log_density))
+        return np.exp(np.where(beyond, -np.inf, log_density))
 
     def told_pdf(self, x, group):
         """Density at x, (n,); NaN where no polynomial follows it, as on a cusp."""
@@ -714,7 +715,7 @@ class Curve:
                 break
         x = self._map("to_x", z, group)
         beyond = np.minimum(q, 1 - np.asarray(q))
-        off = np.flatnonzero((np.abs(self.cdf(x, group) - q) > _BEYOND * beyond) & (beyond >= TAIL))
+        off = np.flatnonzero((np.abs(self.cdf(x, group) - q) > _BEYOND * beyond) & (beyond > 0.5 * TAIL))
         # Right to rounding, or its log has too few digits.
         ends = x[off] + 4 * np.spacing(np.abs(x[off])) * np.array([[-1], [1]])
         low, high = (self.cdf(end, group[off]) for end in ends)
@@ -742,7 +743,7 @@ class Curve:
 
     def _locate(self, z, group):
         """Panel of each point, its number within the group, and the point on [-1, 1]."""
-        number = np.maximum((self._lows[group] <= z[:, None]).sum(axis=1) - 1, 0)
+        number = np.clip((self._lows[group] <= z[:, None]).sum(axis=1) - 1, 0, self._sizes[group] - 1)
         panel = self._start[group] + number
         low, high = self._low[panel], self._high[panel]
         return panel, number, np.clip(2 * (z - low) / (high - low) - 1, -1, 1)

@@ -19,8 +19,16 @@ from hierarchical_exact.binomial import check_trials
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts, FromDensity, LogOdds
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, prior_axis
-from hierarchical_exact.student import Fitted, Populations, Reweighted, integrator, log_mixture, scores_of
+from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, Axis, prior_axis
+from hierarchical_exact.student import (
+    TAIL_OF_GROUPS,
+    Fitted,
+    Populations,
+    Reweighted,
+    integrator,
+    log_mixture,
+    scores_of,
+)
 
 _TOLERANCE, _ROUGH, _INTEGRAL_TOLERANCES = 1e-5, 1e-3, (1e-6, 1e-8, 1e-10)
 # Rules that differ by less tell a leave-one-out density to 1e-7.
@@ -426,19 +434,20 @@ class _Fit(Fitted):
             y = n = 0.0
             factor, ways = np.zeros(len(self.grid.weights)), 0.0
             mu, tau = (self.grid.weights @ self.grid.points[name] for name in ("mu", "tau"))
-            hints = special.expit(mu + tau * np.array([-2.0, 0.0, 2.0]))
+            middle, width = mu, tau
         else:
             y, n, factor = self.groups.y[group], self.groups.n[group], -self.log_each[:, group]
             ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
-            hints = self.mean[group] + np.array([-2.0, 0.0, 2.0]) * self.sd[group]
+            mean, sd = self.mean[group], self.sd[group]
+            middle, width = special.logit(mean), sd / (mean * (1 - mean))
         without = self._populations.weighed(factor)
 
-        def log_density(theta):
-            x = special.logit(theta)
+        def log_density(x):
             with np.errstate(divide="ignore"):
-                return _log_chance(y - 1, n - 2, x) + ways + np.log(without(x))
+                return _log_chance(y, n, x) + ways + np.log(without(x))
 
-        return log_density, LogOdds("x", hints[(hints > 0) & (hints < 1)], 0.0, 1.0)
+        # Over the log odds themselves: those beyond 36 are all one proportion in floating-point numbers.
+        return log_density, Axis("x", middle + width * np.array([-2.0, 0.0, 2.0]))
 
     def replicated(self, groups):
         """Law of new successes of a slice of the groups."""
@@ -450,7 +459,7 @@ class _Fit(Fitted):
             for start in range(0, size + 1, step):
                 counts = np.arange(start, min(start + step, size + 1))
                 found[counts, column] = (
-                    stats.binom.pmf(counts[:, None], size, grid.points["x"]) @ grid.weights
+                    stats.binom.pmf(counts[:, None], size, special.expit(grid.points["x"])) @ grid.weights
                 )
         return Counts(found, 0, self.groups.n[chosen])
 
@@ -458,7 +467,7 @@ class _Fit(Fitted):
 class _Proportions(FromDensity):
     """Laws of some groups' proportions, or of a new one's (``None``)."""
 
-    lower, upper = 0.0, 1.0
+    lower, upper, tail = 0.0, 1.0, TAIL_OF_GROUPS
 
     def __init__(self, fitted, groups):
         self._fitted = fitted
@@ -472,5 +481,6 @@ class _Proportions(FromDensity):
         """Standard deviations, (J,)."""
         return self._fitted.new[1] if self._groups[0] is None else self._fitted.sd[self._groups]
 
-    def _tabulate(self, j, hints):  # noqa: ARG002
-        return self._fitted.table(self._groups[j]).curve("x")
+    def _tabulate(self, j, hints):
+        _, intervals, density = self._fitted.table(self._groups[j]).curve("x")
+        return LogOdds("theta", hints, 0.0, 1.0), intervals, density

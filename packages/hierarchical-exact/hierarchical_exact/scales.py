@@ -111,7 +111,7 @@ class Lattice:
         Probabilities nearer to 0 and 1 have no quantile to the stated accuracy.
     """
 
-    tail = 1e-4
+    tail = 1e-3
 
     def __init__(self, log_f, lines, known, places, values, live, origin, step, light):
         self._log_f, self._lines, self._known, self._step = log_f, lines, known, step

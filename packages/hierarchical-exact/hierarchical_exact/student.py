@@ -30,9 +30,9 @@ from hierarchical_exact.quadrature import (
     prior_axis,
 )
 
-# Probabilities nearer to 0 and 1 have no quantile to the stated accuracy: of groups, of mu and tau, of a new
-# group.
-_TAIL, _TAIL_OF_SCALES, _TAIL_OF_NEW = 1e-6, 1e-5, 1e-3
+# Probabilities of groups nearer to 0 and 1, and of a new group whose tails are heavy, have no quantile to the
+# stated accuracy.
+TAIL_OF_GROUPS, _TAIL_OF_NEW = 1e-4, 1e-3
 _TOLERANCE = 1e-5
 _ROUGH, _INTEGRAL_TOLERANCES = 1e-3, (1e-6, 1e-8, 1e-10)
 # Rules that differ by less tell a leave-one-out density to 1e-7.
@@ -46,7 +46,7 @@ _LIGHT = 1e-11
 # A panel of mu has nodes enough for a population as wide as this part of it, or as far from it.
 _RESOLVED, _NEAR = 0.5, 0.25
 # How well the two rules must agree on a density, and how near to one its integral must be.
-_TABULATED, _MISSING = 1e-7, 5e-6
+_TABULATED, _MISSING = 1e-7, 5e-7
 
 
 def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -> Posterior:
@@ -138,7 +138,6 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
 
     fitted, error = accuracy.refine(build, tolerance=_TOLERANCE, integral_tolerances=_INTEGRAL_TOLERANCES)
     grid, size = fitted.grid, len(values)
-    grid.tail = _TAIL_OF_SCALES
     names = arguments.labels(named, size)
     marginals = {name: hyperparameter(grid, name) for name in priors}
     marginals["theta"] = Marginal(lambda groups: _Means(fitted, groups), names)
@@ -448,7 +447,7 @@ class Populations:
 class _Means(FromDensity):
     """Laws of some groups' means."""
 
-    tail = _TAIL
+    tail = TAIL_OF_GROUPS
 
     def __init__(self, fitted, groups):
         self._fitted, self._groups = fitted, np.arange(len(fitted.mean))[groups]

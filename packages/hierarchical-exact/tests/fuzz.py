@@ -142,7 +142,7 @@ def normal_errors(problem, posterior):
         errors["evidence"] = abs(posterior.log_evidence - truth.log_evidence)
     if truth.u is not None:
         _check_moments(errors, "tau", posterior["tau"], power, lambda: truth.tau_moments(), 0.0)
-        _check_quantiles(errors, "tau", posterior["tau"], truth.tau_cdf, far=1e-6)
+        _check_quantiles(errors, "tau", posterior["tau"], truth.tau_cdf)
     heavy = {"theta_new": power, "mu": power if np.isinf(problem["mu"][1]) else np.inf}
     laws = {"mu": truth.mu, "theta_new": truth.theta_new}
     if problem["mu"][1] == 0:
@@ -185,8 +185,7 @@ def _check_law(errors, name, marginal, truth, law, power):
         return law[0] + mean, sd
 
     _check_moments(errors, name, marginal, power, moments, float(abs(law[0])))
-    far = 1e-6 if type(truth) is Normal else 1e-4
-    _check_quantiles(errors, name, marginal, lambda x: truth.cdf(law, x), truth.furthest, far)
+    _check_quantiles(errors, name, marginal, lambda x: truth.cdf(law, x), truth.furthest)
 
 
 def _check_moments(errors, name, marginal, power, moments, origin):
@@ -232,10 +231,11 @@ def _check_left_out(errors, posterior, expected, j=0):
         errors["elpd_loo"] = abs(got - expected) / max(1.0, 1e-6 * abs(expected))
 
 
-def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-4):
+def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-5):
     """By how many sds quantiles are off, where the standardised density is at least a tenth, and more.
 
-    The reference reckons with numbers as large as `furthest`, in extended precision.
+    The reference reckons with numbers as large as `furthest`, in extended precision. Far quantiles are as far
+    out as they are told.
     """
     x, ends = _points(errors, name, marginal, PROBABILITIES)
     if x is None:
@@ -606,7 +606,7 @@ def _share_errors(table, alpha, baseline, posterior, marginals, nodes):
     return errors
 
 
-def _check_shares(errors, name, marginal, cdf):
+def _check_shares(errors, name, marginal, cdf, far=1e-5):
     """As for other quantities; near zero and one only as far as numbers resolve a share."""
     probabilities = 0.01, 0.5, 0.99
     points, ends = _points(errors, name, marginal, probabilities)
@@ -617,12 +617,12 @@ def _check_shares(errors, name, marginal, cdf):
         for q, point in zip(probabilities, points, strict=True)
         for below, above in [_around(cdf, float(point))]
     )
-    far = np.array([1e-4, 1 - 1e-4])
-    beyond = _or_refused(lambda: marginal.quantile(far).values, errors, f"{name} far quantiles")
+    q = np.array([far, 1 - far])
+    beyond = _or_refused(lambda: marginal.quantile(q).values, errors, f"{name} far quantiles")
     if beyond is not None:
         around = [_around(cdf, float(point)) for point in beyond]
-        off = [max(0.0, below - q, q - above) for q, (below, above) in zip(far, around, strict=True)]
-        errors[f"{name} far quantiles"] = max(off) / 1e-4
+        off = [max(0.0, below - one, one - above) for one, (below, above) in zip(q, around, strict=True)]
+        errors[f"{name} far quantiles"] = max(off) / far
     # Of the log odds, whose density is nowhere infinite.
     told = np.array([x for x in [*points, *(() if beyond is None else beyond)] if 1e-290 < x < 1 - 1e-9])
     ours = _or_refused(lambda: marginal.pdf(told).values, errors, f"{name} density") if told.size else None
@@ -727,7 +727,7 @@ def logit_errors(problem, posterior, nodes):
             below, density = line.below(z)
             return float(rows @ below), float(rows @ density)
 
-        _check_shares(errors, name, marginal, cdf)
+        _check_shares(errors, name, marginal, cdf, far=1e-4)
         if j is not None and 0 < n[j] <= 1000:
             for count in {y[j], 0.0, n[j]}:
                 chance = float((weights * np.exp(truth.log_chance(count, n[j], line.x))).sum())
@@ -828,7 +828,7 @@ def mixed_errors(problem, posterior, nodes):
         # An inverse gamma leaves as many moments as nobody can tell from numbers.
         light = name == "rho_t0" or _is_light(prior)
         _check_moments(errors, name, posterior[name], np.inf if light else 3.2, moments, 0.0)
-        _check_quantiles(errors, name, posterior[name], cdf)
+        _check_quantiles(errors, name, posterior[name], cdf, far=1e-3)
     for i in range(X.shape[1]):
         marginal = posterior["beta"].sel(predictor=i)
         _check_law(errors, f"beta[{i}]", marginal, truth, truth.coefficient(i), np.inf)

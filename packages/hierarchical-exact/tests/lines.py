@@ -90,9 +90,10 @@ class Line:
         points, weights = self._pieces(np.clip(x, self.edges[:, :-1], self.edges[:, 1:]))
         values = self.at(points.reshape(len(x), -1)).reshape(points.shape)
         total = self.log_total[:, None]
-        # In rows that hardly count the polynomials may swing beyond all numbers.
-        share = (weights * np.exp(np.minimum(values - total[..., None], 700.0))).sum(axis=(1, 2))
-        return np.minimum(share, 1.0), np.exp(np.minimum(self.at(x) - total, 700.0))[:, 0]
+        # In rows that hardly count the polynomials may swing, but the peak is next to the highest node.
+        highest = self.values.max(axis=1, keepdims=True) - total + 1
+        share = (weights * np.exp(np.minimum(values - total[..., None], highest[..., None]))).sum(axis=(1, 2))
+        return np.minimum(share, 1.0), np.exp(np.minimum(self.at(x) - total, highest))[:, 0]
 
 
 def live(log_f, low, high, fall, points=25):

@@ -81,7 +81,7 @@ def test_wrong_densities_and_far_quantiles_are_noticed():
 
     slip = Slip(posterior["tau"]._law)
     errors = {}
-    fuzz._check_quantiles(errors, "tau", slip, truth.tau_cdf, far=1e-6)
+    fuzz._check_quantiles(errors, "tau", slip, truth.tau_cdf)
     bad = {name for name, error in errors.items() if error > fuzz.limit("normal", name)}
     assert bad == {"tau far quantiles", "tau density"}
 

@@ -202,3 +202,26 @@ def test_leaving_out_a_precise_group_beside_others_gives_the_ratio_of_evidences(
     )
     ratio = posterior.log_evidence - others.log_evidence
     assert posterior.elpd_loo.values[0] == pytest.approx(ratio, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("y", "n", "mean", "sd", "tau"),
+    [
+        ([6, 331511], [11, 582509], 3.33, 0.36, stats.expon(scale=1.5)),
+        ([1], [1], 2.2, 1.04, stats.invgamma(3, scale=0.73)),
+        ([3, 8], [8, 9], 0.0, 3.0, stats.halfcauchy(scale=3)),
+    ],
+    ids=["wide beside many trials", "one trial", "heavy"],
+)
+def test_a_proportion_next_to_one_is_a_failure_next_to_zero(y, n, mean, sd, tau):
+    """Of a wide population some lie so near to one that floating-point numbers end before."""
+    y, n = np.array(y), np.array(n)
+    successes = exact.logit_normal(y, n, mu=stats.norm(mean, sd), tau=tau)["theta_new"]
+    failures = exact.logit_normal(n - y, n, mu=stats.norm(-mean, sd), tau=tau)["theta_new"]
+    assert failures.sf(0.0) == 1
+    for q in (0.9, 0.99, 0.999, 1 - 1e-4):
+        rest = 1 - successes.quantile(q)  # with as many digits as one has
+        slack = np.finfo(float).eps
+        assert failures.cdf(rest - slack) * 0.99 < 1 - q < failures.cdf(rest + slack) * 1.01
+    assert successes.cdf([-0.1, 0.0, 1.0, 1.1]).values.tolist() == [0, 0, 1, 1]
+    assert successes.pdf([-0.1, 1.1]).values.tolist() == [0, 0]
