@@ -124,6 +124,34 @@ def test_a_page_runs_as_a_notebook(opened, tmp_path):
     assert notebook.get_by_text("Traceback").count() == 0
 
 
+# The browser tells late that it has written, as on a busy machine; and counts what it has written.
+SLOWLY = """
+window.written = 0;
+const { set } = Object.getOwnPropertyDescriptor(IDBTransaction.prototype, "oncomplete");
+Object.defineProperty(IDBTransaction.prototype, "oncomplete", { set(tell) {
+  const { mode } = this;
+  set.call(this, function (event) {
+    if (mode === "readonly") return tell.call(this, event);
+    window.written += 1;
+    setTimeout(() => tell.call(this, event), 3000);
+  });
+} });
+"""
+
+
+def test_a_reader_who_saves_while_the_notebook_saves_itself_is_not_asked_who_changed_it(opened):
+    open_page, _ = opened
+    page = open_page("chapters/recap.html")
+    page.context.add_init_script(SLOWLY)
+    notebook = open_notebook(page)
+    notebook.locator(".jp-CodeCell .cm-content").first.fill("1 + 1")
+    before = notebook.evaluate("window.written")
+    notebook.wait_for_function(f"window.written > {before}")  # after ten seconds, by itself
+    notebook.keyboard.press("Control+s")
+    notebook.wait_for_function(f"window.written > {before + 2}")
+    assert notebook.get_by_role("dialog").count() == 0
+
+
 def test_a_page_that_samples_runs_as_a_notebook(opened, every_page, tmp_path):
     open_page, _ = opened
     notebook = open_notebook(open_page(EIGHT_SCHOOLS))

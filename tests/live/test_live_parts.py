@@ -550,8 +550,11 @@ def test_jupyterlite_gets_the_notebooks_of_pages_with_code_and_lists_them(tmp_pa
         nbformat.write(notebook, sources / f"{name}.ipynb")
     unpacked = tmp_path / "unpacked"
     (unpacked / "kernel").mkdir(parents=True)
-    (unpacked / "index.html").touch()
+    (unpacked / "build").mkdir()
+    (unpacked / "build/jlab_core.1.js").write_text(f"{{{lite.SAVE}}}")
     lite.put(unpacked, tmp_path / "lite", sources)
+    assert (tmp_path / "lite/build/jlab_core.1.js").read_text() == f"{{{lite.SAVE_IN_TURN}}}"
+    assert lite.SAVE in (unpacked / "build/jlab_core.1.js").read_text()
     listed = {
         path.parent.relative_to(tmp_path / "lite/api/contents").as_posix(): [
             (one["path"], one["type"]) for one in json.loads(path.read_text())["content"]

@@ -40,6 +40,13 @@ EMPTY = {
     "api/translations/en.json": {"data": {}, "message": ""},
 }
 LONG_AGO = "2000-01-01T00:00:00Z"  # what a reader has changed is newer
+# JupyterLab asks whether a file has changed since it was last saved. While it is being saved by itself, a
+# reader's Save takes that for somebody else's change: let one end before the next begins.
+SAVE = "async save(){await this.ready,await this._save()}"
+SAVE_IN_TURN = (
+    "async save(){await this.ready;const last=this._lastSave;"
+    "this._lastSave=(async()=>{try{await last}catch{}await this._save()})();await this._lastSave}"
+)
 
 
 def version():
@@ -77,6 +84,7 @@ def unpack(carried, target):
 def put(unpacked, target, sources, stay=frozenset()):
     """Fill the folder of the built book with JupyterLite and notebooks, but those of pages that stay."""
     shutil.copytree(unpacked, target, copy_function=link, ignore=shutil.ignore_patterns("kernel"))
+    save_in_turn(target)
     folders = {}
     for path in sorted(set(sources.rglob("*.ipynb")) - stay):
         notebook = nbformat.read(path, as_version=4)
@@ -92,6 +100,18 @@ def put(unpacked, target, sources, stay=frozenset()):
             {**entry(folder, "directory"), "content": entries},
             target / "api/contents" / folder / "all.json",
         )
+
+
+def save_in_turn(target):
+    """Let a notebook be saved once at a time."""
+    [core] = target.glob("build/jlab_core.*.js")
+    code = core.read_text(encoding="utf8")
+    if code.count(SAVE) != 1:
+        raise ValueError(
+            f"{core.name} saves in another way than {SAVE!r}: give lite.SAVE that of this release"
+        )
+    core.unlink()  # a link to what was fetched
+    core.write_text(code.replace(SAVE, SAVE_IN_TURN), encoding="utf8")
 
 
 def dump(content, path):

@@ -24,7 +24,7 @@ _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
-TAIL = 1e-5
+TAIL = 1e-7
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
 # told; nor is one of which as much comes from nodes as light as that.
 _APART, _NEXT_TO_NOTHING = 1e-3, 1e-9

@@ -210,7 +210,7 @@ class Marginal:
         ------
         ValueError
             If q does not lie strictly between 0 and 1; or, unless the quantity has a distribution of SciPy,
-            is within 1e-5 of either (1e-4 for groups of `student_t` and proportions of `logit_normal`; 1e-3
+            is within 1e-7 of either (1e-4 for groups of `student_t` and proportions of `logit_normal`; 1e-3
             for a new group of `student_t`, and for scales and correlations of `mixed`).
 
         Examples

@@ -235,7 +235,7 @@ def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-5):
     """By how many sds quantiles are off, where the standardised density is at least a tenth, and more.
 
     The reference reckons with numbers as large as `furthest`, in extended precision. Far quantiles are as far
-    out as they are told.
+    out as a hundredth of the probability beyond is more than 1e-7, or as they are told.
     """
     x, ends = _points(errors, name, marginal, PROBABILITIES)
     if x is None:
