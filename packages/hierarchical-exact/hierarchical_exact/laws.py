@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
 
-from hierarchical_exact.quadrature import TO_LEGENDRE, Axis, integrate, root
+from hierarchical_exact.quadrature import KRONROD, NODES, TO_LEGENDRE, Axis, integrate, root
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
@@ -33,6 +33,8 @@ _POINT, _ADDS = 1e-3, 1e-12
 # Logs of densities are followed as far as this; a polynomial of them must be as exact, or serves only
 # where the density's own is worse.
 _LEAST_LOG, _SMOOTH = -700.0, 1e-6
+# Panels are split, so often at most, until the probability of a part of one is told to this.
+_SHARP, _SPLITS = 1e-9, 4
 # The probability beyond a quantile is right to this part of itself.
 _BEYOND = 0.01
 # A density whose polynomial is less exact, in parts of its height, is not told.
@@ -620,34 +622,31 @@ class Curve:
         self._axes, self._axis_of = _distinct([axis for axis, _, _ in curves])
         self._logarithmic = np.array([axis.logarithmic for axis, _, _ in curves])
         self._bound = np.array([axis.lower for axis, _, _ in curves])
-        self._sizes = np.array([len(intervals) for _, intervals, _ in curves])
+        sizes = [len(intervals) for _, intervals, _ in curves]
+        group = np.repeat(np.arange(len(curves)), sizes)
+        intervals, density = (np.concatenate([curve[i] for curve in curves]) for i in (1, 2))
+        of_group, intervals, density = _sharpened(group, intervals, density)
+        self._sizes = np.bincount(of_group)
         self._start = np.cumsum(self._sizes) - self._sizes
-        self._low, self._high = np.concatenate([intervals for _, intervals, _ in curves]).T
-        density = np.concatenate([density for _, _, density in curves])
+        self._low, self._high = intervals.T
         half = 0.5 * (self._high - self._low)
         # Rows of integrated coefficients that start from zero at the left end of each panel.
         integral = legendre.legint(density @ TO_LEGENDRE.T, lbnd=-1, axis=1) * half[:, None]
         mass = legendre.legval(1.0, integral.T)
         total = np.add.reduceat(mass, self._start)
-        self._integral = (integral / np.repeat(total, self._sizes)[:, None]).T
+        self._integral = (integral / total[of_group, None]).T
         # Panels of each group in a row, so that a point finds its panel among those of its group.
         self._lows = self._in_rows(self._low, np.inf)
         cumulative = np.cumsum(self._in_rows(mass, 0.0), axis=1) / total[:, None]
         self._before = np.hstack([np.zeros((len(total), 1)), cumulative[:, :-1]])
-        # The log of the density is close to linear in the tails, where the density itself is not.
-        with np.errstate(divide="ignore"):
-            log_density = np.maximum(np.log(density), _LEAST_LOG)
-        of_log = log_density @ TO_LEGENDRE.T
-        of_log[:, 0] -= np.log(np.repeat(total, self._sizes))
-        plain = density @ TO_LEGENDRE.T / np.repeat(total, self._sizes)[:, None]
-        # Where it is cut, vanishes or bends, its log is no polynomial, and oscillates: the density itself is.
-        rough = np.abs(of_log[:, -3:]).max(axis=1)
-        highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / np.repeat(total, self._sizes)
-        rough_plain = np.abs(plain[:, -3:]).max(axis=1) / highest
-        self._plain = (rough > _SMOOTH) & (rough > rough_plain)
-        self._plain |= (log_density <= _LEAST_LOG).any(axis=1)
+        of_log, smooth = _of_logs(density)
+        of_log[:, 0] -= np.log(total)[of_group]
+        plain = density @ TO_LEGENDRE.T / total[of_group, None]
+        highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / total[of_group]
+        rough, rough_plain = _last(of_log), _last(plain) / highest
+        self._plain = ~smooth | ((rough > _SMOOTH) & (rough > rough_plain))
         rough = np.where(self._plain, rough_plain, rough) * highest
-        self._rough = rough / np.repeat(np.maximum.reduceat(highest, self._start), self._sizes)
+        self._rough = rough / np.maximum.reduceat(highest, self._start)[of_group]
         self._coefficients = np.where(self._plain[:, None], plain, of_log).T
 
     def _in_rows(self, values, filler):
@@ -758,6 +757,52 @@ class Curve:
         value, plain = legendre.legval(local, self._coefficients[:, panel], tensor=False), self._plain[panel]
         with np.errstate(divide="ignore"):
             return np.where(plain, np.log(np.maximum(value, 0.0)), value)
+
+
+def _of_logs(density):
+    """Coefficients of the log of a density on its panels, and whether it is one throughout.
+
+    The log is close to linear in the tails, where the density itself is not. Where that is cut, vanishes or
+    bends, its log is no polynomial, and oscillates: the density itself is.
+    """
+    with np.errstate(divide="ignore"):
+        log_density = np.maximum(np.log(density), _LEAST_LOG)
+    return log_density @ TO_LEGENDRE.T, ~(log_density <= _LEAST_LOG).any(axis=1)
+
+
+def _last(coefficients):
+    """Largest of the last coefficients of each panel: how much a polynomial may be off."""
+    return np.abs(coefficients[:, -3:]).max(axis=1)
+
+
+def _sharpened(group, intervals, density):
+    """Panels on which the density itself is a polynomial, from those on which its log is one.
+
+    The rules that converge on the mass of a panel say nothing of the mass of its parts.
+    """
+    for _ in range(_SPLITS):
+        of_log, smooth = _of_logs(density)
+        half = 0.5 * np.diff(intervals)[:, 0]
+        mass, missed = half * (density @ KRONROD), half * _last(density @ TO_LEGENDRE.T)
+        wide = (
+            smooth
+            & (missed > _SHARP * np.bincount(group, mass)[group])
+            & (_last(of_log) * mass < 0.1 * missed)
+        )
+        if not wide.any():
+            break
+        old = np.repeat(np.arange(len(group)), 1 + wide)
+        split, second = wide[old], np.diff(old, prepend=-1) == 0
+        first, middle = split & ~second, intervals.mean(axis=1)[old]
+        group, intervals, density = group[old], intervals[old], density[old]
+        intervals[second, 0], intervals[first, 1] = middle[second], middle[first]
+        local = 0.5 * (NODES + np.where(second, 1, -1)[split, None])
+        density[split] = np.exp(legendre.legval(local.T, of_log[old[split]].T[:, None], tensor=False)).T
+        # The mass of the whole is known better than that of the halves.
+        parts = 0.5 * np.diff(intervals)[:, 0] * (density @ KRONROD)
+        whole = old[split]
+        density[split] *= (mass[whole] / np.bincount(old, parts)[whole])[:, None]
+    return group, intervals, density
 
 
 def _weighted_median(values, weights):

@@ -6,8 +6,9 @@ import xarray as xr
 from scipy import integrate, special, stats
 
 import hierarchical_exact as exact
-from hierarchical_exact.laws import FromDensity, NormalMixture
+from hierarchical_exact.laws import Curve, FromDensity, NormalMixture
 from hierarchical_exact.posterior import Marginal
+from hierarchical_exact.quadrature import NODES, Axis
 
 Q = np.array([1e-6, 0.055, 0.5, 0.945, 1 - 1e-6])
 
@@ -251,3 +252,15 @@ def test_intervals_of_mixtures_are_the_shortest_of_thousands(prob):
     found = law.shortest(prob, groups)[1]
     assert found[:5].all()
     assert not found.all()
+
+
+def test_parts_of_wide_panels_are_told_as_well_as_the_panels():
+    """Two rules that agree on the mass of a panel say nothing of its parts."""
+    intervals = np.array([[-12.0, -4.0], [-4.0, 4.0], [4.0, 12.0]])
+    density = stats.norm.pdf(intervals.mean(axis=1)[:, None] + 4 * NODES)
+    curve = Curve([(Axis("x", []), intervals, density)] * 2, np.zeros(2), np.ones(2))
+    x = np.linspace(-5, 5, 101)
+    for group in (0, 1):
+        group = np.full(len(x), group)
+        np.testing.assert_allclose(curve.cdf(x, group), stats.norm.cdf(x), atol=2e-9)
+        np.testing.assert_allclose(curve.quantile(stats.norm.cdf(x), group), x, rtol=1e-5, atol=1e-8)
