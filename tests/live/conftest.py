@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import Handler, serving
+from browsing import Handler, serving, skip
 from living import MOST_MILLISECONDS, assemble
 
 
@@ -12,7 +12,7 @@ def assembled(browser, tmp_path_factory, request):
     """Return the folder of the built book with what its cells need, in one of its own."""
     folder = tmp_path_factory.mktemp("live") / "book"
     if not assemble(folder):
-        say = pytest.fail if request.config.option.every_page else pytest.skip
+        say = pytest.fail if request.config.option.every_page else skip
         say("what cells in the page need could not be fetched")
     return folder
 
