@@ -12,6 +12,9 @@ Known by their names are the exports of
 
 and files of one folder, ``<student>_<exercise>``. In all others a student of the roster is known by a name in
 that of the folder or file, as in ``Last, First(user)`` of Sakai. Zip files are looked into wherever they lie.
+
+In a student's folder OpenOLAT has ``1_task``, ``2_submissions``, ``3_corrections``, ``4_revisions_1``,
+``5_corrections_1``, …, ``6_assessment``; Sakai, ``Submission attachment(s)``, ``Feedback Attachment(s)``.
 """
 
 import errno
@@ -37,6 +40,10 @@ BRIGHTSPACE = re.compile(
     r" (?P<half>[AP]M)(?: ?- ?(?P<file>.+))?"
 )
 FORMS = (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS)
+# Folders of what a student handed in, and of what a teacher put beside it.
+HANDED_IN = re.compile(r"\d+_(?:submissions|revisions_\d+)|submission attachment\(s\)", re.IGNORECASE)
+GIVEN = re.compile(r"\d+_(?:task|corrections(?:_\d+)?|assessment)|feedback attachment\(s\)", re.IGNORECASE)
+OWN = re.compile(r"solutions|grades\.csv|.+\.xlsx")  # what lies beside the folders of all students there
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
 # What all zip files together may hold, and one that lies deeper than the class's.
@@ -69,6 +76,8 @@ class Found:
         Whether the system says that it was late.
     number : str
         What tells this student from others of the same name, where the system has it.
+    given : bool
+        Whether a teacher put it there, beside what was handed in.
     """
 
     place: tuple[str, ...]
@@ -79,6 +88,7 @@ class Found:
     time: str = ""
     late: bool = False
     number: str = ""
+    given: bool = False
 
 
 def files(top, scratch, students):
@@ -96,7 +106,8 @@ def files(top, scratch, students):
     # What a student's own folder holds may look like an export; where all lie in exports, these are exports.
     deep = all(any(map(_is_exported, found.place)) for found in others if len(found.place) > 1)
     system = _system([found.place for found in others], deep)
-    return [one for found in others for one in _recognised(found, metadata, repositories, system, students)]
+    found = [one for found in others for one in _recognised(found, metadata, repositories, system, students)]
+    return _handed_in(found)
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -352,6 +363,35 @@ def _recognised(found, metadata, repositories, system, students):
         yield replace(found, system="folders", names=names, file=place[-1])
     else:
         yield replace(found, file=place[0])
+
+
+def _handed_in(found):
+    """Tell what a teacher put beside a student's work from that, where a system has folders for both."""
+    steps = [_step(one) for one in found]
+    handed_in = {
+        one.place[:at]
+        for one, at in zip(found, steps, strict=True)
+        if at and HANDED_IN.fullmatch(one.place[at])
+    }
+    if not handed_in:
+        return found  # what a student's own folders are called says nothing
+    told = []
+    for one, at in zip(found, steps, strict=True):
+        owner, rest = one.place[:at], one.place[at + 1 :]
+        if at and HANDED_IN.fullmatch(one.place[at]):
+            told.append(replace(one, place=owner + rest))
+        elif at and owner not in handed_in:
+            told.append(replace(one, place=(*owner, rest[-1]), file="/".join(one.place[at:]), given=True))
+        elif not (at or OWN.fullmatch(one.place[0])):
+            told.append(one)
+    return told
+
+
+def _step(found):
+    """Return where in a place the first folder stands that is a system's own, within a student's; else 0."""
+    within = found.place[1:-1] if found.system == "folders" else ()
+    steps = (at for at, name in enumerate(within, 1) if HANDED_IN.fullmatch(name) or GIVEN.fullmatch(name))
+    return next(steps, 0)
 
 
 def _ends(column, name, sign, start):

@@ -352,7 +352,9 @@ def _of_student(theirs, names, *, folders):
     """Yield a student's submissions; what is none only if there is nothing else, and no folders for work."""
     first = theirs[0]
     student = first.names[-1][1]
-    found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
+    if all(file.given for file in theirs):  # `absent` names who is on the roster
+        return [] if names.roster.find(first.names) else [_instead(theirs, student)]
+    found = [(file, one) for file in theirs if not file.given for one in _in_file(file, student, names)]
     if first.system == "github":  # a repository may hold notebooks that came with it
         found = [each for each in found if each[1].problem != NO_EXERCISE] or found
     if found:
@@ -531,7 +533,9 @@ def _newness(found):
     age = round(one.path.lstat().st_mtime / NEARLY)
     time = handed_in(one.time)
     seconds = time.timestamp() if time else 0
-    return bool(_content(one.path)[0]), seconds, one.time, age, version, os.fsencode(one.path)
+    # Version 10 comes after Version 9.
+    pieces = [(word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", str(one.path))]
+    return bool(_content(one.path)[0]), seconds, one.time, age, version, pieces
 
 
 def _stem(name):
