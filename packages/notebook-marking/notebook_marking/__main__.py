@@ -28,7 +28,7 @@ from notebook_marking.marking import Marked, mark, unmarked
 from notebook_marking.running import run_all
 from notebook_marking.runs import Limits, SandboxError
 from notebook_marking.sandbox import find_package
-from notebook_marking.submissions import NO_EXERCISE, absent, find
+from notebook_marking.submissions import absent, find
 
 # By these an OUT of an earlier run is known.
 OURS = ("runs", "review", "grades.csv")
@@ -108,9 +108,8 @@ def grade(options, course):
     review.read(options.out / "review" / "marks.csv")
     decisions.read(options.out / "overrides.csv", course.schemes)
     roster = rosters.read(options.roster) if options.roster else rosters.NOBODY
-    submissions = find(
-        options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()}, roster
-    )
+    pages = {scheme.page: scheme.id for scheme in course.schemes.values()}
+    submissions = find(options.submissions, pages, roster, options.exercise or ())
     if not submissions:
         raise ValueError(
             f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
@@ -163,17 +162,7 @@ def _asked_for(submissions, exercises, schemes):
     kept = [submission for submission in submissions if submission.exercise not in others]
     if len(kept) < len(submissions):
         print(f"Left out: {len(submissions) - len(kept)} notebooks of other exercises.")
-    known = set(exercises or ()) or {one.exercise for one in kept} & set(schemes)
-    if len(known) != 1:
-        return kept
-    # What names no exercise is for the only one, if its student handed in nothing else for that.
-    there = {one.student for one in kept if one.exercise in known}
-    return [one if one.student in there else _named(one, *known) for one in kept]
-
-
-def _named(one, exercise):
-    problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
-    return replace(one, exercise=exercise, problem=problem)
+    return kept
 
 
 def _mark(submission, run, course, **rules):

@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -113,7 +113,10 @@ class Submission:
 
 
 def find(
-    folder: str | os.PathLike, exercises: Mapping[str, str], roster: Roster = NOBODY
+    folder: str | os.PathLike,
+    exercises: Mapping[str, str],
+    roster: Roster = NOBODY,
+    asked: Collection[str] = (),
 ) -> list[Submission]:
     """Find all submissions in a folder or zip file.
 
@@ -125,6 +128,9 @@ def find(
         Number of each exercise by the name of its page.
     roster : Roster
         The class.
+    asked : collection of str
+        The exercises that are to be marked, if not all. What names no exercise is for the only one that is
+        asked for or handed in, if its student handed in nothing else for that.
 
     Returns
     -------
@@ -166,7 +172,8 @@ def find(
         found += _of_student(list(theirs), names, folders=owner[:3] in deep)
     if collected:
         found = [(file, replace(one, time=_timestamp(file))) for file, one in found]
-    return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found], names)
+    found = [_checked(_identified(one, file, roster), file) for file, one in found]
+    return _without_repeats(_for_the_only_one(found, set(asked), names), names)
 
 
 @cache
@@ -415,6 +422,24 @@ def _known(row, roster):
     facts = {name: row.get(name, "") for name in ("name", "email", DUE)}
     cells = tuple((name, value) for name, value in row.items() if name != DUE and value)
     return {"student": row["id"], "ids": tuple(ids), "cells": cells, **facts}
+
+
+def _for_the_only_one(found, asked, names):
+    """Let what names no exercise be for the only one, if there is only one."""
+    numbers = {*names.numbers.values()}
+    known = asked or {one.exercise for _, one in found} & numbers
+    if len(known) != 1:
+        return found
+    there = {one.student for _, one in found if one.exercise in known}
+    stays = [one.exercise in numbers or one.student in there for _, one in found]
+    return [
+        (file, one if stay else _named(one, *known)) for (file, one), stay in zip(found, stays, strict=True)
+    ]
+
+
+def _named(one, exercise):
+    problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
+    return replace(one, exercise=exercise, problem=problem)
 
 
 def absent(submissions, roster, exercises):

@@ -17,9 +17,8 @@ import pytest
 from notebook_marking import __main__ as command
 from notebook_marking import sandbox
 from notebook_marking.course import Course
-from notebook_marking.marking import Marked
 from notebook_marking.runs import Run
-from notebook_marking.submissions import NO_EXERCISE, Submission
+from notebook_marking.submissions import Submission
 
 COURSE = Path(__file__).resolve().parent / "course"
 EXERCISE = "1"
@@ -128,23 +127,6 @@ def test_only_the_exercises_asked_for_are_marked(folders, class_of, capsys):
     assert mark_class(folders, "--exercise", "1") == command.ALL_MARKED
     assert mark_class(folders, "--exercise", "3") == command.CANNOT_RUN
     assert "--exercise is '3': give one of '1', '2'" in capsys.readouterr().err
-
-
-def test_what_names_no_exercise_is_for_the_only_one(folders, class_of, monkeypatch):
-    class_of({"ada": recorded(a={"total": 7.0})})
-    found = command.find()
-    odd = {"bob": NO_EXERCISE, "cy": f"{NO_EXERCISE}; the file is not JSON", "ada": NO_EXERCISE}
-    found += [Submission(name, "work", Path("work.ipynb"), problem) for name, problem in odd.items()]
-    ran = []
-    monkeypatch.setattr(command, "run_all", lambda asked, *_, **__: [ran.append(asked)] * len(asked))
-    monkeypatch.setattr(command, "_mark", lambda one, *_, **__: Marked(one, None, ()))
-    mark_class(folders)
-    assert [(one.student, one.exercise, one.problem) for one in ran[0]] == [
-        ("ada", "1", ""),
-        ("bob", "1", ""),
-        ("cy", "1", "the file is not JSON"),
-        ("ada", "work", NO_EXERCISE),
-    ]
 
 
 def test_answers_on_the_data_of_the_text_are_reported_where_ids_are_required(folders, class_of, capsys):
