@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from notebook_marking import rosters
+from notebook_marking.marking import that_count
 from notebook_marking.plain import spreadsheet
 
 # The columns by which a system knows a student, and what they are on a roster.
@@ -43,7 +44,7 @@ def fill(path, marked):
     comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
     rows = _rows(lines, [one.submission for one in marked])
     missing = {}  # in their order, each once
-    for one in marked:
+    for one in that_count(marked):
         row = rows.get(one.submission.student)
         if row is None:
             missing[one.submission.student] = True

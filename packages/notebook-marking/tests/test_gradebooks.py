@@ -169,3 +169,13 @@ def test_a_table_with_a_picture_in_a_cell_or_a_cell_too_many_is_read(tmp_path):
     path.write_text(MOODLE.replace("13.00,-\n", "13.00,-,more\n"), encoding="utf-8")
     (found,) = gradebooks.with_times(path, [signed("x", 4.0, moodle="302").submission])
     assert found.time == "Friday, 6 March 2026"
+
+
+def test_a_file_that_cannot_be_read_takes_no_points_of_the_one_beside_it(tmp_path):
+    """A teacher's own mark is for the student, and so stands in both rows: one of them has all the others."""
+    whole = signed("x", 4.0, name="Ada Last01")
+    unread = replace(whole, submission=replace(whole.submission, problem="it is a folder"))
+    decided = (replace(whole.marks[0], state="decided"), Mark("a", "y", 0.0, 8, "missing"))
+    for both in ([whole, replace(unread, marks=decided)], [replace(unread, marks=decided), whole]):
+        rows, _ = filled(tmp_path, REPORT, both)
+        assert rows[1][3] == "6.5"
