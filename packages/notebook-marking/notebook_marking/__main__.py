@@ -137,14 +137,17 @@ def grade(options, course):
     print(report.summary)
     if not (options.trust or options.dask or cgroups.scope(Limits().memory)):
         print(cgroups.ABSENT)
-    unknown = [one for one in submissions if not (one.absent or plain.handed_in(one.time))]
-    if options.due and unknown:
+    dated = [one for one in submissions if (options.due or one.due) and not (one.absent or one.late)]
+    unknown = [one for one in dated if not plain.handed_in(one.time)]
+    if unknown:
         print(f"For {len(unknown)} submissions nothing says when they were handed in: taken as in time.")
     if options.gradebook:
         text, missing = gradebooks.fill(options.gradebook, report.marked)
         reports.write({"gradebook.csv": text}, options.out)
         print(f"{options.gradebook.name}, filled in, is {options.out / 'gradebook.csv'}.")
         print(*(f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing), sep="\n")
+    elif (options.out / "gradebook.csv").exists():
+        print(f"{options.out / 'gradebook.csv'} is of an earlier run: add --gradebook to fill it in anew.")
     for name in reports.leftovers(report.files, options.out):
         print(f"{options.out / name} is left from an earlier run; no submission goes with it any more.")
     print(f"Grades are in {options.out / 'grades.csv'}, feedback in {options.out / 'feedback'}.")

@@ -100,9 +100,9 @@ def _row(table, one):
 
 def waits(one):
     """Tell whether there are no points yet: a human must give them, or nothing came that could have any."""
-    decided = any(mark.state == "decided" for mark in one.marks)
-    nothing = one.submission.problem or (one.run and one.run.status in ("no answers", "not a notebook"))
-    return any(mark.points is None for mark in one.marks) or bool(nothing and not decided)
+    states = {mark.state for mark in one.marks}
+    nothing = one.submission.problem or states == {"missing"}
+    return any(mark.points is None for mark in one.marks) or bool(nothing and "decided" not in states)
 
 
 def _known(header, row):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -176,6 +177,26 @@ def test_a_gradebook_without_a_column_for_the_exercise_is_known_before_anything_
     (tmp_path / "book.csv").write_text("Student,ID,Exercise 2\nAda,1,\n")
     assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.CANNOT_RUN
     assert "book.csv:1: no column is for exercise 1: name one so" in capsys.readouterr().err
+
+
+def test_a_gradebook_of_an_earlier_run_is_said_to_be_one(folders, class_of, tmp_path, capsys):
+    class_of({"ada": recorded(a={"total": 7.0})})
+    (tmp_path / "book.csv").write_text("Student,ID,Exercise 1\nada,1,\n")
+    old = f"{folders[1] / 'gradebook.csv'} is of an earlier run: add --gradebook"
+    assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.ALL_MARKED
+    assert old not in capsys.readouterr().out
+    assert mark_class(folders) == command.ALL_MARKED
+    assert old in capsys.readouterr().out
+
+
+def test_who_counts_as_in_time_for_want_of_a_time_is_counted(folders, class_of, capsys, monkeypatch):
+    facts = {"ada": {"due": "2026-03-05"}, "bob": {"late": True}, "cy": {}}
+    class_of({name: recorded(a={"total": 7.0}) for name in facts})
+    found = [replace(one, **facts[one.student]) for one in command.find()]
+    monkeypatch.setattr(command, "find", lambda *_: found)
+    for options, count in (((), 1), (("--due", "2026-03-05"), 2)):
+        mark_class(folders, *options)
+        assert f"For {count} submissions nothing says when" in capsys.readouterr().out
 
 
 def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypatch):

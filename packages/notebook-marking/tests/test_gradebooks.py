@@ -99,7 +99,8 @@ def test_points_come_into_their_cells_and_nothing_else_changes(tmp_path, text, c
 
 
 def test_who_waits_for_a_human_has_no_points_yet_and_who_is_not_there_is_named(tmp_path):
-    nothing = replace(one("u2", 0.0), run=Run("no answers", {}))
+    marks = tuple(replace(mark, points=0.0, state="missing") for mark in one("u2", 0.0).marks)
+    nothing = replace(one("u2", 0.0), marks=marks)  # out of time before the first, or not to be marked
     unread = replace(one("u3", 0.0), submission=replace(one("u3", 0.0).submission, problem="a link"))
     table, missing = filled(tmp_path, CANVAS, [one("u1", None), *[one("zoe", 4.0)] * 2, nothing, unread])
     assert [row[5] for row in table[2:]] == ["", "", "3"]  # as they were
