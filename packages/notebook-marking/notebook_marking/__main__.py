@@ -145,6 +145,8 @@ def grade(options, course):
         text, missing = gradebooks.fill(options.gradebook, report.marked)
         reports.write({"gradebook.csv": text}, options.out)
         print(f"{options.gradebook.name}, filled in, is {options.out / 'gradebook.csv'}.")
+        out_of = {exercise: course.schemes[exercise].out_of for exercise in exercises}
+        print(*gradebooks.other_points(options.gradebook, out_of), sep="\n")
         print(*(f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing), sep="\n")
     elif (options.out / "gradebook.csv").exists():
         print(f"{options.out / 'gradebook.csv'} is of an earlier run: add --gradebook to fill it in anew.")

@@ -161,14 +161,7 @@ class _Unpacking:
                 self.bytes, self.entries = self.bytes - size, self.entries - len(entries)
                 for entry in entries:
                     _extract(archive, entry, folder)
-        except (
-            zipfile.BadZipFile,
-            RuntimeError,
-            NotImplementedError,
-            ValueError,
-            EOFError,
-            OSError,
-        ) as error:
+        except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError) as error:
             if getattr(error, "errno", 0) in FULL:
                 raise OSError(f"{path}: {error.strerror}: make room for what is in it") from None
             return None  # broken, encrypted, or of a kind of its own
@@ -321,40 +314,31 @@ def _recognised(found, metadata, repositories, system, students):
                 yield replace(found, system="gradescope", names=names, file=rest, time=when, number=name)
             return
         match = system.form.fullmatch(name) or _whose(name)
-        form = match and match.re
+        form, file = match and match.re, rest or (match and match["file"]) or ""
         if form is MOODLE:
             names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
-            file = rest or match["file"] or ""
             yield replace(found, system="moodle", names=names, file=file, number=match["number"])
             return
         if form is BLACKBOARD:
             day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
             names = _ends("blackboard", match["whose"], "_", system.task)
-            file = rest or match["file"] or ""
             when, whole = f"{day} {clock}".strip(), names[0][1]
             yield replace(found, system="blackboard", names=names, file=file, time=when, number=whole)
             return
         if form is BRIGHTSPACE:
             names = (("brightspace", match["user"]), ("brightspace", match["name"]), ("name", match["name"]))
             when = f"{match['day']}, {match['hour']}:{match['minute']} {match['half']}"
-            file = rest or match["file"] or ""
-            yield replace(
-                found, system="brightspace", names=names, file=file, time=when, number=match["user"]
-            )
+            found = replace(found, system="brightspace", names=names, file=file)
+            yield replace(found, time=when, number=match["user"])
             return
         if form is CANVAS and i == 0:
             names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
-            file = rest or match["file"]
-            late = bool(match["late"])
-            yield replace(found, system="canvas", names=names, file=file, late=late, number=match["user"])
+            found = replace(found, system="canvas", names=names, file=file)
+            yield replace(found, late=bool(match["late"]), number=match["user"])
             return
     if place[0] in repositories[0] and len(place) > 1:
-        name = BRANCH.sub("", place[0])
-        names = (
-            ("id", name),
-            *_ends("github", name, "-", repositories[1]),
-            ("", name.removeprefix(repositories[1])),
-        )
+        name, start = BRANCH.sub("", place[0]), repositories[1]
+        names = (("id", name), *_ends("github", name, "-", start), ("", name.removeprefix(start)))
         yield replace(found, system="github", names=names, file="/".join(place[1:]))
     elif len(place) > 1 or found.path.is_dir():
         zipped = place[0].lower().endswith(".zip")
@@ -367,31 +351,28 @@ def _recognised(found, metadata, repositories, system, students):
 
 def _handed_in(found):
     """Tell what a teacher put beside a student's work from that, where a system has folders for both."""
-    steps = [_step(one) for one in found]
-    handed_in = {
-        one.place[:at]
-        for one, at in zip(found, steps, strict=True)
-        if at and HANDED_IN.fullmatch(one.place[at])
-    }
+    split = [(one, *_split(one)) for one in found]
+    handed_in = {owner for _, owner, step, _ in split if HANDED_IN.fullmatch(step)}
     if not handed_in:
         return found  # what a student's own folders are called says nothing
     told = []
-    for one, at in zip(found, steps, strict=True):
-        owner, rest = one.place[:at], one.place[at + 1 :]
-        if at and HANDED_IN.fullmatch(one.place[at]):
+    for one, owner, step, rest in split:
+        if HANDED_IN.fullmatch(step):
             told.append(replace(one, place=owner + rest))
-        elif at and owner not in handed_in:
-            told.append(replace(one, place=(*owner, rest[-1]), file="/".join(one.place[at:]), given=True))
-        elif not (at or OWN.fullmatch(one.place[0])):
+        elif step and owner not in handed_in:
+            told.append(replace(one, place=(*owner, rest[-1]), file="/".join((step, *rest)), given=True))
+        elif not (step or OWN.fullmatch(owner[0])):
             told.append(one)
     return told
 
 
-def _step(found):
-    """Return where in a place the first folder stands that is a system's own, within a student's; else 0."""
-    within = found.place[1:-1] if found.system == "folders" else ()
-    steps = (at for at, name in enumerate(within, 1) if HANDED_IN.fullmatch(name) or GIVEN.fullmatch(name))
-    return next(steps, 0)
+def _split(found):
+    """Split a place at the first folder in a student's that is a system's own; if there is one."""
+    place = found.place
+    within = range(1, len(place) - 1) if found.system == "folders" else ()
+    own = (at for at in within if HANDED_IN.fullmatch(place[at]) or GIVEN.fullmatch(place[at]))
+    at = next(own, len(place))
+    return place[:at], "".join(place[at : at + 1]), place[at + 1 :]
 
 
 def _ends(column, name, sign, start):

@@ -6,6 +6,7 @@ grader report as CSV) and takes again; nothing in it changes but the cells of th
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +14,7 @@ from dataclasses import replace
 from notebook_marking import rosters
 from notebook_marking.marking import that_count
 from notebook_marking.plain import spreadsheet
+from notebook_marking.review import number
 
 # The columns by which a system knows a student, and what they are on a roster.
 KNOWN_AS = {
@@ -30,6 +32,7 @@ WHOLE_NAME = ("first name", "last name")
 GRADE = "grade"
 DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 SHARES = re.compile(r"\((?:percentage|letter)\)$", re.IGNORECASE)
+POSSIBLE, MAXIMUM = "Points Possible", "Maximum Grade"
 TIME = "Last modified (submission)"
 
 
@@ -56,6 +59,23 @@ def fill(path, marked):
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=reader.reader.dialect.delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), list(missing)
+
+
+def other_points(path, out_of):
+    """Say which exercises have other points in a table than here: ours would be a share of those there."""
+    reader = spreadsheet(path)
+    header = [name.strip() for name in reader.fieldnames or ()]
+    columns, rows = _columns(path, header, out_of), list(reader.reader)
+    # Canvas has a row of what is to be had, Moodle's worksheet a column.
+    most = next((row for row in rows if row and row[0].strip() == POSSIBLE), ())
+    if MAXIMUM in header and rows:
+        most = [rows[0][header.index(MAXIMUM)]] * len(header)
+    found = {exercise: number(most[place].strip()) for exercise, place in columns.items() if most[place:]}
+    return [
+        f"{path.name} gives {most:g} points for {exercise}, which has {out_of[exercise]:g}: change it there."
+        for exercise, most in found.items()
+        if math.isfinite(most) and most != out_of[exercise]
+    ]
 
 
 def with_times(path, submissions, exercises=()):

@@ -113,10 +113,7 @@ class Submission:
 
 
 def find(
-    folder: str | os.PathLike,
-    exercises: Mapping[str, str],
-    roster: Roster = NOBODY,
-    asked: Collection[str] = (),
+    folder: str | os.PathLike, exercises: Mapping[str, str], roster: Roster = NOBODY, asked: Collection = ()
 ) -> list[Submission]:
     """Find all submissions in a folder or zip file.
 
@@ -425,21 +422,15 @@ def _known(row, roster):
 
 
 def _for_the_only_one(found, asked, names):
-    """Let what names no exercise be for the only one, if there is only one."""
+    """Yield all, and let what names no exercise be for the only one, if there is only one."""
     numbers = {*names.numbers.values()}
     known = asked or {one.exercise for _, one in found} & numbers
-    if len(known) != 1:
-        return found
     there = {one.student for _, one in found if one.exercise in known}
-    stays = [one.exercise in numbers or one.student in there for _, one in found]
-    return [
-        (file, one if stay else _named(one, *known)) for (file, one), stay in zip(found, stays, strict=True)
-    ]
-
-
-def _named(one, exercise):
-    problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
-    return replace(one, exercise=exercise, problem=problem)
+    for file, one in found:
+        if len(known) == 1 and one.exercise not in numbers and one.student not in there:
+            problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
+            one = replace(one, exercise=min(known), problem=problem)
+        yield file, one
 
 
 def absent(submissions, roster, exercises):

@@ -181,10 +181,12 @@ def test_a_gradebook_without_a_column_for_the_exercise_is_known_before_anything_
 
 def test_a_gradebook_of_an_earlier_run_is_said_to_be_one(folders, class_of, tmp_path, capsys):
     class_of({"ada": recorded(a={"total": 7.0})})
-    (tmp_path / "book.csv").write_text("Student,ID,Exercise 1\nada,1,\n")
+    (tmp_path / "book.csv").write_text("Student,ID,Exercise 1\nPoints Possible,,10\nada,1,\n")
     old = f"{folders[1] / 'gradebook.csv'} is of an earlier run: add --gradebook"
     assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.ALL_MARKED
-    assert old not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert old not in said
+    assert "book.csv gives 10 points for 1, which has 8.5" in said
     assert mark_class(folders) == command.ALL_MARKED
     assert old in capsys.readouterr().out
 

@@ -180,3 +180,15 @@ def test_a_file_that_cannot_be_read_takes_no_points_of_the_one_beside_it(tmp_pat
     for both in ([whole, replace(unread, marks=decided)], [replace(unread, marks=decided), whole]):
         rows, _ = filled(tmp_path, REPORT, both)
         assert rows[1][3] == "6.5"
+
+
+@pytest.mark.parametrize("text", [CANVAS, MOODLE, MOODLE.replace("13.00", '"13,00"')])
+def test_a_column_with_other_points_than_the_exercise_is_named(tmp_path, text):
+    """Else 6.5 points of 13 would be 6.5 of 100 there."""
+    path = tmp_path / "book.csv"
+    path.write_text(text, encoding="utf-8")
+    assert gradebooks.other_points(path, {"5.8.1": 13}) == []
+    [words] = gradebooks.other_points(path, {"5.8.1": 12.5})
+    assert words == "book.csv gives 13 points for 5.8.1, which has 12.5: change it there."
+    path.write_text(REPORT, encoding="utf-8")  # which does not say
+    assert gradebooks.other_points(path, {"5.8.1": 12.5}) == []
