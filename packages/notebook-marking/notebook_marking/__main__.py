@@ -146,8 +146,9 @@ def grade(options, course):
         reports.write({"gradebook.csv": text}, options.out)
         print(f"{options.gradebook.name}, filled in, is {options.out / 'gradebook.csv'}.")
         out_of = {exercise: course.schemes[exercise].out_of for exercise in exercises}
-        print(*gradebooks.other_points(options.gradebook, out_of), sep="\n")
-        print(*(f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing), sep="\n")
+        words = gradebooks.other_points(options.gradebook, out_of)
+        words += [f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing]
+        print("".join(f"{line}\n" for line in words), end="")
     elif (options.out / "gradebook.csv").exists():
         print(f"{options.out / 'gradebook.csv'} is of an earlier run: add --gradebook to fill it in anew.")
     for name in reports.leftovers(report.files, options.out):
