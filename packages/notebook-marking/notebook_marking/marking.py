@@ -136,7 +136,7 @@ def total(points: Iterable[float | None]) -> float:
     return round(sum(number for number in points if number is not None), 9)
 
 
-def that_count(marked: Iterable[Marked]) -> list[Marked]:
+def that_count(marked):
     """One submission for each student and exercise: beside one that cannot be read another may count."""
     found = {}
     for one in marked:
