@@ -12,6 +12,7 @@ MODELS = ("complete pooling", "partial pooling", "no pooling")
 PRIOR_SD = 20.0
 EIGHT = "dividing by eight"
 EFFECT = "predicting the effect in place of the report"
+TERMS = "giving the terms of the difference in place of its changes"
 
 
 def key(data, earlier):
@@ -32,7 +33,7 @@ def key(data, earlier):
         "c.elpds": Key(scores.sum(axis=1)),
         "c.difference": Key(np.array([total, spread]), mistakes=mistakes),
         "c.best": Key(MODELS[int(np.argmax(earlier.get("c.elpds", scores.sum(axis=1))))]),
-        "d.changes": Key(moved),
+        "d.changes": Key(moved, mistakes={TERMS: each}),
         "d.spread": Key(float(np.sqrt(np.sum(np.square(earlier.get("d.changes", moved)))))),
     }
 

@@ -243,6 +243,36 @@ def test_a_wrong_earlier_value_costs_its_points_once():
     assert states["c.reduction"] == ("follow-through", 1)
 
 
+def followed():
+    """Every answer that may build on an earlier one, with that."""
+    return [
+        pytest.param(scheme, name, earlier, id=f"{scheme.id} {name} from {earlier}")
+        for scheme in SCHEMES.values()
+        for name, answer in scheme.entries()
+        for earlier in getattr(answer, "follows", ())
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "name", "earlier"), followed())
+def test_one_slip_costs_its_own_points_only_where_the_scheme_lets_others_follow(scheme, name, earlier):
+    """The largest number of the earlier answer is wrong, and what comes after it is worked out from that."""
+    right = right_answers(scheme.id)
+    slip = np.array(right[earlier], float)
+    slip.flat[abs(slip).argmax()] *= 0.6
+    slip = slip.tolist()
+    own = COURSE.key(scheme.page, personal.data(scheme.id), {earlier: slip})[name].value
+    marked = mark(SUBMITTED, recorded(scheme, right | {earlier: slip, name: own}), scheme)
+    [first], [second] = marks_of(marked, earlier), marks_of(marked, name)
+    assert first.points < first.out_of
+    if first.points == 0 and earlier in dict(scheme.entries())[name].only_with:
+        assert (second.state, second.points) == ("alone", 0)
+        assert second.reason == f"it has points only with {first.label}"
+    else:
+        assert (second.state, second.points) == ("follow-through", second.out_of)
+        assert first.label in second.reason
+
+
 def test_a_right_answer_after_a_wrong_one_is_right():
     scheme = SCHEMES["5.8.1"]
     right = right_answers("5.8.1")

@@ -28,7 +28,7 @@ from notebook_marking.marking import Marked, mark, unmarked
 from notebook_marking.running import run_all
 from notebook_marking.runs import Limits, SandboxError
 from notebook_marking.sandbox import find_package
-from notebook_marking.submissions import NO_EXERCISE, absent, find
+from notebook_marking.submissions import absent, find
 
 # By these an OUT of an earlier run is known.
 OURS = ("runs", "review", "grades.csv")
@@ -108,9 +108,8 @@ def grade(options, course):
     review.read(options.out / "review" / "marks.csv")
     decisions.read(options.out / "overrides.csv", course.schemes)
     roster = rosters.read(options.roster) if options.roster else rosters.NOBODY
-    submissions = find(
-        options.submissions, {scheme.page: scheme.id for scheme in course.schemes.values()}, roster
-    )
+    pages = {scheme.page: scheme.id for scheme in course.schemes.values()}
+    submissions = find(options.submissions, pages, roster, options.exercise or ())
     if not submissions:
         raise ValueError(
             f"SUBMISSIONS={options.submissions} holds no notebook: it should hold "
@@ -138,14 +137,20 @@ def grade(options, course):
     print(report.summary)
     if not (options.trust or options.dask or cgroups.scope(Limits().memory)):
         print(cgroups.ABSENT)
-    unknown = [one for one in submissions if not (one.absent or plain.handed_in(one.time))]
-    if options.due and unknown:
+    dated = [one for one in submissions if (options.due or one.due) and not (one.absent or one.late)]
+    unknown = [one for one in dated if not plain.handed_in(one.time)]
+    if unknown:
         print(f"For {len(unknown)} submissions nothing says when they were handed in: taken as in time.")
     if options.gradebook:
         text, missing = gradebooks.fill(options.gradebook, report.marked)
         reports.write({"gradebook.csv": text}, options.out)
         print(f"{options.gradebook.name}, filled in, is {options.out / 'gradebook.csv'}.")
-        print(*(f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing), sep="\n")
+        out_of = {exercise: course.schemes[exercise].out_of for exercise in exercises}
+        words = gradebooks.other_points(options.gradebook, out_of)
+        words += [f"Not in {options.gradebook.name}: {plain.one_line(name)}" for name in missing]
+        print("".join(f"{line}\n" for line in words), end="")
+    elif (options.out / "gradebook.csv").exists():
+        print(f"{options.out / 'gradebook.csv'} is of an earlier run: add --gradebook to fill it in anew.")
     for name in reports.leftovers(report.files, options.out):
         print(f"{options.out / name} is left from an earlier run; no submission goes with it any more.")
     print(f"Grades are in {options.out / 'grades.csv'}, feedback in {options.out / 'feedback'}.")
@@ -163,17 +168,7 @@ def _asked_for(submissions, exercises, schemes):
     kept = [submission for submission in submissions if submission.exercise not in others]
     if len(kept) < len(submissions):
         print(f"Left out: {len(submissions) - len(kept)} notebooks of other exercises.")
-    known = set(exercises or ()) or {one.exercise for one in kept} & set(schemes)
-    if len(known) != 1:
-        return kept
-    # What names no exercise is for the only one, if its student handed in nothing else for that.
-    there = {one.student for one in kept if one.exercise in known}
-    return [one if one.student in there else _named(one, *known) for one in kept]
-
-
-def _named(one, exercise):
-    problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
-    return replace(one, exercise=exercise, problem=problem)
+    return kept
 
 
 def _mark(submission, run, course, **rules):

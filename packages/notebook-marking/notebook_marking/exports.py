@@ -12,6 +12,9 @@ Known by their names are the exports of
 
 and files of one folder, ``<student>_<exercise>``. In all others a student of the roster is known by a name in
 that of the folder or file, as in ``Last, First(user)`` of Sakai. Zip files are looked into wherever they lie.
+
+In a student's folder OpenOLAT has ``1_task``, ``2_submissions``, ``3_corrections``, ``4_revisions_1``,
+``5_corrections_1``, …, ``6_assessment``; Sakai, ``Submission attachment(s)``, ``Feedback Attachment(s)``.
 """
 
 import errno
@@ -37,6 +40,10 @@ BRIGHTSPACE = re.compile(
     r" (?P<half>[AP]M)(?: ?- ?(?P<file>.+))?"
 )
 FORMS = (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS)
+# Folders of what a student handed in, and of what a teacher put beside it.
+HANDED_IN = re.compile(r"\d+_(?:submissions|revisions_\d+)|submission attachment\(s\)", re.IGNORECASE)
+GIVEN = re.compile(r"\d+_(?:task|corrections(?:_\d+)?|assessment)|feedback attachment\(s\)", re.IGNORECASE)
+OWN = re.compile(r"solutions|grades\.csv|.+\.xlsx")  # what lies beside the folders of all students there
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
 # What all zip files together may hold, and one that lies deeper than the class's.
@@ -69,6 +76,8 @@ class Found:
         Whether the system says that it was late.
     number : str
         What tells this student from others of the same name, where the system has it.
+    given : bool
+        Whether a teacher put it there, beside what was handed in.
     """
 
     place: tuple[str, ...]
@@ -79,6 +88,7 @@ class Found:
     time: str = ""
     late: bool = False
     number: str = ""
+    given: bool = False
 
 
 def files(top, scratch, students):
@@ -96,7 +106,8 @@ def files(top, scratch, students):
     # What a student's own folder holds may look like an export; where all lie in exports, these are exports.
     deep = all(any(map(_is_exported, found.place)) for found in others if len(found.place) > 1)
     system = _system([found.place for found in others], deep)
-    return [one for found in others for one in _recognised(found, metadata, repositories, system, students)]
+    found = [one for found in others for one in _recognised(found, metadata, repositories, system, students)]
+    return _handed_in(found)
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -150,14 +161,7 @@ class _Unpacking:
                 self.bytes, self.entries = self.bytes - size, self.entries - len(entries)
                 for entry in entries:
                     _extract(archive, entry, folder)
-        except (
-            zipfile.BadZipFile,
-            RuntimeError,
-            NotImplementedError,
-            ValueError,
-            EOFError,
-            OSError,
-        ) as error:
+        except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError) as error:
             if getattr(error, "errno", 0) in FULL:
                 raise OSError(f"{path}: {error.strerror}: make room for what is in it") from None
             return None  # broken, encrypted, or of a kind of its own
@@ -310,40 +314,31 @@ def _recognised(found, metadata, repositories, system, students):
                 yield replace(found, system="gradescope", names=names, file=rest, time=when, number=name)
             return
         match = system.form.fullmatch(name) or _whose(name)
-        form = match and match.re
+        form, file = match and match.re, rest or (match and match["file"]) or ""
         if form is MOODLE:
             names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
-            file = rest or match["file"] or ""
             yield replace(found, system="moodle", names=names, file=file, number=match["number"])
             return
         if form is BLACKBOARD:
             day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
             names = _ends("blackboard", match["whose"], "_", system.task)
-            file = rest or match["file"] or ""
             when, whole = f"{day} {clock}".strip(), names[0][1]
             yield replace(found, system="blackboard", names=names, file=file, time=when, number=whole)
             return
         if form is BRIGHTSPACE:
             names = (("brightspace", match["user"]), ("brightspace", match["name"]), ("name", match["name"]))
             when = f"{match['day']}, {match['hour']}:{match['minute']} {match['half']}"
-            file = rest or match["file"] or ""
-            yield replace(
-                found, system="brightspace", names=names, file=file, time=when, number=match["user"]
-            )
+            found = replace(found, system="brightspace", names=names, file=file)
+            yield replace(found, time=when, number=match["user"])
             return
         if form is CANVAS and i == 0:
             names = (("canvas", match["user"]), ("canvas", match["name"]), ("name", match["name"]))
-            file = rest or match["file"]
-            late = bool(match["late"])
-            yield replace(found, system="canvas", names=names, file=file, late=late, number=match["user"])
+            found = replace(found, system="canvas", names=names, file=file)
+            yield replace(found, late=bool(match["late"]), number=match["user"])
             return
     if place[0] in repositories[0] and len(place) > 1:
-        name = BRANCH.sub("", place[0])
-        names = (
-            ("id", name),
-            *_ends("github", name, "-", repositories[1]),
-            ("", name.removeprefix(repositories[1])),
-        )
+        name, start = BRANCH.sub("", place[0]), repositories[1]
+        names = (("id", name), *_ends("github", name, "-", start), ("", name.removeprefix(start)))
         yield replace(found, system="github", names=names, file="/".join(place[1:]))
     elif len(place) > 1 or found.path.is_dir():
         zipped = place[0].lower().endswith(".zip")
@@ -352,6 +347,32 @@ def _recognised(found, metadata, repositories, system, students):
         yield replace(found, system="folders", names=names, file=place[-1])
     else:
         yield replace(found, file=place[0])
+
+
+def _handed_in(found):
+    """Tell what a teacher put beside a student's work from that, where a system has folders for both."""
+    split = [(one, *_split(one)) for one in found]
+    handed_in = {owner for _, owner, step, _ in split if HANDED_IN.fullmatch(step)}
+    if not handed_in:
+        return found  # what a student's own folders are called says nothing
+    told = []
+    for one, owner, step, rest in split:
+        if HANDED_IN.fullmatch(step):
+            told.append(replace(one, place=owner + rest))
+        elif step and owner not in handed_in:
+            told.append(replace(one, place=(*owner, rest[-1]), file="/".join((step, *rest)), given=True))
+        elif not (step or OWN.fullmatch(owner[0])):
+            told.append(one)
+    return told
+
+
+def _split(found):
+    """Split a place at the first folder in a student's that is a system's own; if there is one."""
+    place = found.place
+    within = range(1, len(place) - 1) if found.system == "folders" else ()
+    own = (at for at in within if HANDED_IN.fullmatch(place[at]) or GIVEN.fullmatch(place[at]))
+    at = next(own, len(place))
+    return place[:at], "".join(place[at : at + 1]), place[at + 1 :]
 
 
 def _ends(column, name, sign, start):

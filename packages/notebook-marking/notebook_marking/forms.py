@@ -141,13 +141,7 @@ def _describe(value):
     return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}…"
 
 
-_CHECKS = {
-    "number": _number,
-    "numbers": _numbers,
-    "interval": _interval,
-    "choice": _choice,
-    "text": _text,
-}
+_CHECKS = {"number": _number, "numbers": _numbers, "interval": _interval, "choice": _choice, "text": _text}
 
 # Posteriors ------------------------------------------------------------------------------------
 

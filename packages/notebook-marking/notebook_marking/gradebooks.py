@@ -6,12 +6,15 @@ grader report as CSV) and takes again; nothing in it changes but the cells of th
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from dataclasses import replace
 
 from notebook_marking import rosters
+from notebook_marking.marking import that_count
 from notebook_marking.plain import spreadsheet
+from notebook_marking.review import number
 
 # The columns by which a system knows a student, and what they are on a roster.
 KNOWN_AS = {
@@ -29,6 +32,7 @@ WHOLE_NAME = ("first name", "last name")
 GRADE = "grade"
 DECIMAL_COMMA = re.compile(r"\d+,\d{1,2}")
 SHARES = re.compile(r"\((?:percentage|letter)\)$", re.IGNORECASE)
+POSSIBLE, MAXIMUM = "Points Possible", "Maximum Grade"
 TIME = "Last modified (submission)"
 
 
@@ -43,7 +47,7 @@ def fill(path, marked):
     comma = any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in table for cell in row)
     rows = _rows(lines, [one.submission for one in marked])
     missing = {}  # in their order, each once
-    for one in marked:
+    for one in that_count(marked):
         row = rows.get(one.submission.student)
         if row is None:
             missing[one.submission.student] = True
@@ -55,6 +59,23 @@ def fill(path, marked):
     stream = io.StringIO(newline="")
     csv.writer(stream, delimiter=reader.reader.dialect.delimiter, lineterminator="\n").writerows(table)
     return stream.getvalue(), list(missing)
+
+
+def other_points(path, out_of):
+    """Say which exercises have other points in a table than here: ours would be a share of those there."""
+    reader = spreadsheet(path)
+    header = [name.strip() for name in reader.fieldnames or ()]
+    columns, rows = _columns(path, header, out_of), list(reader.reader)
+    # Canvas has a row of what is to be had, Moodle's worksheet a column.
+    most = next((row for row in rows if row and row[0].strip() == POSSIBLE), ())
+    if MAXIMUM in header and rows:
+        most = [rows[0][header.index(MAXIMUM)]] * len(header)
+    found = {exercise: number(most[place].strip()) for exercise, place in columns.items() if most[place:]}
+    return [
+        f"{path.name} gives {most:g} points for {exercise}, which has {out_of[exercise]:g}: change it there."
+        for exercise, most in found.items()
+        if math.isfinite(most) and most != out_of[exercise]
+    ]
 
 
 def with_times(path, submissions, exercises=()):
@@ -99,9 +120,9 @@ def _row(table, one):
 
 def waits(one):
     """Tell whether there are no points yet: a human must give them, or nothing came that could have any."""
-    decided = any(mark.state == "decided" for mark in one.marks)
-    nothing = one.submission.problem or (one.run and one.run.status in ("no answers", "not a notebook"))
-    return any(mark.points is None for mark in one.marks) or bool(nothing and not decided)
+    states = {mark.state for mark in one.marks}
+    nothing = one.submission.problem or states == {"missing"}
+    return any(mark.points is None for mark in one.marks) or bool(nothing and "decided" not in states)
 
 
 def _known(header, row):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from notebook_marking import plain
 from notebook_marking.decisions import LATE
+from notebook_marking.marking import that_count
 
 COLUMNS = ("time", "student", "exercise", "answer", "before", "now", "why")
 LONGEST = 160
@@ -14,7 +15,7 @@ LONGEST = 160
 
 def update(path, marked, schemes):
     """Compare a class with what was kept of it."""
-    kept = _read(path)
+    kept, marked = _read(path), that_count(marked)
     now = {
         "schemes": {
             f"{exercise} {name}": answer.model_dump(mode="json", by_alias=True)

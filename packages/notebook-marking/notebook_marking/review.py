@@ -92,7 +92,9 @@ def merge(classes, schemes, rows, path="marks.csv"):
     filled, faults, gone = {}, [], []
     for line, row in rows:
         code = row["code"].strip()
-        if not row["points"].strip() and not row["comment"].strip():
+        marks = row["points"].strip() or row["comment"].strip()
+        own = any(value.strip() for name, value in row.items() if name and name not in COLUMNS)
+        if not (marks or (own and code in known)):
             continue
         if code not in known and (lost := _without_submission(row, code, schemes)):
             gone.append({name: value for name, value in row.items() if name} | {"note": lost})

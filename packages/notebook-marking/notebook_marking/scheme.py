@@ -136,10 +136,7 @@ class Posterior(_Answer):
         return self
 
 
-Answer = Annotated[
-    Number | Numbers | Interval | Choice | Text | Posterior,
-    Field(discriminator="kind"),
-]
+Answer = Annotated[Number | Numbers | Interval | Choice | Text | Posterior, Field(discriminator="kind")]
 
 
 class Part(_Strict):

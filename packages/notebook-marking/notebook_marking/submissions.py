@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -113,7 +113,7 @@ class Submission:
 
 
 def find(
-    folder: str | os.PathLike, exercises: Mapping[str, str], roster: Roster = NOBODY
+    folder: str | os.PathLike, exercises: Mapping[str, str], roster: Roster = NOBODY, asked: Collection = ()
 ) -> list[Submission]:
     """Find all submissions in a folder or zip file.
 
@@ -125,6 +125,9 @@ def find(
         Number of each exercise by the name of its page.
     roster : Roster
         The class.
+    asked : collection of str
+        The exercises that are to be marked, if not all. What names no exercise is for the only one that is
+        asked for or handed in, if its student handed in nothing else for that.
 
     Returns
     -------
@@ -166,7 +169,8 @@ def find(
         found += _of_student(list(theirs), names, folders=owner[:3] in deep)
     if collected:
         found = [(file, replace(one, time=_timestamp(file))) for file, one in found]
-    return _without_repeats([_checked(_identified(one, file, roster), file) for file, one in found], names)
+    found = [_checked(_identified(one, file, roster), file) for file, one in found]
+    return _without_repeats(_for_the_only_one(found, set(asked), names), names)
 
 
 @cache
@@ -352,7 +356,9 @@ def _of_student(theirs, names, *, folders):
     """Yield a student's submissions; what is none only if there is nothing else, and no folders for work."""
     first = theirs[0]
     student = first.names[-1][1]
-    found = [(file, one) for file in theirs for one in _in_file(file, student, names)]
+    if all(file.given for file in theirs):  # `absent` names who is on the roster
+        return [] if names.roster.find(first.names) else [_instead(theirs, student)]
+    found = [(file, one) for file in theirs if not file.given for one in _in_file(file, student, names)]
     if first.system == "github":  # a repository may hold notebooks that came with it
         found = [each for each in found if each[1].problem != NO_EXERCISE] or found
     if found:
@@ -413,6 +419,18 @@ def _known(row, roster):
     facts = {name: row.get(name, "") for name in ("name", "email", DUE)}
     cells = tuple((name, value) for name, value in row.items() if name != DUE and value)
     return {"student": row["id"], "ids": tuple(ids), "cells": cells, **facts}
+
+
+def _for_the_only_one(found, asked, names):
+    """Yield all, and let what names no exercise be for the only one, if there is only one."""
+    numbers = {*names.numbers.values()}
+    known = asked or {one.exercise for _, one in found} & numbers
+    there = {one.student for _, one in found if one.exercise in known}
+    for file, one in found:
+        if len(known) == 1 and one.exercise not in numbers and one.student not in there:
+            problem = one.problem.removeprefix(NO_EXERCISE).removeprefix("; ")
+            one = replace(one, exercise=min(known), problem=problem)
+        yield file, one
 
 
 def absent(submissions, roster, exercises):
@@ -531,7 +549,9 @@ def _newness(found):
     age = round(one.path.lstat().st_mtime / NEARLY)
     time = handed_in(one.time)
     seconds = time.timestamp() if time else 0
-    return bool(_content(one.path)[0]), seconds, one.time, age, version, os.fsencode(one.path)
+    # Version 10 comes after Version 9.
+    pieces = [(word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", str(one.path))]
+    return bool(_content(one.path)[0]), seconds, one.time, age, version, pieces
 
 
 def _stem(name):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,9 +18,8 @@ import pytest
 from notebook_marking import __main__ as command
 from notebook_marking import sandbox
 from notebook_marking.course import Course
-from notebook_marking.marking import Marked
 from notebook_marking.runs import Run
-from notebook_marking.submissions import NO_EXERCISE, Submission
+from notebook_marking.submissions import Submission
 
 COURSE = Path(__file__).resolve().parent / "course"
 EXERCISE = "1"
@@ -130,23 +130,6 @@ def test_only_the_exercises_asked_for_are_marked(folders, class_of, capsys):
     assert "--exercise is '3': give one of '1', '2'" in capsys.readouterr().err
 
 
-def test_what_names_no_exercise_is_for_the_only_one(folders, class_of, monkeypatch):
-    class_of({"ada": recorded(a={"total": 7.0})})
-    found = command.find()
-    odd = {"bob": NO_EXERCISE, "cy": f"{NO_EXERCISE}; the file is not JSON", "ada": NO_EXERCISE}
-    found += [Submission(name, "work", Path("work.ipynb"), problem) for name, problem in odd.items()]
-    ran = []
-    monkeypatch.setattr(command, "run_all", lambda asked, *_, **__: [ran.append(asked)] * len(asked))
-    monkeypatch.setattr(command, "_mark", lambda one, *_, **__: Marked(one, None, ()))
-    mark_class(folders)
-    assert [(one.student, one.exercise, one.problem) for one in ran[0]] == [
-        ("ada", "1", ""),
-        ("bob", "1", ""),
-        ("cy", "1", "the file is not JSON"),
-        ("ada", "work", NO_EXERCISE),
-    ]
-
-
 def test_answers_on_the_data_of_the_text_are_reported_where_ids_are_required(folders, class_of, capsys):
     class_of({"ada": recorded(a={"total": 7.0})})
     assert mark_class(folders, "--require-id") == command.NEEDS_HUMAN
@@ -194,6 +177,28 @@ def test_a_gradebook_without_a_column_for_the_exercise_is_known_before_anything_
     (tmp_path / "book.csv").write_text("Student,ID,Exercise 2\nAda,1,\n")
     assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.CANNOT_RUN
     assert "book.csv:1: no column is for exercise 1: name one so" in capsys.readouterr().err
+
+
+def test_a_gradebook_of_an_earlier_run_is_said_to_be_one(folders, class_of, tmp_path, capsys):
+    class_of({"ada": recorded(a={"total": 7.0})})
+    (tmp_path / "book.csv").write_text("Student,ID,Exercise 1\nPoints Possible,,10\nada,1,\n")
+    old = f"{folders[1] / 'gradebook.csv'} is of an earlier run: add --gradebook"
+    assert mark_class(folders, "--gradebook", str(tmp_path / "book.csv")) == command.ALL_MARKED
+    said = capsys.readouterr().out
+    assert old not in said
+    assert "book.csv gives 10 points for 1, which has 8.5" in said
+    assert mark_class(folders) == command.ALL_MARKED
+    assert old in capsys.readouterr().out
+
+
+def test_who_counts_as_in_time_for_want_of_a_time_is_counted(folders, class_of, capsys, monkeypatch):
+    facts = {"ada": {"due": "2026-03-05"}, "bob": {"late": True}, "cy": {}}
+    class_of({name: recorded(a={"total": 7.0}) for name in facts})
+    found = [replace(one, **facts[one.student]) for one in command.find()]
+    monkeypatch.setattr(command, "find", lambda *_: found)
+    for options, count in (((), 1), (("--due", "2026-03-05"), 2)):
+        mark_class(folders, *options)
+        assert f"For {count} submissions nothing says when" in capsys.readouterr().out
 
 
 def test_a_stopped_run_says_that_it_goes_on(folders, class_of, capsys, monkeypatch):

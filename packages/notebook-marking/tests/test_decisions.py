@@ -336,6 +336,16 @@ def test_marks_that_move_are_listed_with_their_reason(tmp_path):
     assert (tmp_path / "moved.csv").read_bytes() == before
 
 
+def test_a_mark_that_moves_is_listed_though_a_file_beside_it_cannot_be_read(tmp_path):
+    unread = replace(submission(), path=Path("x.zip"), problem="it is broken")
+    one = marked()
+    beside = Marked(unread, None, tuple(replace(mark, points=0, state="missing") for mark in one.marks))
+    for _ in range(2):
+        assert "Moved" not in make(tmp_path, one, beside).summary
+    make(tmp_path, replace(one, marks=(replace(one.marks[0], points=1), *one.marks[1:])), beside)
+    assert [move[:3] for move in moved(tmp_path)] == [("a.factors", "2 of 2", "1 of 2")]
+
+
 def test_a_broken_history_is_begun_anew(tmp_path):
     plain.write(tmp_path / "history.json", '{"marks": 3')
     assert "Moved" not in make(tmp_path, marked()).summary

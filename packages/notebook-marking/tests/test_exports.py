@@ -28,7 +28,7 @@ def notebook(exercise="5.8.1", student="student01", more=""):
     return json.dumps({"nbformat": 4, "cells": [cell]})
 
 
-ADA, BO = notebook(), notebook(student="student02")
+ADA, BO, TUTOR = (notebook(student=name) for name in ("student01", "student02", "tutor"))
 METADATA = """\
 submission_11:
   :submitters:
@@ -92,6 +92,25 @@ LAYOUTS = {
     "sakai": {
         "Week 8/O'Last01, Ada(ada)/Submission attachment(s)/nb.ipynb": ADA,
         "Week 8/Last02, Bo Jörg(student02)/Submission attachment(s)/nb.ipynb": BO,
+    },
+    "sakai, with feedback": {
+        "Week 8/O'Last01, Ada(ada)/Submission attachment(s)/nb.ipynb": ADA,
+        "Week 8/O'Last01, Ada(ada)/Feedback Attachment(s)/nb.ipynb": TUTOR,
+        "Week 8/Last02, Bo Jörg(student02)/Submission attachment(s)/nb.ipynb": BO,
+        "Week 8/Last02, Bo Jörg(student02)/Feedback Attachment(s)/nb.pdf": "x",
+        "Week 8/grades.csv": "x",
+    },
+    "openolat": {
+        "ita_8_2026-03-09/O'Last01_Ada_student01/1_task/5.8.1.ipynb": TUTOR,
+        "ita_8_2026-03-09/O'Last01_Ada_student01/2_submissions/nb.ipynb": ADA,
+        "ita_8_2026-03-09/O'Last01_Ada_student01/3_corrections/nb.ipynb": TUTOR,
+        "ita_8_2026-03-09/Last02_Bo Jörg_student02/1_submissions/nb.ipynb": notebook(student="before"),
+        "ita_8_2026-03-09/Last02_Bo Jörg_student02/2_corrections/nb.pdf": "x",
+        "ita_8_2026-03-09/Last02_Bo Jörg_student02/3_revisions_1/3_corrections/nb.ipynb": BO,
+        "ita_8_2026-03-09/Last02_Bo Jörg_student02/4_corrections_1/nb.ipynb": TUTOR,
+        "ita_8_2026-03-09/Last02_Bo Jörg_student02/5_assessment/nb.ipynb": TUTOR,
+        "ita_8_2026-03-09/solutions/5.8.1.ipynb": TUTOR,
+        "ita_8_2026-03-09/Course.xlsx": "x",
     },
     "ilias": {
         "Week 8/Submissions/O'Last01_Ada_student01_4711/20260305142233_nb.ipynb": ADA,
@@ -167,6 +186,28 @@ def test_every_layout_is_read(tmp_path, roster, layout, how):
         assert one.suffix == ".ipynb"
         assert not one.stranger
         assert one.student in one.ids
+
+
+def test_who_got_a_task_and_handed_in_nothing_has_handed_in_nothing(tmp_path, roster):
+    write(tmp_path, {"Last01_Ada_student01/2_submissions/nb.ipynb": ADA, "bo/1_task/5.8.1.ipynb": TUTOR})
+    assert [one.student for one in find(tmp_path, EXERCISES, roster)] == ["student01"]
+    bo = find(tmp_path, EXERCISES)[-1]
+    assert (bo.student, bo.problem) == ("bo", "no notebook was handed in, but 1_task/5.8.1.ipynb")
+
+
+@pytest.mark.parametrize("names", [("8_revisions_3", "10_revisions_4"), ("Version 9", "Version 10")])
+def test_of_what_is_as_old_the_higher_number_counts(tmp_path, names):
+    write(tmp_path, {f"ada/{name}/nb.ipynb": ADA for name in names})
+    [ada] = find(tmp_path, EXERCISES)
+    assert ada.path.parent.name == names[1]
+
+
+def test_a_students_own_folder_may_be_called_as_a_systems(tmp_path):
+    write(tmp_path / "1", {"ada/1_task/nb.ipynb": ADA, "bo/3_corrections/nb.ipynb": BO})
+    assert {one.problem for one in find(tmp_path / "1", EXERCISES)} == {""}
+    moodle = {f"A B_1_{MARK}_/1_task/nb.ipynb": ADA, f"C D_2_{MARK}_/2_submissions/nb.ipynb": BO}
+    write(tmp_path / "2", moodle)
+    assert {one.student: one.problem for one in find(tmp_path / "2", EXERCISES)} == {"A B": "", "C D": ""}
 
 
 def test_the_newest_is_that_of_the_latest_time_not_of_the_last_letters(tmp_path, roster):
@@ -386,7 +427,8 @@ def test_a_repository_with_one_notebook_that_says_nothing_is_handed_in_all_the_s
     tmp_path, roster, text, problem
 ):
     write(tmp_path / "sub", LAYOUTS["github"] | {"pooling-submissions/pooling-bo/nb.ipynb": text})
-    [bo] = [one for one in find(tmp_path / "sub", EXERCISES, roster) if one.student == "student02"]
+    found = find(tmp_path / "sub", EXERCISES, roster, EXERCISES.values())
+    [bo] = [one for one in found if one.student == "student02"]
     assert problem in bo.problem
     assert bo.path.name == "nb.ipynb"
 

@@ -99,7 +99,8 @@ def test_points_come_into_their_cells_and_nothing_else_changes(tmp_path, text, c
 
 
 def test_who_waits_for_a_human_has_no_points_yet_and_who_is_not_there_is_named(tmp_path):
-    nothing = replace(one("u2", 0.0), run=Run("no answers", {}))
+    marks = tuple(replace(mark, points=0.0, state="missing") for mark in one("u2", 0.0).marks)
+    nothing = replace(one("u2", 0.0), marks=marks)  # out of time before the first, or not to be marked
     unread = replace(one("u3", 0.0), submission=replace(one("u3", 0.0).submission, problem="a link"))
     table, missing = filled(tmp_path, CANVAS, [one("u1", None), *[one("zoe", 4.0)] * 2, nothing, unread])
     assert [row[5] for row in table[2:]] == ["", "", "3"]  # as they were
@@ -169,3 +170,25 @@ def test_a_table_with_a_picture_in_a_cell_or_a_cell_too_many_is_read(tmp_path):
     path.write_text(MOODLE.replace("13.00,-\n", "13.00,-,more\n"), encoding="utf-8")
     (found,) = gradebooks.with_times(path, [signed("x", 4.0, moodle="302").submission])
     assert found.time == "Friday, 6 March 2026"
+
+
+def test_a_file_that_cannot_be_read_takes_no_points_of_the_one_beside_it(tmp_path):
+    """A teacher's own mark is for the student, and so stands in both rows: one of them has all the others."""
+    whole = signed("x", 4.0, name="Ada Last01")
+    unread = replace(whole, submission=replace(whole.submission, problem="it is a folder"))
+    decided = (replace(whole.marks[0], state="decided"), Mark("a", "y", 0.0, 8, "missing"))
+    for both in ([whole, replace(unread, marks=decided)], [replace(unread, marks=decided), whole]):
+        rows, _ = filled(tmp_path, REPORT, both)
+        assert rows[1][3] == "6.5"
+
+
+@pytest.mark.parametrize("text", [CANVAS, MOODLE, MOODLE.replace("13.00", '"13,00"')])
+def test_a_column_with_other_points_than_the_exercise_is_named(tmp_path, text):
+    """Else 6.5 points of 13 would be 6.5 of 100 there."""
+    path = tmp_path / "book.csv"
+    path.write_text(text, encoding="utf-8")
+    assert gradebooks.other_points(path, {"5.8.1": 13}) == []
+    [words] = gradebooks.other_points(path, {"5.8.1": 12.5})
+    assert words == "book.csv gives 13 points for 5.8.1, which has 12.5: change it there."
+    path.write_text(REPORT, encoding="utf-8")  # which does not say
+    assert gradebooks.other_points(path, {"5.8.1": 12.5}) == []

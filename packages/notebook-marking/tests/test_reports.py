@@ -327,6 +327,14 @@ def test_what_a_human_typed_is_never_altered(tmp_path):
     assert rows(tmp_path / "grades.csv")[0]["score"] == "4.5"
 
 
+def test_what_a_human_typed_into_a_column_of_their_own_stays_before_there_are_points(tmp_path):
+    make(tmp_path, marked("ada"), marked("bob"))
+    path = tmp_path / "review/marks.csv"
+    save(path, [row | {"second reader": f"for {row['student']}"} for row in rows(path)])
+    make(tmp_path, marked("ada"), marked("cid"))
+    assert {row["student"]: row["second reader"] for row in rows(path)} == {"ada": "for ada", "cid": ""}
+
+
 def test_a_comment_without_points_stays_and_the_answer_still_waits(tmp_path):
     make(tmp_path, marked())
     fill(tmp_path, comment="ask a colleague")

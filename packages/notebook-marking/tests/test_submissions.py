@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notebook_marking.submissions import ZIPPED, find, read
+from notebook_marking.submissions import NO_EXERCISE, ZIPPED, find, read
 
 EXERCISES = {"shrinkage-arithmetic": "5.8.1", "hierarchical-poisson": "5.8.3", "unequal-regions": "5.8.T"}
 NOTEBOOK = "shrinkage-arithmetic.ipynb"
@@ -247,3 +247,38 @@ def test_a_link_named_submitted_is_not_followed(tmp_path):
 def test_a_student_may_be_called_submitted(tmp_path):
     make(tmp_path, "submitted/week/5.8.1.md", "ada/week/5.8.1.md")
     assert {one.student for one in find(tmp_path, EXERCISES)} == {"ada", "submitted"}
+
+
+def nameless(student=""):
+    """A notebook that names its exercise in no way that can be read."""
+    source = f'number = "5.8.1"; answers = Answers(number, student="{student}")'
+    return json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": source}]})
+
+
+def test_what_names_no_exercise_is_for_the_only_one(tmp_path):
+    make(tmp_path, "ada_5.8.1.ipynb", "cy/work.ipynb")
+    for name in ("ada_work.ipynb", "bob_work.ipynb"):
+        (tmp_path / name).write_text(nameless())
+    assert found(tmp_path) == {
+        "ada_5.8.1.ipynb": ("ada", "5.8.1", ""),
+        "ada_work.ipynb": ("ada", "work", NO_EXERCISE),
+        "bob_work.ipynb": ("bob", "5.8.1", ""),
+        "cy/work.ipynb": ("cy", "5.8.1", "the file is not JSON, so not a Jupyter notebook"),
+    }
+    assert [one.exercise for one in find(tmp_path, EXERCISES, asked=["5.8.3"])].count("5.8.3") == 3
+
+
+def test_of_several_that_name_no_exercise_one_counts_and_two_students_stay_two(tmp_path):
+    """Else one has two rows, and the points of the older may come into a gradebook, or two have one page."""
+    make(tmp_path, "ada/x", "bo_5.8.1.ipynb", "Week 8/x")
+    for name in ("ada/old.ipynb", "ada/new.ipynb"):
+        (tmp_path / name).write_text(nameless("ada"))
+    os.utime(tmp_path / "ada/old.ipynb", (0, 0))
+    for student in ("cy", "di"):
+        (tmp_path / f"Week 8/{student}.ipynb").write_text(nameless(student))
+    assert [(one.student, one.path.name, one.others) for one in find(tmp_path, EXERCISES)] == [
+        ("Week 8 (cy)", "cy.ipynb", ()),
+        ("Week 8 (di)", "di.ipynb", ()),
+        ("ada", "new.ipynb", ("old.ipynb",)),
+        ("bo", "bo_5.8.1.ipynb", ()),
+    ]
