@@ -8,7 +8,7 @@ busy=
 trap '[ -z "$busy" ] || kill $busy' EXIT
 trap 'exit 130' HUP INT TERM
 for _ in $(seq "$(getconf _NPROCESSORS_ONLN)"); do
-    (trap - EXIT; while :; do :; done) &
+    (trap - EXIT; while kill -0 $$; do :; done) 2>/dev/null &  # a signal at its birth may be lost
     busy="$busy $!"
 done
 
