@@ -6,6 +6,7 @@ Vega-Lite is compiled to Vega here, so that no page has to do it.
 
 import html
 import json
+from pathlib import Path
 
 import vl_convert
 from docutils import nodes
@@ -54,7 +55,9 @@ class Renderer:
         spec = {key: value for key, value in data.content.items() if key != "$schema"}
         explorer = spec["usermeta"]["explorer"]
         picture = vl_convert.vegalite_to_svg(spec).encode()
-        path = renderer.write_file([f"explorer-{explorer['name']}.svg"], picture, overwrite=True)
+        # Two pages may have an explorer of one name, each with data of its own.
+        name = f"explorer-{explorer['name']}-{Path(renderer.source).stem}.svg"
+        path = renderer.write_file([name], picture, overwrite=True)
         image = nodes.image(uri=path, alt=spec["description"], classes=["explorer-picture"])
         return [
             nodes.raw(text=_before(vl_convert.vegalite_to_vega(spec), explorer), format="html"),

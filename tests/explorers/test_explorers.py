@@ -105,6 +105,8 @@ def test_the_setting_that_the_dial_begins_with_is_one_of_its_rows():
 class Written:
     """Stands for MyST-NB's renderer: keeps the file that it is given."""
 
+    source = "chapters/page.md"
+
     def write_file(self, path, content, *, overwrite):
         self.path, self.content = path, content
         return "/" + path[0]
@@ -128,6 +130,18 @@ def test_the_book_shows_a_picture_with_a_description_and_keeps_the_chart(explore
     assert html.count("<div") == html.count("</div>")
     other = type("Output", (), {"mime_type": "text/html", "content": ""})
     assert Renderer.handle_mime(written, other, inline=False) is None
+
+
+def test_each_page_keeps_the_picture_of_its_own_dial():
+    """The dials of schools and of trials have one name; the last page's picture once stood on all."""
+    output = type("Output", (), {"mime_type": EXPLORER, "content": dial(np.arange(3.0)).spec()})
+    paths = set()
+    for source in ("chapters/hierarchical-models.md", "chapters/odd-group.md"):
+        written = Written()
+        written.source = source
+        Renderer.handle_mime(written, output, inline=False)
+        paths.add(written.path[0])
+    assert len(paths) == 2
 
 
 def test_no_text_of_a_chart_can_end_the_script_around_it():

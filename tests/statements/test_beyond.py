@@ -271,7 +271,10 @@ def test_one_report_far_away(far):
     assert short[1] < short[0]
 
 
-@states("chapters/odd-group.md", "each group has a precision $w_j$ of its own, 1 on average, and small for")
+@states(
+    "chapters/odd-group.md",
+    "each group has a precision of its own, $w_j / \\tau^2$, where $w_j$ is 1 on average, and small for",
+)
 @states("chapters/odd-group.md", "Then the population is wide for that group, which is left alone.")
 @states(
     "chapters/odd-group.md", "It pulls less far from the mean only, where a Normal population has few groups."

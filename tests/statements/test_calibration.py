@@ -98,7 +98,7 @@ def test_one_model_stands_out():
 
 @states(
     "chapters/calibration.md",
-    "Its distances are … at most, and in the centred form …: the funnel stops it too.",
+    "Its distances are … at most outside the centred form, and … in it: the funnel stops it too.",
 )
 @states("chapters/calibration.md", "the first twenty data sets of each model, or all where there are fewer.")
 def test_the_sampler_of_the_pages_was_given_the_same():

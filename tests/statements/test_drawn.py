@@ -514,7 +514,7 @@ def test_shares_of_chains():
     assert ax.xaxis.get_transform().linthresh == 0.3
 
 
-@states(LOO, "Under no pooling the estimates lie to the right of the exact values,")
+@states(LOO, "Under no pooling most estimates lie to the right of the exact values,")
 @states(LOO, "and several are marked by a cross for a large Pareto k.")
 @states(
     LOO, "Three panels, complete, partial and no pooling, with the log predictive density of each school."

@@ -118,7 +118,9 @@ def test_how_far_the_likelihood_is_flat():
 @states("chapters/calibration.md", "among so many models, one of 0.04 is no surprise")
 @states("chapters/calibration.md", "of the 200 data sets, where two would be expected")
 @states("chapters/calibration.md", "One curve is far outside, that of a prior which is half as wide")
-@states("chapters/calibration.md", "Where an exact posterior is known, one to ten data sets are enough.")
+@states(
+    "chapters/calibration.md", "Where an exact posterior is known, one to ten data sets are enough for these"
+)
 def test_small_facts_of_calibration():
     assert 1 / np.sqrt(50) == pytest.approx(1 / 7, rel=0.02)
     assert (ERROR.min(), ERROR.max()) == (9, 18)  # a variance is its standard deviation times as large

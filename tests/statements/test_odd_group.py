@@ -248,7 +248,8 @@ def test_the_populations_agree_where_no_group_is_odd(both):
 @states("chapters/odd-group.md", "then $B$ of trial 3 is less than a fifth of what it was.")
 @states("chapters/odd-group.md", "Under Student-t the mean comes along for a while, turns, and goes back")
 @states(
-    "chapters/odd-group.md", "what is odd enough counts no more for the mean. Its scale remembers: … for …."
+    "chapters/odd-group.md",
+    "what is odd enough counts no more for the mean. Its scale remembers: … in place of ….",
 )
 @states(
     "chapters/odd-group.md",
@@ -304,7 +305,8 @@ def test_one_trial_is_moved(both):
 @states("chapters/odd-group.md", "averaged over a Normal population the risk is … larger, with a scale of …")
 @states(
     "chapters/odd-group.md",
-    "No estimator has a smaller expected loss than the posterior mean under the population that is true.",
+    "No estimator has a smaller expected squared error than the posterior mean under the population that "
+    "is true.",
 )
 def test_the_risk_of_one_group():
     """With densities over a grid of effects, where the page has one over precisions."""
@@ -347,7 +349,7 @@ def test_the_risk_of_one_group():
     "at five standard deviations the others gain less than a tenth, at ten more than a quarter, the odd "
     "one itself rather less than half, and the mean of the population three quarters.",
 )
-@states("chapters/odd-group.md", "In a wide population (sd 0.6) there is less to gain.")
+@states("chapters/odd-group.md", "In a wide population (sd 0.6) the same distance of 3 buys less.")
 @states("chapters/odd-group.md", "By ….")
 @states(
     "chapters/odd-group.md",
@@ -424,7 +426,7 @@ def test_what_it_costs_and_buys():
     "Had it been as large as trial 6, it would have flattened the line by a fifth under the Normal",
 )
 @states("chapters/odd-group.md", "under Student-t the line hardly moves.")
-@states("chapters/odd-group.md", "the latitude matters more than the population")
+@states("chapters/odd-group.md", "its latitude matters more than the choice of Normal or Student-t")
 def test_latitude_and_the_population(both, latitude):
     """The Student-t population with a slope, by the engine, once for each slope."""
     assert 0.5 < latitude["tau"].mean() / both[0]["tau"].mean() < 0.6
@@ -451,6 +453,8 @@ def test_latitude_and_the_population(both, latitude):
     np.testing.assert_allclose(new, printed, atol=0.006)
     medians = [new[0][1], new[2][1]]
     assert medians[0] / medians[1] > 2.5
+    ends = [posterior["theta_new"].quantile([0.055, 0.5, 0.945]).values for posterior in both]
+    assert np.abs(ends[0] - ends[1]).max() < np.log(1.25)
 
 
 @states(
@@ -492,7 +496,7 @@ def given(tau):
     return mean, factor * mean + (1 - factor) * EFFECT
 
 
-@states("chapters/odd-group.md", "Trial 12 reported the largest effect, …")
+@states("chapters/odd-group.md", "Trial 12 reported the largest ratio, $y_{12} =$ ….")
 @states("chapters/odd-group.md", "From … at $\\tau = 0$ to … at $\\tau =$ …, and only then upwards.")
 @states(
     "chapters/odd-group.md",
@@ -515,7 +519,7 @@ def test_an_estimate_goes_away_from_its_report_with_the_mean():
 @states(
     "chapters/odd-group.md",
     "the more trials differ, the less counts how well each is known, "
-    "and the two large ones, Madras above all, lose their lead.",
+    "and the two that are known best, trial 6 and above all Madras, lose their lead.",
 )
 def test_large_trials_lose_their_lead_as_the_population_widens():
     shares = np.array([1 / (ERROR**2 + tau**2) for tau in np.arange(31) / 20])

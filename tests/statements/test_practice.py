@@ -338,7 +338,7 @@ def test_what_the_study_recorded():
 @states("chapters/calibration.md", "only ranks are left, and a small fault takes hundreds of fits.")
 @states("chapters/calibration.md", "Test a sampler where the answer is known.")
 @states("chapters/calibration.md", "So the places are uniform, as in the first question of this page.")
-@states("chapters/calibration.md", "The worst fault is the one that the ranks do not see")
+@states("chapters/calibration.md", "The worst fault is among those that the ranks do not see")
 def test_what_each_fault_took():
     faults = pd.read_csv(ROOT / "tooling/audit/data/faults.csv", index_col="fault")
     assert len(faults) == 5

@@ -388,7 +388,7 @@ def test_who_wins_where(worlds):
 @states("chapters/loo-comparison.md", "With 128 schools LOO settles the matter at $\\tau = 10$")
 @states(
     "chapters/loo-comparison.md",
-    "Dozens to hundreds of groups are the range in which a hierarchical model can be",
+    "Dozens to hundreds of groups as noisy as these are the range in which a hierarchical model can be",
 )
 @pytest.mark.slow  # hundreds of sets of schools
 def test_how_many_schools_it_takes():

@@ -47,7 +47,11 @@ def test_ten_of_eleven_fail():
 )
 @states("chapters/todays-code.md", "| `az.hdi(…, hdi_prob=0.89)` | `az.hdi(…, prob=0.89)` |")
 @states("chapters/todays-code.md", '| `az.compare({…}, ic="loo")` | `az.compare({…})` |')
-@states(PAGE, "| `az.plot_compare(…, insample_dev=False)` | `az.plot_compare(…, relative_scale=False)` |")
+@states(
+    PAGE,
+    "| `az.plot_compare(…, insample_dev=False)` | `az.plot_compare(…, relative_scale=False)`, or differences "
+    "are drawn |",
+)
 @states(
     PAGE, '| `az.plot_forest(…, hdi_prob=0.89)` | `az.plot_forest(…, ci_kind="hdi", ci_probs=(0.5, 0.89))` |'
 )
