@@ -845,7 +845,8 @@ class _Fitted:
             if noise:
                 variance = variance + self.grid.points["sigma"][:, None] ** 2
             expectation = self.grid.expectation if told else None
-            return NormalMixture(weights, mean, variance, expectation=expectation, coarse=self.grid.coarse)
+            rules = {"expectation": expectation, "coarse": self.grid.coarse}
+            return NormalMixture(weights, mean, variance, lattice=True, **rules)
 
         return of
 

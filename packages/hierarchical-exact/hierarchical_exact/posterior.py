@@ -186,8 +186,8 @@ class Marginal:
         Raises
         ------
         ArithmeticError
-            Where it is not told to 1e-4 of its height, as next to a cusp: where mu is known and tau may be
-            zero, say.
+            Where it is not told to 1e-4 of its height (in `mixed` 1e-3), as next to a cusp: where mu is known
+            and tau may be zero, say.
 
         Examples
         --------

@@ -273,7 +273,8 @@ def _check_density(errors, name, marginal, x, at, width):
         for i in np.flatnonzero(off > OF_DENSITY * height):
             # Next to a cusp the reference must know how near.
             digits = resolution[i] / density[i]
-            off[i] -= np.abs(at([x[i] - digits, x[i] + digits])[1] - density[i]).max()
+            near = [float(x[i] - digits), float(x[i] + digits)]
+            off[i] -= np.abs(at(near)[1] - density[i]).max()
         errors[f"{name} density"] = max(0.0, float((off / height).max()))
 
 
@@ -868,16 +869,17 @@ KINDS = {
 
 # The same of a far quantile, in parts of the probability beyond it; of a density, in parts of its height; and
 # of the quantiles and the density of a scale of `mixed`, polynomials between the planes of a lattice.
-OF_FAR, OF_DENSITY, OF_SCALE, OF_SCALE_DENSITY = 2e-2, 2e-4, 2e-4, 2e-3
+OF_FAR, OF_DENSITY, OF_SCALE, OF_MIXED_DENSITY = 2e-2, 2e-4, 2e-4, 2e-3
 
 
 def limit(kind, name):
     """Largest error of a quantity."""
     if name.endswith("far quantiles"):
         return OF_FAR
-    of_scale = kind in ("mixed", "wider") and name.startswith(("sigma", "tau", "rho"))
+    mixed = kind in ("mixed", "wider")
     if name.endswith("density"):
-        return OF_SCALE_DENSITY if of_scale else OF_DENSITY
+        return OF_MIXED_DENSITY if mixed else OF_DENSITY
+    of_scale = mixed and name.startswith(("sigma", "tau", "rho"))
     return OF_SCALE if of_scale and name.endswith(("quantiles", "hdi")) else KINDS[kind][3]
 
 

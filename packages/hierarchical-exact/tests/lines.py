@@ -101,6 +101,7 @@ def live(log_f, low, high, fall, points=25):
     row = np.arange(len(low))
     for _ in range(60):
         x = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, points)
+        x = np.minimum(x, high[:, None])  # by rounding it may lie beyond the end of a prior
         value = log_f(x)
         top = value.max(axis=1, keepdims=True)
         if not np.isfinite(top).all():

@@ -27,12 +27,14 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
         pytest.param("student", [1, 3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11, 920012, 86000043], marks=pytest.mark.slow),
         pytest.param(
-            "mixed", [1, 4, 15, 102, 5000003, 5000011, 5000043, 7000006, 7000037], marks=pytest.mark.slow
+            "mixed",
+            [1, 4, 15, 102, 5000003, 5000011, 5000043, 7000006, 7000037, 96000138],
+            marks=pytest.mark.slow,
         ),
         pytest.param("wider", [1, 84000001], marks=pytest.mark.slow),
-        pytest.param("dirichlet", [0, 4, 800180], marks=pytest.mark.slow),
+        pytest.param("dirichlet", [0, 4, 800180, 96000081], marks=pytest.mark.slow),
         pytest.param("beta_binomial", [0, 1, 2], marks=pytest.mark.slow),
-        pytest.param("logit_normal", [1, 2], marks=pytest.mark.slow),
+        pytest.param("logit_normal", [1, 2, 96000002, 96000025], marks=pytest.mark.slow),
     ],
 )
 def test_no_answer_is_wrong_without_a_word(kind, seeds):
