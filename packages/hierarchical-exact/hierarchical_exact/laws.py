@@ -276,8 +276,8 @@ class NormalMixture:
     coarse : (K,) array, optional
         Weights by another rule, for `told_pdf`.
     lattice : bool
-        Whether the nodes are a lattice. Then the two rules may differ by waves in the log of the distance from
-        a cusp, and agree by chance at each of them, so that `told_pdf` looks on both sides too.
+        Whether the nodes are a lattice. Then the two rules may differ by waves in the log of the distance
+        from a cusp, and agree by chance on each of them, so that `told_pdf` looks on both sides too.
     """
 
     lower, upper = -np.inf, np.inf

@@ -913,18 +913,19 @@ def _bad(kind, problem, posterior):
     errors, bad = judged(14)
     if not bad or kind == "normal":
         return errors, bad
+    seen = [errors]
     for nodes in (28, 56):
         finer, bad = judged(nodes)
-        # What a density lacks of its mass may be missing where a moment has its own.
-        if not bad or all(
-            e <= 0.1 * limit(kind, name) for name, e in finer.items() if name.endswith("reference")
-        ):
-            break
-    else:
+        if not bad:
+            return finer, bad
+        seen.append(finer)
+    # What a density lacks of its mass may be missing where a moment has its own.
+    if any(e > 0.1 * limit(kind, name) for name, e in finer.items() if name.endswith("reference")):
         raise Unresolved
     if np.isnan(list(bad.values())).any():
         raise Unresolved("the reference is no number")
-    if any(not abs(errors[name] - error) < 0.3 * error for name, error in bad.items() if np.isfinite(error)):
+    finite = {name: error for name, error in bad.items() if np.isfinite(error)}
+    if any(not abs(other[name] - error) < 0.3 * error for other in seen for name, error in finite.items()):
         raise Unresolved
     return finer, bad
 

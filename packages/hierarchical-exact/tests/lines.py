@@ -64,7 +64,9 @@ class Line:
 
     def _interpolate(self):
         shape = *self.edges[:, 1:].shape, -1
-        coefficients = np.maximum(self.values, -1e10).reshape(shape) @ self._to_legendre
+        # What has fallen so far is nothing, and its log no polynomial.
+        least = self.values.max(axis=1, keepdims=True) - 1.5 * FALL
+        coefficients = np.maximum(self.values, least).reshape(shape) @ self._to_legendre
         self._coefficients = np.ascontiguousarray(np.moveaxis(coefficients, -1, 0))
 
     def less(self, values):

@@ -22,7 +22,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
             marks=pytest.mark.slow,
         ),
         # Nested integrals take their time: the cheapest problems of the first dozen.
-        pytest.param("groups", [1, 7, 900017], marks=pytest.mark.slow),
+        pytest.param("groups", [1, 7, 900017, 96000215], marks=pytest.mark.slow),
         pytest.param("ridge", [3], marks=pytest.mark.slow),
         pytest.param("student", [1, 3], marks=pytest.mark.slow),
         pytest.param("poisson", [0, 10, 11, 920012, 86000043], marks=pytest.mark.slow),
@@ -32,9 +32,9 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
             marks=pytest.mark.slow,
         ),
         pytest.param("wider", [1, 84000001], marks=pytest.mark.slow),
-        pytest.param("dirichlet", [0, 4, 800180, 96000081], marks=pytest.mark.slow),
+        pytest.param("dirichlet", [0, 4, 800180, 96000081, 96000192], marks=pytest.mark.slow),
         pytest.param("beta_binomial", [0, 1, 2], marks=pytest.mark.slow),
-        pytest.param("logit_normal", [1, 2, 96000002, 96000025], marks=pytest.mark.slow),
+        pytest.param("logit_normal", [1, 2, 96000002, 96000025, 96000083], marks=pytest.mark.slow),
     ],
 )
 def test_no_answer_is_wrong_without_a_word(kind, seeds):
@@ -64,7 +64,7 @@ def test_tolerances_are_twice_what_the_readme_states():
     ((of_height, of_scale),) = re.findall(r"to (1e-\d) of its height \(.* of `mixed` to (1e-\d)\)", readme)
     assert fuzz.limit("normal", "tau density") == 2 * float(of_height)
     assert fuzz.limit("mixed", "rho_t0 density") == 2 * float(of_scale)
-    assert "is right to a hundredth of itself" in readme.replace("\n", " ")
+    assert "is right to a hundredth of itself or to 1e-7" in readme.replace("\n", " ")
     assert fuzz.limit("poisson", "lam far quantiles") == 0.02
 
 
