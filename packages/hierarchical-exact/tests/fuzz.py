@@ -899,7 +899,7 @@ SHARES = {
 }
 
 # Processor seconds for an answer and for its reference: of nested integrals few take more.
-LONGEST_ANSWER, LONGEST_REFERENCE = 60, 40
+LONGEST_ANSWER, LONGEST_REFERENCE = 60, 60
 
 
 def _bad(kind, problem, posterior):

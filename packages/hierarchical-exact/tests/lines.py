@@ -64,9 +64,11 @@ class Line:
 
     def _interpolate(self):
         shape = *self.edges[:, 1:].shape, -1
-        # What has fallen so far is nothing, and its log no polynomial.
-        least = self.values.max(axis=1, keepdims=True) - 1.5 * FALL
-        coefficients = np.maximum(self.values, least).reshape(shape) @ self._to_legendre
+        # Where some of a piece is cut off, its log is no polynomial: what has fallen so far is nothing.
+        least = self.values.max(axis=1)[:, None, None] - 1.5 * FALL
+        pieces = self.values.reshape(shape)
+        cut = (pieces < -1e9).any(axis=-1, keepdims=True)
+        coefficients = np.where(cut, np.maximum(pieces, least), pieces) @ self._to_legendre
         self._coefficients = np.ascontiguousarray(np.moveaxis(coefficients, -1, 0))
 
     def less(self, values):

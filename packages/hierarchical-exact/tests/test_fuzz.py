@@ -32,7 +32,7 @@ from fuzz import judge, normal_call, normal_errors, normal_problem
             marks=pytest.mark.slow,
         ),
         pytest.param("wider", [1, 84000001], marks=pytest.mark.slow),
-        pytest.param("dirichlet", [0, 4, 800180, 96000081, 96000192], marks=pytest.mark.slow),
+        pytest.param("dirichlet", [0, 4, 800180, 96000081], marks=pytest.mark.slow),
         pytest.param("beta_binomial", [0, 1, 2], marks=pytest.mark.slow),
         pytest.param("logit_normal", [1, 2, 96000002, 96000025, 96000083], marks=pytest.mark.slow),
     ],
@@ -61,10 +61,10 @@ def test_tolerances_are_twice_what_the_readme_states():
         assert fuzz.limit(kind, "mu mean") == 2 * float(stated[names.get(kind, kind)]), kind
     (of_scale,) = re.findall(r"of quantiles of scales and with four unknown ones (1e-\d)", readme)
     assert fuzz.limit("wider", "tau_t0 quantiles") == 2 * float(of_scale)
-    ((of_height, of_scale),) = re.findall(r"to (1e-\d) of its height \(.* of `mixed` to (1e-\d)\)", readme)
+    ((of_height, in_mixed),) = re.findall(r"to (1e-\d) of its height \(in `mixed` to (1e-\d)\)", readme)
     assert fuzz.limit("normal", "tau density") == 2 * float(of_height)
-    assert fuzz.limit("mixed", "rho_t0 density") == 2 * float(of_scale)
-    assert "is right to a hundredth of itself or to 1e-7" in readme.replace("\n", " ")
+    assert fuzz.limit("mixed", "rho_t0 density") == 2 * float(in_mixed)
+    assert "right to a hundredth of itself or to 1e-7" in readme.replace("\n", " ")
     assert fuzz.limit("poisson", "lam far quantiles") == 0.02
 
 
