@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from tooling.live.archives import link, write
+from tooling.live.archives import link, replace, write
 
 SETTINGS = Path(__file__).resolve().parent / "jupyter-lite.json"
 APP = "carrier/jupyterlite_core/jupyterlite-app-*.tgz"  # below .cache/live
@@ -110,8 +110,7 @@ def save_in_turn(target):
         raise ValueError(
             f"{core.name} saves in another way than {SAVE!r}: give lite.SAVE that of this release"
         )
-    core.unlink()  # a link to what was fetched
-    core.write_text(code.replace(SAVE, SAVE_IN_TURN), encoding="utf8")
+    replace(core, code.replace(SAVE, SAVE_IN_TURN).encode())  # what was fetched, to which it is a link, stays
 
 
 def dump(content, path):

@@ -348,10 +348,10 @@ class NormalMixture:
     def told_pdf(self, x, group):
         """Density at x, (n,); NaN where it hangs on nodes too far apart for it, or too light."""
         weights, *_ = self._components
-        density, (_, unit) = self._densities(x, group), self.middle_and_width
+        density = self._densities(x, group)
         value, light = weights @ density, weights < _NEXT_TO_NOTHING * weights.max()
         with np.errstate(divide="ignore", invalid="ignore"):
-            least = _APART * np.maximum(value, 0.1 / unit[group])
+            least = _APART * self._height(value, group)
             lost = weights[light] @ density[light] > least
             if self._lattice:
                 lost |= self._waves(x, group)
@@ -367,8 +367,12 @@ class NormalMixture:
         x = (middle + np.multiply.outer(_ALONG_A_WAVE, x - middle)).ravel()
         group = np.tile(group, len(_ALONG_A_WAVE))
         density = self._densities(x, group)
-        height = np.maximum(weights @ density, 0.1 / self.middle_and_width[1][group])
-        return (np.abs(self._moved @ density) > _WAVE * height).reshape(len(_ALONG_A_WAVE), -1).any(axis=0)
+        apart = np.abs(self._moved @ density) > _WAVE * self._height(weights @ density, group)
+        return apart.reshape(len(_ALONG_A_WAVE), -1).any(axis=0)
+
+    def _height(self, density, group):
+        """A density, or a tenth over the width where that is more."""
+        return np.maximum(density, 0.1 / self.middle_and_width[1][group])
 
     def _goes_on(self, parts, group):
         """Whether narrower nodes would add to parts (k, n) of a density without end, as they do on a cusp.
@@ -648,7 +652,8 @@ class Curve:
         self._low, self._high = intervals.T
         half = 0.5 * (self._high - self._low)
         # Rows of integrated coefficients that start from zero at the left end of each panel.
-        integral = legendre.legint(density @ TO_LEGENDRE.T, lbnd=-1, axis=1) * half[:, None]
+        plain = density @ TO_LEGENDRE.T
+        integral = legendre.legint(plain, lbnd=-1, axis=1) * half[:, None]
         mass = legendre.legval(1.0, integral.T)
         total = np.add.reduceat(mass, self._start)
         self._integral = (integral / total[of_group, None]).T
@@ -658,7 +663,7 @@ class Curve:
         self._before = np.hstack([np.zeros((len(total), 1)), cumulative[:, :-1]])
         of_log, smooth = _of_logs(density)
         of_log[:, 0] -= np.log(total)[of_group]
-        plain = density @ TO_LEGENDRE.T / total[of_group, None]
+        plain = plain / total[of_group, None]
         highest = np.maximum(density.max(axis=1), np.finfo(float).tiny) / total[of_group]
         rough, rough_plain = _last(of_log), _last(plain) / highest
         self._plain = ~smooth | ((rough > _SMOOTH) & (rough > rough_plain))
@@ -730,7 +735,7 @@ class Curve:
             if done.all():
                 break
         x = self._map("to_x", z, group)
-        beyond = np.minimum(q, 1 - np.asarray(q))
+        beyond = np.minimum(q, 1 - np.asarray(q))  # which may be less than `TAIL` by rounding
         off = np.flatnonzero((np.abs(self.cdf(x, group) - q) > _BEYOND * beyond) & (beyond > 0.5 * TAIL))
         # Right to rounding, or its log has too few digits.
         ends = x[off] + 4 * np.spacing(np.abs(x[off])) * np.array([[-1], [1]])

@@ -433,8 +433,7 @@ class _Fit(Fitted):
         if group is None:
             y = n = 0.0
             factor, ways = np.zeros(len(self.grid.weights)), 0.0
-            mu, tau = (self.grid.weights @ self.grid.points[name] for name in ("mu", "tau"))
-            middle, width = mu, tau
+            middle, width = (self.grid.weights @ self.grid.points[name] for name in ("mu", "tau"))
         else:
             y, n, factor = self.groups.y[group], self.groups.n[group], -self.log_each[:, group]
             ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)

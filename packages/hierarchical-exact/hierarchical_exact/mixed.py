@@ -844,8 +844,7 @@ class _Fitted:
             mean, variance = moments
             if noise:
                 variance = variance + self.grid.points["sigma"][:, None] ** 2
-            expectation = self.grid.expectation if told else None
-            rules = {"expectation": expectation, "coarse": self.grid.coarse}
+            rules = {"expectation": self.grid.expectation if told else None, "coarse": self.grid.coarse}
             return NormalMixture(weights, mean, variance, lattice=True, **rules)
 
         return of

@@ -867,8 +867,8 @@ KINDS = {
     "logit_normal": (logit_problem, logit_call, logit_errors, 2e-5),
 }
 
-# The same of a far quantile, in parts of the probability beyond it; of a density, in parts of its height; and
-# of the quantiles and the density of a scale of `mixed`, polynomials between the planes of a lattice.
+# The same of a far quantile, in parts of the probability beyond it; of a density, in parts of its height; of
+# the quantiles of a scale of `mixed`, polynomials between the planes of a lattice; and of a density there.
 OF_FAR, OF_DENSITY, OF_SCALE, OF_MIXED_DENSITY = 2e-2, 2e-4, 2e-4, 2e-3
 
 
