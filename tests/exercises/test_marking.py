@@ -54,13 +54,11 @@ def draws(posterior, *, chains=4, size=2000, divergences=0, transform=None, only
 
     def tree(form):
         rng = np.random.default_rng([58, divergences])
-        probability = (np.arange(4000) + 0.5) / 4000
+        probability = (np.arange(400) + 0.5) / 400  # the scales of `mixed` tell none below .001
         variables = {}
         for name, shape in form["of"].items():
             quantiles = posterior[name].quantile(probability)
-            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(
-                -1, 4000
-            )
+            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(-1, 400)
             sample = [np.interp(rng.random(chains * size), probability, row) for row in values]
             sample = np.reshape(np.transpose(sample), (chains, size, *shape))
             if transform and name in only:
