@@ -106,7 +106,7 @@ def test_a_known_baseline_counts_like_respondents():
 @states("chapters/dirichlet-multinomial.md", "the baseline weighs about as much as eight respondents")
 @states(
     "chapters/dirichlet-multinomial.md",
-    "Region 3's intervals for agree lie to the right of its dashed baseline",
+    "Region 3's intervals for agree lie to the right of the dashed baseline",
 )
 def test_intervals_of_the_survey(fits):
     fit = fits[1]

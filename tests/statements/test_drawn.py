@@ -271,6 +271,7 @@ def test_instructors_drawn():
 @states(WHEN, "Pooling with the kind as covariate stays near 5 throughout.")
 @states(WHEN, "Solid: standard errors of 10, as in the Eight Schools.")
 @states(WHEN, "Dash-dotted: standard errors of 2.")
+@states(WHEN, "shows the densities behind eight rows of the table.")
 @states(WHEN, "A ratio of 1 would mean that the model reduces to complete pooling.")
 @pytest.mark.slow
 def test_lines_of_practice():
@@ -279,7 +280,9 @@ def test_lines_of_practice():
     assert [top > ax.get_ylim()[1] for top in tops] == [True] + [False] * 4
     assert max(heights(drawn(WHEN, "fig-5-50").axes[0])[2]) < 6
     assert min(heights(drawn(WHEN, "fig-5-50").axes[0])[2]) > 4
-    for ax in drawn(WHEN, "fig-5-49").axes:
+    axes = drawn(WHEN, "fig-5-49").axes
+    assert sum(line.get_linestyle() in ("-", "-.") for ax in axes for line in ax.lines) == 8
+    for ax in axes:
         looks = {line.get_linestyle(): str(line.get_label()) for line in ax.lines}
         assert "10" in looks["-"]
         assert "2" in looks["-."]
@@ -613,7 +616,7 @@ def test_pictures_by_arviz():
 @states("chapters/hierarchical-models.md", "Right: one estimate for all.")
 @states("chapters/hierarchical-models.md", "In the middle: each school's estimate under partial pooling.")
 @states(LOO, "Above: elpd with two standard errors. Below: the difference from the best model, with two")
-@states(WHEN, "The diamond shows a data set of eight groups that are all large: there, pooling changes")
+@states(WHEN, "The diamond stands for eight groups that are all large: there, pooling changes")
 @states(SOLUTIONS_OUT, "The vertical line is the report that came; the height of a curve there is the")
 def test_marks_of_the_schools():
     posterior = exact.normal(EFFECT, ERROR, mu=MU_PRIOR, tau=TAU_PRIOR)

@@ -295,7 +295,8 @@ def test_measurements_are_not_people():
 )
 @states(
     "chapters/practical-considerations.md",
-    "they share the lower end near zero, while the upper end grows from 14 to 26",
+    "they share the lower end near zero, while the upper end lies between 14, under half-Normal(1), and 26, "
+    "under the flat prior.",
 )
 @states(
     "chapters/practical-considerations.md", "half-Normal(1) is concentrated below 2, the others are highest"
@@ -310,15 +311,18 @@ def test_measurements_are_not_people():
 @states("chapters/practical-considerations.md", "Among vague priors the differences are small.")
 @states("chapters/practical-considerations.md", "Among vague priors the data decide.")
 @states("chapters/practical-considerations.md", "and the vague ones that the upper end moves")
-@states("chapters/practical-considerations.md", "decides the matter by itself: it leaves $\\tau$ below")
+@states(
+    "chapters/practical-considerations.md", "decides the matter by itself: it leaves $\\tau$ below … (95%)."
+)
 def test_what_the_prior_of_tau_does_to_school_a():
     tight, book = school_a(stats.halfnorm(scale=1)), school_a(TAU_PRIOR)
     vague, flat = school_a(stats.halfcauchy(scale=25)), school_a(None)
-    ends = np.array([tight, book, vague, flat])
+    ends = np.array([tight, book, school_a(stats.halfcauchy(scale=5)), vague, flat])
     assert np.ptp(ends[:, 0]) < 1
     assert np.ptp(ends[:, 1]) > 10
     assert abs(vague[1] - flat[1]) < 2
     assert min(vague[1], flat[1]) - tight[1] > 10
+    assert (ends[:, 1].argmin(), ends[:, 1].argmax()) == (0, 4)
     assert tight[1] == pytest.approx(14, abs=0.5)
     assert flat[1] == pytest.approx(26, abs=0.5)
     assert abs(ends[:, 0]).max() < 1
@@ -341,6 +345,10 @@ def test_what_the_prior_of_tau_does_to_school_a():
     "chapters/practical-considerations.md",
     "With a flat $\\mu$ and three groups the likelihood of $\\tau$ falls only like $\\tau^{-2}$",
 )
+@states(
+    "chapters/practical-considerations.md",
+    "With our $\\text{Normal}(0, 20)$ for $\\mu$ the tail falls like $\\tau^{-3}$, which is heavy still.",
+)
 @states("solutions/tau-prior.md", "it falls like $\\tau^{-(J-1)}$")
 def test_the_likelihood_of_tau():
     def restricted(tau, y=EFFECT, error=ERROR):
@@ -355,6 +363,8 @@ def test_the_likelihood_of_tau():
         y, error = EFFECT[:groups], ERROR[:groups]
         slope = (restricted(2e4, y, error) - restricted(1e4, y, error)) / np.log(2)
         assert slope == pytest.approx(-(groups - 1), abs=1e-3)
+    far = [schools(tau, ERROR[:3], EFFECT[:3]).log_evidence for tau in (1e4, 2e4)]
+    assert np.diff(far) / np.log(2) == pytest.approx(-3, abs=1e-3)
 
 
 @states(

@@ -496,7 +496,7 @@ def given(tau):
     return mean, factor * mean + (1 - factor) * EFFECT
 
 
-@states("chapters/odd-group.md", "Trial 12 reported the largest ratio, $y_{12} =$ ….")
+@states("chapters/odd-group.md", "Trial 12 reported the largest ratio, with the logarithm $y_{12} =$ ….")
 @states("chapters/odd-group.md", "From … at $\\tau = 0$ to … at $\\tau =$ …, and only then upwards.")
 @states(
     "chapters/odd-group.md",
