@@ -247,8 +247,8 @@ def _without_drafts(listed):
     """Leave out the drafts in Teams, ``Working files/<student>/<assignment>/<file>``, and say so."""
     kept = [one for one in listed if one.place[0] != DRAFTS or len(one.place) < 4]
     if count := len(listed) - len(kept):
-        words = "%s files in `%s` are drafts, which nobody has handed in: they do not count"
-        logging.getLogger(__name__).warning(words, count, DRAFTS)
+        words = "what lies in `%s` are drafts, which nobody has handed in: left out (files: %s)"
+        logging.getLogger(__name__).warning(words, DRAFTS, count)
     return kept
 
 
@@ -279,7 +279,7 @@ def _wrapper(listed, students):
     if _is_exported(outer) or students.on_roster(outer):
         return set()
     deep = any(len(place) > 2 for place in inner)
-    if outer == "submitted":
+    if outer in ("submitted", "Submitted files"):  # of nbgrader or Teams
         return first if deep else set()
     known = any(place[0] == METADATA or _whose(place[0]) for place in inner)
     flat = all(len(place) == 1 and students.named(place[0]) for place in inner)

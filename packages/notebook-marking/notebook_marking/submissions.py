@@ -79,8 +79,7 @@ class Submission:
     name, email : str
         The student's name and address on the roster.
     ids : tuple of str or None
-        What the student (or the team) may give as id, in the form that counts; None where nobody has said
-        what it is.
+        What the student or the team may give as id, in the form that counts; None where that is unknown.
     stranger : bool
         Whether there is a roster on which this student is not.
     doubt : str
@@ -428,9 +427,8 @@ def _is_misnamed(file, row, roster):
     """Tell whether only the number in Moodle is this student's, which may be that of a team too."""
     if file.system != "moodle" or (other := roster.find(file.names[::2])) is row:
         return False
-    names = file.names[0][1], row.get("name", "")
-    theirs, own = ({*re.findall(r"\w+", name.casefold())} for name in names)
-    return bool(other or (own and not theirs & own))
+    own = re.findall(r"\w+", row.get("name", "").casefold())
+    return bool(other or (own and not {*own} & {*re.findall(r"\w+", file.names[0][1].casefold())}))
 
 
 def _known(row, roster):

@@ -221,7 +221,8 @@ def test_drafts_in_teams_are_not_handed_in_and_this_is_said_once(tmp_path, roste
     )
     assert [one.student for one in find(tmp_path / "1", EXERCISES, roster)] == ["student01"]
     [said] = caplog.messages
-    assert said == "2 files in `Working files` are drafts, which nobody has handed in: they do not count"
+    assert said == "what lies in `Working files` are drafts, which nobody has handed in: left out (files: 2)"
+    assert [one.student for one in find(tmp_path / "1", EXERCISES)] == ["Ada O'Last01"]
     write(tmp_path / "2", drafts)
     assert find(tmp_path / "2", EXERCISES, roster) == []
     write(tmp_path / "3", {"Working files/student01/nb.ipynb": ADA, "Working files/student02/nb.ipynb": BO})
