@@ -13,11 +13,13 @@ Known by their names are the exports of
 and files of one folder, ``<student>_<exercise>``. In all others a student of the roster is known by a name in
 that of the folder or file, as in ``Last, First(user)`` of Sakai. Zip files are looked into wherever they lie.
 
-In a student's folder OpenOLAT has ``1_task``, ``2_submissions``, ``3_corrections``, ``4_revisions_1``,
+Moodle names a team in the place of a student, or (until 4.0) before each, ``<team>-<First Last>``. In a
+student's folder OpenOLAT has ``1_task``, ``2_submissions``, ``3_corrections``, ``4_revisions_1``,
 ``5_corrections_1``, …, ``6_assessment``; Sakai, ``Submission attachment(s)``, ``Feedback Attachment(s)``.
 """
 
 import errno
+import logging
 import os
 import re
 import time
@@ -33,7 +35,9 @@ METADATA = "submission_metadata.yml"
 # What systems and editors leave beside a student's files; hidden files too.
 LITTER = {"__MACOSX", "Thumbs.db", "desktop.ini", "node_modules", "__pycache__"}
 CANVAS = re.compile(r"(?P<name>.+?)(?P<late>_LATE)?_(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)")
-MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?")
+MOODLE = re.compile(
+    r"(?P<name>.+?)(?:_(?P<number>\d+))?_assignsubmission_(?:file|onlinetext)(?:_(?P<file>.*))?"
+)
 BLACKBOARD = re.compile(r"(?P<whose>.+?_.+?)_attempt_(?P<time>[\d-]{10,19})(?:_(?P<file>.+))?(?:\.txt)?")
 BRIGHTSPACE = re.compile(
     r"(?P<user>\d+)-\d+ ?- ?(?P<name>.+?) ?- ?(?P<day>\w+ \d+, \d{4}) (?P<hour>\d{1,2})(?P<minute>\d\d)"
@@ -43,7 +47,9 @@ FORMS = (MOODLE, BLACKBOARD, BRIGHTSPACE, CANVAS)
 # Folders of what a student handed in, and of what a teacher put beside it.
 HANDED_IN = re.compile(r"\d+_(?:submissions|revisions_\d+)|submission attachment\(s\)", re.IGNORECASE)
 GIVEN = re.compile(r"\d+_(?:task|corrections(?:_\d+)?|assessment)|feedback attachment\(s\)", re.IGNORECASE)
+LATE = "Late_submission.txt"  # which OpenOLAT puts beside what came late
 OWN = re.compile(r"solutions|grades\.csv|.+\.xlsx")  # what lies beside the folders of all students there
+DRAFTS = "Working files"  # of Teams, beside `Submitted files`
 GRADESCOPE = re.compile(r"submission_\d+")
 BRANCH = re.compile(r"-(?:main|master)$")
 # What all zip files together may hold, and one that lies deeper than the class's.
@@ -74,6 +80,8 @@ class Found:
         When it was handed in, as the system says; empty where it does not.
     late : bool
         Whether the system says that it was late.
+    team : tuple of tuple of (str, str)
+        `names` of each who handed it in, where several did together.
     number : str
         What tells this student from others of the same name, where the system has it.
     given : bool
@@ -87,6 +95,7 @@ class Found:
     file: str = ""
     time: str = ""
     late: bool = False
+    team: tuple[tuple[tuple[str, str], ...], ...] = ()
     number: str = ""
     given: bool = False
 
@@ -97,9 +106,9 @@ def files(top, scratch, students):
     folder = top if top.is_dir() else unpack(top, LARGEST_ZIP)
     if folder is None:
         raise ValueError(f"folder is {str(top)!r}, which is no zip file that can be read: give a folder")
-    listed = list(_listed(folder, (), unpack))
+    listed = _without_drafts(list(_listed(folder, (), unpack)))
     while outer := _zips_of_classes(listed, students) or _wrapper(listed, students):
-        listed = [replace(one, place=one.place[one.place[0] in outer :]) for one in listed]
+        listed = _without_drafts([replace(one, place=one.place[one.place[0] in outer :]) for one in listed])
     metadata = {found.place[:-1]: _gradescope(found.path) for found in listed if found.place[-1] == METADATA}
     repositories = _repositories(listed)
     others = [found for found in listed if found.place[-1] != METADATA]
@@ -122,7 +131,8 @@ def _listed(folder, place, unpack, depth=0):
         return
     empty = True
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in LITTER:
+        hidden = entry.name.startswith("._") or (entry.name[0] == "." and not _whose(entry.name))
+        if hidden or entry.name in LITTER:
             continue
         empty = False
         path, inner = Path(entry.path), (*place, os.fsencode(entry.name).decode(errors="backslashreplace"))
@@ -233,6 +243,15 @@ def _whose(name):
     return next((match for form in FORMS if (match := form.fullmatch(name))), None)
 
 
+def _without_drafts(listed):
+    """Leave out the drafts in Teams, ``Working files/<student>/<assignment>/<file>``, and say so."""
+    kept = [one for one in listed if one.place[0] != DRAFTS or len(one.place) < 4]
+    if count := len(listed) - len(kept):
+        words = "what lies in `%s` are drafts, which nobody has handed in: left out (files: %s)"
+        logging.getLogger(__name__).warning(words, DRAFTS, count)
+    return kept
+
+
 class _System(NamedTuple):
     """A learning system: its form of names, whether it names what lies in folders too, how tasks begin."""
 
@@ -260,7 +279,7 @@ def _wrapper(listed, students):
     if _is_exported(outer) or students.on_roster(outer):
         return set()
     deep = any(len(place) > 2 for place in inner)
-    if outer == "submitted":
+    if outer in ("submitted", "Submitted files"):  # of nbgrader or Teams
         return first if deep else set()
     known = any(place[0] == METADATA or _whose(place[0]) for place in inner)
     flat = all(len(place) == 1 and students.named(place[0]) for place in inner)
@@ -309,15 +328,18 @@ def _recognised(found, metadata, repositories, system, students):
         if place[:i] in metadata and GRADESCOPE.fullmatch(name):
             known = metadata[place[:i]].get(name, {})
             when = str(known.get(":created_at") or "")
-            for one in known.get(":submitters") or [{}]:
-                names = _names_in_gradescope(one) or (("", name),)
-                yield replace(found, system="gradescope", names=names, file=rest, time=when, number=name)
+            found = replace(found, system="gradescope", file=rest, time=when, number=name)
+            team = [_names_in_gradescope(one) or (("", name),) for one in known.get(":submitters") or [{}]]
+            yield from (replace(found, names=names, team=tuple(team)) for names in team)
             return
         match = system.form.fullmatch(name) or _whose(name)
         form, file = match and match.re, rest or (match and match["file"]) or ""
         if form is MOODLE:
-            names = (("moodle", match["name"]), ("moodle", match["number"]), ("name", match["name"]))
-            yield replace(found, system="moodle", names=names, file=file, number=match["number"])
+            number = match["number"] or ""  # those in no team hand in as one team without a number
+            names = (("moodle", match["name"]), ("moodle", number), ("name", match["name"]))
+            found = replace(found, system="moodle", names=names, file=file, number=number)
+            team, own = students.roster.team(match["name"])
+            yield from [replace(found, names=names, team=team) for names in own] or [found]
             return
         if form is BLACKBOARD:
             day, clock = match["time"][:10], match["time"][11:].replace("-", ":")
@@ -353,12 +375,13 @@ def _handed_in(found):
     """Tell what a teacher put beside a student's work from that, where a system has folders for both."""
     split = [(one, *_split(one)) for one in found]
     handed_in = {owner for _, owner, step, _ in split if HANDED_IN.fullmatch(step)}
+    late = {owner for _, owner, step, rest in split if HANDED_IN.fullmatch(step) and rest == (LATE,)}
     if not handed_in:
         return found  # what a student's own folders are called says nothing
     told = []
     for one, owner, step, rest in split:
         if HANDED_IN.fullmatch(step):
-            told.append(replace(one, place=owner + rest))
+            told.append(replace(one, place=owner + rest, late=owner in late))
         elif step and owner not in handed_in:
             told.append(replace(one, place=(*owner, rest[-1]), file="/".join((step, *rest)), given=True))
         elif not (step or OWN.fullmatch(owner[0])):

@@ -109,12 +109,15 @@ def _row(table, one):
     """Find the row of a student: by what the roster says of the system, else by id and name, which agree."""
     systems = {*KNOWN_AS.values()} - {"name"}
     own = [(column, value) for column, value in one.cells if column in systems]
+    number = dict(own).get("canvas", "")  # there, or a name
     # An id may look like another's number in Canvas or Moodle.
     others = [(column, one.student) for column in systems - {"canvas", "moodle"}]
     for names in (own, [*others, ("name", one.name or one.student)]):
         found = {id(row): row for each in names if (row := table.find([each]))}
         if found:
-            return found.popitem()[1] if len(found) == 1 else None
+            _, row = found.popitem()
+            other = number.isdigit() and row.get("canvas", number) != number  # of the same name
+            return None if found or other else row
     return None
 
 

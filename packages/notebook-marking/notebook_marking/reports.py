@@ -40,7 +40,7 @@ STATES = {
     "marked": "marked by a human",
     "decided": "decided by a human",
 }
-UNSIGNED = "nothing says whose it is: no id is in it, and others for this exercise lie beside it"
+STRANGER = "not on the roster: add the student there, or a team of Moodle in the column `team`"
 ABSENT = "nothing handed in"
 PASSED = ("failed", "passed")
 
@@ -199,8 +199,8 @@ def needs_human(one):
 def concerns(one):
     """What a human should look at, besides prose to mark; each on one line."""
     why = remarks(one)[-1:] if trouble(one) else ()
-    unknown = "not on the roster" * one.submission.stranger + UNSIGNED * one.submission.unsigned
-    words = (trouble(one), *why, unknown, *one.flags, *one.private)
+    unknown = STRANGER * one.submission.stranger
+    words = (trouble(one), *why, unknown, one.submission.doubt, *one.flags, *one.private)
     return [plain.one_line(text) for text in words if text]
 
 

@@ -6,8 +6,9 @@ A roster is a CSV file with the columns ``id`` and, if need be, ``name`` and one
     id,name,canvas,github
     student01,"Last01, First01",1234,first01
 
-``id`` is what the student writes into the notebook; ``due``, as in ``2026-03-05 23:59``, a date of one's own.
-By other columns, such as ``tutor`` or ``team``, nobody is known: what stands there may be another's name.
+``id`` is what the student writes into the notebook; ``due``, as in ``2026-03-05 23:59``, a date of one's own;
+``team``, with whom this one hands in, where Moodle has teams. By other columns, such as ``tutor`` or
+``partner``, nobody is known: what stands there may be another's name.
 """
 
 import re
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from notebook_marking.answers import STUDENT_ID, plain_id
 from notebook_marking.plain import MORE_CELLS, moment, spreadsheet
 
-DUE = "due"
+DUE, TEAM = "due", "team"
 # The columns by which a student is known.
 KNOWN = (
     *("id", "name", "email", "login", "user", "username", "number", "canvas", "moodle", "blackboard"),
@@ -66,6 +67,20 @@ class Roster:
                 if row:
                     return row
         return None
+
+    def team(self, name):
+        """Return the names of a team's members, and of those meant: in earlier versions of Moodle, of one."""
+        if self.find([("name", name)]):
+            return (), ()  # a student's
+        teams, name = {}, plain_id(name)
+        for row in self.rows:  # Moodle writes blanks for underscores
+            teams.setdefault(plain_id(row.get(TEAM, "").replace("_", " ")), []).append((("id", row["id"]),))
+        for start in teams.keys() - {""}:
+            one = self.find([("name", name.removeprefix(f"{start}-"))])
+            own = teams[start] if name == start else [(("id", one["id"]),)] if one else []
+            if {*own} & {*teams[start]}:
+                return tuple(teams[start]), own
+        return (), ()
 
 
 NOBODY = Roster()

@@ -72,7 +72,9 @@ def _words(one, groups, course):
 
 
 def _differs(other, one, kind, name):
-    same = other.submission.student == one.submission.student
+    same = any(
+        getattr(other.submission, name) == getattr(one.submission, name) for name in ("student", "path")
+    )
     return not same and (kind != "numbers" or other.owners.get(name[0]) != one.owners.get(name[0]))
 
 

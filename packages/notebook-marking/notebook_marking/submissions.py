@@ -40,6 +40,9 @@ KINDS = {
 COURSE = {"source", "release", "submitted", "autograded", "feedback", "exchange"}
 LOCKED = "it cannot be read: you have no permission"
 ZIPPED = "it cannot be unpacked: it is broken, encrypted, too large or too deep in other zip files"
+UNSIGNED = "nothing says whose it is: no id is in it, and others for this exercise lie beside it"
+SEVERAL = "handed in as {}: if these are two students, the roster needs both"
+MISNAMED = "its number in Moodle is this student's, its name is {!r}: a team's name belongs into `team`"
 NO_EXERCISE = "there is no exercise of this name"
 # What copies are called, and how systems number what is handed in again.
 COPY = re.compile(r"^(?:copy of|kopie von)[ _]+", re.IGNORECASE)
@@ -76,11 +79,11 @@ class Submission:
     name, email : str
         The student's name and address on the roster.
     ids : tuple of str or None
-        What the student may give as id, in the form that counts; None where nobody has said what it is.
+        What the student or the team may give as id, in the form that counts; None where that is unknown.
     stranger : bool
         Whether there is a roster on which this student is not.
-    unsigned : bool
-        Whether nothing says whose it is, and others lie beside it.
+    doubt : str
+        Why it may be another student's, or "".
     due : str
         By when this student must hand in, if the roster says so.
     absent : bool
@@ -100,7 +103,7 @@ class Submission:
     email: str = ""
     ids: tuple[str, ...] | None = ()
     stranger: bool = False
-    unsigned: bool = False
+    doubt: str = ""
     due: str = ""
     absent: bool = False
     cells: tuple[tuple[str, str], ...] = ()
@@ -162,7 +165,7 @@ def find(
     others = [file for file in listed if file.system != "flat"]
     exported = any(file.system != "folders" for file in others)
     flat = [file for file in listed if file.system == "flat"]
-    flat = [file for file in flat if SUFFIX.search(file.place[-1]) or not exported]
+    flat = [file for file in flat if SUFFIX.search(file.place[-1]) or _is_zip(file) or not exported]
     found = [one for file in flat for one in _flat(file, names)]
     deep = {_owner(file)[:3] for file in others if len(file.place) > 2}
     for owner, theirs in groupby(sorted(others, key=_owner), key=_owner):
@@ -324,9 +327,9 @@ def _flat(file, names):
     if not SUFFIX.search(file.place[-1]):
         stem = os.path.splitext(file.place[-1])[0]
         student, _, exercise = stem.rpartition("_")
-        link = file.path.is_symlink()
-        problem = "" if link else LOCKED if file.path.is_dir() else "it is no notebook"
+        problem = LOCKED if file.path.is_dir() else ZIPPED if _is_zip(file) else "it is no notebook"
         whose = names.on_roster(stem) or student or exercise
+        problem = "" if file.path.is_symlink() else problem
         yield file, Submission(whose, exercise if student else "", file.path, problem)
         return
     stem = COPY.sub("", _stem(file.place[-1]))
@@ -381,13 +384,18 @@ def _instead(theirs, student):
     return theirs[0], Submission(student, "", theirs[0].path, f"no notebook was handed in, but {names}")
 
 
+def _is_zip(file):
+    """Tell whether a file is a zip file, which then could not be unpacked."""
+    return file.path.is_file() and file.place[-1].lower().endswith(".zip")
+
+
 def _in_file(file, student, names):
     """Yield the submissions that a file is."""
     name = file.file.rpartition("/")[2] or file.place[-1]
     if file.path.is_symlink():
         yield Submission(student, names.number(name), file.path)
         return
-    if name.lower().endswith(".zip") and file.path.is_file():
+    if _is_zip(file):
         yield Submission(student, "", file.path, ZIPPED)
     if not SUFFIX.search(name):
         return
@@ -405,11 +413,22 @@ def _identified(submission, file, roster):
     """Give a submission what the roster and the system know of its student."""
     row = roster.find(file.names or (("id", submission.student), ("", submission.student)))
     submission = replace(submission, time=submission.time or file.time, late=file.late)
-    if row:
-        return replace(submission, **_known(row, roster))
+    if row:  # a team's notebook has the data of one of them
+        team = [known for names in file.team if (known := roster.find(names))]
+        ids = dict.fromkeys(name for each in (row, *team) for name in _known(each, roster)["ids"])
+        doubt = MISNAMED.format(file.names[0][1]) if _is_misnamed(file, row, roster) else ""
+        return replace(submission, **_known(row, roster) | {"ids": tuple(ids), "doubt": doubt})
     stranger = roster is not NOBODY  # of whom no id is known, whatever the name
     own = file.system in ("flat", "folders") and not stranger
     return replace(submission, ids=() if own else None, stranger=stranger)
+
+
+def _is_misnamed(file, row, roster):
+    """Tell whether only the number in Moodle is this student's, which may be that of a team too."""
+    if file.system != "moodle" or (other := roster.find(file.names[::2])) is row:
+        return False
+    own = re.findall(r"\w+", row.get("name", "").casefold())
+    return bool(other or (own and not {*own} & {*re.findall(r"\w+", file.names[0][1].casefold())}))
 
 
 def _known(row, roster):
@@ -498,7 +517,10 @@ def _without_repeats(found, names):
     for group in groups.values():
         group.sort(key=_newness)
         *others, (_, last) = group
-        kept.append(replace(last, others=tuple(file.file or file.place[-1] for file, _ in others)))
+        who = sorted({file.number or file.names[0][1] for file, _ in group if file.names})
+        doubt = SEVERAL.format(", ".join(map(repr, who))) if len(who) > 1 else last.doubt
+        names = tuple(file.file or file.place[-1] for file, _ in others)
+        kept.append(replace(last, others=names, doubt=doubt))
     return sorted(kept, key=lambda one: os.fsencode(one.path))
 
 
@@ -510,8 +532,8 @@ def _told_apart(same, names):
     several = len(set(marks)) > 1 and plain_id(same[0][1].student) not in numbers
     for (file, one), number, mark in zip(same, numbers, marks, strict=True):
         if mark and several:
-            unsigned = not (number or one.stranger)
-            one = replace(one, student=f"{one.student} ({mark})", ids=None, unsigned=unsigned)
+            doubt = "" if number or one.stranger else UNSIGNED
+            one = replace(one, student=f"{one.student} ({mark})", ids=None, doubt=doubt)
         yield file, one
 
 

@@ -28,7 +28,7 @@ def notebook(exercise="5.8.1", student="student01", more=""):
     return json.dumps({"nbformat": 4, "cells": [cell]})
 
 
-ADA, BO, TUTOR = (notebook(student=name) for name in ("student01", "student02", "tutor"))
+ADA, BO, TUTOR, UNSIGNED = (notebook(student=name) for name in ("student01", "student02", "tutor", ""))
 METADATA = """\
 submission_11:
   :submitters:
@@ -195,6 +195,40 @@ def test_who_got_a_task_and_handed_in_nothing_has_handed_in_nothing(tmp_path, ro
     assert (bo.student, bo.problem) == ("bo", "no notebook was handed in, but 1_task/5.8.1.ipynb")
 
 
+@pytest.mark.parametrize("counts", ["1_submissions", "3_revisions_1"])
+def test_openolat_says_beside_the_files_that_they_came_late(tmp_path, roster, counts):
+    files = {
+        "Last01_Ada_student01/1_submissions/Late_submission.txt": "Late",
+        f"Last01_Ada_student01/{counts}/nb.ipynb": ADA,
+        "Last02_Bo Jörg_student02/1_submissions/Extended_submission.txt": "Extended",
+        "Last02_Bo Jörg_student02/1_submissions/nb.ipynb": BO,
+    }
+    write(tmp_path, files)
+    found = find(tmp_path, EXERCISES, roster)
+    assert [(one.student, one.problem, one.late) for one in found] == [
+        ("student01", "", True),
+        ("student02", "", False),
+    ]
+    write(tmp_path / "own", {"ada/Late_submission.txt": "", "ada/nb.ipynb": ADA})
+    assert not find(tmp_path / "own", EXERCISES)[0].late
+
+
+def test_drafts_in_teams_are_not_handed_in_and_this_is_said_once(tmp_path, roster, caplog):
+    names = ("Ada O'Last01", "Bo Jörg Last02")
+    drafts = {f"Student Work/Working files/{name}/Week 8/nb.ipynb": BO for name in names}
+    write(
+        tmp_path / "1", drafts | {"Student Work/Submitted files/Ada O'Last01/Week 8/Version 1/nb.ipynb": ADA}
+    )
+    assert [one.student for one in find(tmp_path / "1", EXERCISES, roster)] == ["student01"]
+    [said] = caplog.messages
+    assert said == "what lies in `Working files` are drafts, which nobody has handed in: left out (files: 2)"
+    assert [one.student for one in find(tmp_path / "1", EXERCISES)] == ["Ada O'Last01"]
+    write(tmp_path / "2", drafts)
+    assert find(tmp_path / "2", EXERCISES, roster) == []
+    write(tmp_path / "3", {"Working files/student01/nb.ipynb": ADA, "Working files/student02/nb.ipynb": BO})
+    assert len(find(tmp_path / "3", EXERCISES, roster)) == 2  # a teacher's own folder
+
+
 @pytest.mark.parametrize("names", [("8_revisions_3", "10_revisions_4"), ("Version 9", "Version 10")])
 def test_of_what_is_as_old_the_higher_number_counts(tmp_path, names):
     write(tmp_path, {f"ada/{name}/nb.ipynb": ADA for name in names})
@@ -276,6 +310,31 @@ def test_students_of_one_name_are_two(tmp_path):
     assert all(one.stranger for one in find(tmp_path, EXERCISES, rosters.make(rows)))
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        ([f"A B_{number}_{MARK}_/nb.ipynb" for number in (1, 2)], "'1', '2'"),
+        ([f"ba_{number}_700{number}_nb.ipynb" for number in (1, 2)], "'1', '2'"),
+        (["B, Ä/nb.ipynb", "B, A/nb.ipynb"], "'B, A', 'B, Ä'"),
+    ],
+)
+def test_two_of_one_name_of_whom_the_roster_has_one_are_named(tmp_path, files, names):
+    write(tmp_path, dict.fromkeys(files, UNSIGNED))
+    [one] = find(tmp_path, EXERCISES, rosters.make(({"id": "a1", "name": "A B"}, {"id": "c", "name": "C"})))
+    words = f"handed in as {names}: if these are two students, the roster needs both"
+    assert words in reports.concerns(Marked(one, None, ()))
+
+
+def test_a_number_in_moodle_that_has_anothers_name_is_named(tmp_path):
+    """As that of a team, which may be the number of a student."""
+    roster = rosters.make([{"id": f"a{i}", "name": f"Ada Last0{i}", "moodle": f"30{i}"} for i in range(4)])
+    names = ("Green_301", "Last02, A._302", "ADALAST03_303")
+    write(tmp_path, {f"{name}_{MARK}_/nb.ipynb": UNSIGNED for name in names})
+    found = {one.student: one.doubt for one in find(tmp_path, EXERCISES, roster)}
+    words = "its number in Moodle is this student's, its name is 'Green': a team's name belongs into `team`"
+    assert found == {"a1": words, "a2": "", "a3": ""}
+
+
 def test_students_in_a_folder_that_is_nobodys_are_told_by_their_ids(tmp_path):
     """As in "Classroom/Week 8/", into which a teacher has saved what came by mail."""
     write(tmp_path, {"Classroom/Week 8/a.ipynb": ADA, "Classroom/Week 8/b.ipynb": BO})
@@ -288,9 +347,6 @@ def test_students_in_a_folder_that_is_nobodys_are_told_by_their_ids(tmp_path):
     write(tmp_path / "own", {"student01/w/a.ipynb": ADA, "student01/w/b.ipynb": BO})
     (one,) = find(tmp_path / "own", EXERCISES)
     assert (one.student, one.others) == ("student01", ("a.ipynb",))
-
-
-UNSIGNED = notebook(student="")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +363,7 @@ def test_unsigned_notebooks_in_a_folder_that_may_be_nobodys_stay_apart(tmp_path,
     write(tmp_path, dict.fromkeys(files, UNSIGNED))
     found = find(tmp_path, EXERCISES)
     assert {one.student for one in found} == students
-    named = [reports.UNSIGNED in reports.concerns(Marked(one, None, ())) for one in found]
+    named = [submissions.UNSIGNED in reports.concerns(Marked(one, None, ())) for one in found]
     assert named == [len(students) > 1] * len(found)
 
 
@@ -319,7 +375,7 @@ def test_the_data_of_who_is_not_on_the_roster_are_those_of_the_id_in_the_noteboo
 def test_beside_one_that_is_signed_each_file_stays_apart(tmp_path, roster):
     files = {"Week 8/a.ipynb": UNSIGNED, "Week 8/a (1).ipynb": UNSIGNED}
     write(tmp_path / "1", files | {"Week 8/c.ipynb": BO})
-    found = {one.student: one.unsigned for one in find(tmp_path / "1", EXERCISES)}
+    found = {one.student: bool(one.doubt) for one in find(tmp_path / "1", EXERCISES)}
     assert found == {"Week 8 (a.ipynb)": True, "Week 8 (a (1).ipynb)": True, "Week 8 (student02)": False}
     write(tmp_path / "2", files)
     found = {one.student: one.stranger for one in find(tmp_path / "2", EXERCISES, roster)}
@@ -477,6 +533,54 @@ def test_a_group_on_gradescope_has_a_row_for_each(tmp_path, roster):
         ("student01", "nb.ipynb"),
         ("student02", "nb.ipynb"),
     ]
+    # Its data are those of one of them, and marked so for both.
+    assert all({"student01", "student02"} <= {*one.ids} for one in found)
+
+
+TEAMS = """\
+id,name,team
+student01,Ada Last01,Red_1
+student02,Bo Last02,red 1
+student03,Cy Last03,Blue
+student04,Di Last04,Ada Last01
+"""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Red 1_77", "Blue"],
+        ["Red 1-Ada Last01_301", "Red 1-Bo Last02_302", "Blue-Cy Last03_303"],
+    ],
+)
+def test_each_of_a_team_in_moodle_has_what_the_team_handed_in(tmp_path, names):
+    content = {"R": ADA, "B": notebook(student="student03")}
+    for number, form in enumerate(
+        ("{}_assignsubmission_file_/nb.ipynb", "{}_assignsubmission_file_nb.ipynb")
+    ):
+        folder = tmp_path / str(number)
+        write(folder, {form.format(name): content[name[0]] for name in names})
+        found = {one.student: one for one in find(folder, EXERCISES, members(tmp_path, TEAMS))}
+        assert {name: one.ids for name, one in found.items()} == {
+            "student01": ("student01", "student02"),
+            "student02": ("student02", "student01"),
+            "student03": ("student03",),
+        }
+        assert not any(one.stranger or one.others for one in found.values())
+
+
+@pytest.mark.parametrize("name", ["Green", "Red 1-Cy Last03", "Red 1-Zoe", "Red 1_77-Ada Last01"])
+def test_who_is_in_no_team_is_a_stranger_of_whom_the_summary_says_what_to_do(tmp_path, name):
+    write(tmp_path, {f"{name}_77_{MARK}_/nb.ipynb": ADA})
+    [one] = find(tmp_path, EXERCISES, members(tmp_path, TEAMS))
+    assert one.stranger
+    assert reports.concerns(Marked(one, None, ()))[-1].endswith("or a team of Moodle in the column `team`")
+
+
+def test_a_student_is_no_team_of_that_name_and_no_id_of_a_team_counts_elsewhere(tmp_path):
+    write(tmp_path, {f"Ada Last01_301_{MARK}_/nb.ipynb": ADA})
+    [one] = find(tmp_path, EXERCISES, members(tmp_path, TEAMS))
+    assert (one.student, one.ids) == ("student01", ("student01",))
 
 
 def test_a_notebook_of_two_exercises_is_two_submissions(tmp_path):
@@ -523,6 +627,21 @@ def test_zip_files_together_hold_no_more_than_one_may(tmp_path, monkeypatch):
     assert 2 <= len(refused) < 5
     files = [path for path in Path(submissions._scratch().name).rglob("*.csv") if path.stat().st_size == 3000]
     assert len(refused) + len(files) == 5
+
+
+@pytest.mark.parametrize("beside", [f"A_1_{MARK}_/nb.ipynb", "ada_5.8.1.ipynb", "ada/w/nb.ipynb"])
+def test_a_broken_zip_file_of_half_a_class_is_named_beside_the_other_half(tmp_path, beside):
+    zipped({beside: ADA}, tmp_path / "week 8 a.zip")
+    write(tmp_path, {"week 8 b.zip": "PK"})
+    assert {one.path.name: one.problem for one in find(tmp_path, EXERCISES)} == {
+        Path(beside).name: "",
+        "week 8 b.zip": ZIPPED,
+    }
+
+
+def test_a_name_that_begins_with_a_point_hides_nobody(tmp_path):
+    write(tmp_path, {f"{name}_7_{MARK}_/nb.ipynb": ADA for name in (".NET", "._NET", "A B")})
+    assert {one.student for one in find(tmp_path, EXERCISES)} == {".NET", "A B"}
 
 
 def test_a_zip_file_beside_work_is_named_if_it_cannot_be_unpacked(tmp_path):

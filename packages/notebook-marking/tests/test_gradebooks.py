@@ -59,6 +59,16 @@ def test_a_system_s_number_stands_in_its_own_column_only(tmp_path):
     assert missing == ["student01"]
 
 
+@pytest.mark.parametrize(("canvas", "points"), [("999", ""), ("101", "6.5"), ("ada l", "6.5")])
+def test_who_has_the_name_and_another_number_is_another(tmp_path, canvas, points):
+    ada = one("x", 4.0, name="Ada Last01")
+    cells = (("name", "Ada Last01"), ("canvas", canvas))
+    ada = replace(ada, submission=replace(ada.submission, cells=cells))
+    rows, missing = filled(tmp_path, CANVAS, [ada])
+    assert rows[2][5] == points
+    assert missing == ["x"] * (not points)
+
+
 def test_of_points_and_percentages_the_points_are_filled_in(tmp_path):
     both = "\n".join(f"{line};{line.split(';')[-1]}" for line in REPORT.splitlines())
     both = both.replace("(Real);Assignment: 5.8.1 (Real)", "(Percentage);Assignment: 5.8.1 (Real)")

@@ -10,12 +10,14 @@ TEXT = "Because the standard error of this school is large, its report says litt
 MODEL = "because of   this.\nAnd of that."
 
 
-def flags(course, *students, ids=()):
+def flags(course, *students, ids=(), path="{}.md"):
     """Flags of a class: each student has an id, and answers by part."""
     marked = []
     for name, (used, parts) in zip("abcd", students, strict=False):
         run = Run("finished", {"exercise": "1", "student": used, "parts": parts})
-        submission = Submission(f"student{name}", "1", f"{name}.md", ids=(used,) if ids == () else ids)
+        submission = Submission(
+            f"student{name}", "1", path.format(name), ids=ids or (used,) if ids is not None else None
+        )
         marked.append(marking.mark(submission, run, course.schemes["1"], course))
     return [one.private for one in similar.flagged(marked, course)]
 
@@ -30,6 +32,12 @@ def test_identical_prose_is_listed_however_it_is_set(course):
     assert first == ("(b) explanation: the same text as 'studentb'",)
     assert second == ("(b) explanation: the same text as 'studenta'",)
     assert third == ()
+
+
+def test_one_notebook_of_a_team_is_like_itself(course):
+    one = ("ada", {"a": {"total": 16.012345}, "b": {"explanation": TEXT}})
+    assert flags(course, one, one, ids=("ada", "bob"), path="team.md") == [(), ()]
+    assert all(flags(course, one, one, ids=("ada", "bob")))
 
 
 def test_short_prose_may_be_the_same(course):
