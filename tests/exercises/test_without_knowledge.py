@@ -22,8 +22,8 @@ from support.conventions import INTERVAL, MU_PRIOR, TAILS, TAU_PRIOR
 from support.exercises import personal
 
 COURSE = Course.read(Path(__file__).parents[2])
-IDS = {"5.8.1": 50, "5.8.2": 20, "5.8.3": 20, "5.8.4": 20, "5.8.5": 8, "5.8.6": 15, "5.8.7": 5}
-IDS |= {"5.8.8": 3, "5.8.9": 3, "5.8.10": 3, "try-unequal-regions": 3}
+IDS = dict.fromkeys(COURSE.schemes, 3)
+IDS |= {"5.8.1": 50, "5.8.2": 20, "5.8.3": 20, "5.8.4": 20, "5.8.5": 8, "5.8.6": 15, "5.8.7": 5}
 MOST = 0.05
 # The same for everybody, and worth a point: whoever gives it has worked it out, or read it.
 COMMON = {"5.8.1 d.factor", "5.8.2 a.log_determinant", "5.8.2 b.limit_mean", "5.8.2 b.limit_sd"}

@@ -380,7 +380,7 @@ def test_stale_intervals_are_found_and_written(run_page, pytester):
     others = [cell("print('x')", "y"), cell("print('mean 7.4')", "mean ~[7.0, 7.9]")]
     result = run_page(good, *stale, *others)
     result.assert_outcomes(passed=2, failed=len(stale) + 1)
-    result.stdout.fnmatch_lines(["*cell 2: states other intervals than it works out; --myst-nbval-write *"])
+    result.stdout.fnmatch_lines(["*cell 2: states another output than it works out; --myst-nbval-write *"])
     page = pytester.path / "pages" / "page1.md"
     before = page.read_text()
     again = pytester.runpytest(*PLUGINS, "--nbval-lax", "--myst-nbval-write", "pages")
@@ -395,6 +395,14 @@ def test_stale_intervals_are_found_and_written(run_page, pytester):
     assert page.read_text().replace("|2\n  mean", "|\n  mean") == expected
     assert before != page.read_text()
     assert [path.name for path in page.parent.iterdir() if path.name.endswith(".new")] == []
+
+
+def test_what_a_cell_works_out_is_written_where_it_has_no_interval(run_page, pytester):
+    exact = STATING.replace("7.4", "7.4, 40 draws").replace("~[7.0, 7.8]", "7.4, 40 draws")
+    run_page(cell(f"{exact}Mean()", "mean 7.4, 30 draws")).assert_outcomes(failed=1)
+    again = pytester.runpytest(*PLUGINS, "--nbval-lax", "--myst-nbval-write", "pages")
+    again.assert_outcomes(passed=1)
+    assert "expect: |\n  mean 7.4, 40 draws\n" in (pytester.path / "pages" / "page1.md").read_text()
 
 
 def test_a_page_that_is_edited_while_it_runs_is_left_alone(run_page, pytester):
