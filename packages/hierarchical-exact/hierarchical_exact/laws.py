@@ -37,8 +37,8 @@ _POINT, _ADDS = 1e-3, 1e-12
 _LEAST_LOG, _SMOOTH = -700.0, 1e-6
 # Panels are split, so often at most, until the probability of a part of one is told to this.
 _SHARP, _SPLITS = 1e-9, 4
-# The probability beyond a quantile is right to this part of itself.
-_BEYOND = 0.01
+# The probability beyond a quantile is right to twice this part of itself.
+_BEYOND = 0.005
 # A density whose polynomial is less exact, in parts of its height, is not told.
 _ROUGH = 1e-4
 

@@ -20,6 +20,7 @@ from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts, FromDensity, LogOdds
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import KRONROD, NODES, SLICE, Axis, prior_axis
+from hierarchical_exact.shares import averaged_binomial
 from hierarchical_exact.student import (
     TAIL_OF_GROUPS,
     Fitted,
@@ -454,12 +455,8 @@ class _Fit(Fitted):
         found = np.zeros((int(self.groups.n[chosen].max()) + 1, len(chosen)))
         for column, group in enumerate(chosen):
             grid, size = self.table(group), int(self.groups.n[group])
-            step = max(1, SLICE // len(grid.weights))
-            for start in range(0, size + 1, step):
-                counts = np.arange(start, min(start + step, size + 1))
-                found[counts, column] = (
-                    stats.binom.pmf(counts[:, None], size, special.expit(grid.points["x"])) @ grid.weights
-                )
+            chances = averaged_binomial(grid.points["x"], grid.weights[None], np.arange(size + 1), size)
+            found[: size + 1, column] = chances[0]
         return Counts(found, 0, self.groups.n[chosen])
 
 

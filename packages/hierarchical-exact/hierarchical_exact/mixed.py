@@ -147,11 +147,12 @@ def mixed(
         fitted.step = step
         # Where the finest lattice leaves a density of a scale unsure, that is refused by itself.
         blurred = unknown and step > _STEPS[-1] and not fitted.grid.unsure() < UNSURE
-        error = np.inf if blurred else fitted.error(1.0 if bent else _GAIN)
-        if bent:
-            # The halves of a lattice may agree where both are off: then another lattice does not.
-            levels.append(fitted.grid)
-            error = max(error, _apart(*levels[-2:]) if len(levels) > 1 else np.inf)
+        levels.append(fitted.grid)
+        # Another lattice tells where halves of one agree by chance, or differ by what is gone in their sum.
+        moved = _apart(*levels[-2:]) if len(levels) > 1 else np.inf
+        if not bent:
+            moved = min(moved, fitted.grid.apart**_GAIN)
+        error = np.inf if blurred else max(fitted.error(1.0 if bent else _GAIN), moved)
         return fitted, error
 
     bent = [name for name, prior in priors.items() if not isinstance(prior, float) and has_kink(prior)]

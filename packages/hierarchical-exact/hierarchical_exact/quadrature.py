@@ -785,7 +785,7 @@ class PointGrid:
         self.points = points
         self.weights = self.coarse = np.ones(1)
         self.at_edge = np.zeros(1, dtype=bool)
-        self.log_evidence = float(log_evidence)
+        self.log_evidence, self.apart = float(log_evidence), 0.0
 
     def expectation(self, values):
         """Value at the node."""

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 from scipy import optimize, special
@@ -103,6 +103,8 @@ class Lattice:
         Value of each parameter at the nodes, known ones too.
     weights, coarse : (K,) arrays
         Posterior probabilities of the nodes by both lattices, and by one of them.
+    apart : float
+        How far any half of the nodes that is a lattice differs from all (see `_halves_apart`).
     at_edge : (K,) array of bool
         Nodes at the rim.
     log_evidence : float
@@ -117,7 +119,6 @@ class Lattice:
         self._log_f, self._lines, self._known, self._step = log_f, lines, known, step
         peak = values.max()
         density = np.exp(values - peak)
-        even = places[:, 0] % 2 == 0
         self.log_evidence = float(peak + np.log(density.sum() * step.prod() / 2))
         self._sums = {}
         for i, name in enumerate(lines):
@@ -132,7 +133,9 @@ class Lattice:
             matters = density * np.exp(2 * np.clip(beyond, 0, _MOMENTS))
             order = np.argsort(matters)
             kept[order[np.cumsum(matters[order]) > light * matters.sum()]] = True
-        self._nodes = origin + 0.5 * step * places, density, even, ~live
+        z = origin + 0.5 * step * places
+        self.apart = _halves_apart(places, z, density / density.sum())
+        self._nodes = z, density, places[:, 0] % 2 == 0, ~live
         self._keep(np.flatnonzero(kept))
 
     def _keep(self, kept):
@@ -336,6 +339,23 @@ def lattice_grid(
     seeds = np.concatenate([mode[None], others[np.isfinite(others).all(axis=1)]])
     grown = _grow(log_f, list(moved.items()), mode, steps, np.round((seeds - mode) / steps).astype(int) * 2)
     return Lattice(log_f, moved, known, *grown, mode, steps, light)
+
+
+def _halves_apart(places, z, weights):
+    """Largest part of the evidence, or of a moment, by which a half of the nodes differs from all.
+
+    A wave along a diagonal is summed alike by both lattices. It shows in another half, with every other plane
+    of nodes across it: 2^d - 1 halves are lattices.
+    """
+    d = places.shape[1]
+    phases = [2 * places[:, 0]]
+    phases += [places[:, i] + sign * places[:, j] for i, j in combinations(range(d), 2) for sign in (1, -1)]
+    if d == 4:
+        phases += [places @ [1, 1, 1, sign] for sign in (1, -1)]
+    z = z - weights @ z
+    z = np.arcsinh(z / np.sqrt(weights @ z**2))
+    moments = weights[:, None] * np.column_stack([np.ones(len(z)), z, z**2])
+    return max(float(np.abs((1 - phase % 4) @ moments).max()) for phase in phases)
 
 
 def has_kink(prior):

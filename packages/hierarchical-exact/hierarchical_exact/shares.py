@@ -201,7 +201,8 @@ def binomial_counts(
     for deviations in (12, 50, np.inf):
         first = max(0.0, np.floor(n * mean - deviations * spread - 40))
         last = min(n, np.ceil(n * mean + deviations * spread + 40))
-        fine, coarse = _binomial(law.grid, listed(first, last), n)
+        rules = np.stack([law.grid.weights, law.grid.coarse])
+        fine, coarse = averaged_binomial(law.grid.points["z"], rules, listed(first, last), n)
         missing = abs(fine.sum() - 1)
         if missing < 0.01 * tolerance:
             break
@@ -218,11 +219,9 @@ def binomial_counts(
     return first, fine
 
 
-def _binomial(grid, counts, n):
-    """Probabilities of counts out of n, averaged over the log odds by both rules, (2, M)."""
-    z = grid.points["z"]
+def averaged_binomial(z, weights, counts, n):
+    """Probabilities of counts out of n, averaged over the log odds z with weights (R, K), (R, M)."""
     powers = np.stack([special.log_expit(z), special.log_expit(-z)])
-    weights = np.stack([grid.weights, grid.coarse])
     parts = []
     step = max(1, SLICE // len(z))
     for i in range(0, len(counts), step):

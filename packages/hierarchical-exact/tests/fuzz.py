@@ -231,11 +231,11 @@ def _check_left_out(errors, posterior, expected, j=0):
         errors["elpd_loo"] = abs(got - expected) / max(1.0, 1e-6 * abs(expected))
 
 
-def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-5):
+def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-5, *, by_log=False):
     """By how many sds quantiles are off, where the standardised density is at least a tenth, and more.
 
-    The reference reckons with numbers as large as `furthest`, in extended precision. Far quantiles are as far
-    out as a hundredth of the probability beyond is more than 1e-7, or as they are told.
+    The reference reckons with numbers as large as `furthest`, in extended precision, or with a log.
+    Far quantiles are as far out as a hundredth of the probability beyond is more than 1e-7, or as is told.
     """
     x, ends = _points(errors, name, marginal, PROBABILITIES)
     if x is None:
@@ -244,6 +244,8 @@ def _check_quantiles(errors, name, marginal, cdf, furthest=0.0, far=1e-5):
     def at(points):
         below, density = np.array([cdf(point) for point in points]).T
         digits = np.finfo(float).eps * np.abs(points) + np.finfo(np.longdouble).eps * furthest
+        if by_log:
+            digits *= np.maximum(1.0, np.abs(np.log(points)))
         return below, density, 4 * digits * density
 
     below, density, resolution = at(x)
@@ -369,7 +371,9 @@ def groups_errors(problem, posterior, nodes):
         if not known(prior):
             moments = functools.partial(truth.scale_moments, name)
             _check_moments(errors, name, posterior[name], power, moments, 0.0)
-            _check_quantiles(errors, name, posterior[name], functools.partial(truth.scale_cdf, name))
+            _check_quantiles(
+                errors, name, posterior[name], functools.partial(truth.scale_cdf, name), by_log=True
+            )
     laws = {} if mu[1] == 0 else {"mu": (posterior["mu"], truth.mu())}
     laws["y_rep"] = posterior["y_rep"].sel(observation=0), truth.replicate(0)
     if not _is_sample(problem):
@@ -387,7 +391,7 @@ def _check_scale(errors, name, prior, marginal, moments, cdf):
     """Errors of a scale, unless it is known."""
     if not known(prior):
         _check_moments(errors, name, marginal, np.inf if _is_light(prior) else 3.2, moments, 0.0)
-        _check_quantiles(errors, name, marginal, cdf)
+        _check_quantiles(errors, name, marginal, cdf, by_log=True)
 
 
 def _check_weighted(errors, name, marginal, values, weights):

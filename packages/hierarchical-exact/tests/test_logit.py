@@ -225,3 +225,16 @@ def test_a_proportion_next_to_one_is_a_failure_next_to_zero(y, n, mean, sd, tau)
         assert failures.cdf(rest - slack) * 0.99 < 1 - q < failures.cdf(rest + slack) * 1.01
     assert successes.cdf([-0.1, 0.0, 1.0, 1.1]).values.tolist() == [0, 0, 1, 1]
     assert successes.pdf([-0.1, 1.1]).values.tolist() == [0, 0]
+
+
+def test_replicated_counts_of_a_proportion_next_to_an_end():
+    # SciPy's own chances end in an overflow at one of the nodes.
+    mu, tau = (
+        stats.norm(0.4138311487923788, 0.1495129275203666),
+        stats.invgamma(3.0, scale=0.36304117265540836),
+    )
+    posterior = exact.logit_normal([0, 7, 0], [2, 273, 6], mu=mu, tau=tau)
+    for group, n in enumerate([2, 273, 6]):
+        counts, theta = posterior["y_rep"].sel(group=group), posterior["theta"].sel(group=group)
+        assert counts.pdf(np.arange(n + 1)).sum() == pytest.approx(1, abs=1e-9)
+        assert counts.mean() == pytest.approx(n * theta.mean(), rel=1e-6)
