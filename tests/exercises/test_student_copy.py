@@ -45,6 +45,7 @@ student_copy.main()
 """
 
 
+@pytest.mark.slow
 def test_of_a_copy_that_was_killed_nothing_stays(tmp_path, texts):
     out = tmp_path / "copy"
     command = [sys.executable, "-c", KILLED, out, "--repository", OWN]

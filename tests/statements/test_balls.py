@@ -54,6 +54,7 @@ def test_how_many_balls_diverge(released, tau):
     assert (shares[:, 1] < 1 / 1000).all()
 
 
+@pytest.mark.slow
 @states("chapters/eight-schools.md", "by rolling down into the neck")
 def test_balls_from_the_mouth_are_lost_in_the_neck(tau):
     model = rolling(EFFECT, ERROR, tau, mu_sd=20, tau_sd=10)

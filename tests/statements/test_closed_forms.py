@@ -294,6 +294,7 @@ def test_the_theorem_of_baranchik():
 # -- calibration -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @states("chapters/calibration.md", "Five such draws say nothing about a shift of a twentieth of one.")
 @states(
     "chapters/calibration.md",

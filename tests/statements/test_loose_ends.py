@@ -275,6 +275,7 @@ def test_numbers_of_the_page_on_radon():
 # -- the audit -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @states(AUDIT, "What can be had by arithmetic from given numbers is right, with a few slips.")
 @states(AUDIT, "But they fit another posterior, the one under flat priors on $\\mu$ and $\\tau$.")
 @states(AUDIT, "The one entry that flat priors do not explain is the lower end of the interval of $\\tau$.")

@@ -145,6 +145,7 @@ def test_one_population(both):
     assert theta[11] < 1 < RATIO[11] == pytest.approx(1.56, abs=0.005)
 
 
+@pytest.mark.slow
 @states("chapters/odd-group.md", "it is no more extreme above than trial 4 is below.")
 @states("chapters/odd-group.md", "Without latitude it was one of many strong effects.")
 @states(
@@ -193,6 +194,7 @@ def test_odd_for_which_model(latitude):
     )
 
 
+@pytest.mark.slow
 @states("chapters/odd-group.md", "The first five trials to be published were all made beyond 40°.")
 @states(
     "chapters/odd-group.md",
@@ -240,6 +242,7 @@ def test_the_populations_agree_where_no_group_is_odd(both):
     assert np.abs(both[0]["theta"].mean() - both[1]["theta"].mean()).max() < 0.2 * both[0]["theta"].sd().max()
 
 
+@pytest.mark.slow
 @states("chapters/odd-group.md", "Each returns to its own report.")
 @states(
     "chapters/odd-group.md",
@@ -343,6 +346,7 @@ def test_the_risk_of_one_group():
     assert risk(normal_estimate, 2) == pytest.approx(sigma**2 / 4 + 1, rel=1e-2)
 
 
+@pytest.mark.slow
 @states("chapters/odd-group.md", "Where no trial is odd, Student-t costs a few percent")
 @states(
     "chapters/odd-group.md",
@@ -416,6 +420,7 @@ def test_what_it_costs_and_buys():
     assert (changes(0.6, 3.0) > [rest, own, mean]).all()
 
 
+@pytest.mark.slow
 @states("chapters/odd-group.md", "is little more than half of what it was.")
 @states(
     "chapters/odd-group.md",

@@ -38,6 +38,7 @@ def test_the_audit_lists_what_tests_check():
     assert [tuple(row) for row in listed] == [(page, plain(words), test) for page, words, test in stated()]
 
 
+@pytest.mark.slow
 def test_what_a_class_must_not_see_is_not_quoted_from_a_chapter():
     """The list of sentences stands in the edition for a class, too."""
     for page, words, test in stated():

@@ -117,6 +117,7 @@ def turned(array):
     return array.isel({array.dims[0]: slice(None, None, -1)})
 
 
+@pytest.mark.slow
 def test_labels_and_not_positions_pair_arrays():
     effect, error = SCHOOLS["effect"], SCHOOLS["standard_error"]
     trials = datasets.bcg_trials()

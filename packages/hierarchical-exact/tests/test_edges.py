@@ -724,6 +724,7 @@ def test_a_power_tail_of_the_log_rate_has_the_moments_that_exist():
     assert mu_log.sd() == pytest.approx(np.sqrt(mass @ (x - mean) ** 2 / mass.sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [stats.halfnorm(), stats.gamma(1.2), stats.expon(scale=3)])
 def test_equal_observations_with_priors_that_hardly_keep_both_scales_from_zero(sigma):
     # The posterior falls towards zero as a tenth power of the scales only: squares are no numbers there.

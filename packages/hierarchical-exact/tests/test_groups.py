@@ -142,6 +142,7 @@ def test_comparisons_by_draws_agree_with_the_exact_ones(posterior):
         assert float(found[f"{name}_error"].max()) < 0.5 / np.sqrt(20_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "name", "one"),
     [

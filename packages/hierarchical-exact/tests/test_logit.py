@@ -46,6 +46,7 @@ def agree(posterior, found, near):
     np.testing.assert_allclose(posterior.elpd_loo, found["elpd"], atol=near)
 
 
+@pytest.mark.slow
 def test_tumours_of_rats_by_sums():
     mu, tau, x = np.linspace(-2.9, -1.1, 46), np.linspace(0.02, 1.9, 48), np.arange(-440, 201) * 0.025
     agree(exact.logit_normal(TUMOURS, RATS, **PRIORS), by_sums(TUMOURS, RATS, mu, tau, x), 1e-6)
@@ -194,6 +195,7 @@ def test_populations_far_wider_than_a_likelihood_make_either_outcome_as_probable
     assert np.exp(seven.log_evidence) == pytest.approx(near, abs=10 / tau**3 + 1e-9)
 
 
+@pytest.mark.slow
 def test_leaving_out_a_precise_group_beside_others_gives_the_ratio_of_evidences():
     """Without it the population may be narrow and elsewhere, where with it no number is small enough."""
     y, n, tau = np.array([220_935, 0, 151]), np.array([441_571, 1, 313]), stats.halfnorm(scale=2.4)

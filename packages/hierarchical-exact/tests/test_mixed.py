@@ -199,6 +199,7 @@ def test_a_finer_lattice_changes_nothing(penicillin):
         assert posterior[name].sd() == pytest.approx(sd, abs=posterior.error * sd)
 
 
+@pytest.mark.slow
 def test_a_lattice_that_cannot_tell_an_sd_is_not_kept(monkeypatch):
     """The check of a lattice once passed over moments that could not be told, all of one effect."""
     rng = np.random.default_rng(4)

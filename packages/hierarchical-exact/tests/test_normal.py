@@ -192,6 +192,7 @@ def test_permutation_shift_and_scale(seed, shift, scale):
     assert moved.log_evidence == pytest.approx(base.log_evidence - 6 * np.log(scale), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_new_data_of_one_group_have_one_law():
     y, group = [71.0, 75, 62, 80, 66, 70], list("aabaab")
     priors = {"mu": stats.norm(50, 25), "tau": stats.halfnorm(scale=10), "sigma": stats.halfnorm(scale=15)}

@@ -61,6 +61,7 @@ def test_a_difference_is_found():
     assert compare.difference(result)[0] == pytest.approx(0.01)
 
 
+@pytest.mark.slow
 def test_the_readme_has_the_table():
     readme = (PACKAGE / "README.md").read_text(encoding="utf8")
     assert compare.table(KEPT) in readme

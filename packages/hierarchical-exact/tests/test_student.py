@@ -95,6 +95,7 @@ def test_many_degrees_of_freedom_are_a_normal_population(y, sigma):
     np.testing.assert_allclose(limit.elpd_loo, normal.elpd_loo, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nu", [1.0, 2.0, 4.0, 12.5])
 def test_densities_of_the_trials_integrate_to_one_and_have_the_moments(nu):
     """The moments come from a mixture, the densities from the Student-t density itself."""
@@ -208,6 +209,7 @@ def test_a_new_group_whose_density_has_not_all_its_mass_is_refused():
         posterior["theta_new"].quantile(0.5)
 
 
+@pytest.mark.slow
 def test_leaving_out_a_precise_group_under_light_tails_gives_the_ratio_of_evidences():
     """Without it the population may be narrow and elsewhere, where its density is too small for a number."""
     y, sigma = np.array([0.5, 0.3]), np.array([1e-4, 0.3])

@@ -234,6 +234,7 @@ def test_a_stopped_run_waits_for_the_folders_that_it_has_yet_to_remove(folders, 
     assert not made.get().exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_whatever_stops_it_leaves_no_notebook_at_work_and_no_folder(folders, tmp_path, name):
