@@ -6,7 +6,16 @@ import re
 import sys
 from pathlib import Path
 
+from myst_nbval.pages import code_cells, read
+
 ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted([*ROOT.glob("chapters/*.md"), *ROOT.glob("solutions/*.md")])
+IMPORTED = [ROOT / "support/conventions.py", ROOT / "support/models.py"]
+PRIORS = ROOT / "tests/statements/priors.txt"
+# Of SciPy, and of PyMC but what is no distribution.
+DISTRIBUTION = re.compile(
+    r"stats\.(?!kstest)[a-z]\w*\([^()]*\)$|pm\.(?!Model|Data|Deterministic|Potential)[A-Z]\w*\('"
+)
 GLUED = re.compile(r"\{glue:text\}`[^`]*`")
 ROLE = re.compile(r"\{[\w:-]+\}`([^`<]*?)(?: ?<[^`]*>)?`")
 FOLLOWS = re.compile(r"</?span[^>]*>")  # around a number that follows an explorer
@@ -55,10 +64,24 @@ def stated():
     return found
 
 
-if __name__ == "__main__":  # writes what the audit page lists
+def priors():
+    """Return the distributions that pages and what they import write down, as lines ``file: call``."""
+    pages = [(path, [cell.source for cell, _ in code_cells(read(path))]) for path in NOTEBOOKS]
+    code = [(path, [path.read_text("utf-8")]) for path in IMPORTED]
+    found = {}
+    for path, sources in pages + code:
+        for call in (node for source in sources for node in ast.walk(ast.parse(source))):
+            words = ast.unparse(call) if isinstance(call, ast.Call) else ""
+            if DISTRIBUTION.match(words):
+                found[f"{path.relative_to(ROOT).as_posix()}: {words}"] = None
+    return list(found)
+
+
+if __name__ == "__main__":  # writes what the audit page lists, and for which priors all that was checked
     sys.path.insert(0, str(ROOT))
     from tooling.audit.tables import STATEMENTS
 
+    PRIORS.write_text("\n".join(priors()) + "\n", encoding="utf8")
     rows = [(page, plain(words), test) for page, words, test in stated()]  # before the file is emptied
     with STATEMENTS.open("w", encoding="utf8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
