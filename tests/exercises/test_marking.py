@@ -58,7 +58,7 @@ def draws(posterior, *, chains=4, size=2000, divergences=0, transform=None, only
         variables = {}
         for name, shape in form["of"].items():
             quantiles = posterior[name].quantile(probability)
-            values = np.moveaxis(np.asarray(quantiles), quantiles.dims.index("quantile"), -1).reshape(-1, 400)
+            values = np.asarray(quantiles.transpose(..., "quantile")).reshape(-1, len(probability))
             sample = [np.interp(rng.random(chains * size), probability, row) for row in values]
             sample = np.reshape(np.transpose(sample), (chains, size, *shape))
             if transform and name in only:

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import re
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def stated():
     return found
 
 
+@functools.cache
 def priors():
     """Return the distributions that pages and what they import write down, as lines ``file: call``."""
     pages = [(path, [cell.source for cell, _ in code_cells(read(path))]) for path in NOTEBOOKS]
@@ -74,7 +76,7 @@ def priors():
             words = ast.unparse(call) if isinstance(call, ast.Call) else ""
             if DISTRIBUTION.match(words):
                 found[f"{path.relative_to(ROOT).as_posix()}: {words}"] = None
-    return list(found)
+    return tuple(found)
 
 
 if __name__ == "__main__":  # writes what the audit page lists, and for which priors all that was checked
