@@ -45,7 +45,8 @@ def compile_sources(cache):
     sources = cache / "sources"
     if not sources.exists():
         return
-    print("live: compiling packages for the page; this is done once, in about a minute", flush=True)
+    count = len(list(sources.glob("*.zip")))
+    print(f"live: compiling {count} packages for the page, once (a minute for all)", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         python = Path(temporary)
         shutil.copytree(cache / "pyodide", python, dirs_exist_ok=True)
