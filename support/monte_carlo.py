@@ -238,11 +238,13 @@ def monte_carlo_error(
     sizes = np.broadcast_to(draws, len(marginals))
     if not (sizes >= 1).all() or not np.isfinite(sizes).all():  # nor NaN
         raise ValueError(f"draws is {draws}: give numbers of draws, from 1")
-    samples = [
-        np.interp(_uniforms(58 + position, round(size)), PROBABILITIES, _quantiles(marginal))
-        for position, (marginal, size) in enumerate(zip(marginals, sizes, strict=True))
+    uniforms = [_uniforms(58 + position, round(size)) for position, size in enumerate(sizes)]
+    quantiles = [_quantiles(marginal) for marginal in marginals]
+    found = [
+        statistic(*(np.interp(u, PROBABILITIES, of) for u, of in zip(row, quantiles, strict=True)))
+        for row in zip(*uniforms, strict=True)
     ]
-    return np.std([statistic(*sample) for sample in zip(*samples, strict=True)], axis=0, ddof=1)
+    return np.std(found, axis=0, ddof=1)
 
 
 def shortest_interval(draws: np.ndarray) -> np.ndarray:
@@ -288,7 +290,9 @@ def _quantiles(marginal):
     return np.asarray(marginal.quantile(PROBABILITIES))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _uniforms(seed, size):
     """Sets of uniform draws, each in order: what is made of them is then in order too, and quick to sort."""
-    return np.sort(np.random.default_rng(seed).uniform(size=(SETS, size)), axis=1)
+    draws = np.random.default_rng(seed).uniform(size=(SETS, size))
+    draws.sort(axis=1)
+    return draws

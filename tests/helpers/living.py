@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import psutil
 from browsing import HTML, ROOT, build_book
 from playwright.sync_api import Error
 
@@ -11,6 +12,7 @@ from tooling import environment
 from tooling.live.archives import link
 
 MOST_MILLISECONDS = 600_000  # of a busy machine
+MOST_BYTES = 900e6  # of memory, for a page
 EIGHT_SCHOOLS = "chapters/eight-schools.html"
 EXERCISE = "exercises/shrinkage-arithmetic.html"
 # What a student writes into its first part.
@@ -58,6 +60,15 @@ def ended(cell):
     except Error as error:
         raise AssertionError(f"the cell has not ended; it says: {status.inner_text()!r}") from error
     return status.inner_text()
+
+
+def memory():
+    """Return the bytes of the browser's largest process, which is the page's.
+
+    What the browser's processes share, its own program above all, is divided among them.
+    """
+    processes = psutil.Process().children(recursive=True)
+    return max(process.memory_full_info().pss for process in processes)
 
 
 def change_the_prior(page):

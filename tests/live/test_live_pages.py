@@ -21,7 +21,18 @@ import pytest
 import reading
 from browsing import CHAPTERS, HTML, ROOT
 from bs4 import BeautifulSoup
-from living import EIGHT_SCHOOLS, EXERCISE, change_the_prior, code, do_exercise, ended, run, write
+from living import (
+    EIGHT_SCHOOLS,
+    EXERCISE,
+    MOST_BYTES,
+    change_the_prior,
+    code,
+    do_exercise,
+    ended,
+    memory,
+    run,
+    write,
+)
 from scipy import stats
 from statements import states
 
@@ -54,7 +65,7 @@ async ([folder, cells]) => {
     const text = outputs.map((data) => data.text ?? data.data["text/plain"]).join("\n");
     shown.push([outcome, text, outputs.flatMap((data) => Object.keys(data.data ?? {}))]);
   }
-  worker.terminate();
+  self.kept = worker; // with its memory, until the page is closed
   return shown;
 }
 """
@@ -706,8 +717,9 @@ def test_packages_are_sent_as_the_byte_code_of_the_python_that_reads_it(live, op
         listed = zipfile.ZipFile(io.BytesIO(sent(live, f"files/{file['name']}"))).namelist()
         if any(path.endswith(".py") for path in listed):
             whole.add(file["name"])
-    # The book's own, which readers may want to read, and the small ones that JupyterLite brings.
-    assert {name.partition("-")[0] for name in whole} <= {"book", "ipykernel", "pyodide_kernel"}
+    # The book's own but for what is exact, and the small ones that JupyterLite brings.
+    small = {"book-pages", "ipykernel", "pyodide_kernel"}
+    assert {re.match(r"book-\w+|\w+", name)[0] for name in whole} <= small
     open_page, _ = opened
     page = open_page("chapters/recap.html")
     loaded = "import json, numpy\nprint(json.__cached__[-3:], numpy.__file__[-3:])\nnumpy.zeros(2)[5]"
@@ -747,6 +759,7 @@ def test_every_cell_shows_what_it_states(opened, live, page_name):
         if outcome == "failed" or (outcome == "stated") != (expect is not None):
             faults.append(f"cell {number} {outcome}; it states\n{expect}\nand shows\n{text}")
     assert faults == []
+    assert memory() < MOST_BYTES
 
 
 def pytest_generate_tests(metafunc):

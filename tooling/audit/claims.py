@@ -1912,7 +1912,7 @@ def _tau_called_variance():
 def _formula_is_mean():
     effect, error = _schools()
     by_formula = effect - _factor(error, 6.0) * (effect - 8)
-    grid = np.linspace(-150, 150, 200_001)[:, None]
+    grid = np.linspace(-150, 150, 20_001)[:, None]
     density = stats.norm.pdf(grid, 8, 6) * stats.norm.pdf(effect.values, grid, error.values)
     apart = np.abs((grid * density).sum(axis=0) / density.sum(axis=0) - by_formula.values).max()
     return _judged(

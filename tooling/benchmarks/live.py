@@ -11,8 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/helpers"))
 
 import browsing
@@ -71,7 +69,7 @@ def measure(browser, address):
     seconds, sent, memory = visit(browser, address, living.EIGHT_SCHOOLS, change_and_weigh)
     report("live: Eight Schools with another prior, both models, cold cache", seconds, "s", 60)
     report("live: Eight Schools with another prior, bytes", sent, "bytes", None)
-    report("live: Eight Schools with another prior, memory of its tab", memory, "GB", 0.9)
+    report("live: Eight Schools with another prior, memory of its tab", memory, "GB", living.MOST_BYTES / 1e9)
     seconds, sent, _ = visit(browser, address, living.EXERCISE, living.do_exercise)
     report("live: a part of an exercise to its mark, cold cache", seconds, "s", 60)
     report("live: a part of an exercise to its mark, bytes", sent, "bytes", None)
@@ -114,13 +112,9 @@ FIRST = {
 
 
 def change_and_weigh(page):
-    """Change the prior, and return the memory of the browser's largest process, the page's: GB.
-
-    What the browser's processes share, its own program above all, is divided among them.
-    """
+    """Change the prior, and return the page's memory: GB."""
     living.change_the_prior(page)
-    processes = psutil.Process().children(recursive=True)
-    return max(process.memory_full_info().pss for process in processes) / 1e9
+    return living.memory() / 1e9
 
 
 def run_chains(page):

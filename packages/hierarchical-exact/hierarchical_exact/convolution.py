@@ -7,13 +7,14 @@ log(1 + x).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike
 from scipy import special
 
-from hierarchical_exact.quadrature import GAUSS, KRONROD, NODES, inverse_cdf
+from hierarchical_exact.quadrature import GAUSS, KRONROD, NODES, in_slices, inverse_cdf
 
 _DEGREE = 15
 _CHEBYSHEV_NODES = chebyshev.chebpts1(_DEGREE + 1)
@@ -25,8 +26,8 @@ NEGLIGIBLE = 38.0
 # left is of the order of d squared.
 _TRAPEZOID = 1e-6
 _MOST_NODES = 2**15
-# Largest difference between two rules for a law that is drawn from.
-_DRAWN = 1e-7
+# Largest difference between two rules for a law that is drawn from, and panels to begin with.
+_DRAWN, _PANELS = 1e-7, 8
 _ROUNDS = 40
 
 
@@ -272,7 +273,8 @@ def draw_shares(tree: tuple, total: np.ndarray, rng: np.random.Generator) -> np.
     _, left, right = tree
     if left is None:
         return np.zeros((len(total), 1))
-    z = _draw_log_odds(left[0], right[0], total, rng.uniform(size=len(total)))
+    draw = partial(_draw_log_odds, left[0], right[0])
+    z = in_slices(draw, _PANELS * len(NODES), total, rng.uniform(size=len(total)))
     parts = [
         special.log_expit(side)[:, None] + draw_shares(branch, total * special.expit(side), rng)
         for branch, side in ((left, z), (right, -z))
@@ -284,7 +286,7 @@ def _draw_log_odds(first, second, s, probability):
     """Quantiles of the log odds of the first factor's share of s, on as many panels as it takes."""
     low, high = live_range(first, second, s)
     result, left = np.empty(len(s)), np.arange(len(s))
-    panels = 8
+    panels = _PANELS
     while panels * len(NODES) <= _MOST_NODES:
         edges = low[left, None] + (high - low)[left, None] * np.linspace(0, 1, panels + 1)
         pairs = np.stack([edges[:, :-1], edges[:, 1:]], axis=2)

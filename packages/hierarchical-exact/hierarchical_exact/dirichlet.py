@@ -29,7 +29,7 @@ from hierarchical_exact.convolution import (
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import Counts
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import SLICE, hyperparameter_grid
+from hierarchical_exact.quadrature import hyperparameter_grid, in_slices
 from hierarchical_exact.shares import FURTHEST, Shares, binomial_counts, tabulate
 
 # Estimated error of every mean, sd (in sds) and distribution function, and of the log evidence.
@@ -246,13 +246,11 @@ class _Likelihood:
 def _log_counts(column):
     """Log of the product of the binomial coefficients of one category."""
     values, repeats = np.unique(column, return_counts=True)
-    step = max(1, SLICE // max(1, len(values)))
 
     def log_smooth(x):
-        parts = [log_binomial(x[i : i + step, None], values - 1) @ repeats for i in range(0, len(x), step)]
-        return np.concatenate(parts)
+        return log_binomial(x[:, None], values - 1) @ repeats
 
-    return log_smooth
+    return partial(in_slices, log_smooth, max(1, len(values)))
 
 
 # -- the posterior --------------------------------------------------------------------------------
@@ -519,19 +517,13 @@ def _beyond(a, b):
 
 def _beta_mixture(a, b, weights):
     """Density of the log odds under mixtures of Beta(a, b), one for each row of weights."""
-    powers = np.column_stack([a, b, -special.betaln(a, b)])
-    step = max(1, SLICE // len(a))
+    powers = np.stack([a, b, -special.betaln(a, b)])
 
     def densities(z):
-        terms = np.stack([special.log_expit(z), special.log_expit(-z), np.ones(len(z))])
-        parts = []
-        for i in range(0, len(z), step):
-            density = powers @ terms[:, i : i + step]
-            np.exp(density, out=density)
-            parts.append(weights @ density)
-        return np.concatenate(parts, axis=1)
+        terms = np.column_stack([special.log_expit(z), special.log_expit(-z), np.ones(len(z))])
+        return np.exp(terms @ powers) @ weights.T
 
-    return densities
+    return lambda z: in_slices(densities, len(a), z).T
 
 
 class Solutions:

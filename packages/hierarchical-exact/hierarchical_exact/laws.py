@@ -4,14 +4,14 @@
 and an sd; the others are faster, or exact where a density is not enough.
 """
 
-from functools import cached_property
+from functools import cached_property, partial, wraps
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.polynomial import legendre
 from scipy import special
 
-from hierarchical_exact.quadrature import KRONROD, NODES, TO_LEGENDRE, Axis, integrate, root
+from hierarchical_exact.quadrature import KRONROD, NODES, TO_LEGENDRE, Axis, in_slices, integrate, root
 
 # Nodes that together weigh less than this do not move a distribution function visibly.
 _LIGHT = 1e-13
@@ -261,6 +261,16 @@ def _finite_or_infinite(moment):
     return np.array([moment if np.isfinite(moment) else np.inf])
 
 
+def _in_slices(method):
+    """Let a method take as many of its points (n,) at a time as the nodes of the mixture leave room for."""
+
+    @wraps(method)
+    def sliced(law, x, group):
+        return in_slices(partial(method, law), len(law._components[0]), x, group)
+
+    return sliced
+
+
 class NormalMixture:
     """A finite mixture over the nodes of a grid: one Normal distribution per node and group.
 
@@ -337,14 +347,17 @@ class NormalMixture:
             z = (x - mean[:, group]) / scale[:, group]
         return np.where(np.isnan(z), np.inf, z)
 
+    @_in_slices
     def cdf(self, x, group):
         """Distribution function at x, (n,)."""
         return self._components[0] @ special.ndtr(self._standardise(x, group))
 
+    @_in_slices
     def pdf(self, x, group):
         """Density at x, (n,)."""
         return self._components[0] @ self._densities(x, group)
 
+    @_in_slices
     def told_pdf(self, x, group):
         """Density at x, (n,); NaN where it hangs on nodes too far apart for it, or too light."""
         weights, *_ = self._components
@@ -412,6 +425,7 @@ class NormalMixture:
         middle = _weighted_median(mean, weights)
         return middle, _weighted_median(scale + np.abs(mean - middle), weights)
 
+    @_in_slices
     def _distance(self, q, group):
         """Quantiles less their distribution's origin, by Newton's method in a shrinking bracket.
 

@@ -20,7 +20,7 @@ from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import SLICE, hidden
+from hierarchical_exact.quadrature import SLICE, hidden, in_slices
 from hierarchical_exact.scales import UNSURE, has_kink, lattice_grid
 
 # For up to three unknown scales and correlations, and for four; what may be left out of the lattice is less.
@@ -856,6 +856,11 @@ class _Fitted:
 
     def moments(self, sums, nodes=slice(None)):
         """Mean and variance (K, J) of sums given the nodes."""
+        room = len(sums.offset) * max(4, self.model.columns)
+        found = in_slices(partial(self._moments, sums), room, np.arange(len(self.mean))[nodes])
+        return found[:, 0], found[:, 1]
+
+    def _moments(self, sums, nodes):
         model, points = self.model, {name: x[nodes] for name, x in self.grid.points.items()}
         mean, root = self.mean[nodes], self.root[nodes]
         weights = np.broadcast_to(sums.weights, (len(mean), *sums.weights.shape))
@@ -875,7 +880,8 @@ class _Fitted:
         for name, new in sums.new.items():
             variance += self._new_variance(name, new, points)
         mean = sums.offset + of_mean + np.einsum("kjm,km->kj", weights, mean)
-        return mean, variance + (np.einsum("kjm,kmp->kjp", weights, root) ** 2).sum(axis=-1)
+        variance += (np.einsum("kjm,kmp->kjp", weights, root) ** 2).sum(axis=-1)
+        return np.stack([mean, variance], axis=1)
 
     def _new_variance(self, name, new, points):
         """Variance (K, J) of effects of new groups of a term, with weights (J, r)."""

@@ -32,6 +32,7 @@ from hierarchical_exact.quadrature import (
     TO_LEGENDRE,
     Axis,
     hyperparameter_grid,
+    in_slices,
     integrate,
     lattice,
 )
@@ -1387,9 +1388,8 @@ def _replicated(log_mean, weights):
     highest = np.exp(log_mean[min(np.searchsorted(cumulative, 1 - 1e-13), len(log_mean) - 1)])
     first, last = stats.poisson.ppf(1e-13, lowest), stats.poisson.isf(1e-13, highest)
     counts = listed(max(first, 0.0), last + 1)
-    step = max(1, _SLICE // len(log_mean))
-    parts = [
-        np.exp(_log_poisson(counts[i : i + step, None], log_mean)) @ weights
-        for i in range(0, len(counts), step)
-    ]
-    return counts[0], np.concatenate(parts)
+
+    def average(counts):
+        return np.exp(_log_poisson(counts[:, None], log_mean)) @ weights
+
+    return counts[0], in_slices(average, len(log_mean), counts)

@@ -16,7 +16,15 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import make_interp_spline
 
-from hierarchical_exact.quadrature import KRONROD, LARGEST_LOG, NODES, PointGrid, missed, summits
+from hierarchical_exact.quadrature import (
+    KRONROD,
+    LARGEST_LOG,
+    NODES,
+    PointGrid,
+    in_slices,
+    missed,
+    summits,
+)
 
 # Nodes whose density is below exp(-_NEGLIGIBLE) of the peak end the lattice.
 _NEGLIGIBLE = 22.0
@@ -38,7 +46,6 @@ _LEAST_ORDER, _ORDERS = 8, 26
 _KERNEL, _RAISED = 0.35, 1.1
 # Places where a prior may have a kink, and how often they are looked at ten times as closely.
 _WATCHED, _ZOOMS = 8, 6
-_SLICE = 2**22
 
 
 @dataclass(frozen=True)
@@ -217,17 +224,14 @@ class Lattice:
         centres, weights = self._z[chosen], self.weights[chosen] / self.weights[chosen].sum()
         scale = np.sqrt(2 * np.pi) ** len(kernel) * kernel.prod()
 
+        def proposed(*z):
+            apart = (np.subtract.outer(*one) ** 2 for one in zip(z, centres.T, strict=True))
+            apart = sum(square / width**2 for square, width in zip(apart, kernel, strict=True))
+            return np.exp(-0.5 * apart) @ weights / scale
+
         def log_ratio(z):
             """Log of the density over that of the proposals."""
-            ratio = np.empty(len(z))
-            step = max(1, _SLICE // len(centres))
-            for some in (slice(start, start + step) for start in range(0, len(z), step)):
-                apart = sum(
-                    np.subtract.outer(z[some, i], centres[:, i]) ** 2 / kernel[i] ** 2
-                    for i in range(len(kernel))
-                )
-                ratio[some] = -np.log(np.exp(-0.5 * apart) @ weights / scale)
-            return ratio + self._log_f(z) - self.log_evidence
+            return self._log_f(z) - self.log_evidence - np.log(in_slices(proposed, len(centres), *z.T))
 
         def propose(size):
             z = centres[rng.choice(len(centres), size, p=weights)]

@@ -9,7 +9,7 @@ from scipy import special
 
 from hierarchical_exact.convolution import log_binomial
 from hierarchical_exact.laws import Curve, listed
-from hierarchical_exact.quadrature import SLICE, Axis, Grid, integrate
+from hierarchical_exact.quadrature import Axis, Grid, in_slices, integrate
 
 # Log odds beyond which a share is zero or one in floating-point numbers, and the least log slope.
 FURTHEST = 745.0
@@ -222,10 +222,9 @@ def binomial_counts(
 def averaged_binomial(z, weights, counts, n):
     """Probabilities of counts out of n, averaged over the log odds z with weights (R, K), (R, M)."""
     powers = np.stack([special.log_expit(z), special.log_expit(-z)])
-    parts = []
-    step = max(1, SLICE // len(z))
-    for i in range(0, len(counts), step):
-        y = counts[i : i + step, None]
-        log_probability = log_binomial(n - y, y) + np.hstack([y, n - y]) @ powers
-        parts.append(weights @ np.exp(log_probability).T)
-    return np.concatenate(parts, axis=1)
+
+    def averaged(y):
+        y = y[:, None]
+        return np.exp(log_binomial(n - y, y) + np.hstack([y, n - y]) @ powers) @ weights.T
+
+    return in_slices(averaged, len(z), counts).T

@@ -26,6 +26,7 @@ from hierarchical_exact.quadrature import (
     TO_LEGENDRE,
     Axis,
     Grid,
+    in_slices,
     integrate,
     prior_axis,
 )
@@ -211,16 +212,15 @@ class _Groups:
 
     def draw(self, mu, tau, rng):
         """Means of the groups given mu and tau, (n, J)."""
-        theta = np.empty((len(mu), len(self.y)))
-        step = max(1, SLICE // (64 * len(self.y)))
-        for some in (slice(start, start + step) for start in range(0, len(mu), step)):
-            shrinkage, log_weight = self._nodes(mu[some], tau[some])
+
+        def drawn(mu, tau):
+            shrinkage, log_weight = self._nodes(mu, tau)
             # Nodes as dense as these are drawn from as the density itself would be.
             chosen = (log_weight + rng.gumbel(size=log_weight.shape)).argmax(axis=2)
             chosen = np.take_along_axis(shrinkage, chosen[..., None], axis=2)[..., 0]
-            mean = self.y - chosen * (self.y - mu[some, None])
-            theta[some] = rng.normal(mean, self.sigma * np.sqrt(1 - chosen))
-        return theta
+            return rng.normal(self.y - chosen * (self.y - mu[:, None]), self.sigma * np.sqrt(1 - chosen))
+
+        return in_slices(drawn, 64 * len(self.y), mu, tau)
 
     def _nodes(self, mu, tau):
         """Shrinkage and log weight at the nodes, (n, J, m) each."""

@@ -1,5 +1,6 @@
 """What belongs to whom: the user's arrays, what a posterior keeps, and the labels of its groups."""
 
+import tracemalloc
 from fractions import Fraction
 
 import arviz as az
@@ -290,3 +291,17 @@ def test_nothing_asked_is_no_answer():
     with pytest.raises((ValueError, KeyError), match="labels"):
         posterior["theta"].sel(group=[])
     assert posterior["theta"].sel(group="A").mean().size == 2
+
+
+def test_many_points_and_draws_take_little_memory(model):
+    """A page of a browser has 4 GB at most, of which it gives nothing back."""
+    data, build = model
+    posterior = build(*data)
+    tracemalloc.start(1)
+    for name in posterior:
+        posterior[name].quantile(np.linspace(0.01, 0.99, 301))
+        posterior[name].cdf(np.linspace(0, 1, 301))
+    posterior.sample(5000, np.random.default_rng(58))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 80e6
