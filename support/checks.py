@@ -116,11 +116,12 @@ def compare(
     --------
     support.sampling.sample : Where the draws come from.
     hierarchical_exact.Posterior : What they are compared with.
-    arviz.mcse : Where the errors come from.
+    arviz.ess : What the draws are worth.
 
     Notes
     -----
-    Monte Carlo standard errors as in Vehtari et al. (2021), by ArviZ. A quantile is compared as the share of
+    The Monte Carlo standard errors are those of as many independent draws from the exact posterior as the
+    effective sample size says, by ArviZ as in Vehtari et al. (2021). A quantile is compared as the share of
     draws below the exact one: a mean, whose error needs no estimate of the density.
 
     Examples
@@ -163,13 +164,15 @@ def _statistics(draws, exact, ess):
     mean, sd = _like(exact.mean(), draws), _like(exact.sd(), draws)
     centre = exact.mean()
     fourth = _like(exact.expect(lambda x: (x - centre) ** 4), draws)
-    yield "mean", mean, draws.mean(over), az.mcse(draws), sd / ess**0.5
-    demanded = np.sqrt((fourth - sd**4) / ess) / (2 * sd)
-    yield "sd", sd, draws.std(over, ddof=1), az.mcse(draws, method="sd"), demanded
+    # The error of a single draw is known exactly; one made of draws that miss a tail would be too small.
+    yield "mean", mean, draws.mean(over), sd / az.ess(draws, method="mean") ** 0.5, sd / ess**0.5
+    single = np.sqrt(fourth - sd**4) / (2 * sd)
+    yield "sd", sd, draws.std(over, ddof=1), single / az.ess(draws, method="sd") ** 0.5, single / ess**0.5
     for q in QUANTILES:
         below = (draws <= _like(exact.quantile(q), draws)).astype(float)
-        share = xr.full_like(mean, q)
-        yield f"below {q:.0%}", share, below.mean(over), az.mcse(below), (share * (1 - share) / ess) ** 0.5
+        share, single = xr.full_like(mean, q), (q * (1 - q)) ** 0.5
+        error = single / az.ess(below, method="mean") ** 0.5
+        yield f"below {q:.0%}", share, below.mean(over), error, xr.full_like(mean, single / ess**0.5)
 
 
 def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
@@ -207,9 +210,10 @@ def share(hits: xr.DataArray, exact: float, *, ess: int = 400) -> Estimate:
     _check_ess(ess)
     if not 0 < exact < 1:
         raise ValueError(f"exact is {exact}: give a probability between 0 and 1")
-    demanded = (exact * (1 - exact) / ess) ** 0.5
+    single = (exact * (1 - exact)) ** 0.5
     hits = hits.astype(float)
-    return _estimate(float(hits.mean()), float(az.mcse(hits)), exact, demanded)
+    error = single / float(az.ess(hits, method="mean")) ** 0.5
+    return _estimate(float(hits.mean()), error, exact, single / ess**0.5)
 
 
 def _draws(sampled, exact, quantities):
@@ -260,7 +264,7 @@ def _labels(values):
 def _row(quantity, statistic, exact, sampled, mcse, demanded):
     """Verdict on one value."""
     z = (sampled - exact) / mcse if mcse > 0 else np.nan
-    if not np.isfinite(z) or mcse > demanded:
+    if not np.isfinite([z, mcse]).all() or mcse > demanded:
         verdict = "too few draws"
     else:
         verdict = "agrees" if abs(z) <= LARGEST_Z else "differs"

@@ -127,6 +127,22 @@ def test_the_interval_is_that_of_the_demanded_draws(posterior):
     assert most == pytest.approx(error, abs=0.01)
 
 
+@pytest.mark.parametrize(("below", "verdict"), [(184, "agrees"), (172, "differs")])
+def test_draws_that_miss_a_tail_by_chance_are_not_called_different(posterior, below, verdict):
+    """Of 5,000 draws, 250 should be below the 5% quantile, give or take 15.4: 4.3 errors, or 5.1.
+
+    By the share sampled, the first would be 5.0 errors away.
+    """
+    rng = np.random.default_rng(58)
+    u = np.concatenate([rng.uniform(0, 0.05, below), rng.uniform(0.05, 1, 5000 - below)])
+    draws = az.from_dict(
+        {"posterior": {"mu": posterior["mu"].quantile(rng.permutation(u)).values.reshape(4, -1)}}
+    )
+    table = checks.compare(draws, posterior, ["mu"]).table.set_index("statistic")
+    assert table.loc["below 5%", "sampled"] == below / 5000
+    assert table.loc["below 5%", "verdict"] == verdict
+
+
 def test_labels_not_positions_are_compared(posterior):
     sampled = draws_from(posterior, seed=5)
     reversed_order = xr.DataTree.from_dict(
