@@ -482,11 +482,12 @@ def _grow(log_f, lines, origin, step, seeds):
             )
         live |= (value + moment > peak - _NEGLIGIBLE) & near
         found.append((places, value, live))
-        seen = np.union1d(seen, frontier)
+        seen = np.sort(np.concatenate([seen, frontier]), kind="stable")  # which merges what is in order
         if len(seen) > _MOST_NODES:
             raise _too_many(lines)
-        neighbours = (places[live][:, None] + moves).reshape(-1, d)
-        frontier = np.setdiff1d(keys(neighbours), seen)
+        beside = np.unique(keys((places[live][:, None] + moves).reshape(-1, d)))
+        at = np.searchsorted(seen, beside).clip(max=len(seen) - 1)
+        frontier = beside[seen[at] != beside]
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))
 
 
