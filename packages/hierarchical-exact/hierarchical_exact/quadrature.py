@@ -63,7 +63,7 @@ _PARTS, _LOOKS = np.array([0.001, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999]), 
 _PANELS = 300
 
 
-def in_slices(function: Callable, room: int, *arrays: np.ndarray) -> np.ndarray:
+def in_slices(function, room, *arrays):
     """Values (n,) of a function of arrays (n,), of so many entries at a time that `room` numbers each fit."""
     step = max(1, SLICE // room)
     starts = range(0, max(1, len(arrays[0])), step)
