@@ -427,12 +427,16 @@ def test_of_two_commands_at_once_one_waits(tmp_path, monkeypatch):
 
 def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
-    assert assemble.own("exact", assemble.EXACT, tmp_path / "sources").parent == tmp_path / "files"
-    exact = next(tmp_path.glob("sources/book-exact-*.zip"))  # to be compiled
-    assert archives.modules(exact) == ["hierarchical_exact"]
-    archive = assemble.own("pages", assemble.OWN, tmp_path / "files")
-    within = {"support", "tooling", "notebook_marking", "myst_nb", "rpds", "watermark"}
-    assert within <= set(archives.modules(archive))
+    archive = assemble.own()
+    assert {
+        "support",
+        "tooling",
+        "hierarchical_exact",
+        "notebook_marking",
+        "myst_nb",
+        "rpds",
+        "watermark",
+    } <= set(archives.modules(archive))
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
     assert {
@@ -445,8 +449,7 @@ def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(t
 
 def test_a_class_gets_no_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
-    archive = assemble.own("pages", assemble.OWN, tmp_path / "files", assemble.NOT_FOR_CLASS)
-    with zipfile.ZipFile(archive) as opened:
+    with zipfile.ZipFile(assemble.own(for_class=True)) as opened:
         names = opened.namelist()
         text = " ".join(opened.read(name).decode() for name in names)
     assert "support/exercises/__init__.py" in names

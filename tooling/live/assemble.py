@@ -46,14 +46,13 @@ FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateu
 # What the kernel of a notebook needs before that.
 SHELL = ("asttokens", "comm", "executing", "ipython", "ipython-pygments-lexers", "matplotlib-inline")
 SHELL += ("prompt-toolkit", "pure-eval", "pygments", "stack-data", "traitlets", "wcwidth")
-# The book's own packages, from its folders. The largest is compiled, too: its source would take half a
-# second each time.
-EXACT = {"packages/hierarchical-exact": ("hierarchical_exact",)}
+# The book's own packages, from its folders.
 OWN = {
     "": (
         *("support", "tooling/audit", "tooling/explorers", "tooling/__init__.py"),
         *("pyproject.toml", "solutions"),  # by which whoever studies alone checks an answer
     ),
+    "packages/hierarchical-exact": ("hierarchical_exact",),
     "packages/notebook-marking": ("notebook_marking",),
     "packages/page-nuts": ("page_nuts",),
     "tooling/live/stand_ins": (".",),
@@ -98,11 +97,9 @@ def complete(folder, *, without, for_class=False):
     drop_if_damaged()
     if not (CACHE / "lite").exists():
         lite.unpack(CACHE / "carrier", CACHE / "lite")
-    exact = own("exact", EXACT, CACHE / "sources")
-    packages = [*compiled(), *installed(), exact]
+    packages = [*compiled(), *installed()]
     compile_sources(CACHE)
-    pages = own("pages", OWN, CACHE / "files", NOT_FOR_CLASS if for_class else ())
-    put(folder, [*packages, *(CACHE / "lite/kernel").iterdir(), pages])
+    put(folder, [*packages, *(CACHE / "lite/kernel").iterdir(), own(for_class=for_class)])
     stay = stay_as_printed(folder.parent) if for_class else set()
     lite.put(CACHE / "lite", folder / "lite", folder.parent / "_sources", stay)
     (folder / "policy.txt").write_text(policy(folder.parent), encoding="utf8")
@@ -214,14 +211,14 @@ def stay_as_printed(html):
     return notebooks
 
 
-def own(what, folders, place, left_out=()):
-    """Return an archive of the book's own, named by what it holds; a new one is put into the place first."""
+def own(*, for_class=False):
+    """Return the archive of what pages import of the book, named by what it holds."""
     members = []
-    for folder, names in folders.items():
+    for folder, names in OWN.items():
         base = ROOT / folder
-        for name in [name for name in names if name not in left_out]:
-            found = base / name
-            paths = sorted(found.rglob("*")) if found.is_dir() else [found]
+        for name in [name for name in names if not (for_class and name in NOT_FOR_CLASS)]:
+            place = base / name
+            paths = sorted(place.rglob("*")) if place.is_dir() else [place]
             members += [
                 (path.relative_to(base).as_posix(), path.read_bytes())
                 for path in paths
@@ -229,11 +226,11 @@ def own(what, folders, place, left_out=()):
                 and (is_run(path.relative_to(base).as_posix()) or path.parent.name == "solutions")
             ]
     digest = hashlib.sha256(repr(members).encode()).hexdigest()
-    target = CACHE / "files" / f"book-{what}-{digest[:8]}.zip"
+    target = CACHE / "files" / f"book-{digest[:8]}.zip"
     if not target.exists():
-        for old in CACHE.glob(f"files/book-{what}-*.zip"):
+        for old in CACHE.glob("files/book-*.zip"):
             old.unlink()
-        write(place / target.name, members)
+        write(target, members)
     return target
 
 

@@ -45,8 +45,7 @@ def compile_sources(cache):
     sources = cache / "sources"
     if not sources.exists():
         return
-    count = len(list(sources.glob("*.zip")))
-    print(f"live: compiling {count} packages for the page, once (a minute for all)", flush=True)
+    print("live: compiling packages for the page; this is done once, in about a minute", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         python = Path(temporary)
         shutil.copytree(cache / "pyodide", python, dirs_exist_ok=True)
