@@ -208,16 +208,9 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   return result;
 }
 
-// Small fast counter of 32 bits (sfc32), seeded through SplitMix; Normal numbers by the polar method.
+// Small fast counter of 32 bits (sfc32), seed and chain being words of its state; Normal numbers by the polar method.
 function generator(seed, chain) {
-  let counter = (seed ^ Math.imul(chain + 1, 0x9e3779b9)) >>> 0;
-  const split = () => {
-    counter = (counter + 0x9e3779b9) >>> 0;
-    let z = Math.imul(counter ^ (counter >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return (z ^ (z >>> 15)) >>> 0;
-  };
-  let [a, b, c, d] = [split(), split(), split(), 1];
+  let [a, b, c, d] = [0, seed, chain, 1];
   const word = () => {
     const t = (a + b + d) | 0;
     d = (d + 1) | 0;

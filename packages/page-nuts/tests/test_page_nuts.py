@@ -235,6 +235,35 @@ def test_the_same_seed_gives_the_same_draws_and_another_gives_others():
     assert not np.array_equal(first, other)
 
 
+def test_streams_of_neighbouring_seeds_and_chains_have_nothing_in_common():
+    source = Path(page_nuts.__file__).with_name("nuts.js").read_text()
+    seeds, chains, numbers = 250, 4, 40
+    draw = """(_, { seeds, chains, numbers }) => {
+      const all = [];
+      for (let seed = 0; seed < seeds; seed++)
+        for (let chain = 0; chain < chains; chain++) {
+          const random = generator(seed, chain);
+          for (let i = 0; i < numbers; i++) all.push(random.uniform());
+        }
+      return { all: new Float64Array(all) };
+    }"""
+    settings = {"seeds": seeds, "chains": chains, "numbers": numbers}
+    drawn = engine.run(f"{source}\n{draw}", {}, settings)["all"].reshape(seeds, chains, numbers)
+    assert stats.kstest(drawn[:, :, 0].ravel(), "uniform").pvalue > 1e-4
+    assert stats.kstest(drawn.ravel(), "uniform").pvalue > 1e-4
+    standard = (drawn - 0.5) * np.sqrt(12)
+    for shift in range(-5, 6):
+        part = standard[:, :, max(0, shift) : numbers + min(0, shift)]
+        other = standard[:, :, max(0, -shift) : numbers + min(0, -shift)]
+        for one, two in (
+            (part[:, 1:], other[:, :-1]),
+            (part[1:], other[:-1]),
+            (part[1:, :-1], other[:-1, 1:]),
+        ):
+            products = (one * two).ravel()
+            assert abs(products.mean()) < 4.5 / np.sqrt(len(products))
+
+
 def test_a_funnel_diverges():
     with pm.Model() as model:
         scale = pm.Normal("scale", 0, 3)
