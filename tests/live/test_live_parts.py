@@ -1,6 +1,7 @@
 """What runs in the page, tried where it can be without a browser and without what it fetches."""
 
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIVE = ROOT / "tooling" / "live"
 # Runs cells as the worker does, in a process of its own, for it takes Python's streams.
 DRIVER = """
-import json, sys
+import io, json, sys, zipfile
 sys.path[:0] = {folders!r}
 import arriving, cells
 messages, packages = [], {packages!r}
@@ -41,7 +42,7 @@ def fetch(name):
     return Bytes(open(packages[name], "rb").read())
 arriving.SITE, cells.HOME = {site!r}, {site!r}
 out = sys.stdout
-arriving.begin({index!r}, fetch)
+arriving.begin({index!r}, fetch, lambda content, to: zipfile.ZipFile(io.BytesIO(content)).extractall(to))
 cells.start(lambda text: messages.append(json.loads(text)), "chapters")
 for number, source in enumerate({sources!r}, start=1):
     messages.append({{"outcome": cells.run(source, f"cell {{number}}", {expect!r}, {lenient!r})}})
@@ -193,7 +194,7 @@ def test_a_package_that_is_not_there_gets_a_sentence(tmp_path):
 
 def test_a_package_that_does_not_come_gets_a_sentence(tmp_path):
     archive = tmp_path / "shapes-1.0.zip"
-    archives.write(archive, [("shapes/__init__.py", b"area = 3")])
+    archives.pack(archive, [("shapes/__init__.py", b"area = 3")])
     lost = f"import os\nos.remove({str(archive)!r})"
     # Not to be taken for a package that one can do without.
     careful = "try:\n    import shapes\nexcept ImportError:\n    pass"
@@ -206,7 +207,7 @@ def test_a_package_that_does_not_come_gets_a_sentence(tmp_path):
 
 def test_a_package_is_fetched_when_it_is_imported_first(tmp_path):
     archive = tmp_path / "shapes-1.0.zip"
-    archives.write(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])
+    archives.pack(archive, [("shapes/__init__.py", b"area = 3"), ("shapes-1.0.dist-info/METADATA", b"")])
     told = run(tmp_path, "1", "from shapes import area\narea", "import shapes", packages=[archive])
     assert [t for t in told if "fetched" in t] == [{"fetched": "shapes-1.0.zip"}]
     assert told.index({"fetched": "shapes-1.0.zip"}) == 2
@@ -226,9 +227,9 @@ def test_plain_pymc_takes_the_sampler_of_the_page(tmp_path):
         ("rich/live.py", b"class _RefreshThread:\n    pass\n"),
         ("pymc-6.0.dist-info/METADATA", b""),
     ]
-    archives.write(archive, files)
+    archives.pack(archive, files)
     needed = tmp_path / "needed-1.0.zip"
-    archives.write(needed, [("needed/__init__.py", b"")])
+    archives.pack(needed, [("needed/__init__.py", b"")])
     alone = "import os, sys\nsys.path[:] = [path for path in sys.path if 'site-packages' not in path]\n"
     # The network is lost between PyMC and what it imports, and comes back.
     lost = f"{alone}os.rename({str(needed)!r}, 'away')\nimport pymc"
@@ -251,7 +252,7 @@ def start(self):
 threading.Thread.start = multiprocessing.process.BaseProcess.start = start
 sys.path[:0] = [{inside!r}]
 import arriving
-arriving.begin('{{"files": []}}', None)
+arriving.begin('{{"files": []}}', None, None)
 import pymc as pm
 with pm.Model():
     pm.Normal("y", pm.Normal("x"), observed=[1.0, 2.0])
@@ -365,13 +366,21 @@ def test_only_what_can_run_is_sent(name, kept):
     assert archives.is_run("numpy/core.so", compiled=True)
 
 
+def held(archive):
+    """Return what an archive that is sent holds, by name."""
+    with zipfile.ZipFile(archive) as opened, zipfile.ZipFile(io.BytesIO(opened.read("files"))) as piece:
+        assert opened.read("names").decode().split("\n") == piece.namelist()
+        return {name: piece.read(name).decode() for name in piece.namelist()}
+
+
 def test_an_archive_depends_on_its_contents_only(tmp_path):
-    members = [("b.py", b"b"), ("a.py", b"a")]
-    archives.write(tmp_path / "one.zip", members)
-    archives.write(tmp_path / "two.zip", members[::-1])
-    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
-    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
-        assert archive.namelist() == ["a.py", "b.py"]
+    members = [("b.py", b"b"), ("a.py", b"a"), ("a-1.dist-info/METADATA", b"Name: a")]
+    for make in (archives.write, archives.pack):
+        make(tmp_path / "one.zip", members)
+        make(tmp_path / "two.zip", members[::-1])
+        assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    assert archives.modules(tmp_path / "one.zip") == ["a", "b"]
+    assert held(tmp_path / "one.zip") == {name: content.decode() for name, content in members}
 
 
 def test_what_is_not_as_listed_is_refused(tmp_path, monkeypatch):
@@ -404,7 +413,8 @@ def test_what_cannot_be_compiled_is_said_and_stays_for_the_next_command(tmp_path
         quick_start.compile_sources(tmp_path)
     assert (tmp_path / "sources/shapes-1.0.zip").exists()
     # An engine that works: what was left is packed and gone from there.
-    compiled = f"mkdir {tmp_path}/sources/compiled && cp {tmp_path}/sources/*.zip {tmp_path}/sources/compiled"
+    archives.pack(tmp_path / "packed/shapes-1.0.zip", [("shapes/__init__.py", b"area = 3")])
+    compiled = f"cp -r {tmp_path}/packed {tmp_path}/sources/compiled"
     engine.write_text(f"#!/bin/sh\n{compiled}\n")
     (tmp_path / "files").mkdir()
     quick_start.compile_sources(tmp_path)
@@ -437,21 +447,18 @@ def test_the_book_within_has_what_pages_import_and_what_answers_are_checked_by(t
         "rpds",
         "watermark",
     } <= set(archives.modules(archive))
-    with zipfile.ZipFile(archive) as opened:
-        names = opened.namelist()
     assert {
         "support/data/forms.json",
         "pyproject.toml",
         "solutions/tau-prior.md",
         "solutions/keys/tau_prior.py",
-    } <= set(names)
+    } <= set(held(archive))
 
 
 def test_a_class_gets_no_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(assemble, "CACHE", tmp_path)
-    with zipfile.ZipFile(assemble.own(for_class=True)) as opened:
-        names = opened.namelist()
-        text = " ".join(opened.read(name).decode() for name in names)
+    names = held(assemble.own(for_class=True))
+    text = " ".join(names.values())
     assert "support/exercises/__init__.py" in names
     assert not [name for name in names if name.startswith(("solutions/", "tooling/audit/", "pyproject"))]
     # No line of a key, and no group of the audit's that is an exercise's.
@@ -474,8 +481,8 @@ def test_pages_of_a_class_that_import_the_audit_stay_as_printed(tmp_path):
 def test_versions_and_licences_stand_side_by_side(tmp_path):
     archive = tmp_path / "numpy.zip"
     stated = b"Name: numpy\nVersion: 1.2.3\nClassifier: License :: OSI Approved :: BSD License\n"
-    archives.write(archive, [("numpy-1.2.3.dist-info/METADATA", stated), ("numpy/__init__.py", b"")])
-    archives.write(tmp_path / "book.zip", [("support/__init__.py", b"")])
+    archives.pack(archive, [("numpy-1.2.3.dist-info/METADATA", stated), ("numpy/__init__.py", b"")])
+    archives.pack(tmp_path / "book.zip", [("support/__init__.py", b"")])
     soup = BeautifulSoup(assemble.versions([archive, tmp_path / "book.zip"]), "html.parser")
     rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in soup.select("tbody tr")]
     assert rows[1][:3] == ["Python", "3.14", platform.python_version()]

@@ -262,7 +262,7 @@ def test_no_setting_of_the_shell_leads_cd_elsewhere(machine):
     install(machine, "uv", UV)
     install(machine, "python3.13", RECENT_PYTHON)
     (machine / "tooling/live").mkdir()
-    for name in ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py"):
+    for name in ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py", "archives.py"):
         (machine / "tooling/live" / name).write_text(f"{name}\n")
     command = ["sh", "tooling/scripts/setup.sh", "--carrier"]
     known = {"PATH": str(machine / "bin"), "HOME": str(machine), "FAIL": "nothing"}

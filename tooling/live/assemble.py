@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tooling.environment import alone, end_when_interrupted
 from tooling.live import lite
-from tooling.live.archives import is_run, link, modules, replace, write
+from tooling.live.archives import is_run, link, modules, pack, replace, write
 from tooling.live.policy import policy
 from tooling.live.quick_start import LOADER, compile_sources, shorten
 
@@ -40,7 +40,7 @@ INSTALLED = [
     *("typing-extensions", "typing-inspection", "xarray", "xarray-einstats"),
 ]
 # What was fetched and made for others of these, as ``setup.sh`` reads them too, does not count.
-KEPT_FOR = ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py")
+KEPT_FOR = ("carrier.txt", "wheels.txt", "quick_start.py", "translate.py", "archives.py")
 # Loaded before the first cell, side by side; all others when they are imported.
 FIRST = {"numpy", "scipy", "pandas", "xarray", "packaging", "six", "python_dateutil", "pyyaml", "book"}
 # What the kernel of a notebook needs before that.
@@ -170,7 +170,6 @@ def compiled():
             content = (CARRIED / name).read_bytes()
             if hashlib.sha256(content).hexdigest() != digest:
                 sys.exit(f"{name} is not what Pyodide's lock says: its SHA-256 should be {digest}.")
-            target.parent.mkdir(parents=True, exist_ok=True)
             if name.endswith((".whl", ".zip")):
                 with zipfile.ZipFile(CARRIED / name) as archive:
                     members = [(info.filename, archive.read(info)) for info in archive.infolist()]
@@ -230,7 +229,7 @@ def own(*, for_class=False):
     if not target.exists():
         for old in CACHE.glob("files/book-*.zip"):
             old.unlink()
-        write(target, members)
+        pack(target, members)
     return target
 
 

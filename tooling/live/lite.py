@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from tooling.live.archives import link, replace, write
+from tooling.live.archives import link, pack, replace
 
 SETTINGS = Path(__file__).resolve().parent / "jupyter-lite.json"
 APP = "carrier/jupyterlite_core/jupyterlite-app-*.tgz"  # below .cache/live
@@ -72,7 +72,7 @@ def unpack(carried, target):
         [wheel] = extension.glob(f"static/pypi/{name}-*.whl")
         with zipfile.ZipFile(wheel) as opened:
             members = [(info.filename, opened.read(info)) for info in opened.infolist()]
-        write(new / "kernel" / f"{'-'.join(wheel.name.split('-')[:2])}.zip", members)
+        pack(new / "kernel" / f"{'-'.join(wheel.name.split('-')[:2])}.zip", members)
     settings = json.loads(SETTINGS.read_text(encoding="utf8"))
     built = json.loads((extension / "package.json").read_text(encoding="utf8"))["jupyterlab"]["_build"]
     settings["jupyter-config-data"]["federated_extensions"] = [{"name": EXTENSION, **built}]

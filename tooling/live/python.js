@@ -43,7 +43,8 @@ export async function begin(something, tell, settings = {}) {
   // What cells find in their namespace is theirs.
   pyodide.runPython("import sys; sys.path.append('/inside')", { globals: pyodide.toPy({}) });
   const arriving = pyodide.pyimport("arriving");
-  const packages = arriving.begin(JSON.stringify(index), (name) => fetchNow(name, tell));
+  const unpackHere = (content, folder) => unpack(content, folder, pyodide.FS);
+  const packages = arriving.begin(JSON.stringify(index), (name) => fetchNow(name, tell), unpackHere);
   for (const [place, file] of first.entries()) packages.put(file.name, contents[place]);
   return pyodide;
 }
@@ -68,6 +69,25 @@ function fetchNow(name, tell) {
   if (request.status !== 200) throw new Error(`${name} could not be fetched (${request.status || "no network"}).`);
   tell("Running", 0, 0);
   return new Uint8Array(request.response);
+}
+
+// Write the files of an archive of Python's, in which they are stored as they are: by Python it takes thrice as long.
+function unpack(content, folder, files) {
+  const buffer = content.getBuffer("u8");
+  const { data } = buffer;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const made = new Set();
+  for (let at = 0; view.getUint32(at, true) === 0x04034b50; ) {
+    const [size, inName, extra] = [view.getUint32(at + 18, true), view.getUint16(at + 26, true), view.getUint16(at + 28, true)];
+    const start = at + 30 + inName + extra;
+    const place = `${folder}/${new TextDecoder().decode(data.slice(at + 30, at + 30 + inName))}`;
+    const parent = place.slice(0, place.lastIndexOf("/"));
+    if (!made.has(parent)) files.mkdirTree(parent);
+    made.add(parent);
+    at = start + size;
+    files.writeFile(place, data.subarray(start, at));
+  }
+  buffer.release();
 }
 
 // An answer that reports how much of it has come.

@@ -11,9 +11,8 @@ SOURCES = Path("/host")
 sys.path.append(str(SOURCES))
 import archives  # noqa: E402 (it lies there)
 
-# A tenth smaller; of its own library Python reads the older kind only.
-PACKED = (zipfile.ZIP_ZSTANDARD, 19)
-LIBRARY = {"python_stdlib.zip": (zipfile.ZIP_DEFLATED, 9)}
+SMALLEST = (zipfile.ZIP_ZSTANDARD, 19)
+LIBRARY = "python_stdlib.zip"  # Python reads it by itself, and no other kind
 # Byte code that is taken without a look at its source.
 HEADER = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
 
@@ -35,4 +34,8 @@ for source in sorted(SOURCES.glob("*.zip")):
         members = [
             translate(info.filename, opened.read(info)) for info in opened.infolist() if not info.is_dir()
         ]
-    archives.write(SOURCES / "compiled" / source.name, members, *LIBRARY.get(source.name, PACKED))
+    target = SOURCES / "compiled" / source.name
+    if source.name == LIBRARY:
+        archives.write(target, members)
+    else:
+        archives.pack(target, members, SMALLEST)

@@ -156,7 +156,7 @@ is_carried() {
 
 if [ "${1-}" = --carrier ]; then
     live=.cache/live
-    listed=$(cd tooling/live && cat carrier.txt wheels.txt quick_start.py translate.py)
+    listed=$(cd tooling/live && cat carrier.txt wheels.txt quick_start.py translate.py archives.py)
     if is_carried || { wait_for_others && is_carried; }; then
         exit 0
     fi
@@ -170,7 +170,7 @@ if [ "${1-}" = --carrier ]; then
         echo "live: it could not be fetched, see the message above; cells will not run in the page" >&2
         exit 0
     }
-    echo "$listed" >$live/stamp
+    printf '%s\n' "$listed" >$live/stamp
     exit 0
 fi
 

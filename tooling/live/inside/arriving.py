@@ -24,7 +24,7 @@ NOT_FETCHED = (
 )
 
 
-def begin(index: str, fetch: Callable) -> "Packages":
+def begin(index: str, fetch: Callable, unpack: Callable) -> "Packages":
     """Let Python find the packages that are to be had, those that are not there yet too.
 
     Parameters
@@ -33,6 +33,8 @@ def begin(index: str, fetch: Callable) -> "Packages":
         The list of files, as JSON.
     fetch : callable
         Of the worker: fetch a file by its name.
+    unpack : callable
+        Of the worker: put what an archive holds, whose files are stored as they are, into a folder.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def begin(index: str, fetch: Callable) -> "Packages":
     """
     os.environ.update(ENVIRONMENT)
     sys.path.insert(0, SITE)
-    packages = Packages(json.loads(index), fetch)
+    packages = Packages(json.loads(index), fetch, unpack)
     # First: PyMC may lie there from an import that a lost network ended.
     sys.meta_path.insert(0, FinderOfChanged(packages))
     # Last: what Python brings itself comes first.
@@ -71,9 +73,9 @@ class NotFetched(ConnectionError):
 class Packages:
     """Finds a package that is imported for the first time by fetching the files that hold it."""
 
-    def __init__(self, index, fetch):
+    def __init__(self, index, fetch, unpack):
         self.where = {module: file["name"] for file in index["files"] for module in file["modules"]}
-        self.fetch = fetch
+        self.fetch, self.unpack = fetch, unpack
         self.here = set()
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 (the import system passes it)
@@ -91,11 +93,7 @@ class Packages:
         """Unpack a file that was fetched, a ``Uint8Array`` of JavaScript."""
         self.here.add(file)
         with zipfile.ZipFile(io.BytesIO(content.to_bytes())) as archive:
-            for path in archive.namelist():
-                place = os.path.join(SITE, path)
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                with open(place, "wb") as opened:  # whole: piece by piece a file here takes twice its size
-                    opened.write(archive.read(path))
+            self.unpack(archive.read("files"), SITE)
         importlib.invalidate_caches()
 
 
