@@ -29,6 +29,13 @@ begun = time.perf_counter()
 page_nuts.sample(compiled, draws=2000, tune=1000, chains=4, seed=1)
 print(time.perf_counter() - begun)"""
 
+# The button says Stop while a cell runs.
+ENDED = """cell => new Promise(resolve => {
+  const look = () => [...cell.querySelectorAll("button")].some(button => button.textContent === "Stop")
+    ? requestAnimationFrame(look) : resolve();
+  look();
+})"""
+
 
 class Counting(browsing.Handler):
     """Counts what is sent, and lets browsers keep it."""
@@ -92,16 +99,22 @@ def visit(browser, address, name, act, context=None):
     return measured
 
 
+def run(cell):
+    """Run a cell, and see that it has ended in the frame that shows it; others look twice a second."""
+    cell.get_by_role("button", name="Run", exact=True).click()
+    cell.evaluate(ENDED)
+
+
 def run_first(page):
     """Run the first cell that states a number."""
-    return living.run(page.locator(".cell-4"))
+    run(page.locator(".cell-4"))
 
 
 def open_exercise(page):
     """Run the first cell of an exercise, which imports what is exact and says so."""
     cell = page.locator(".cell-2")
     living.write(cell, f"{living.code(cell)}\nexact.normal([1.0, 2.0], [1.0, 1.0], mu=None, tau=1.0)")
-    return living.run(cell)
+    run(cell)
 
 
 # What a reader may want first: the page, and what is done there.
