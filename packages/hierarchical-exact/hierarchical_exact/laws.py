@@ -41,6 +41,21 @@ _SHARP, _SPLITS = 1e-9, 4
 _BEYOND = 0.005
 # A density whose polynomial is less exact, in parts of its height, is not told.
 _ROUGH = 1e-4
+# Nor is a number that lies further from its neighbours, in widths of what it says something of.
+_COARSE = 2e-6
+
+
+def require_digits(values, width):
+    """Return values, unless numbers as large have too few digits for what is so narrow."""
+    with np.errstate(invalid="ignore"):
+        coarse = (width > 0) & (np.spacing(np.abs(values)) > _COARSE * width)
+    if coarse.any():
+        raise ArithmeticError(
+            f"numbers near {np.abs(values[coarse]).max():.2g} have too few digits to tell what is "
+            f"{np.broadcast_to(width, values.shape)[coarse].min():.2g} wide: give data and prior of mu less "
+            "one number near them, or as a number what is as good as known"
+        )
+    return values
 
 
 class Law(Protocol):
@@ -416,7 +431,7 @@ class NormalMixture:
         result = origin[group].astype(float)
         spread = np.flatnonzero(unit[group] > 0)
         result[spread] += self._distance(np.asarray(q, dtype=float)[spread], group[spread])
-        return result
+        return require_digits(result, unit[group])
 
     @cached_property
     def middle_and_width(self):
@@ -484,7 +499,7 @@ class NormalMixture:
                     if found[some].all():
                         break
             ends[:, some] = centre + width * shortest
-        return ends, found
+        return require_digits(ends, unit), found
 
 
 def listed(first: float, last: float) -> np.ndarray:

@@ -43,6 +43,8 @@ _LIGHT = 1e-15
 _UNFELT = 1e-12
 # Numbers that are coarser, relative to the scale of the data, may be why digits are missing.
 _FEWEST_DIGITS = 1e-7
+# A covariate so many sds from zero leaves few digits to what is made of it.
+_FAR = 1e6
 # Of so few groups an unknown sigma may leave the means without an sd.
 _FEW = 4
 
@@ -361,7 +363,15 @@ def normal(
         hierarchy.settle(error)
         return hierarchy, max(error, accuracy.shift(hierarchy.theta_new, grid))
 
-    hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE, **_cause(values, noise_sd.min()))
+    try:
+        hierarchy, error = accuracy.refine(build, tolerance=_TOLERANCE_ONE, **_cause(values, noise_sd.min()))
+    except ArithmeticError as refused:
+        spread = design.std(axis=0)
+        if not ((spread > 0) & (np.abs(design.mean(axis=0)) > _FAR * spread)).any():
+            raise
+        raise ArithmeticError(
+            f"covariates lie far from zero ({refused}): subtract from each covariate its mean"
+        ) from refused
     grid = hierarchy.grid
     names = arguments.labels(groups, len(values))
     marginals = _hyper_marginals(hierarchy, beta_labels)

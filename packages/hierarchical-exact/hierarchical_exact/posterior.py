@@ -15,7 +15,7 @@ from scipy import special
 from scipy.optimize import elementwise
 
 from hierarchical_exact import arguments, joint
-from hierarchical_exact.laws import TAIL, Curve, Frozen, FrozenCounts, NormalMixture
+from hierarchical_exact.laws import TAIL, Curve, Frozen, FrozenCounts, NormalMixture, require_digits
 from hierarchical_exact.quadrature import SLICE, Grid, PointGrid, told
 
 # Groups are handled in slices, unless all their laws may be kept.
@@ -145,7 +145,8 @@ class Marginal:
         >>> round(marginal(stats.beta(2, 3)).mean(), 4), marginal(stats.invgamma(1)).mean()
         (0.4, inf)
         """
-        return self._wrap(told(self._moments()[0]))
+        mean, sd = self._moments()
+        return self._wrap(require_digits(told(mean), sd))
 
     def sd(self) -> float | xr.DataArray:
         """Posterior standard deviation; infinite where it does not exist.
@@ -212,6 +213,8 @@ class Marginal:
             If q does not lie strictly between 0 and 1; or, unless the quantity has a distribution of SciPy,
             is within 1e-7 of either (1e-4 for groups of `student_t` and proportions of `logit_normal`; 1e-3
             for a new group of `student_t`, and for scales and correlations of `mixed`).
+        ArithmeticError
+            If numbers as large have too few digits to tell it, as 1e9 has for an sd of 1e-3; of means alike.
 
         Examples
         --------

@@ -201,6 +201,14 @@ def test_a_covariate_whose_digits_are_lost_is_refused():
     call = {"mu": None, "tau": stats.halfcauchy(scale=250), "beta": stats.norm(0, 8.7e10)}
     with pytest.raises(ArithmeticError, match="subtract from each covariate its mean"):
         exact.normal([-6.7e8], [255.0], covariates=[1.6e9], **call)
+    seconds = 1.7e12 + 1e3 * np.arange(8.0)
+    schools = [28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18]
+    priors = {"mu": None, "tau": stats.halfnorm(scale=10), "beta": stats.norm(0, 1)}
+    with pytest.raises(
+        ArithmeticError, match="covariates lie far from zero .*: subtract from each covariate its mean"
+    ):
+        exact.normal(*schools, covariates=seconds, **priors)
+    assert exact.normal(*schools, covariates=seconds - seconds.mean(), **priors).error < 1e-6
     theta = exact.normal([-6.7e8], [255.0], covariates=[0.0], **call)["theta"]
     assert theta.quantile(0.9) + 6.7e8 == pytest.approx(255 * stats.norm.ppf(0.9), abs=1e-6 * 255)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 from test_belongings import MODELS
 
 import hierarchical_exact as exact
@@ -465,3 +465,31 @@ def test_beyond_every_end_probabilities_are_zero_and_one(name):
         np.testing.assert_allclose(below.isel(x=0), 0, atol=1e-12)
         np.testing.assert_allclose(below.isel(x=-1), 1, rtol=1e-12)
         assert (marginal.pdf([-1e300, np.inf]) == 0).all()
+
+
+@pytest.mark.parametrize("far", [0.1, 28.0, 1e6 + 0.1, 1e7 + 0.1, 1e9])
+@pytest.mark.parametrize("narrow", [10.0**-k for k in range(2, 14)])
+@pytest.mark.parametrize("of_theta", [True, False])
+def test_what_is_narrower_than_numbers_have_digits_for_is_right_or_refused(far, narrow, of_theta):
+    """The data, or the prior, leave nothing else to say of theta, or of mu, than they do themselves."""
+    wide = stats.norm(far, 10), [narrow]
+    mu, sigma = wide if of_theta else (stats.norm(far, narrow), [1e3])
+    asked = {
+        "mean": (lambda one: one.mean(), 0.0),
+        "quantile": (lambda one: one.quantile(0.9), special.ndtri(0.9)),
+        "hdi": (lambda one: one.hdi(0.9).values[0], special.ndtri(0.05)),
+    }
+    told, refused = [], []
+    for ask, right in asked.values():
+        try:
+            posterior = exact.normal([far], sigma, mu=mu, tau=stats.halfnorm(scale=1))
+            one = posterior["theta"].sel(group=0) if of_theta else posterior["mu"]
+            found = ask(one)
+        except (ArithmeticError, ValueError) as error:
+            refused.append(str(error))
+        else:
+            told.append((float(found) - far) / narrow - right)
+    assert all("too few digits" in said or "a number for a known value" in said for said in refused)
+    # Of the prior of mu, or of tau, both wide beside it, something is left in theta.
+    assert np.abs(told).max(initial=0.0) < 2e-6 + (narrow / 5 if of_theta else narrow / 1e3)
+    assert (len(told) == 3) == (np.spacing(far) < 2e-6 * narrow)
