@@ -205,7 +205,7 @@ def test_a_covariate_whose_digits_are_lost_is_refused():
     schools = [28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18]
     priors = {"mu": None, "tau": stats.halfnorm(scale=10), "beta": stats.norm(0, 1)}
     with pytest.raises(
-        ArithmeticError, match="covariates lie far from zero .*: subtract from each covariate its mean"
+        ArithmeticError, match=r"covariates lie far from zero .*: subtract from each covariate its mean"
     ):
         exact.normal(*schools, covariates=seconds, **priors)
     assert exact.normal(*schools, covariates=seconds - seconds.mean(), **priors).error < 1e-6
