@@ -268,8 +268,12 @@ def test_a_funnel_diverges():
     with pm.Model() as model:
         scale = pm.Normal("scale", 0, 3)
         pm.Normal("x", 0, pm.math.exp(scale / 2), shape=9)
-    idata = page_nuts.sample(page_nuts.compile_pymc_model(model), draws=500, tune=500, seed=3)
-    assert idata["sample_stats"]["diverging"].sum() > 0
+    compiled = page_nuts.compile_pymc_model(model)
+    # Of forty such fits five had none: of five all, three times in a hundred thousand.
+    fits = [
+        page_nuts.sample(compiled, draws=500, tune=500, seed=seed)["sample_stats"] for seed in range(3, 8)
+    ]
+    assert sum(fit["diverging"].sum() for fit in fits) > 0
 
 
 def test_other_data_is_as_another_model():
