@@ -98,7 +98,7 @@ def test_one_model_stands_out():
 
 @states(
     "chapters/calibration.md",
-    "Its distances are … at most outside the centred form, and … in it: the funnel stops it too.",
+    "Its distances are … at most: so few data sets do not tell the funnel of the centred form from chance.",
 )
 @states("chapters/calibration.md", "the first twenty data sets of each model, or all where there are fewer.")
 def test_the_sampler_of_the_pages_was_given_the_same():
@@ -107,7 +107,9 @@ def test_the_sampler_of_the_pages_was_given_the_same():
     assert own.groupby("model")["set"].nunique().to_dict() == sets.clip(upper=20).to_dict()
     z = own["shift"] / own["mcse"]
     distance = np.sqrt((z**2).groupby(own["model"]).mean())
-    assert distance.drop("schools_centred").max() < 1.3 < distance["schools_centred"]
+    # Within a data set quantities go together: as many squares as sets, whose root has this error.
+    error = 1 / np.sqrt(2 * own.groupby("model")["set"].nunique())
+    assert (distance < 1 + 3 * error).all()
 
 
 @states("chapters/calibration.md", "The survey has four data sets only")
