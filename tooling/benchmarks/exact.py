@@ -150,6 +150,11 @@ def many_cases():
     sigma = rng.uniform(1, 5, 100_000)
     theta = exact.normal(rng.normal(3, np.hypot(2, sigma)), sigma, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"]
     yield "intervals of 100,000 Normal groups", 10, lambda: theta.hdi(0.89)
+    five = np.repeat(np.arange(100_000), 5)
+    y = rng.normal(rng.normal(3, 2, 100_000)[five], 4)
+    within = stats.halfnorm(scale=5)
+    means = exact.normal_groups(y, five, mu=MU_PRIOR, tau=TAU_PRIOR, sigma=within)["theta"]
+    yield "intervals of 100,000 Normal groups under one unknown sigma", 10, lambda: means.hdi(0.89)
     exposure = rng.uniform(1, 20, 10_000)
     counts = rng.poisson(exposure * np.exp(rng.normal(0.5, 0.6, 10_000)))
     priors = {"mu_log": stats.norm(0, 1), "sigma_log": stats.halfnorm(scale=1)}

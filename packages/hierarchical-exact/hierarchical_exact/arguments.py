@@ -277,7 +277,8 @@ def of_old_style(distribution):
     """A frozen distribution for SciPy's new ones and for a histogram; anything else as it is."""
     if isinstance(distribution, stats.rv_histogram):
         return distribution.freeze()
-    if isinstance(distribution, stats.Normal):
+    shifted = getattr(distribution, "_dist", None) if hasattr(distribution, "scale") else None
+    if isinstance(distribution, stats.Normal) or isinstance(shifted, stats.Normal):
         return stats.norm(distribution.mean(), distribution.standard_deviation())
     if hasattr(distribution, "icdf") and not isinstance(distribution, type):
         return _OfOldStyle(distribution)

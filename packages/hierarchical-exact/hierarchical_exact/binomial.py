@@ -86,6 +86,8 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
         "y_rep": solutions.marginal(Solutions.count_law, names, step=2),
     }
 
+    priors = {"mean": stats.beta(*shapes), "concentration": prior}
+
     def draw(size, rng):
         draws = solutions.draw(size, rng)
         return {
@@ -101,7 +103,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
         solutions.log_evidence,
         lambda: names.copy(data=solutions.elpd_loo()).rename("elpd_loo"),
         solutions.error,
-        joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood),
+        joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood, priors=priors),
         call=partial(beta_binomial, successes, trials, mean=mean, concentration=concentration),
     )
 

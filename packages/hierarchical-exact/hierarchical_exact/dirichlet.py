@@ -116,7 +116,8 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
         "pi_new": solutions.marginal(Solutions.new_law, alone),
         "y_rep": solutions.marginal(Solutions.count_law, labels),
     }
-    totals = table.sum(axis=1)
+    priors = {"alpha": prior, "pi0": concentrations}
+    observed, totals = labels.copy(data=table).rename("counts"), table.sum(axis=1)
 
     def log_likelihood(draws):
         coefficient = special.gammaln(totals + 1) - special.gammaln(table + 1).sum(axis=1)
@@ -127,7 +128,7 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
         solutions.log_evidence,
         lambda: groups.copy(data=solutions.elpd_loo()).rename("elpd_loo"),
         solutions.error,
-        joint=Joint(solutions.draw, labels.copy(data=table).rename("counts"), log_likelihood, groups),
+        joint=Joint(solutions.draw, observed, log_likelihood, groups, priors),
         call=partial(dirichlet_multinomial, counts, alpha=alpha, baseline=baseline),
     )
 

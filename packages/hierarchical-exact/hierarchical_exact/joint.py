@@ -1,12 +1,13 @@
 """Joint draws of all quantities of a posterior, with labels, and in the form that ArviZ takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import special, stats
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,27 @@ class Joint:
         Takes what `draw` gives; gives the (n, ...) log likelihoods of the units given their parameters.
     units : xarray.DataArray, optional
         Labels of the units, where they are not those of the data.
+    priors : dict
+        By the names of quantities: frozen distributions, concentrations (K,) of a Dirichlet prior, and
+        numbers and ``None`` for what is known or flat, which has no draws.
     """
 
     draw: Callable
     observed: xr.DataArray
     log_likelihood: Callable
     units: xr.DataArray | None = None
+    priors: dict = field(default_factory=dict)
 
     def sample(self, n, rng, labels):
         """Draws as a dataset with the dim ``sample``, of the quantities that have labels (or ``None``)."""
         return _dataset(self.draw(_count("n", n), _generator(rng)), labels)
 
     def to_datatree(self, chains, draws, rng, labels):
-        """Draws, new data, log likelihoods and the data, in ArviZ's groups."""
+        """Draws, new data, log likelihoods, priors and the data, in ArviZ's groups."""
         chains, draws = _count("chains", chains), _count("draws", draws)
         raw = self.draw(chains * draws, _generator(rng))
-        sampled = _dataset(raw, {name: _plain(one) for name, one in labels.items()})
+        labels = {name: _plain(one) for name, one in labels.items()}
+        sampled = _dataset(raw, labels)
         observed = _plain(self.observed.copy())
         name, units = observed.name, observed if self.units is None else _plain(self.units)
         groups = {
@@ -47,6 +53,11 @@ class Joint:
             "posterior_predictive": sampled[["y_rep"]].rename(y_rep=name),
             "log_likelihood": xr.Dataset({name: _labelled(self.log_likelihood(raw), units)}),
         }
+        proper = {of: one for of, one in self.priors.items() if not (one is None or isinstance(one, float))}
+        of_priors = {of: _prior(one, raw[of], rng) for of, one in proper.items()}
+        for place, key in enumerate(("prior", "log_prior") if of_priors else ()):
+            values = {of: one[place] for of, one in of_priors.items()}
+            groups[key] = _dataset(values, {of: labels[of] if values[of].ndim > 1 else None for of in values})
         groups = {key: _in_chains(dataset, chains, draws) for key, dataset in groups.items()}
         return xr.DataTree.from_dict(groups | {"observed_data": observed.to_dataset()})
 
@@ -64,6 +75,19 @@ def compare(draws):
     # Nothing seen in n draws may well be one in n.
     error = np.maximum(np.sqrt(found * (1 - found) / n), 1 / n)
     return found.merge(error.rename({name: f"{name}_error" for name in found}))
+
+
+def normal(mean, sd):
+    """Normal priors as `Joint` takes them; ``None`` if one of them is known or flat."""
+    return stats.norm(mean, sd) if np.all((np.asarray(sd) > 0) & np.isfinite(sd)) else None
+
+
+def _prior(prior, draws, rng):
+    """Draws of a prior in the shape of others, and its log density at these."""
+    if isinstance(prior, np.ndarray):
+        constant = special.gammaln(prior.sum()) - special.gammaln(prior).sum()
+        return rng.dirichlet(prior, len(draws)), constant + special.xlogy(prior - 1, draws).sum(axis=1)
+    return prior.ppf(rng.random(draws.shape)), prior.logpdf(draws)
 
 
 def _generator(rng):

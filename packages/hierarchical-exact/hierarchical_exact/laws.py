@@ -23,6 +23,10 @@ _MISSING = 1e-7
 _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
+# Nodes that so many stand for in the search for it, if their sds differ by no more than this factor.
+_FEW, _ALIKE = 32, 1.05
+# A step of Newton's method as small as this is its last.
+_SETTLED = 1e-5
 # Nearer to 0 and 1 probabilities are too few digits for the stated accuracy of quantiles.
 TAIL = 1e-7
 # A density that its two rules tell more differently, relative to itself or to a tenth over the width, is not
@@ -493,9 +497,13 @@ class NormalMixture:
         for some in (slice(start, start + step) for start in range(0, len(groups), step)):
             these, centre, width = groups[some], middle[some], unit[some]
             with np.errstate(all="ignore"):
-                parts = (mean[:, these] - centre) / width, scale[:, these] / width
+                nodes = weights, (mean[:, these] - centre) / width, scale[:, these] / width
+                few = _merged(*nodes)
                 for line in _LINES:
-                    shortest, found[some] = _shortest(weights, *parts, prob, line)
+                    start, told = _highest(*few, prob, line)
+                    start, _ = _levelled(*few, prob, start, told)
+                    shortest, found[some] = _levelled(*nodes, prob, start, told)
+                    found[some] &= np.abs(shortest).max(axis=0) < np.sinh(line[-1])
                     if found[some].all():
                         break
             ends[:, some] = centre + width * shortest
@@ -518,47 +526,62 @@ def listed(first: float, last: float) -> np.ndarray:
     return np.arange(first, last + 1)
 
 
-def _shortest(weights, mean, scale, prob, line):
-    """Shortest intervals of mixtures about zero and about one wide, (2, J), and which were found.
+def _merged(weights, mean, scale):
+    """A mixture of few: neighbouring nodes as one if their Normal distributions nearly are, else as it is."""
+    first = np.unique(np.floor(_FEW * np.cumsum(weights)), return_index=True)[1]
+    least, most = np.minimum.reduceat(scale, first), np.maximum.reduceat(scale, first)
+    share = np.add.reduceat(weights, first)[:, None]
+    centre, square = (np.add.reduceat(weights[:, None] * x, first) / share for x in (mean, mean**2))
+    variance = least * most + square - centre**2
+    if np.all((most < _ALIKE * least) & (variance < (_ALIKE * least) ** 2)):
+        return share[:, 0], centre, np.sqrt(variance)
+    return weights, mean, scale
 
-    Newton's method for ends of equal density and `prob` apart, from the highest points on a line, in arcsinh.
-    By the trapezoidal rule these and what lies beyond sum to one, if they resolve the density.
+
+def _heights(weights, mean, scale, x):
+    """Standardised points x (J,), and what each node adds to the densities there, (K, J)."""
+    standard = (x - mean) / scale
+    return standard, weights[:, None] / (scale * np.sqrt(2 * np.pi)) * np.exp(-0.5 * standard**2)
+
+
+def _highest(weights, mean, scale, prob, line):
+    """Where mixtures about zero and about one wide are highest, (2, J), and for which this line tells it.
+
+    Its points are in arcsinh. By the trapezoidal rule these and what lies beyond sum to one, if they resolve
+    the density; and however many peaks there are, where it is highest must be an interval.
     """
-    share = weights[:, None] / (scale * np.sqrt(2 * np.pi))
-
-    def at(x):
-        standard = (x - mean) / scale
-        height = share * np.exp(-0.5 * standard**2)
-        return standard, height, height.sum(axis=0)
-
     slopes, line = np.cosh(line) * (line[1] - line[0]), np.sinh(line)
-    height = np.array([at(x)[2] for x in line])
+    height = np.array([_heights(weights, mean, scale, x)[1].sum(axis=0) for x in line])
     mass = height * slopes[:, None]
     mass[[0, -1]] *= 0.5
     beyond = weights @ (special.ndtr((line[0] - mean) / scale) + special.ndtr((mean - line[-1]) / scale))
-    usable = (beyond < 0.01) & (np.abs(mass.sum(axis=0) + beyond - 1) < 1e-4)
+    told = (beyond < 0.01) & (np.abs(mass.sum(axis=0) + beyond - 1) < 1e-4)
     order = np.argsort(-height, axis=0)
     sorted_mass = np.take_along_axis(mass, order, axis=0)
     highest = np.zeros(height.shape, dtype=bool)
     np.put_along_axis(highest, order, np.cumsum(sorted_mass, axis=0) - sorted_mass < prob, axis=0)
-    # However many peaks there are: where the density is highest is an interval.
-    usable &= (np.pad(highest, ((1, 0), (0, 0)))[:-1] < highest).sum(axis=0) == 1
-    ends = np.stack([line[highest.argmax(axis=0)] - 0.1, line[::-1][highest[::-1].argmax(axis=0)] + 0.1])
+    told &= (np.pad(highest, ((1, 0), (0, 0)))[:-1] < highest).sum(axis=0) == 1
+    first, last = line[highest.argmax(axis=0)], line[::-1][highest[::-1].argmax(axis=0)]
+    return np.stack([first - 0.1, last + 0.1]), told
+
+
+def _levelled(weights, mean, scale, prob, ends, wanted):
+    """Ends of equal density and `prob` apart, by Newton's method from others, and which of them are found."""
     for _ in range(_STEPS):
-        below, slope = np.empty_like(ends), np.empty_like(ends)
-        density = np.empty_like(ends)
+        below, slope, density = np.empty((3, *ends.shape))
         for end in (0, 1):
-            standard, height, density[end] = at(ends[end])
-            below[end] = weights @ special.ndtr(standard)
+            standard, height = _heights(weights, mean, scale, ends[end])
+            density[end], below[end] = height.sum(axis=0), weights @ special.ndtr(standard)
             slope[end] = -(height * standard / scale).sum(axis=0) / density[end]
         (f, g), (rise, fall) = density, slope
         missing, higher = prob - (below[1] - below[0]), np.log(g / f)
         move = -np.stack([g * higher + fall * missing, f * higher + rise * missing]) / (f * fall - g * rise)
         ends = ends + np.clip(move, -0.5, 0.5)
-        done = (np.abs(move).max(axis=0) < 1e-7) & (rise > 0) & (fall < 0)
-        if (done | ~usable).all():
+        # The step after the last would be about its square.
+        found = wanted & (np.abs(move).max(axis=0) < _SETTLED) & (rise > 0) & (fall < 0)
+        if (found | ~wanted).all():
             break
-    return ends, usable & done & (np.abs(ends).max(axis=0) < line[-1])
+    return ends, found
 
 
 class Counts:

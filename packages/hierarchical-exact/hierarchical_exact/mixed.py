@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from hierarchical_exact import accuracy, arguments
-from hierarchical_exact.joint import Joint
+from hierarchical_exact.joint import Joint, normal
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import SLICE, hidden, in_slices
@@ -211,6 +211,8 @@ def mixed(
         )
         return units.copy(data=found).rename("elpd_loo")
 
+    all_priors = priors | {"beta": normal(*moments)}
+
     def draw(n, rng):
         draws = fitted.draw(n, rng)
         return draws | {"y_rep": rng.normal(fitted.means(draws), draws["sigma"][:, None])}
@@ -224,7 +226,7 @@ def mixed(
         None if flat else grid.log_evidence,
         elpd_loo,
         error,
-        joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood),
+        joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood, priors=all_priors),
         call=partial(mixed, y, X, terms=terms, beta=beta, sigma=sigma, tau=tau, rho=rho),
         fitted=fitted,
         columns=predictors if isinstance(X, xr.DataArray) else None,

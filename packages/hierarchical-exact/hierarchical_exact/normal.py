@@ -14,12 +14,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from hierarchical_exact import accuracy, arguments
+from hierarchical_exact import accuracy, arguments, joint
 from hierarchical_exact.groups import Groups
 from hierarchical_exact.joint import Joint
 from hierarchical_exact.laws import NormalMixture
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
-from hierarchical_exact.quadrature import hyperparameter_grid, ridge_grid
+from hierarchical_exact.quadrature import hyperparameter_grid, lattice, ridge_grid
 
 _TOLERANCE_ONE = 1e-6
 _TOLERANCE_TWO = 1e-5
@@ -393,12 +393,15 @@ def normal(
         return _log_normal(values - draws["theta"], noise)
 
     proper = np.isfinite(sd) and tau is not None
+    priors = {"mu": joint.normal(mean, sd), "tau": tau}
+    if beta_labels:
+        priors["beta"] = joint.normal(means[1:], sds[1:])
     return Posterior(
         marginals,
         grid.log_evidence if proper else None,
         elpd_loo,
         error,
-        joint=Joint(draw, names.copy(data=values).rename("y"), log_likelihood),
+        joint=Joint(draw, names.copy(data=values).rename("y"), log_likelihood, priors=priors),
         groups=Groups(hierarchy, names),
         call=partial(normal, y, sigma, mu=mu, tau=tau, covariates=covariates, beta=beta),
     )
@@ -518,32 +521,42 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
         priors = {"tau": tau, "sigma": sigma}
         build_grid = ridge_grid if _is_ridge(count, priors, y_kept.std()) else hyperparameter_grid
         grid = build_grid(log_likelihood, priors, hints, tolerance=tolerance)
-        solution = coefficients.solve(variances(grid.points["tau"], grid.points["sigma"]) / repeats)[:2]
-        return coefficients.of(averages), grid, count, solution
+        all_groups = coefficients.of(averages)
+
+        def on(nodes):
+            sigma2 = nodes.points["sigma"] ** 2
+            solution = coefficients.solve(variances(nodes.points["tau"], nodes.points["sigma"]) / repeats)
+            return _Hierarchy(all_groups, nodes, lambda j, some: sigma2[some, None] / count[j], solution[:2])
+
+        return on, grid, count, lambda: lattice(log_likelihood, priors, grid)
 
     def build(tolerance):
-        coefficients, grid, count, solution = fit(slice(None), tolerance)
-        sigma2 = grid.points["sigma"] ** 2
-        hierarchy = _Hierarchy(
-            coefficients, grid, lambda groups, nodes: sigma2[nodes, None] / count[groups], solution
-        )
+        on, grid, count, few = fit(slice(None), tolerance)
+        hierarchy = of_groups = on(grid)
         error = accuracy.error(hierarchy.theta_law, size, grid)
+        if size > max(_FEW, _LARGEST // len(hierarchy.nodes)) and (few := few()):
+            # Few nodes may stand for all, where there is much to do.
+            both = {id(grid.weights): hierarchy, id(grid.coarse): on(few)}
+            apart = accuracy.error(lambda groups, rule: both[id(rule)].theta_law(groups), size, grid)
+            of_groups = both[id(grid.coarse)] if apart < _AGREED else hierarchy
         hierarchy.settle(error)
         narrowest = grid.weights @ grid.points["sigma"] / np.sqrt(count.max())
         rounding = np.spacing(np.abs(values).max()) / narrowest
-        return (hierarchy, count), max(error, accuracy.shift(hierarchy.theta_new, grid), rounding)
+        error = max(error, accuracy.shift(hierarchy.theta_new, grid), rounding)
+        return (hierarchy, of_groups, count), error
 
-    (hierarchy, count), error = accuracy.refine(
+    (hierarchy, of_groups, count), error = accuracy.refine(
         build, tolerance=_TOLERANCE_TWO, **_cause(values, values.std())
     )
     grid = hierarchy.grid
     sigma2 = grid.points["sigma"] ** 2
     marginals = _hyper_marginals(hierarchy, None)
     marginals["sigma"] = hyperparameter(grid, "sigma")
-    marginals["theta"] = Marginal(hierarchy.theta_law, names, nodes=len(hierarchy.nodes))
+    marginals["theta"] = Marginal(of_groups.theta_law, names, nodes=len(of_groups.nodes))
     units = arguments.labels(y, len(values), dim="observation")
     # One law for all observations of a group.
-    marginals["y_rep"] = _replicated(hierarchy, units, lambda _, nodes: sigma2[nodes, None], codes)
+    noise = of_groups.grid.points["sigma"] ** 2
+    marginals["y_rep"] = _replicated(of_groups, units, lambda _, nodes: noise[nodes, None], codes)
 
     def elpd_loo():
         closer = _closer_without(values, codes) & (not isinstance(sigma, float))
@@ -572,12 +585,13 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
         return _log_normal(values - draws["theta"][:, codes], draws["sigma"][:, None] ** 2)
 
     proper = np.isfinite(sd) and tau is not None
+    priors = {"mu": joint.normal(mean, sd), "tau": tau, "sigma": sigma}
     return Posterior(
         marginals,
         grid.log_evidence if proper else None,
         elpd_loo,
         error,
-        joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood),
+        joint=Joint(draw, units.copy(data=values).rename("y"), log_likelihood, priors=priors),
         groups=Groups(hierarchy, names),
         call=partial(normal_groups, y, group, mu=mu, tau=tau, sigma=sigma),
     )
@@ -812,7 +826,7 @@ def _hyper_marginals(hierarchy, beta_labels):
 def _replicated(hierarchy, labels, noise, codes=None):
     """Marginal of new data: a group's mean plus noise. `codes` maps observations to groups."""
     grid = hierarchy.grid
-    nodes, expectation = np.arange(len(grid.weights)), grid.expectation
+    nodes, expectation = np.arange(len(grid.weights)), getattr(grid, "expectation", None)  # not of a lattice
     if len(nodes) * len(hierarchy.coefficients.y) > _LARGEST:
         # All but what moves neither a distribution function nor a variance.
         share = grid.weights * sum(x**2 / (grid.weights @ x**2) for x in grid.points.values() if x.any())

@@ -162,7 +162,7 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
         grid.log_evidence,
         elpd_loo,
         error,
-        joint=Joint(draw, names.copy(data=data.y).rename("counts"), log_likelihood),
+        joint=Joint(draw, names.copy(data=data.y).rename("counts"), log_likelihood, priors=priors),
         call=partial(poisson, counts, exposure, mu_log=mu_log, sigma_log=sigma_log),
     )
 

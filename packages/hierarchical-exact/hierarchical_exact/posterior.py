@@ -765,7 +765,9 @@ class Posterior(Mapping):
         -------
         xarray.DataTree
             Groups ``posterior``, ``posterior_predictive`` (new data, under the name of the data),
-            ``log_likelihood`` and ``observed_data``.
+            ``log_likelihood``, ``observed_data``, and ``prior`` and ``log_prior`` of hyperparameters whose
+            priors are proper. ArviZ's plots of priors have a dim ``group`` or ``alpha`` of their own: rename
+            what bears that name.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from scipy import special, stats
 
 from hierarchical_exact import accuracy, arguments
 from hierarchical_exact.joint import Joint
-from hierarchical_exact.laws import FromDensity
+from hierarchical_exact.laws import FromDensity, require_digits
 from hierarchical_exact.posterior import Marginal, Posterior, hyperparameter
 from hierarchical_exact.quadrature import (
     KRONROD,
@@ -110,6 +110,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
     values = arguments.sized("y", arguments.vector("y", y))
     noise = arguments.vector("sigma", sigma, like=values)
     arguments.sized("sigma", arguments.positive("sigma", noise))
+    require_digits(values, noise)
     named = arguments.same_groups(("y", y), ("sigma", sigma))
     mean, sd = arguments.normal_prior("mu", mu)
     if sd == 0:
@@ -171,7 +172,7 @@ def student_t(y: ArrayLike, sigma: ArrayLike, *, mu: Any, tau: Any, nu: float) -
         grid.log_evidence,
         elpd_loo,
         error,
-        joint=Joint(draw, names.copy(data=values).rename("y"), log_likelihood),
+        joint=Joint(draw, names.copy(data=values).rename("y"), log_likelihood, priors=priors),
         call=partial(student_t, y, sigma, mu=mu, tau=tau, nu=nu),
     )
 

@@ -3,6 +3,7 @@
 import pickle
 from functools import cache
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,7 +172,8 @@ def test_a_known_effect_and_no_spread():
 def test_a_datatree_has_arviz_s_groups():
     posterior = MODELS["dirichlet_multinomial"]()
     tree = posterior.to_datatree(chains=2, draws=50, rng=np.random.default_rng(1))
-    assert set(tree.children) == {"posterior", "posterior_predictive", "log_likelihood", "observed_data"}
+    groups = {"posterior", "posterior_predictive", "log_likelihood", "observed_data", "prior", "log_prior"}
+    assert set(tree.children) == groups
     assert tree["posterior"]["pi"].dims == ("chain", "draw", "region", "response")
     assert "y_rep" not in tree["posterior"]
     assert tree["posterior_predictive"]["counts"].sizes == {
@@ -197,6 +199,53 @@ def test_log_likelihoods_are_scipy_s():
     tree = MODELS["dirichlet_multinomial"]().to_datatree(chains=1, draws=4, rng=np.random.default_rng(2))
     expected = stats.multinomial.logpmf(TABLE.values, TABLE.values.sum(1), tree["posterior"]["pi"].values)
     np.testing.assert_allclose(tree["log_likelihood"]["counts"], expected)
+
+
+def test_draws_and_densities_of_priors_are_scipy_s():
+    """The draws by a test of their uniform probabilities, of which one in 10,000 would fail."""
+    rng = np.random.default_rng(58)
+    tree = MODELS["dirichlet_multinomial"]().to_datatree(chains=1, draws=N, rng=rng)
+    pi0 = stats.dirichlet([0.5, 1, 1])
+    expected = pi0.logpdf(tree["posterior"]["pi0"].values[0].T)
+    np.testing.assert_allclose(tree["log_prior"]["pi0"].values[0], expected, rtol=1e-9)
+    share = tree["prior"]["pi0"].sel(response="yes").values[0]
+    assert stats.kstest(share, stats.beta(0.5, 2).cdf).pvalue > 1e-4
+    tree = MODELS["with covariates"]().to_datatree(chains=1, draws=N, rng=rng)
+    assert tree["log_prior"]["beta"].dims == ("chain", "draw", "covariate")
+    for name, prior in {"mu": MU, "tau": stats.halfnorm(scale=3), "beta": stats.norm(0, 3)}.items():
+        np.testing.assert_allclose(tree["log_prior"][name], prior.logpdf(tree["posterior"][name]))
+        assert stats.kstest(tree["prior"][name].values.ravel(), prior.cdf).pvalue > 1e-4
+
+
+def test_what_is_known_or_flat_has_no_prior_to_draw_from():
+    known = exact.normal([3.0, -5, 1], 4.0, mu=0, tau=3).to_datatree(chains=1, draws=4)
+    assert not {"prior", "log_prior"} & set(known.children)
+    flat = exact.normal([3.0, -5, 1], 4.0, mu=None, tau=TAU).to_datatree(chains=1, draws=4)
+    assert list(flat["log_prior"]) == ["tau"]
+
+
+def test_weights_of_a_weaker_prior_give_the_posterior_under_that():
+    """With tau known, the prior of mu to a power of .8 is one of a variance that is 1.25 times as large."""
+    posterior = exact.normal(EFFECT, ERROR, mu=stats.norm(0, 5), tau=3.0)
+    tree = posterior.to_datatree(chains=1, draws=N, rng=np.random.default_rng(58))
+    weights = np.exp(-0.2 * tree["log_prior"]["mu"].values)
+    mu = tree["posterior"]["mu"].values - posterior["mu"].mean()
+    weaker = exact.normal(EFFECT, ERROR, mu=stats.norm(0, 5 * np.sqrt(1.25)), tau=3.0)["mu"]
+    ratio = (weights * mu).mean() / weights.mean()
+    error = np.std(weights * (mu - ratio)) / weights.mean() / np.sqrt(N)
+    assert abs(ratio + posterior["mu"].mean() - weaker.mean()) < LIMIT * error
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_arviz_compares_priors_and_posteriors():
+    names = xr.DataArray(EFFECT, dims="school")
+    tree = exact.normal(names, ERROR, mu=MU, tau=TAU).to_datatree(rng=np.random.default_rng(58))
+    # tau hangs on its prior, theta on the data.
+    table = az.psense_summary(tree)
+    assert table.loc["tau", "prior"] > table.loc["tau", "likelihood"]
+    assert table.loc["theta[0]", "prior"] < table.loc["theta[0]", "likelihood"]
+    shown = az.plot_prior_posterior(tree, var_names=["mu", "tau"], backend="none")
+    assert set(shown.viz["dist"].data_vars) == {"mu", "tau"}
 
 
 @pytest.mark.parametrize(
@@ -362,7 +411,7 @@ def test_scipy_s_new_distributions_are_priors():
     new = exact.normal(
         EFFECT,
         ERROR,
-        mu=stats.Normal(mu=0, sigma=20),
+        mu=stats.Normal() * 20,
         tau=stats.truncate(stats.Normal(mu=0, sigma=10), lb=0),
     )
     assert new["tau"].mean() == pytest.approx(old["tau"].mean(), rel=1e-6)

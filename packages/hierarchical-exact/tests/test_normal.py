@@ -1,6 +1,7 @@
 """Exact Normal posteriors against closed forms, brute-force integration and a published reference."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -524,6 +525,27 @@ def test_a_million_groups_recover_the_population():
     assert abs(z.mean()) < 4 / np.sqrt(size)
     assert abs((z**2).mean() - 1) < 4 * np.sqrt(2 / size)
     assert isinstance(posterior["theta"].mean(), xr.DataArray)
+
+
+def test_few_nodes_stand_for_all_in_many_groups(monkeypatch):
+    """Moments, quantiles and intervals; and without them the same."""
+    rng = np.random.default_rng(58)
+    group = np.repeat(np.arange(1000), rng.integers(1, 9, 1000))
+    y = rng.normal(rng.normal(50, 5, 1000)[group], 8)
+    priors = {"mu": stats.norm(50, 25), "tau": stats.halfnorm(scale=10), "sigma": stats.halfnorm(scale=15)}
+    few = exact.normal_groups(y, group, **priors)
+    monkeypatch.setattr(import_module("hierarchical_exact.normal"), "lattice", lambda *_: None)
+    many = exact.normal_groups(y, group, **priors)
+    assert few["theta"]._nodes < 300 < 1000 < many["theta"]._nodes
+    for name, dim in (("theta", "group"), ("y_rep", "observation")):
+        one, other = (of[name].sel(**{dim: np.arange(0, 1000, 90)}) for of in (few, many))
+        for ask in (lambda m: m.mean(), lambda m: m.quantile([0.001, 0.5, 0.9]), lambda m: m.hdi(0.89)):
+            assert float(abs((ask(one) - ask(other)) / other.sd()).max()) < 1e-6
+        assert float(abs(one.sd() / other.sd() - 1).max()) < 1e-6
+    low, high = few["theta"].hdi(0.89).values.T
+    some = few["theta"].sel(group=7)
+    np.testing.assert_allclose(some.pdf(low[7]), some.pdf(high[7]), rtol=1e-6)
+    assert some.cdf(high[7]) - some.cdf(low[7]) == pytest.approx(0.89, abs=1e-9)
 
 
 def test_groups_of_one_observation_against_a_sum_over_both_scales():

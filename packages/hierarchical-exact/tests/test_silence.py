@@ -493,3 +493,8 @@ def test_what_is_narrower_than_numbers_have_digits_for_is_right_or_refused(far, 
     # Of the prior of mu, or of tau, both wide beside it, something is left in theta.
     assert np.abs(told).max(initial=0.0) < 2e-6 + (narrow / 5 if of_theta else narrow / 1e3)
     assert (len(told) == 3) == (np.spacing(far) < 2e-6 * narrow)
+
+
+def test_too_few_digits_are_named_at_once_in_a_model_that_cannot_start():
+    with pytest.raises(ArithmeticError, match="numbers near 1e\\+07 have too few digits"):
+        exact.student_t([1e7, 1e7], [2e-9, 1.0], mu=stats.norm(1e7, 10), tau=stats.halfnorm(), nu=4)
