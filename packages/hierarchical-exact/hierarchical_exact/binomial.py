@@ -103,7 +103,7 @@ def beta_binomial(successes: ArrayLike, trials: ArrayLike, *, mean: Any, concent
         solutions.log_evidence,
         lambda: names.copy(data=solutions.elpd_loo()).rename("elpd_loo"),
         solutions.error,
-        joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood, priors=priors),
+        joint=Joint(draw, names.copy(data=y.astype(int)).rename("successes"), log_likelihood, priors=priors),
         call=partial(beta_binomial, successes, trials, mean=mean, concentration=concentration),
     )
 

@@ -117,7 +117,7 @@ def dirichlet_multinomial(counts: ArrayLike, *, alpha: Any, baseline: Any) -> Po
         "y_rep": solutions.marginal(Solutions.count_law, labels),
     }
     priors = {"alpha": prior, "pi0": concentrations}
-    observed, totals = labels.copy(data=table).rename("counts"), table.sum(axis=1)
+    observed, totals = labels.copy(data=table.astype(int)).rename("counts"), table.sum(axis=1)
 
     def log_likelihood(draws):
         coefficient = special.gammaln(totals + 1) - special.gammaln(table + 1).sum(axis=1)

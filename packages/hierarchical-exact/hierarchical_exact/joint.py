@@ -118,10 +118,13 @@ def _labelled(values, labels):
 
 
 def _plain(labels):
-    """Labels as ArviZ takes them: text for intervals, categories and pairs, each of one group only."""
+    """Labels as ArviZ takes them: of each group another; text for intervals, categories and pairs."""
     for dim in () if labels is None else labels.dims:
         index = labels.indexes.get(dim)
-        if index is None or (isinstance(index.dtype, np.dtype) and index.nlevels == 1 and index.is_unique):
+        if index is None:
+            labels = labels.assign_coords({dim: np.arange(labels.sizes[dim])})
+            continue
+        if isinstance(index.dtype, np.dtype) and index.nlevels == 1 and index.is_unique:
             continue
         names = pd.Series([str(label) for label in index], dtype=object)
         number = names.groupby(names).cumcount() + 1

@@ -169,7 +169,7 @@ def logit_normal(successes: ArrayLike, trials: ArrayLike, *, mu: Any, tau: Any) 
         grid.log_evidence,
         elpd_loo,
         error,
-        joint=Joint(draw, names.copy(data=y).rename("successes"), log_likelihood, priors=priors),
+        joint=Joint(draw, names.copy(data=y.astype(int)).rename("successes"), log_likelihood, priors=priors),
         call=partial(logit_normal, successes, trials, mu=mu, tau=tau),
     )
 

@@ -145,6 +145,8 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
         )
         return xr.DataArray(values, dims=names.dims, coords=names.coords, name="elpd_loo")
 
+    observed = names.copy(data=data.y.astype(int)).rename("counts")
+
     def draw(n, rng):
         population = grid.sample(n, rng)
         mu, sigma = population["mu_log"], population["sigma_log"]
@@ -162,7 +164,7 @@ def poisson(counts: ArrayLike, exposure: ArrayLike, *, mu_log: Any, sigma_log: A
         grid.log_evidence,
         elpd_loo,
         error,
-        joint=Joint(draw, names.copy(data=data.y).rename("counts"), log_likelihood, priors=priors),
+        joint=Joint(draw, observed, log_likelihood, priors=priors),
         call=partial(poisson, counts, exposure, mu_log=mu_log, sigma_log=sigma_log),
     )
 

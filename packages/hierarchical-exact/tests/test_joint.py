@@ -183,7 +183,7 @@ def test_a_datatree_has_arviz_s_groups():
         "response": 3,
     }
     assert tree["log_likelihood"]["counts"].dims == ("chain", "draw", "region")
-    xr.testing.assert_equal(tree["observed_data"]["counts"].astype(int), TABLE.rename("counts"))
+    xr.testing.assert_identical(tree["observed_data"]["counts"], TABLE.rename("counts"))
     same = posterior.sample(100, np.random.default_rng(1))["alpha"].values.reshape(2, 50)
     np.testing.assert_array_equal(tree["posterior"]["alpha"], same)
 
@@ -246,6 +246,17 @@ def test_arviz_compares_priors_and_posteriors():
     assert table.loc["theta[0]", "prior"] < table.loc["theta[0]", "likelihood"]
     shown = az.plot_prior_posterior(tree, var_names=["mu", "tau"], backend="none")
     assert set(shown.viz["dist"].data_vars) == {"mu", "tau"}
+
+
+def test_arviz_plots_counts_as_counts_and_groups_without_labels():
+    tree = MODELS["poisson"]().to_datatree(draws=50, rng=np.random.default_rng(58))
+    for group in ("observed_data", "posterior_predictive"):
+        assert np.issubdtype(tree[group]["counts"].dtype, np.integer)
+    assert az.plot_ppc_rootogram(tree, backend="none")
+    names = xr.DataArray(EFFECT, dims="school")
+    tree = exact.normal(names, ERROR, mu=MU, tau=TAU).to_datatree(draws=50, rng=np.random.default_rng(58))
+    assert tree["posterior"]["school"].values.tolist() == list(range(8))
+    assert az.plot_rank(tree, backend="none")
 
 
 @pytest.mark.parametrize(
