@@ -53,7 +53,7 @@ def test_figures_of_the_source_and_of_the_book():
     assert {str(number) for number in range(37, 68)} <= found
 
 
-@states("intro.md", "Each page ends with What to remember, the last one with its Key takeaways.")
+@states("intro.md", "Each chapter ends with What to remember, the last of Section 5.8 with")
 @states("intro.md", "Most cells are short; those that draw the figure at the head of a page are folded")
 def test_how_pages_end_and_which_cells_are_folded():
     lengths = []

@@ -1,5 +1,7 @@
 """What else the pages on practice, on calibration and on what comes after assert."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from scipy import optimize, stats
 from statements import ROOT, states
 
 import hierarchical_exact as exact
-from support import datasets, models
+from support import checks, datasets, models
 from support.conventions import MU_PRIOR, TAU_PRIOR
 from tooling.audit import calibration
 from tooling.explorers.prior import overlap
@@ -66,7 +68,7 @@ def condition(data):
 @states("chapters/practical-considerations.md", "Why they win can be seen without a sampler.")
 @states("glossary.md", "Good with much data per group; with little data it makes a funnel")
 @states("chapters/radon.md", "the centred form failed on $\\tau$.")
-@states("chapters/eight-schools.md", "With plenty of data per group the tables turn")
+@states("chapters/eight-schools.md", "with plenty of data per group the tables turn")
 def test_in_which_coordinates_the_posterior_is_round():
     poor, rich = condition(1), condition(256)
     assert poor["centred"] > 2 * poor["non-centred"]
@@ -338,8 +340,13 @@ def test_what_the_study_recorded():
 @states("chapters/calibration.md", "only ranks are left, and a small fault takes hundreds of fits.")
 @states("chapters/calibration.md", "Test a sampler where the answer is known.")
 @states("chapters/calibration.md", "So the places are uniform, as in the first question of this page.")
-@states("chapters/calibration.md", "The worst fault is among those that the ranks do not see")
+@states("chapters/calibration.md", "The ranks do not even see a fault that makes the data all but useless")
+@states(
+    "chapters/calibration.md", "are those of fits with 400 effective draws, which checks.compare asks for"
+)
 def test_what_each_fault_took():
+    asked = [signature(f).parameters["ess"].default for f in (calibration.faults, checks.compare)]
+    assert asked == [400, 400]
     faults = pd.read_csv(ROOT / "tooling/audit/data/faults.csv", index_col="fault")
     assert len(faults) == 5
     ranks = faults["ranks"]

@@ -11,6 +11,8 @@ from hierarchical_exact.quadrature import SLICE, Grid
 # With very many groups the error is estimated on some, spread evenly over them: on most of these where there
 # are few nodes, on least where there are many.
 CHECKED_GROUPS, FEWEST_CHECKED, CHECKED = 200, 30, 500_000
+# Besides, on those whose laws hang most on the hyperparameters, as so many nodes tell.
+_ODDEST, _TYPICAL = 10, 9
 _EXTREME = 1e3
 # The log of a weight below which its quotient by a chance is not told to a billionth.
 _DIGITS = 1e6
@@ -23,8 +25,8 @@ def refine(
     *,
     tolerance: float,
     integral_tolerances: Sequence[float] = (1e-9, 1e-11, 1e-13),
-    because: str = "perhaps since a prior is too heavy-tailed for these data",
-    instead: str = "a lighter one",
+    because: str = "perhaps since a prior is too heavy-tailed for these data, or a group too far from others",
+    instead: str = "a lighter one, or leave that group out",
 ) -> tuple[Any, float]:
     """Build a posterior with ever tighter integrals until its error estimate meets a tolerance.
 
@@ -84,15 +86,45 @@ def shift(law: Callable, grid: Grid) -> float:
     return float(np.abs(fine.cdf(x, group) - coarse.cdf(x, group)).max())
 
 
-def error(law: Callable, size: int, grid: Grid) -> float:
+def checked(moments: Callable, size: int, grid: Grid) -> np.ndarray:
+    """Groups on which the error is estimated: some spread evenly, and the oddest.
+
+    Parameters
+    ----------
+    moments : callable
+        Takes a slice of the groups and positions of nodes, gives (k, j) conditional means and variances.
+    size : int
+        Number of groups.
+    grid : Grid
+
+    Returns
+    -------
+    (m,) array of int
+    """
+    number = np.clip(CHECKED // len(grid.weights), FEWEST_CHECKED, CHECKED_GROUPS)
+    if size <= number:
+        return np.arange(size)
+    share = (np.arange(_TYPICAL) + 0.5) / _TYPICAL
+    nodes = np.minimum(np.searchsorted(np.cumsum(grid.weights), share), len(grid.weights) - 1)
+    apart = np.empty(size)
+    step = SLICE // _TYPICAL
+    for some in (slice(start, start + step) for start in range(0, size, step)):
+        mean, variance = moments(some, nodes)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart[some] = np.nan_to_num(np.ptp(mean, axis=0) / np.sqrt(variance.min(axis=0)))
+    evenly = np.linspace(0, size - 1, number).astype(int)
+    return np.union1d(evenly, np.argpartition(apart, -_ODDEST)[-_ODDEST:])
+
+
+def error(law: Callable, groups: np.ndarray, grid: Grid) -> float:
     """Largest movement of mean, sd and quantiles between the two rules, in posterior sds.
 
     Parameters
     ----------
     law : callable
         Takes group positions and weights, gives their law.
-    size : int
-        Number of groups.
+    groups : (m,) array of int
+        See `checked`.
     grid : Grid
         With `weights` and `coarse`.
 
@@ -100,8 +132,6 @@ def error(law: Callable, size: int, grid: Grid) -> float:
     -------
     float
     """
-    checked = np.clip(CHECKED // len(grid.weights), FEWEST_CHECKED, CHECKED_GROUPS)
-    groups = np.unique(np.linspace(0, size - 1, min(size, checked)).astype(int))
     fine, coarse = law(groups, grid.weights), law(groups, grid.coarse)
     mean, sd = fine.mean(), fine.sd()
     usable = np.isfinite(mean) & np.isfinite(sd) & (sd > 0)

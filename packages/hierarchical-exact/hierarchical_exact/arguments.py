@@ -2,7 +2,10 @@
 
 import contextlib
 import numbers
+import pickle
 import reprlib
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ _TAKEN = {"x", "quantile", "prob", "ci_bound", "sample", "chain", "draw", "other
 _TAKEN |= {"y", "counts", "theta", "beta", "lam", "pi", "pi0"}
 SHOWN = 8  # labels that are named to who asked for another
 _LARGEST, _COUNTABLE = 1e100, 2.0**53
+_QUARTILES = np.array([0.25, 0.5, 0.75])
 # Tolerance of the integral of a prior's density, and how much of one may be missing.
 _INTEGRATED, _MISSING = 1e-10, 1e-8
 
@@ -277,12 +281,41 @@ def of_old_style(distribution):
     """A frozen distribution for SciPy's new ones and for a histogram; anything else as it is."""
     if isinstance(distribution, stats.rv_histogram):
         return distribution.freeze()
-    shifted = getattr(distribution, "_dist", None) if hasattr(distribution, "scale") else None
-    if isinstance(distribution, stats.Normal) or isinstance(shifted, stats.Normal):
+    shifted = type(distribution).__name__ == "ShiftedScaledDistribution"
+    if isinstance(distribution._dist if shifted else distribution, stats.Normal):
         return stats.norm(distribution.mean(), distribution.standard_deviation())
     if hasattr(distribution, "icdf") and not isinstance(distribution, type):
         return _OfOldStyle(distribution)
     return distribution
+
+
+def lasting(given: Any) -> Any:
+    """A call's priors, one, or a list or mapping of them, for copies: SciPy copies some new ones as others.
+
+    Raises
+    ------
+    TypeError
+        If it comes back from a pickle as another, as ``abs(stats.Normal(mu=0, sigma=5))``, or not at all.
+    """
+    if isinstance(given, partial):
+        return partial(given.func, *given.args, **lasting(given.keywords))
+    if isinstance(given, Mapping):
+        return {name: lasting(one) for name, one in given.items()}
+    if isinstance(given, list | tuple):
+        return type(given)(lasting(one) for one in given)
+    if not isinstance(prior := of_old_style(given), _OfOldStyle):
+        return prior
+    new = prior.distribution
+    try:
+        same = np.array_equal(pickle.loads(pickle.dumps(new)).icdf(_QUARTILES), new.icdf(_QUARTILES))
+    except (AttributeError, TypeError, pickle.PicklingError):
+        same = False
+    if same:
+        return new
+    raise TypeError(
+        f"{prior.name} is a prior that SciPy does not pickle as it is: give a frozen distribution, such as "
+        "stats.halfnorm(scale=5) or stats.truncnorm, to pickle what is made of it"
+    )
 
 
 class _Integrated:

@@ -298,7 +298,8 @@ class Mixed(Posterior):
         def sums(chosen):
             return fitted.sums(design[chosen], [(code[chosen], slope[chosen]) for code, slope in rows])
 
-        error = accuracy.error(fitted.law(sums, noise=noise), len(design), fitted.grid) ** _GAIN
+        checked = fitted.checked(sums, len(design))
+        error = accuracy.error(fitted.law(sums, noise=noise), checked, fitted.grid) ** _GAIN
         if not error <= _PREDICTED * fitted.tolerance:
             raise ArithmeticError(
                 f"the estimated error {error:.1e} stays above {_PREDICTED * fitted.tolerance:g}, perhaps "
@@ -823,13 +824,17 @@ class _Fitted:
             for k in range(len(factor.effects))
         ]
         checks.append((self.newcomers, min(len(self.design), accuracy.FEWEST_CHECKED)))
-        moved = [accuracy.error(self.law(sums), size, grid) for sums, size in checks]
+        moved = [accuracy.error(self.law(sums), self.checked(sums, size), grid) for sums, size in checks]
         for x in grid.points.values():
             if np.ptp(x) > 0:
                 x = np.arcsinh((x - grid.weights @ x) / np.sqrt(grid.weights @ (x - grid.weights @ x) ** 2))
                 fine, coarse = (np.array([w @ x, w @ x**2]) for w in (grid.weights, grid.coarse))
                 moved.append(np.abs(fine - coarse).max())
         return float(max(moved) ** gain)
+
+    def checked(self, sums, size):
+        """Which of some sums are checked."""
+        return accuracy.checked(lambda some, nodes: self.moments(sums(some), nodes), size, self.grid)
 
     def law(self, sums, *, noise=False, told=False):
         """What makes the law of chosen sums, by some weights of the nodes.

@@ -6,6 +6,7 @@ section 5.4). The scales are integrated numerically.
 """
 
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -208,6 +209,10 @@ class _Hierarchy:
         mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
         return mean, total * shrinkage * (weight + shrinkage * leverage)
 
+    def checked(self):
+        """Groups on which the error is estimated."""
+        return accuracy.checked(self.theta, len(self.coefficients.y), self.grid)
+
     def use(self, weights):
         """Take these weights for the laws of group means, and of the nodes only those that matter."""
         # A light node may have a large tau, and matter to an sd.
@@ -359,7 +364,7 @@ def normal(
         coefficients, grid, solve = fit(slice(None), tolerance)
         solution = solve(grid.points["tau"])[:2]
         hierarchy = _Hierarchy(coefficients, grid, lambda groups, _: noise[None, groups], solution)
-        error = accuracy.error(hierarchy.theta_law, len(values), grid)
+        error = accuracy.error(hierarchy.theta_law, hierarchy.checked(), grid)
         hierarchy.settle(error)
         return hierarchy, max(error, accuracy.shift(hierarchy.theta_new, grid))
 
@@ -533,11 +538,12 @@ def normal_groups(y: ArrayLike, group: ArrayLike, *, mu: Any, tau: Any, sigma: A
     def build(tolerance):
         on, grid, count, few = fit(slice(None), tolerance)
         hierarchy = of_groups = on(grid)
-        error = accuracy.error(hierarchy.theta_law, size, grid)
+        checked = hierarchy.checked()
+        error = accuracy.error(hierarchy.theta_law, checked, grid)
         if size > max(_FEW, _LARGEST // len(hierarchy.nodes)) and (few := few()):
-            # Few nodes may stand for all, where there is much to do.
-            both = {id(grid.weights): hierarchy, id(grid.coarse): on(few)}
-            apart = accuracy.error(lambda groups, rule: both[id(rule)].theta_law(groups), size, grid)
+            # Few nodes may stand for all, where there is much to do; densities too are then told by these.
+            both = {id(grid.weights): hierarchy, id(grid.coarse): on(replace(few, coarse=few.weights))}
+            apart = accuracy.error(lambda groups, rule: both[id(rule)].theta_law(groups), checked, grid)
             of_groups = both[id(grid.coarse)] if apart < _AGREED else hierarchy
         hierarchy.settle(error)
         narrowest = grid.weights @ grid.points["sigma"] / np.sqrt(count.max())

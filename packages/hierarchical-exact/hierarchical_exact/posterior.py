@@ -482,7 +482,11 @@ def marginal(distribution: Any) -> Marginal:
     [0.0, 2.9957]
     """
     law = _frozen_law(arguments.of_old_style(distribution))
-    return Marginal(lambda _: law, origin=(marginal, (distribution,)))
+    try:
+        origin = marginal, (arguments.lasting(distribution),)
+    except TypeError:  # SciPy's cannot be pickled either
+        origin = None
+    return Marginal(lambda _: law, origin=origin)
 
 
 def _shape(labels):
@@ -609,7 +613,11 @@ class Posterior(Mapping):
         self._leave_one_out = elpd_loo
         self._elpd_loo = None
         self._groups = groups
-        self._call = deepcopy(call)
+        self._call, self._uncopied = None, "it does not know the call that makes it: give call to Posterior"
+        try:
+            self._call = deepcopy(arguments.lasting(call))
+        except TypeError as error:
+            self._uncopied = error
         if call is not None:
             for name, one in marginals.items():
                 one._origin = getitem, (self, name)
@@ -619,10 +627,7 @@ class Posterior(Mapping):
     def __reduce__(self):
         """The call that makes it."""
         if self._call is None:
-            raise TypeError(
-                "this posterior does not know the call that makes it, and cannot be pickled: give call to "
-                "Posterior"
-            )
+            raise TypeError(f"this posterior cannot be pickled, as {self._uncopied}")
         return self._call, ()
 
     def __getitem__(self, name):
@@ -765,9 +770,9 @@ class Posterior(Mapping):
         -------
         xarray.DataTree
             Groups ``posterior``, ``posterior_predictive`` (new data, under the name of the data),
-            ``log_likelihood``, ``observed_data``, and ``prior`` and ``log_prior`` of hyperparameters whose
-            priors are proper. ArviZ's plots of priors have a dim ``group`` or ``alpha`` of their own: rename
-            what bears that name.
+            ``log_likelihood``, ``observed_data``, and ``prior`` and ``log_prior`` of hyperparameters under
+            a proper prior (of coefficients: where all have one, and none is known). ArviZ's plots of priors
+            have a dim ``group`` or ``alpha`` of their own: rename what bears that name.
 
         Raises
         ------

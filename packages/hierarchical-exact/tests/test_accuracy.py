@@ -24,7 +24,7 @@ def two_rules(fine, coarse):
         return NormalMixture(weights, means, np.ones_like(means))
 
     grid = SimpleNamespace(weights=np.array(fine), coarse=np.array(coarse))
-    return accuracy.error(law, 1, grid)
+    return accuracy.error(law, np.arange(1), grid)
 
 
 def test_the_error_is_how_far_the_two_rules_are_apart():

@@ -393,6 +393,25 @@ def test_what_is_pickled_does_not_change_with_the_user_s_arrays():
     assert pickle.loads(pickle.dumps(posterior))["mu"].mean() == posterior["mu"].mean()
 
 
+def test_what_comes_from_a_pickle_has_the_same_priors_or_is_refused():
+    """SciPy 1.18 takes some of its new distributions for standard ones when it copies them."""
+    normal, refused = stats.Normal(mu=0.0, sigma=5.0), 0
+    for mu in (normal, normal * 2 + 1, MU):
+        for tau in (abs(normal), stats.truncate(normal, lb=0.0), stats.exp(stats.Normal()), TAU):
+            posterior = exact.normal(EFFECT, ERROR, mu=mu, tau=tau)
+            try:
+                again = pickle.loads(pickle.dumps(posterior))
+            except TypeError as error:
+                refused += 1
+                assert "SciPy does not pickle as it is: give a frozen distribution" in str(error)  # noqa: PT017
+            else:
+                for name in ("mu", "tau"):
+                    assert again[name].mean() == posterior[name].mean()
+    assert refused <= 9
+    made = exact.marginal(normal)
+    assert pickle.loads(pickle.dumps(made)).sd() == made.sd() == 5
+
+
 def test_data_with_labels_of_pandas():
     schools = pd.Index(list("ABCDEFGH"), name="school")
     effect, error = pd.Series(EFFECT, schools), pd.Series(ERROR, schools)

@@ -548,6 +548,30 @@ def test_few_nodes_stand_for_all_in_many_groups(monkeypatch):
     assert some.cdf(high[7]) - some.cdf(low[7]) == pytest.approx(0.89, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("size", "pairs", "odd"), [(2000, 400, 80.0), (5000, 10, 100.0), (20_000, 1000, 200.0)]
+)
+def test_an_odd_group_is_told_as_well_wherever_it_stands(size, pairs, odd):
+    """Its mean is known so much worse than the scales that nodes near enough for all others are too few."""
+    rng = np.random.default_rng(2)
+    count = np.ones(size, dtype=int)
+    count[-pairs:] = 2
+    group = np.repeat(np.arange(size), count)
+    y = rng.normal(rng.normal(0, 1, size)[group], 1)
+    y[7] = odd
+    scale = stats.halfnorm(scale=10)
+    sigma = stats.lognorm(0.08) if pairs == 10 else scale
+    found = []
+    for place in (7, 0):
+        moved = y.copy()
+        moved[[7, place]] = y[[place, 7]]
+        posterior = exact.normal_groups(moved, group, mu=stats.norm(0, 10), tau=scale, sigma=sigma)
+        theta = posterior["theta"].sel(group=place)
+        x = theta.mean() + theta.sd() * np.linspace(-3, 3, 7)
+        found.append([*theta.quantile([0.01, 0.5]).values, *theta.cdf(x).values, *theta.pdf(x).values])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
 def test_groups_of_one_observation_against_a_sum_over_both_scales():
     rng = np.random.default_rng(2026)
     group = np.append(np.arange(23), [0, 1])
