@@ -277,7 +277,8 @@ def test_one_report_far_away(far):
 )
 @states("chapters/odd-group.md", "Then the population is wide for that group, which is left alone.")
 @states(
-    "chapters/odd-group.md", "It pulls less far from the mean only, where a Normal population has few groups."
+    "chapters/odd-group.md",
+    "Only far from the mean does it pull less, and a Normal population has few groups",
 )
 @states("chapters/odd-group.md", "by sums: over $\\mu$ and $\\tau$, and for each group over $w_j$.")
 def test_precisions_of_their_own():

@@ -50,7 +50,7 @@ def test_the_exact_posterior_is_this_average(book):
 @states("chapters/eight-schools.md", "The neck is not a far-off corner.")
 @states("chapters/eight-schools.md", "The programme as a whole probably helps")
 @states("chapters/eight-schools.md", "These data make a $\\tau$ of about 5 plausible.")
-@states("solutions/shrinkage-arithmetic.md", "Its posterior leans to the right, with mean")
+@states("solutions/shrinkage-arithmetic.md", "Its posterior has a long tail to the right, with mean")
 @states("solutions/shrinkage-arithmetic.md", "$\\tau$ is probably below 6.")
 def test_what_the_posterior_says_of_mu_and_tau(book):
     assert book.mass[TAU < 1].sum() == pytest.approx(0.13, abs=0.005)
@@ -138,6 +138,7 @@ def test_the_door_between_a_and_h():
 
 @states("chapters/mathematical-structure.md", "The spread has two sources, and they add up")
 @states("chapters/mathematical-structure.md", "More students in the same eight schools would make the first")
+@states("chapters/mathematical-structure.md", "with eight schools it settles near an eighth of the second.")
 @states("chapters/mathematical-structure.md", "a school differs from the mean of schools.")
 @states(
     "solutions/new-group-prediction.md", "In part from not knowing $\\mu$, in part from schools not being"
@@ -152,6 +153,8 @@ def test_the_spread_of_a_new_school(book):
     assert min(book.variance_of_mu, between) > 0.2 * new.sd() ** 2
     more = ByHand(error=ERROR / 3)
     assert more.variance_of_mu < 0.8 * book.variance_of_mu
+    most = ByHand(error=ERROR / 16)
+    assert most.variance_of_mu == pytest.approx(most.mass @ TAU**2 / 8, rel=0.1)
     tau = np.array([1.0, 5, 20])
     own = tau**2 / (tau**2 + 9**2)
     assert 1 / (1 / tau**2 + 1 / 9**2) == pytest.approx(tau**2 * (1 - own))

@@ -14,7 +14,7 @@ def cost(share):
     return (1 - share) ** 2 * SIGMA**2 + share**2 * TAU**2
 
 
-@states("chapters/mathematical-structure.md", "the raw effects beat the model in about one round of thirteen")
+@states("chapters/mathematical-structure.md", "the raw effects beat the model in about one round in thirteen")
 def test_the_raw_effects_seldom_win():
     rng = np.random.default_rng(58)
     truth = rng.normal(MU, TAU, (100_000, 5))

@@ -150,8 +150,8 @@ def test_one_population(both):
 @states("chapters/odd-group.md", "Without latitude it was one of many strong effects.")
 @states(
     "chapters/odd-group.md",
-    "The others predict four fifths of the risk at 13°, with an sd of a half on the log scale: no effect is "
-    "well within that.",
+    "The others predict four fifths of the risk at 13°, with an sd of a half on the log scale: a ratio "
+    "of 1, no effect, is well within that.",
 )
 @states("chapters/odd-group.md", "where the other trials predict ….")
 @states("chapters/odd-group.md", "one as odd as this, on either side, is found about one time in ….)")
@@ -523,7 +523,7 @@ def test_an_estimate_goes_away_from_its_report_with_the_mean():
 
 @states(
     "chapters/odd-group.md",
-    "the more trials differ, the less counts how well each is known, "
+    "the more trials differ, the less it counts how well each is known, "
     "and the two that are known best, trial 6 and above all Madras, lose their lead.",
 )
 def test_large_trials_lose_their_lead_as_the_population_widens():

@@ -198,7 +198,7 @@ def roll(place, push, step, sd, steps):
     return np.array(places), np.array(energies)
 
 
-@states("chapters/recap.md", "How much, depends on the step length relative to the width of the")
+@states("chapters/recap.md", "How much depends on the step length relative to the width of the")
 @states("chapters/recap.md", "In a narrow valley it lands high up on the other side.")
 @states("chapters/recap.md", "Each step follows a straight piece of the path.")
 @states("chapters/recap.md", "A computer rolls the ball in steps of finite length.")

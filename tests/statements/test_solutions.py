@@ -45,7 +45,7 @@ FORMULA = EFFECT - FACTOR * (EFFECT - 8)
 @states(
     "solutions/shrinkage-arithmetic.md", "The average factor is larger than the factor at 6 for all eight"
 )
-@states("solutions/shrinkage-arithmetic.md", "A and G come down, C, E and F come up.")
+@states("solutions/shrinkage-arithmetic.md", "By this alone A and G come down, C, E and F come up.")
 @states("solutions/shrinkage-arithmetic.md", "the covariance is a hundredth of a point")
 def test_from_the_formula_to_the_posterior(book):
     assert FACTOR.min() == FACTOR[E] > 0.5

@@ -237,7 +237,7 @@ def test_which_intervals_hold_zero(posterior):
     "solutions/shrinkage-arithmetic.md",
     "the estimate for A is … below its posterior mean, and that for C … above",
 )
-@states("chapters/mathematical-structure.md", "is a good approximation, not the same thing.")
+@states("chapters/mathematical-structure.md", "approximation of these means, not the same thing, and makes")
 @states(
     "solutions/shrinkage-arithmetic.md", "so the factor at the mean of $\\tau$ is not the mean of the factor."
 )
@@ -247,6 +247,9 @@ def test_plugging_in_moves_a_and_c(posterior):
     off = EFFECT - factor * (EFFECT - mu) - posterior["theta"].mean().values
     assert off[0] == pytest.approx(-0.45, abs=0.01)
     assert off[2] == pytest.approx(0.23, abs=0.01)
+    assert abs(off).max() < 0.5
+    sd = np.sqrt(1 / (1 / ERROR**2 + 1 / tau**2))
+    assert (sd < 0.8 * posterior["theta"].sd().values).all()
 
 
 @states(

@@ -47,7 +47,7 @@ def used(words, text):
     return any(re.search(rf"\b{re.escape(word)}s?\b", plain(text), re.IGNORECASE) for word in words)
 
 
-@states("glossary.md", "The number in brackets is the page that explains the word")
+@states("glossary.md", "The number or name in brackets is the page that explains the word")
 @states("glossary.md", "page before it that uses the word links to its entry here.")
 def test_words_are_linked_before_they_are_explained():
     order = list(CHAPTERS)

@@ -406,7 +406,7 @@ def test_standardised_before_the_data():
 
 
 @states("solutions/noncentred-reparameterisation.md", "For the precise school it fails.")
-@states("solutions/noncentred-reparameterisation.md", r"How much, depends on $\sigma_i$.")
+@states("solutions/noncentred-reparameterisation.md", r"How much depends on $\sigma_i$.")
 @states(
     "solutions/noncentred-reparameterisation.md",
     "so the data have nothing to say about it and leave its prior as it was.",
@@ -494,8 +494,9 @@ def test_rates_and_counts():
 @states("solutions/hierarchical-poisson.md", "So pooling does not narrow every interval.")
 @states(
     "solutions/hierarchical-poisson.md",
-    "the root mean squared error of these eight posterior means is … without pooling and … with it",
+    "than the others lose: the root mean squared error of the posterior means is … without pooling",
 )
+@states("solutions/hierarchical-poisson.md", "Nor does it bring every estimate closer to the truth")
 @states("solutions/hierarchical-poisson.md", 'No pooling takes "none in 700 patient-days" at its word')
 @states("chapters/audit.md", "Of the eight counts, … are the expected number, rounded.")
 def test_two_tables_of_hospitals():
@@ -513,10 +514,26 @@ def test_two_tables_of_hospitals():
     )
     loss = [np.sqrt(((one - rate) ** 2).mean()) for one in ([a.mean() for a in alone], pooled.mean().values)]
     assert loss[1] < loss[0]
+    assert count[2] / EXPOSURE[2] > 2 * rate[2]
     width = np.ptp(pooled.hdi(0.89).values, axis=-1)
     assert count[4] == 0
     assert width[4] > alone[4].ppf(0.89)  # that of a density which falls from zero
     assert alone[4].mean() < pooled.mean().values[4]
+
+
+@states("solutions/hierarchical-poisson.md", "Over many the two errors are within a tenth of each other")
+@states("solutions/hierarchical-poisson.md", "have a much larger one.")
+def test_the_gamma_prior_pools_nearly_as_well():
+    """Its mean squared error, known to about 2% of itself from 150 data sets beside the other's."""
+    losses = []
+    for seed in range(150):
+        data = datasets.simulate_hospitals(np.random.default_rng([58, seed]))
+        count, rate = data["count"].values, data["true_rate"].values
+        estimates = count / EXPOSURE, (1 + count) / (0.5 + EXPOSURE), poisson(count)["lam"].mean().values
+        losses.append([((one - rate) ** 2).mean() for one in estimates])
+    raw, gamma, pooled = np.sqrt(np.mean(losses, axis=0))
+    assert abs(pooled / gamma - 1) < 0.1
+    assert raw > 1.2 * gamma
 
 
 @states(
