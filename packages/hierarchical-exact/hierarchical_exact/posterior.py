@@ -613,11 +613,11 @@ class Posterior(Mapping):
         self._leave_one_out = elpd_loo
         self._elpd_loo = None
         self._groups = groups
-        self._call, self._uncopied = None, "it does not know the call that makes it: give call to Posterior"
+        self._call = self._uncopied = None
         try:
             self._call = deepcopy(arguments.lasting(call))
         except TypeError as error:
-            self._uncopied = error
+            self._uncopied = error.with_traceback(None)
         if call is not None:
             for name, one in marginals.items():
                 one._origin = getitem, (self, name)
@@ -626,8 +626,13 @@ class Posterior(Mapping):
 
     def __reduce__(self):
         """The call that makes it."""
+        if self._uncopied:
+            raise self._uncopied
         if self._call is None:
-            raise TypeError(f"this posterior cannot be pickled, as {self._uncopied}")
+            raise TypeError(
+                "this posterior does not know the call that makes it, and cannot be pickled: give call to "
+                "Posterior"
+            )
         return self._call, ()
 
     def __getitem__(self, name):
