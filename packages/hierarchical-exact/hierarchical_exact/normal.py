@@ -349,9 +349,11 @@ def normal(
         step = max(1, _LARGEST // len(kept_noise))
 
         def solve(tau):
+            # In one place, as of a million groups the memory of each sum takes its time to get.
+            total = np.empty((min(step, len(tau)), len(kept_noise)))
             parts = [
-                coefficients.solve(kept_noise + tau[i : i + step, None] ** 2)
-                for i in range(0, len(tau), step)
+                coefficients.solve(np.add(kept_noise, some[:, None] ** 2, out=total[: len(some)]))
+                for some in (tau[i : i + step] for i in range(0, len(tau), step))
             ]
             return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
