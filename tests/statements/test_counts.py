@@ -65,6 +65,7 @@ def unequal():
     "chapters/dirichlet-multinomial.md",
     "regions fewer than one in ten would give it, and in one of eighteen more than nine in ten.",
 )
+@states("chapters/dirichlet-multinomial.md", "says so more nearly: two thirds of it lie above 8.")
 @states("solutions/alpha-prior.md", "with variance $p(1 - p)/(\\alpha + 1)$")
 def test_the_dirichlet_distribution():
     points = FLAT.rvs(5, random_state=58)
@@ -76,6 +77,7 @@ def test_the_dirichlet_distribution():
     prior_mean = stats.beta(0.25, 0.75)
     assert prior_mean.sf(0.9) == pytest.approx(1 / 18, abs=0.002)
     assert prior_mean.cdf(0.1) == pytest.approx(0.5, abs=0.02)
+    assert stats.expon(scale=20).sf(8) == pytest.approx(2 / 3, abs=0.01)
 
 
 @states(

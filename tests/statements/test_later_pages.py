@@ -414,6 +414,7 @@ def test_where_the_lead_changes():
         tau = schools(TAU_PRIOR, error=ERROR / np.sqrt(size))["tau"]
         return np.mean([tau.expect(lambda t, e=e: factor(e, t)) for e in ERROR / np.sqrt(size)])
 
+    assert average(4) < 0.5 < average(1)
     assert average(1) == pytest.approx(0.84, abs=0.005)
     assert average(16) == pytest.approx(0.10, abs=0.005)
 

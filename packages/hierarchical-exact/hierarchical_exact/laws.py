@@ -23,7 +23,7 @@ _MISSING = 1e-7
 _BLOCK = 2**15
 # Points of a density, after arcsinh, and steps of Newton's method, to find where it is highest.
 _LINES, _STEPS = (np.linspace(-3, 3, 41), np.linspace(-4, 4, 241)), 12
-# Nodes that so many stand for in the search for it, if their sds differ by no more than this factor.
+# For the search neighbouring nodes are merged into about so many, if their sds differ by less than this.
 _FEW, _ALIKE = 32, 1.05
 # A step of Newton's method as small as this is its last.
 _SETTLED = 1e-5
