@@ -302,7 +302,7 @@ def lasting(given: Any) -> Any:
     if isinstance(given, Mapping):
         return {name: lasting(one) for name, one in given.items()}
     if isinstance(given, list | tuple):
-        return type(given)(lasting(one) for one in given)
+        return [lasting(one) for one in given]  # of a named tuple too
     if not isinstance(prior := of_old_style(given), _OfOldStyle):
         return prior
     new = prior.distribution

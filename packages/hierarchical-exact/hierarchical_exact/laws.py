@@ -768,26 +768,29 @@ class Curve:
     def quantile(self, q, group):
         """Quantiles, (n,)."""
         last = self._sizes[group] - 1
-        found = (self._before[group] <= np.asarray(q)[:, None]).sum(axis=1) - 1
+        q = np.asarray(q)
+        found = (self._before[group] <= q[:, None]).sum(axis=1) - 1
         panel = self._start[group] + np.clip(found, 0, last)
         width = self._high[panel] - self._low[panel]
         # Newton's method kept inside a shrinking bracket. From its middle, since beyond all digits, where the
         # distribution function may turn, it must stay on this side.
         low, high = self._low[panel].copy(), self._high[panel].copy()
-        z = 0.5 * (low + high)
-        for _ in range(60):
-            excess = self._cdf_z(z, group) - q
-            low, high = np.where(excess < 0, z, low), np.where(excess < 0, high, z)
+        z, left = 0.5 * (low + high), np.arange(len(width))
+        for _ in range(60):  # those that are left: a few take many more steps than the others
+            at, of = z[left], group[left]
+            excess = self._cdf_z(at, of) - q[left]
+            low[left], high[left] = np.where(excess < 0, at, low[left]), np.where(excess < 0, high[left], at)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = z - excess / np.exp(self._log_pdf_z(z, group))
-            moved = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-            moved = np.where(np.abs(excess) <= 1e-15 * q, z, moved)  # what is left is rounding
-            done = np.abs(moved - z) <= 1e-13 * width + 4 * np.spacing(np.abs(z))
-            z = moved
-            if done.all():
+                step = at - excess / np.exp(self._log_pdf_z(at, of))
+            inside = (step > low[left]) & (step < high[left])
+            moved = np.where(inside, step, 0.5 * (low[left] + high[left]))
+            moved = np.where(np.abs(excess) <= 1e-15 * q[left], at, moved)  # what is left is rounding
+            z[left] = moved
+            left = left[np.abs(moved - at) > 1e-13 * width[left] + 4 * np.spacing(np.abs(at))]
+            if not len(left):
                 break
         x = self._map("to_x", z, group)
-        beyond = np.minimum(q, 1 - np.asarray(q))  # which may be less than `TAIL` by rounding
+        beyond = np.minimum(q, 1 - q)  # which may be less than `TAIL` by rounding
         off = np.flatnonzero((np.abs(self.cdf(x, group) - q) > _BEYOND * beyond) & (beyond > 0.5 * TAIL))
         # Right to rounding, or its log has too few digits.
         ends = x[off] + 4 * np.spacing(np.abs(x[off])) * np.array([[-1], [1]])
