@@ -255,7 +255,7 @@ def test_three_models_leave_schools_out(densities):
 @states("chapters/bringing-together.md", "On the Eight Schools it puts no pooling last, and cannot settle")
 @states("solutions/leave-one-school-out.md", "Complete pooling comes first.")
 @states(
-    "solutions/leave-one-school-out.md", "partial pooling is a close second, and no pooling is far behind."
+    "solutions/leave-one-school-out.md", "partial pooling is a close second, and no pooling, with its prior"
 )
 def test_ranks_and_weights_of_three_strategies(densities):
     elpd = densities.sum(axis=1)
@@ -359,14 +359,19 @@ def test_mu_8_and_tau_6():
 )
 @states("chapters/pooling-problem.md", "Complete pooling is total shrinkage, no pooling is none")
 @states("chapters/hierarchical-models.md", "The two extremes are special cases of the third way.")
+@states("chapters/hierarchical-models.md", "If all schools were alike, it would be … ± ….")
 @states(
     "chapters/hierarchical-models.md", "the other schools say nothing about this one, which is no pooling."
 )
 @states(
     "chapters/hierarchical-models.md",
-    "How far each group moves depends on its own noise and on how different",
+    "Which part of the way to the mean each group goes depends on its own noise and on how different",
 )
 def test_three_limits():
+    alike = exact.normal(EFFECT, ERROR, mu=stats.norm(0, 20), tau=0.0)
+    for moment in ("mean", "sd"):
+        assert getattr(alike["theta_new"], moment)() == getattr(alike["mu"], moment)()
+
     def estimate(effect, error, tau):
         return exact.normal(effect, error, mu=8.0, tau=tau)["theta"].mean().values
 

@@ -208,6 +208,10 @@ def test_what_alpha_8_means_for_pearson():
 @states("solutions/alpha-prior.md", "one region is nearly unanimous in favour and its neighbour against")
 @states("solutions/alpha-prior.md", "one would have to think of an $\\alpha$ around")
 @states("solutions/alpha-prior.md", "which is in the tens")
+@states(
+    "solutions/alpha-prior.md",
+    "An Exponential prior with a mean of 20 to 70 has two fifths to a half of its probability there",
+)
 def test_what_an_alpha_claims():
     share = COUNT.sel(response="SA").values.sum() / COUNT.values.sum()
     needed = {
@@ -216,6 +220,8 @@ def test_what_an_alpha_claims():
     }
     assert 70 < needed[0.05] < 80
     assert 10 < needed[0.10] < 20
+    for mean in (20, 30, 45, 70):
+        assert 0.38 < np.diff(stats.expon(scale=mean).cdf([needed[0.10], needed[0.05]]))[0] < 0.5
     regions = stats.dirichlet(COUNT.sum("region").values / COUNT.values.sum()).rvs(20_000, random_state=58)
     assert (np.sort(regions)[:, 2:].sum(axis=1) > 0.9).mean() > 0.7
     favour = regions[:, :2].sum(axis=1)
@@ -272,14 +278,23 @@ def test_what_the_prior_does_to_a_seventh_region(fits):
     "solutions/unequal-regions.md", "fifty times the respondents do not make an interval fifty times as short"
 )
 @states(
-    "solutions/unequal-regions.md", "It would be $\\sqrt{50} \\approx 7$ if the small region were on its own."
+    "solutions/unequal-regions.md",
+    "which would be $\\sqrt{50} \\approx 7$ if a region had its own respondents and nothing else",
 )
+@states("solutions/unequal-regions.md", "By itself the small region would have intervals as short")
+@states("solutions/unequal-regions.md", "SA, which nobody in the small region chose, is the rest of the")
 def test_two_regions_of_very_different_size(unequal):
     count, posterior = unequal
     found = widths(posterior["pi"])
     small, large = (int(count.sum("response").values.argmin()), int(count.sum("response").values.argmax()))
     assert found[small].mean() / found[large].mean() == pytest.approx(5.3, abs=0.1)
     assert np.sqrt(500 / 10) == pytest.approx(7, abs=0.1)
+    by_itself = (stats.beta(1 + row[k], 3 + row.sum() - row[k]) for row in count.values for k in range(4))
+    alone = np.reshape([widths(exact.marginal(law)) for law in by_itself], (-1, 4)).mean(axis=1)
+    short, long = alone[small], alone[large]
+    assert short == pytest.approx(found[small].mean(), rel=0.03)
+    assert short / long == pytest.approx(5.4, abs=0.1)
+    assert abs(found[small, 1:].mean() / found[large, 1:].mean() - np.sqrt(512 / 16)) < 0.6
     alpha = posterior["alpha"].mean()
     assert np.sqrt((10 + alpha + 1) / 11) > 1.15
     assert np.sqrt((500 + alpha + 1) / 501) < 1.01

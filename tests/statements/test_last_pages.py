@@ -390,13 +390,13 @@ def test_the_report_of_school_a():
     assert ERROR[A] > 0.95 * np.sqrt(variance + ERROR[A] ** 2)
 
 
-@states("solutions/leave-one-school-out.md", "Partial pooling gains in A and G, whose reports lie far out")
-@states("solutions/leave-one-school-out.md", "It lies three points behind.")
+@states("solutions/leave-one-school-out.md", "Partial pooling gains in A and G, whose reports lie farthest")
+@states("solutions/leave-one-school-out.md", "No pooling lies three points behind")
 @states(
     "solutions/leave-one-school-out.md",
     "Its value for partial pooling is nearly right, the two others are not",
 )
-@states("solutions/leave-one-school-out.md", "is only half of that")
+@states("solutions/leave-one-school-out.md", "is little more than half of that")
 def test_leaving_out_each_school(posterior):
     far = []
     for i in range(8):
@@ -421,7 +421,7 @@ def test_leaving_out_each_school(posterior):
         return partial - pooled
 
     changes = [difference(EFFECT + step) - gain.sum() for step in np.diag(ERROR)]
-    assert np.sqrt(8) * gain.std() / np.linalg.norm(changes) == pytest.approx(0.5, abs=0.05)
+    assert 0.5 < np.sqrt(8) * gain.std(ddof=1) / np.linalg.norm(changes) < 0.6
 
 
 @states("solutions/leave-one-school-out.md", "by seven points in root mean square")

@@ -128,6 +128,7 @@ def test_what_the_counts_say():
 @states("chapters/odd-group.md", "But the trials' effects differ by nearly as much as they are from zero")
 @states("chapters/odd-group.md", "With $\\tau$ near … the standard error of Madras hardly matters")
 @states("chapters/odd-group.md", "It has the most cases of all.")
+@states("chapters/odd-group.md", "with a probability of one in seven, the vaccine does not help at all where")
 @states("chapters/odd-group.md", "Madras keeps its ratio, trial 12 is pulled from 1.56 to below 1.")
 def test_one_population(both):
     assert np.exp(PRIORS["mu"].ppf([0.025, 0.975])) == pytest.approx([1 / 7, 7], rel=0.02)
@@ -135,6 +136,7 @@ def test_one_population(both):
     mu, tau = both[0]["mu"].mean(), both[0]["tau"].mean()
     assert np.exp(mu) == pytest.approx(0.5, abs=0.01)
     assert 0.8 < tau / abs(mu) < 1
+    assert both[0]["theta_new"].sf(0) == pytest.approx(1 / 7, abs=0.01)
     assert (DATA["vaccinated_cases"] + DATA["control_cases"]).values.argmax() == 7
     weight = 1 / (ERROR**2 + 0.6**2)
     assert weight[7] / weight.sum() == pytest.approx(0.1, abs=0.01)

@@ -97,7 +97,8 @@ def test_a_precise_school_and_the_largest_effect(book):
 @states("solutions/tau-prior.md", "every prior above shrinks it by more than half")
 @states("solutions/tau-prior.md", "lets typical schools differ by ten points")
 @states("solutions/tau-prior.md", "The half-Normal with scale 2 learns next to nothing.")
-@states("solutions/tau-prior.md", "One line of code apart, and a school gains a point and a half.")
+@states("solutions/tau-prior.md", "Two lines of code apart, and a school gains a point and a half")
+@states("solutions/tau-prior.md", "Between 0 and 5 they have hardly anything to say")
 def test_what_eight_reports_settle(book, flat):
     priors = (stats.halfnorm(scale=2), TAU_PRIOR, stats.halfcauchy(scale=25), None)
     for prior in priors:
@@ -109,6 +110,7 @@ def test_what_eight_reports_settle(book, flat):
     assert priors[1].median() * np.sqrt(2) == pytest.approx(10, abs=0.6)
     gained = flat["theta"].mean().values[A] - book["theta"].mean().values[A]
     assert gained == pytest.approx(1.5, abs=0.15)
+    assert 0.75 < np.exp(fit(5.0).log_evidence - fit(0.0).log_evidence) < 1
 
 
 @states("solutions/tau-prior.md", "so it takes **three** schools")

@@ -270,7 +270,8 @@ def test_scores_of_the_eight_schools():
 @states("chapters/loo-comparison.md", "leaving out one of them would leave the others to predict it.")
 @states("chapters/loo-comparison.md", "No pooling: eight effects that have nothing to do with one another.")
 @states(
-    "solutions/leave-one-school-out.md", "It predicts each school as if nobody had tried coaching before."
+    "solutions/leave-one-school-out.md",
+    "This model predicts each school as if nobody had tried coaching before.",
 )
 def test_one_report_or_many():
     other = np.append(EFFECT[0], -3 * EFFECT[1:])
