@@ -6,11 +6,9 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import NEW_DRAWS
 
 PRIORS = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}
 WEAK = 0.5
-DRAWS = 300  # fewer effective draws than are asked for: in long tails few of them tell much
 
 
 def key(data, earlier):  # noqa: ARG001
@@ -21,7 +19,7 @@ def key(data, earlier):  # noqa: ARG001
     weak = solve(effect, error.where(error["trial"] != odd, WEAK))
     rest = effect["trial"] != odd
     six = exact.normal(effect[rest], error[rest], **PRIORS)
-    report, own = effect.sel(trial=odd).item(), error.sel(trial=odd).item()
+    report, own = effect.sel(trial=odd).item(), np.array([error.sel(trial=odd).item(), WEAK])
 
     return {
         "a.fit": Key(both[1]),
@@ -33,19 +31,28 @@ def key(data, earlier):  # noqa: ARG001
 
 
 def above(six, report, own):
-    """Key of the probability of such a report, of which a student may count draws."""
-    probability = six["theta_new"].expect(lambda theta: stats.norm.sf(report, theta, own))
-    draws = six.sample(NEW_DRAWS, np.random.default_rng(58))
-    given = stats.norm.sf(report, draws["mu"], np.hypot(draws["tau"], own))
-    return Key(probability, np.sqrt(probability * (1 - probability) / NEW_DRAWS + given.var() / DRAWS))
+    """Key of the probability of such a report, with either standard error."""
+    mu, tau, new = (six[name] for name in ("mu", "tau", "theta_new"))
+
+    def reported(law):
+        return np.array([law.expect(lambda x, sd=sd: stats.norm.sf(report, x, sd)) for sd in own])
+
+    return Key(
+        reported(new),
+        mistakes={
+            "leaving out the error of the report": np.full(2, new.sf(report)),
+            "leaving out what trials differ by": reported(mu),
+            "taking posterior means for mu and tau": stats.norm.sf(
+                report, mu.mean(), np.hypot(tau.mean(), own)
+            ),
+        },
+    )
 
 
 def means(marginals):
-    """Key of the posterior means of two quantities, which may be sampled."""
-    return Key(
-        np.array([marginal.mean() for marginal in marginals]),
-        np.array([marginal.sd() for marginal in marginals]) / np.sqrt(DRAWS),
-    )
+    """Key of the posterior means of two quantities, Normal population first."""
+    found = np.array([marginal.mean() for marginal in marginals])
+    return Key(found, mistakes={"giving them the other way round": found[::-1]})
 
 
 def solve(effect: xr.DataArray, error: xr.DataArray) -> tuple[exact.Posterior, exact.Posterior]:

@@ -9,7 +9,7 @@ from scipy import stats
 
 import hierarchical_exact as exact
 from notebook_marking.keys import Key
-from solutions.keys.common import OWN
+from solutions.keys.common import NEW_DRAWS, OWN
 
 ACTION = np.log(4.0)
 DRAWS = 500  # effective draws, when as many as are asked for are few
@@ -33,7 +33,7 @@ def key(data, earlier):  # noqa: ARG001
         "b.weights": _pair(weights, {OWN: 1 - np.array([value for value, _ in weights])}),
         "c.above": Key(
             above,
-            np.sqrt(above * (1 - above) / DRAWS),
+            _spread_of_above(posterior, row, largest) / np.sqrt(DRAWS),
             {"taking the mean of the county for a house": of_mean.sf(ACTION).values},
         ),
         "d.shares": _pair(
@@ -86,6 +86,16 @@ def share(scales: dict) -> np.ndarray:
     0.2
     """
     return 1 - weight(1)(scales)
+
+
+def _spread_of_above(posterior, row, county):
+    """Sds of the probabilities that are averaged over draws, for a known county and for a new one."""
+    rng = np.random.default_rng(58)
+    draws = posterior.sample(NEW_DRAWS, rng)
+    new = draws["tau_county"].values * rng.standard_normal(NEW_DRAWS)
+    line = draws["beta"].values @ row
+    means = line + np.array([draws["u_county"].sel(county=county), new])
+    return stats.norm.sf(ACTION, means, draws["sigma"]).std(axis=1)
 
 
 def _scaled(posterior, f):

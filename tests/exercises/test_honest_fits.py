@@ -36,7 +36,6 @@ ASKED |= {"try-unequal-regions": 600}
 POOL = {"5.8.8": 40_000, "5.8.9": 40_000, "5.8.10": 40_000, "try-unequal-regions": 20_000}
 
 
-SEVEN = {"mu": stats.norm(0, 1), "tau": stats.halfnorm(scale=1)}  # the priors of 5.8.9
 FITS = {"5.8.2": "c.noncentred", "5.8.3": "b.posterior", "5.8.4": "d.posterior"}  # others have a.fit
 
 
@@ -48,21 +47,6 @@ def pool(exercise, student, name=""):
     else:
         posterior = exact.normal(*personal.data(exercise, student)[""], mu=MU_PRIOR, tau=TAU_PRIOR)
     return posterior.sample(POOL.get(exercise, 100_000), np.random.default_rng(58))
-
-
-@cache
-def others_of_seven(student):
-    """Draws from the other posteriors of 5.8.9, which a student may sample too."""
-    effect, error = personal.data("5.8.9", student)[""]
-    odd = effect["trial"] == effect.idxmax()
-    small = error.where(~odd, 0.5)
-    fits = {
-        "normal": exact.normal(effect, error, **SEVEN),
-        "weak normal": exact.normal(effect, small, **SEVEN),
-        "weak student": exact.student_t(effect, small, nu=4, **SEVEN),
-        "six": exact.normal(effect[~odd], error[~odd], **SEVEN),
-    }
-    return {name: fit.sample(POOL["5.8.9"], np.random.default_rng(58)) for name, fit in fits.items()}
 
 
 @cache
@@ -134,8 +118,10 @@ def answers_of(exercise, student, draws, rng):
         ratio = np.ptp(hdi) / np.ptp(school)
         found = {"a.mean": new.mean(), "a.hdi": hdi, "a.spread": shortest_interval(draws["tau"].values)}
         return found | {"b.ratio": ratio, "b.wider": ("school 9", "school E")[int(ratio < 1)]}
-    if exercise in ("5.8.9", "5.8.10"):
-        return {"5.8.9": seven, "5.8.10": ten}[exercise](student, draws, rng)
+    if exercise == "5.8.9":
+        return {}  # the rest is asked of exact posteriors
+    if exercise == "5.8.10":
+        return ten(student, draws, rng)
     return twelve(data[""], draws, rng) if exercise == "5.8.8" else unequal(data[""], draws)
 
 
@@ -160,26 +146,8 @@ def twelve(data, draws, rng):
     }
 
 
-def seven(student, draws, rng):
-    """All from samples, each with the effective draws that are asked for, though no sampler is needed."""
-    effect, error = personal.data("5.8.9", student)[""]
-    odd, noisiest = int(effect.values.argmax()), int(error.values.argmax())
-    found = {
-        name: other.isel(sample=places(other.sizes["sample"], ASKED["5.8.9"], rng))
-        for name, other in others_of_seven(student).items()
-    }
-    both, weak = (found["normal"], draws), (found["weak normal"], found["weak student"])
-    reports = rng.normal(fresh(found["six"]["mu"], found["six"]["tau"], rng), error.values[odd])
-    return {
-        "b.scales": [each["tau"].values.mean() for each in both],
-        "b.noisy": [each["theta"].values[:, noisiest].mean() for each in both],
-        "c.above": (reports >= effect.values[odd]).mean(),
-        "d.weak": [each["theta"].values[:, odd].mean() for each in weak],
-    }
-
-
 def ten(student, draws, rng):
-    """All from samples, a single house too, which is drawn; without uranium it is another fit."""
+    """All from samples, a new county too, which is drawn; without uranium it is another fit."""
     radon, _, uranium = personal.data("5.8.10", student)[""]
     houses = Counter(radon["county"].values.tolist())
     largest = max(houses, key=houses.get)
@@ -192,7 +160,7 @@ def ten(student, draws, rng):
     ends = min(houses.values()), houses[largest]
     return {
         "b.weights": [(within[0] / (within[0] + n * between[0])).mean() for n in ends],
-        "c.above": [(rng.normal(line + each, sigma) > np.log(4)).mean() for each in counties],
+        "c.above": [stats.norm.sf(np.log(4), line + each, sigma).mean() for each in counties],
         "d.shares": [(b / (b + w)).mean() for b, w in zip(between, within, strict=True)],
     }
 

@@ -38,6 +38,14 @@ def test_keys_are_finite_for_anybodys_data(exercise):
             assert np.isfinite(answer.error).all(), (student, name)
 
 
+def test_what_a_report_of_another_trial_is_not_asked_for():
+    """Marked to 3%, an answer tells for anybody whether the population and the report's error are in it."""
+    for student in MANY:
+        found = right("5.8.9", student)["c.above"]
+        for mistake, values in found.mistakes.items():
+            assert (abs(values / found.value - 1) > 0.03).any(), (student, mistake)
+
+
 # Schools: tau on a grid, everything else Gaussian -------------------------------------------------
 
 
@@ -454,7 +462,7 @@ def test_one_of_seven(student):
     found = [seven(effect, weak, law)[1][odd] for law in (stats.norm, stats.t(4))]
     assert value("5.8.9", student, "d.weak") == pytest.approx(found, abs=3e-3)
     rest = np.arange(7) != odd
-    tau = np.geomspace(0.005, 5, 400)[:, None]
+    tau = np.geomspace(1e-6, 20, 2000)[:, None]
     precision = 1 / (error[rest] ** 2 + tau**2)
     total = precision.sum(axis=1) + 1
     mean = precision @ effect[rest] / total
@@ -462,9 +470,9 @@ def test_one_of_seven(student):
     log_weight = 0.5 * (np.log(precision).sum(axis=1) - np.log(total) - left)
     log_weight += stats.halfnorm.logpdf(tau[:, 0]) + np.log(tau[:, 0])
     weight = np.exp(log_weight - logsumexp(log_weight))
-    spread = np.sqrt(1 / total + tau[:, 0] ** 2 + error[odd] ** 2)
-    above = weight @ stats.norm.sf(effect[odd], mean, spread)
-    assert value("5.8.9", student, "c.above") == pytest.approx(above, abs=1e-3)
+    for own, told in zip((error[odd], 0.5), value("5.8.9", student, "c.above"), strict=True):
+        spread = np.sqrt(1 / total + tau[:, 0] ** 2 + own**2)
+        assert told == pytest.approx(weight @ stats.norm.sf(effect[odd], mean, spread), rel=1e-3)
 
 
 # Ten counties: dense matrices over a grid of both scales --------------------------------------------

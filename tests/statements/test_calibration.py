@@ -99,7 +99,7 @@ def test_one_model_stands_out():
 
 @states(
     "chapters/calibration.md",
-    "are … at most, in the centred form and, as large, in the trials.",
+    "are … at most, in the centred form and, as large, in the trials with a Student-t population.",
 )
 @states(
     "chapters/calibration.md",

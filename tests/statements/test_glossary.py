@@ -13,7 +13,7 @@ from statements import ROOT, states
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import LARGEST_Z, MU_PRIOR, TAILS, TAU_PRIOR
-from tooling.audit import numbers, runs
+from tooling.audit import numbers, runs, sensitivity
 
 OWN = ByHand()
 A, E, H = 0, 4, 7
@@ -191,8 +191,9 @@ def test_concentration_counts_like_observations():
 
 @states(
     "chapters/audit.md",
-    "it would fall outside their range with probability $2/(n+1)$, whatever the distribution",
+    "it would fall outside their range with probability $2/(n+1)$ at most, whatever the distribution",
 )
+@states("chapters/audit.md", "with … of nutpie's once more by code that is compiled for any processor of the")
 @states("chapters/audit.md", "So **inside** says only that the number is possible.")
 @states("chapters/audit.md", "more runs have widened the range of the centred form's divergences")
 @states("chapters/audit.md", "and one such number among many means little.")
@@ -205,6 +206,8 @@ def test_one_run_more():
         assert outside == pytest.approx(2 / 31, abs=4 * np.sqrt(2 / 31 / 40_000))
     assert 1 - (1 - 2 / 31) ** 30 > 0.8  # of thirty such numbers one will
     recorded = runs.recorded()
+    made = recorded.groupby(["sampler", "processor"]).size().to_dict()
+    assert made == {("nutpie", "native"): 20, ("nutpie", "generic"): 5, ("pymc", "native"): 25}
     for _, of in recorded.groupby("sampler"):
         count = of["centred-0.90/divergences"].to_numpy()
         assert np.ptp(count) > np.ptp(count[:10])
@@ -230,14 +233,29 @@ def test_stated_diagnostics_and_recorded_runs():
     assert np.ptp(recorded["centred-0.90/tau/r_hat"]) > 0.01
 
 
-@states("chapters/audit.md", "So a half-Normal(10) that was typed as a half-Normal(9) is not noticed")
-@states("chapters/audit.md", "neither is a prior of $\\mu$ that is a thousand times as wide.")
+@states("chapters/audit.md", "So a half-Normal(10) that was typed as a half-Normal(9) may well escape")
+@states(
+    "chapters/audit.md", "so may, by a narrow margin, a prior of $\\mu$ that is a thousand times as wide."
+)
+@states(
+    "chapters/audit.md",
+    "The change counts as noticed when nine runs in ten would call a mean, a standard deviation or a "
+    "quantile different, with 4,000 independent draws.",
+)
+@states("chapters/audit.md", "(Those of this book are worth less for $\\tau$, and more for $\\mu$.)")
 @states("chapters/audit.md", "those move a posterior by more.")
 def test_what_a_comparison_can_see():
     table = pd.read_csv(ROOT / "tooling/audit/data/sensitivity.csv").query("model == 'Eight Schools'")
     table = table.set_index("constant")
     assert table.loc["tau_scale", "below"] < 9
     assert np.isnan(table.loc["mu_sd", "above"])
+    compared = sensitivity.Comparer(sensitivity.models()[0])
+    assert compared.distance(tau_scale=9.0) < LARGEST_Z
+    assert sensitivity.ESS == 4000
+    assert stats.norm.sf(LARGEST_Z - sensitivity.FAR) == pytest.approx(0.9)
+    assert 0.95 * sensitivity.FAR < compared.distance(mu_sd=20_000.0) < sensitivity.FAR
+    ess = runs.recorded()[[f"non-centred/{name}/ess_bulk" for name in ("tau", "mu")]].median()
+    assert ess.iloc[0] < sensitivity.ESS < ess.iloc[1]
     # In Monte Carlo errors of 4,000 draws: a narrower prior, and the faults that comparisons are for.
     book = schools()
 

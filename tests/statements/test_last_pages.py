@@ -158,8 +158,9 @@ def test_a_narrow_prior_is_found_with_other_seeds():
 
 
 @states("chapters/calibration.md", "leaves it by a little at the left end only")
-@states("chapters/calibration.md", "Five data sets are enough for the distances, in both hundreds")
+@states("chapters/calibration.md", "For the distances the first five data sets of either hundred are")
 @states("chapters/calibration.md", "the band finds something in one of the two only")
+@states("chapters/calibration.md", "a test of the whole distribution sees it sooner, with some hundreds")
 def test_what_the_recorded_study_shows_of_the_centred_form():
     table = calibration.recorded()
     taus = table[table["quantity"] == "tau"].set_index("model")
@@ -169,6 +170,12 @@ def test_what_the_recorded_study_shows_of_the_centred_form():
             z = (one["shift"] / one["mcse"]).iloc[start : start + 5]
             assert (stats.chi2(5).sf((z**2).sum()) < 0.05) == found
     places = taus.loc["schools_centred"]["place"].to_numpy()
+    rng = np.random.default_rng(58)
+    noticed = {
+        size: np.mean([stats.kstest(rng.choice(places, size), "uniform").pvalue < 0.05 for _ in range(1000)])
+        for size in (100, 600)
+    }
+    assert noticed[100] < 0.5 < 0.9 < noticed[600]
     lowest = [(places[start : start + 100] < 0.01).sum() for start in (0, 100)]
     # A band of 95% for all points is wider than the binomial one of 95% for this point.
     limit = stats.binom(100, 0.01).ppf(0.9975)

@@ -469,14 +469,14 @@ def test_latitude_and_the_population(both, latitude):
     "Under Student-t the odd trial counts less for the mean, which therefore lies lower, "
     "and the noisy trial follows it.",
 )
-@states("solutions/one-of-seven.md", "One in fifty, or so.")
+@states("solutions/one-of-seven.md", "One in fifty, or so; a noisier trial has more room.")
 @states(
     "solutions/one-of-seven.md",
-    "A small trial that lies no farther off than its standard error allows is pulled in, and moves the",
+    "The noisier an odd trial, the more it is pulled in, and the less it moves the others.",
 )
 @states(
     "solutions/one-of-seven.md",
-    "It leaves $\\tau$ smaller, and goes more than half of the way to the others itself.",
+    "It leaves $\\tau$ smaller, and goes more than half of the way to the common mean itself.",
 )
 def test_one_of_seven():
     kept = np.array([1, 2, 3, 4, 6, 8, 10]) - 1
@@ -487,6 +487,10 @@ def test_one_of_seven():
     assert noisy[1] < noisy[0]
     assert by_student["mu"].mean() < by_normal["mu"].mean()
     assert 1 - places(lambda j: np.delete(kept, 5), latitude=False)[7] == pytest.approx(0.02, abs=0.003)
+    six = normal(y[kept != 7], sigma[kept != 7])["theta_new"]
+    precise, noisy = (six.expect(lambda x, sd=sd: stats.norm.sf(y[5], x, sd)) for sd in (sigma[5], 0.5))
+    assert precise == pytest.approx(0.02, abs=0.003)
+    assert noisy > 2 * precise
     small = np.where(kept == 7, 0.5, sigma)
     for solve, before in ((normal, by_normal), (student, by_student)):
         after = solve(y, small)

@@ -339,7 +339,8 @@ def test_what_the_study_recorded():
 @states("chapters/calibration.md", "eight groups say little about $\\tau$, and is found soon.")
 @states("chapters/calibration.md", "only ranks are left, and a small fault takes hundreds of fits.")
 @states("chapters/calibration.md", "Test a sampler where the answer is known.")
-@states("chapters/calibration.md", "So the places are uniform, as in the first question of this page.")
+@states("chapters/calibration.md", "So the places are nearly uniform, as in the first question")
+@states("chapters/calibration.md", "More stands for more than 800, and for more than 100 in the last row")
 @states("chapters/calibration.md", "The ranks do not even see a fault that makes the data all but useless")
 @states(
     "chapters/calibration.md", "are those of fits with 400 effective draws, which checks.compare asks for"
@@ -347,6 +348,8 @@ def test_what_the_study_recorded():
 def test_what_each_fault_took():
     asked = [signature(f).parameters["ess"].default for f in (calibration.faults, checks.compare)]
     assert asked == [400, 400]
+    assert signature(calibration.faults).parameters["sets"].default == 5000
+    assert calibration.SIZES[-1] == 800
     faults = pd.read_csv(ROOT / "tooling/audit/data/faults.csv", index_col="fault")
     assert len(faults) == 5
     ranks = faults["ranks"]

@@ -648,8 +648,7 @@ def test_ten_respondents():
 )
 @states(
     "solutions/one-of-seven.md",
-    "A small trial that lies no farther off than its standard error allows is pulled in, and moves the "
-    "others little.",
+    "The noisier an odd trial, the more it is pulled in, and the less it moves the others.",
 )
 @states("solutions/one-of-seven.md", "A noisy report need not be far from the others in truth.")
 def test_seven_trials():
@@ -673,12 +672,10 @@ def test_seven_trials():
         abs(fit["theta"].mean().values[rest] - without["theta"].mean().values).max()
         for fit in (precise, noisy)
     ]
-    assert moved[1] < 0.15
-    assert abs(y[madras] - without["mu"].mean()) < 2 * np.hypot(0.5, without["tau"].mean())
+    assert moved[1] < min(0.15, moved[0])
     own = noisy["theta"].mean().values[madras]
     assert own < 0.5 * without["mu"].mean()  # more than half of the way to the others
-    far = noisy["theta"].mean().values[madras] - without["mu"].mean()
-    assert abs(far) < 2 * noisy["theta"].sd().values[madras] + 0.1
+    assert own < precise["theta"].mean().values[madras]
 
 
 @states("solutions/ten-counties.md", "Radon was measured in 143 houses of ten counties of Minnesota")

@@ -592,7 +592,9 @@ def distances_notice(z: pd.DataFrame) -> bool:
     return bool(smallest < LEVEL / z.shape[1])
 
 
-def sets_needed(notices: Callable[[pd.DataFrame], bool], table: pd.DataFrame, *, seed: int = SEED) -> float:
+def sets_needed(
+    notices: Callable[[pd.DataFrame], bool], table: pd.DataFrame, *, studies: int = 100, seed: int = SEED
+) -> float:
     """Smallest number of data sets with which a test notices a fault in nine of ten studies.
 
     Parameters
@@ -601,6 +603,8 @@ def sets_needed(notices: Callable[[pd.DataFrame], bool], table: pd.DataFrame, *,
         `ranks_notice` or `distances_notice`.
     table : pandas.DataFrame
         What it takes, for many data sets, of which studies are drawn at random.
+    studies : int
+        How many of each size.
     seed : int
 
     Returns
@@ -617,13 +621,13 @@ def sets_needed(notices: Callable[[pd.DataFrame], bool], table: pd.DataFrame, *,
     for size in SIZES:
         if size > len(table) / 2:
             break
-        studies = [notices(table.iloc[rng.choice(len(table), size, replace=False)]) for _ in range(100)]
-        if np.mean(studies) >= POWER:
+        rows = (rng.choice(len(table), size, replace=False) for _ in range(studies))
+        if np.mean([notices(table.iloc[row]) for row in rows]) >= POWER:
             return float(size)
     return np.inf
 
 
-def faults(sets: int = 1000, *, ess: int = 400, seed: int = FAULT_SEED) -> pd.DataFrame:
+def faults(sets: int = 5000, *, ess: int = 400, seed: int = FAULT_SEED) -> pd.DataFrame:
     """How many data sets each fault takes, by ranks and by distances from the exact posterior.
 
     The faults are those of exact posteriors, so that nothing but the fault is wrong. The sampled mean of a
@@ -658,8 +662,8 @@ def faults(sets: int = 1000, *, ess: int = 400, seed: int = FAULT_SEED) -> pd.Da
             z.append({one: shift[one] * np.sqrt(ess) + noise[one] for one in moments})
             shifts.append(shift["tau"])
         rows[name] = {
-            "ranks": sets_needed(ranks_notice, pd.DataFrame(places)),
-            "distances": sets_needed(distances_notice, pd.DataFrame(z)),
+            "ranks": sets_needed(ranks_notice, pd.DataFrame(places), studies=400),
+            "distances": sets_needed(distances_notice, pd.DataFrame(z), studies=400),
             "shift": np.mean(shifts),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("fault")
