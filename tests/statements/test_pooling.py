@@ -420,6 +420,7 @@ def test_which_school_is_best(posterior):
 )
 @states("chapters/eight-schools.md", "the weight $B_i$ of the common mean falls in *every* school")
 @states("chapters/eight-schools.md", "The common mean rises too, to")
+@states("chapters/eight-schools.md", "the other schools follow by less than four points, E not at all")
 def test_a_surprising_school(posterior):
     changed = EFFECT.copy()
     changed[0] = 60
@@ -431,6 +432,10 @@ def test_a_surprising_school(posterior):
         )
         assert after < before
     assert surprised["mu"].mean() > posterior["mu"].mean()
+    followed = (surprised["theta"].mean().values - posterior["theta"].mean().values)[1:]
+    assert followed.max() < 4
+    assert followed.argmin() == 3
+    assert -0.5 < followed[3] < 0
 
 
 @states("chapters/eight-schools.md", "at 0.99 most trajectories are longer")
