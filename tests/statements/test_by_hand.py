@@ -109,11 +109,20 @@ def test_the_effects_are_correlated(book):
 @states("chapters/mathematical-structure.md", "The model decides by itself how far A is to be believed")
 @states("chapters/mathematical-structure.md", "Under no pooling, school H does not care what A says.")
 @states("chapters/mathematical-structure.md", "Only if these were known would the door be shut.")
+@states("chapters/mathematical-structure.md", "follows at first, to about 60 even a little faster")
+@states(
+    "chapters/mathematical-structure.md", "H ends at … rather than 8.4, most of all because $\\mu$ is smaller"
+)
 @states(
     "chapters/mathematical-structure.md", "So it does under complete pooling, where every point of A counts"
 )
 @states("chapters/eight-schools.md", "the surprise can no longer be noise.")
-def test_the_door_between_a_and_h():
+def test_the_door_between_a_and_h(book):
+    steps = np.array([surprised(report).theta[H] for report in (28.0, 40, 50, 58, 60)])
+    assert (np.diff(np.diff(steps)[:3] / [12, 10, 8]) > 0).all()
+    mu, tau = book.mu, book.tau
+    by_mu, by_tau = (m + t**2 / (t**2 + 18**2) * (12 - m) for m, t in ((mu, 6), (8, tau)))
+    assert 8.4 - by_mu > 3 * (8.4 - by_tau) > 0
     reports = np.array([28.0, 60, 110, 120])
     fits = [surprised(report) for report in reports]
     assert (np.diff([fit.tau for fit in fits[:3]]) > 2).all()
@@ -137,7 +146,9 @@ def test_the_door_between_a_and_h():
 
 
 @states("chapters/mathematical-structure.md", "The spread has two sources, and they add up")
-@states("chapters/mathematical-structure.md", "More students in the same eight schools would make the first")
+@states(
+    "chapters/mathematical-structure.md", "More students in the same eight schools would, as a rule, make"
+)
 @states("chapters/mathematical-structure.md", "with eight schools it settles near an eighth of the second.")
 @states("chapters/mathematical-structure.md", "a school differs from the mean of schools.")
 @states(
@@ -297,7 +308,7 @@ def test_the_evidence_rewards_the_prior(densities):
 
 @states("chapters/loo-comparison.md", "then the tail of that weight is a power law with")
 @states("chapters/loo-comparison.md", "This is the share of the data in the estimate: without pooling")
-@states("chapters/loo-comparison.md", "estimated from its own datum alone cannot be left out by reweighting.")
+@states("chapters/loo-comparison.md", "A group whose estimate owes more than 70% to its own datum cannot be")
 @states("chapters/loo-comparison.md", "$1 / p(y_i \\mid \\theta_i)$, which grows like")
 def test_the_tail_of_a_weight():
     """Of exp{(theta - y)^2 / (2 sigma^2)}, theta being Normal with variance v: the slope of its tail."""

@@ -217,7 +217,9 @@ def test_what_a_known_kind_costs_and_buys():
 
 
 @states("chapters/pooling-problem.md", "These eight scores lie close together")
-@states("chapters/pooling-problem.md", "That of no pooling spans nearly the whole scale of the exam.")
+@states(
+    "chapters/pooling-problem.md", "That of no pooling spans nearly the whole scale of the exam, 0 to 100."
+)
 @states("chapters/pooling-problem.md", "So 8 and 18 are not small and large, they are both middling.")
 @states("chapters/pooling-problem.md", "The prior of each mean is wide.")
 def test_five_sections():

@@ -12,6 +12,7 @@ from statements import ROOT, states
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_LOG_PRIOR, MU_PRIOR, SIGMA_LOG_PRIOR, TAU_PRIOR
+from support.exercises import personal
 from tooling.audit import calibration, runs
 
 OWN = ByHand()
@@ -404,7 +405,7 @@ def test_madras():
 @states("solutions/hierarchical-poisson.md", "But the rest of the table does not follow the simple rule")
 @states(
     "solutions/hierarchical-poisson.md",
-    "Pooling gains most where data are few, on the scale on which it pools.",
+    "On the log scale, on which it pools, pooling gains most where events are fewest; exposure alone does",
 )
 def test_intervals_of_hospitals():
     data = datasets.hospitals()
@@ -417,7 +418,7 @@ def test_intervals_of_hospitals():
         low = min((0.0, low), key=lambda p: law.ppf(p + 0.89) - law.ppf(p))
         return law.ppf(low), law.ppf(low + 0.89)
 
-    def gains(count):
+    def gains(count, exposure=exposure):
         """How much narrower pooling makes the shortest and the central interval, and that of the log."""
         alone = [stats.gamma(1 + y, scale=1 / (0.5 + e)) for y, e in zip(count, exposure, strict=True)]
         fit = exact.poisson(count, exposure, mu_log=MU_LOG_PRIOR, sigma_log=SIGMA_LOG_PRIOR)["lam"]
@@ -437,6 +438,9 @@ def test_intervals_of_hospitals():
     assert hdi[3] < 0 < hdi[4]
     assert 0 < hdi[4] < 1 > central[4] > 0
     assert hdi.argmax() != exposure.argmin() == log.argmax()
+    for student in ("ada", "bea", "cyd", "dan", "eva", "fay"):
+        count, given = (one.values for one in personal.data("5.8.3", student)[""])
+        assert count[gains(count, given)[2].argmax()] == count.min()
     hdi, _, _, own = gains(datasets.simulate_hospitals(np.random.default_rng(42))["count"].values)
     assert own[4, 0] == pytest.approx(0, abs=1e-6)
     assert hdi[4] < 0

@@ -71,7 +71,7 @@ def test_how_pages_end_and_which_cells_are_folded():
     assert headings[-1] == "Key takeaways"
 
 
-@states("intro.md", "Boxes titled Predict ask before the text tells. Choose an answer: each says why")
+@states("intro.md", "Boxes titled Predict ask before the text explains. Choose an answer: each says why")
 def test_each_answer_of_a_question_says_why():
     for text in CHAPTERS:
         for box in re.findall(r"^::::\{admonition\} Predict$.*?^::::$", text, re.DOTALL | re.MULTILINE):
@@ -199,7 +199,7 @@ def test_what_each_strategy_does_with_one_report(posterior, common):
     "chapters/recap.md", "the posterior mean is the average of data and prior mean, weighted by precision"
 )
 @states("chapters/recap.md", "the data are more precise than the prior, so the posterior follows the data.")
-@states("chapters/recap.md", "Posterior means of Normal models are precision-weighted averages.")
+@states("chapters/recap.md", "Posterior means of Normal models with known standard deviations are")
 @states("chapters/recap.md", "For Normal distributions the compromise has a closed form.")
 def test_one_school_from_prior_to_posterior():
     """By integration of prior times likelihood, with nothing taken from a formula."""

@@ -249,12 +249,13 @@ def test_risks_of_james_stein():
 
 @states("chapters/bringing-together.md", "its risk stays below that of no pooling at every spread shown")
 @states("chapters/bringing-together.md", "With four groups it misses by a hair, and with five it succeeds.")
-@states("chapters/bringing-together.md", "about half that of James-Stein toward the average, and")
+@states("chapters/bringing-together.md", "about half that of James-Stein toward the average.")
 @states("chapters/bringing-together.md", "The half-Normal model is lowest at small spreads and rises above 8")
 @states(
     "chapters/bringing-together.md", "the flat hierarchical model rises slightly above it near a spread of 2"
 )
 @states("chapters/bringing-together.md", "climbs to a maximum and then settles at $J - 2$")
+@states("chapters/bringing-together.md", "It is worse than no pooling from a spread of about 2.3 on")
 def test_risks_of_the_hierarchical_model(weights):
     spreads = np.linspace(0, 5, 11)
     risks = {
@@ -270,6 +271,9 @@ def test_risks_of_the_hierarchical_model(weights):
     assert half_normal[0] < 3 - 1
     assert half_normal[0] < risks["flat 8"][0]
     assert half_normal[-1] > 8
+    crossed = (risk(weights["half-Normal 8"], 8, spread) - 8 for spread in (2.1, 2.4))
+    assert next(crossed) < 0 < next(crossed)
+    assert stats.halfnorm.sf(2.3) < 0.025
     for groups in (4, 5, 8):
         curve = weights[f"flat {groups}"] * ROOTS**2
         assert curve[-1] == pytest.approx(groups - 2, rel=0.02)
@@ -348,7 +352,7 @@ def test_one_group_pays_for_seven():
 @states("chapters/bringing-together.md", "… times as large.")
 @states(
     "chapters/bringing-together.md",
-    "two of about the same size make the standard deviation larger by $\\sqrt 2$",
+    "two of about the same size make the standard deviation $\\sqrt 2$ times as large",
 )
 @states("chapters/bringing-together.md", "A single group far from the rest can be estimated worse")
 @states(

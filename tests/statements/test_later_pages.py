@@ -228,7 +228,7 @@ def test_complete_pooling_of_a_new_school():
 
 @states("chapters/when-hierarchical.md", "Hence the limit $\\sqrt2$.")
 @states("chapters/when-hierarchical.md", "and the ratio grows like $J^{1/4}$")
-@states("chapters/when-hierarchical.md", "Even data without any spread leave them wider by $\\sqrt 2$")
+@states("chapters/when-hierarchical.md", "Even data without any spread leave them $\\sqrt 2$ times as large")
 def test_the_hierarchical_model_never_becomes_complete_pooling():
     def ratio(groups, typical):
         y = 10 * stats.norm.ppf((np.arange(groups) + 0.5) / groups)
@@ -375,7 +375,9 @@ def test_the_likelihood_of_tau():
     "Their errors grow from … to … points, as the simulation below shows, and … of their 89% intervals hold "
     "the truth.",
 )
-@states("chapters/practical-considerations.md", "hurts minorities at worst")
+@states(
+    "chapters/practical-considerations.md", "Where they differ by much it can hurt, a noisy minority most."
+)
 @states("chapters/practical-considerations.md", "What they borrow is a wrong mean.")
 @pytest.mark.slow  # 120 data sets, each with its exact posterior
 def test_a_noisy_minority_is_hurt():

@@ -168,7 +168,12 @@ def test_how_far_each_section_moves(exam):
 )
 @states("chapters/pooling-problem.md", "Pooling makes this interval longer, by")
 @states("chapters/pooling-problem.md", "Then pooling the means shortens it, to")
-@states("chapters/pooling-problem.md", "a large section has little to gain.")
+@states(
+    "chapters/pooling-problem.md",
+    "Size is only half of the reason: with $\\mu$ and $\\tau$ known it would be …%.",
+)
+@states("chapters/pooling-problem.md", "gains …%, more than Instructor 2 with 12")
+@states("chapters/pooling-problem.md", "Instructor 4 gains more than Instructor 2, and the outlying")
 @states("chapters/pooling-problem.md", "That would hold if $\\mu$ and $\\tau$ were known.")
 @states("chapters/pooling-problem.md", "an outlying group may pay for the uncertainty about $\\tau$.")
 @states("chapters/pooling-problem.md", "scores inform one number, so its interval is narrow.")
@@ -189,6 +194,10 @@ def test_who_gains_and_who_pays(exam):
         sigma=EXAM["sigma"],
     )
     assert (width(known["theta"]) < before).all()
+    by_size = 1 - width(known["theta"]) / before
+    assert (np.diff(by_size) < 0).all()
+    assert gain[4] / by_size[4] == pytest.approx(0.5, abs=0.1)
+    assert gain[0] > gain[3] > gain[1] > gain[4]
     alone = [float(width(one)) for one in exam["alone"]]
     assert float(width(exam["complete"]["mu"])) < min(*alone, *before, *after)
     assert abs(exam["complete"]["mu"].mean() - exam["truth"]).max() > 8

@@ -256,7 +256,17 @@ def test_when_reml_and_bayes_agree():
 
 
 @states("chapters/practical-considerations.md", "From six others that are of another kind.")
-@states("chapters/practical-considerations.md", "Two of eight schools coach reading, six mathematics")
+@states(
+    "chapters/practical-considerations.md",
+    "Two of eight schools coach reading, with standard errors of 10, six",
+)
+@states(
+    "chapters/practical-considerations.md", "the reading schools are still pulled about half of the way to"
+)
+@states(
+    "chapters/practical-considerations.md",
+    "Pooling groups that differ in kind still helps where they differ by little compared with their noise.",
+)
 @states("chapters/when-hierarchical.md", "show a case where pooling the wrong groups does real damage.")
 def test_two_of_another_kind():
     """On average over reports: where the two go, and where the others are."""
@@ -271,6 +281,18 @@ def test_two_of_another_kind():
     assert np.mean(pulled) < -5  # toward the six at zero
     pooled, raw = np.mean(loss, axis=0)
     assert pooled > 1.5 * raw
+    for reading in (2, 4):
+        loss, weight, error = [], [], np.where(np.arange(8) < reading, 10.0, 5.0)
+        for _ in range(150):
+            near, far = (np.where(np.arange(8) < reading, gap, 0.0) + rng.normal(0, 2, 8) for gap in (5, 25))
+            y = rng.normal(near, error)
+            estimate = exact.normal(y, error, mu=MU_PRIOR, tau=TAU_PRIOR)["theta"].mean().values
+            loss.append([((one - near)[:reading] ** 2).mean() for one in (estimate, y)])
+            tau = exact.normal(rng.normal(far, error), error, mu=MU_PRIOR, tau=TAU_PRIOR)["tau"]
+            weight.append(tau.expect(lambda tau: 100 / (100 + tau**2)))
+        pooled, raw = np.mean(loss, axis=0)
+        assert pooled < 0.5 * raw
+    assert np.mean(weight) == pytest.approx(0.5, abs=0.06)
 
 
 # -- calibration ----------------------------------------------------------------------------------------

@@ -253,7 +253,10 @@ def test_four_private_schools():
     "solutions/hierarchical-poisson.md",
     "The other large ones, hospitals 7 and 2, gain about a quarter or more.",
 )
-@states("solutions/hierarchical-poisson.md", "all eight gain, and hospital 5 the most")
+@states("solutions/hierarchical-poisson.md", "where its events raise its rate, its interval grows with it.")
+@states(
+    "solutions/hierarchical-poisson.md", "all eight gain, and hospital 5, with the fewest events, the most."
+)
 def test_who_gains_among_the_hospitals():
     data = datasets.hospitals()
     count, exposure = data["count"].values, data["exposure"].values
@@ -270,7 +273,11 @@ def test_who_gains_among_the_hospitals():
     logs = np.log(pooled["lam"].quantile(TAILS).values)
     log_gain = 1 - np.ptp(logs, axis=1) / np.log(alone.ppf(0.945) / alone.ppf(0.055))
     assert (log_gain > 0).all()
-    assert log_gain.argmax() == 4
+    assert log_gain.argmax() == count.argmin() == 4
+    more = np.where(np.arange(8) == 4, 8, count)
+    raised = exact.poisson(more, exposure, mu_log=stats.norm(0, 1), sigma_log=stats.halfnorm(scale=1))
+    assert np.ptp(pooled["lam"].hdi(0.89).values[4]) < np.ptp(pooled["lam_new"].hdi(0.89).values)
+    assert np.ptp(raised["lam"].hdi(0.89).values[4]) > np.ptp(raised["lam_new"].hdi(0.89).values)
 
 
 @states(
