@@ -1,7 +1,8 @@
 """Kernels that start with the packages of pages imported.
 
-To import PyMC and its like takes each notebook three seconds of a processor. A nursery imports them once and
-divides itself (by ``fork``) for each notebook, which then runs in a process of its own as ever.
+To import PyMC and its like takes each notebook three seconds of a processor, and its first model three more
+than the others. A nursery imports them and compiles a model once, and divides itself (by ``fork``) for each
+notebook, which then runs in a process of its own as ever.
 """
 
 import contextlib
@@ -141,7 +142,7 @@ def serve(requests):
 
 
 def compile_once():
-    """Compile a model without data: the first one in a process takes three seconds more than the others."""
+    """Compile a model without data: what the first one makes ready serves all."""
     import nutpie
     import pymc as pm
 

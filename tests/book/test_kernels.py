@@ -26,6 +26,9 @@ STATE = """
 import json, locale, logging, os, re, signal, sys, threading, warnings
 names = sorted(globals())
 import arviz, matplotlib, matplotlib.pyplot, nutpie, numpy, pandas, pymc, support.figures, xarray
+with pymc.Model() as model:
+    pymc.Normal("x")
+nutpie.compile_pymc_model(model)  # which adds to what Python warns of and where it looks
 print(json.dumps({
     "names": [name for name in names if not name.startswith("_")],
     "main": __name__, "argv": sys.argv[1:2], "path": sys.path, "flags": str(sys.flags), "cwd": os.getcwd(),
