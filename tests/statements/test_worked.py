@@ -526,6 +526,7 @@ def test_two_tables_of_hospitals():
 
 @states("solutions/hierarchical-poisson.md", "Over many the two errors are within a tenth of each other")
 @states("solutions/hierarchical-poisson.md", "have a much larger one.")
+@pytest.mark.slow  # so many data sets, each with its exact posterior
 def test_the_gamma_prior_pools_nearly_as_well():
     """Its mean squared error, known to about 2% of itself from 150 data sets beside the other's."""
     losses = []

@@ -135,11 +135,11 @@ def _put():
 
 
 def _truths():
-    """Vectors made of truths and of short whole numbers."""
-    x = pm.Normal("x", shape=300)
-    weights = np.arange(300.0) / 300
-    pm.Potential("p", (pt.stack([x[i] > 0 for i in range(300)]) * weights).sum())
-    pm.Potential("q", (pt.stack([pt.cast(x[i] > 0, "int8") for i in range(300)]) * weights).sum())
+    """Vectors made of truths and of short whole numbers, with more places than such numbers tell apart."""
+    x = pm.Normal("x", shape=140)
+    weights = np.arange(140.0) / 140
+    pm.Potential("p", (pt.stack([x[i] > 0 for i in range(140)]) * weights).sum())
+    pm.Potential("q", (pt.stack([pt.cast(x[i] > 0, "int8") for i in range(140)]) * weights).sum())
     pm.Potential("r", (pt.concatenate([x > 0, x > 0.5]) * np.r_[weights, weights]).sum() - (x**2).sum())
 
 
