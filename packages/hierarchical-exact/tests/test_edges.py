@@ -1034,3 +1034,29 @@ def test_quantiles_next_to_the_end_of_a_prior_are_told_to_a_hundredth_of_the_tai
             3, half / mpmath.mpf(end) ** 2
         )
         assert abs(below - q) < 0.01 * min(q, 1 - q)
+
+
+def test_of_two_explanations_far_apart_the_likelier_is_told():
+    """Two groups far from a known mu: a large sigma explains them e^111 times as well as a large tau."""
+    y, mu = np.array([1124.6, 1124.0, 1123.8, 802.7, 803.3, 803.2, 804.6, 803.2, 801.5, 801.2, 803.1]), 0.5
+    groups = np.repeat([0, 1], [3, 8])
+    tau, sigma = stats.gamma(2, scale=0.24), stats.expon(scale=0.94)
+    posterior = exact.normal_groups(y, groups, mu=mu, tau=tau, sigma=sigma)
+
+    def explained(ends):
+        """Log evidence and mean of sigma where (tau, sigma) lie between these ends, by Gauss and Legendre."""
+        node, weight = np.polynomial.legendre.leggauss(300)
+        half, middle = np.diff(ends)[:, 0] / 2, np.mean(ends, axis=1)
+        t, s = (middle + half * node[:, None]).T
+        log = tau.logpdf(t)[:, None] + sigma.logpdf(s) + np.log(np.outer(weight, weight) * half.prod())
+        for v in (y[groups == group] - mu for group in (0, 1)):
+            total = s**2 + v.size * t[:, None] ** 2
+            log -= 0.5 * (v.size * np.log(2 * np.pi) + (v.size - 1) * np.log(s**2) + np.log(total))
+            log -= 0.5 * (v @ v / s**2 - t[:, None] ** 2 / (s**2 * total) * v.sum() ** 2)
+        mass = np.exp(log - log.max())
+        return log.max() + np.log(mass.sum()), (mass @ s).sum() / mass.sum()
+
+    evidence, mean = explained([[0, 6], [100, 330]])
+    assert explained([[30, 150], [0.3, 5]])[0] < evidence - 100
+    assert posterior.log_evidence == pytest.approx(evidence, abs=1e-6)
+    assert posterior["sigma"].mean() == pytest.approx(mean, rel=1e-8)
