@@ -19,11 +19,12 @@ from statements import states
 )
 @states("chapters/when-hierarchical.md", "if the labels of the groups were shuffled")
 def test_nobody_knows_the_larger_one_and_still_the_labels_count():
-    """Neighbours that are alike: each pair is even, who is the larger."""
+    """Neighbours that are alike, and a group of which less is known beforehand: each pair is even."""
     neighbours = linalg.toeplitz(0.9 ** np.arange(4))
+    uncertain = np.diag([1.0, 100.0, 1.0, 1.0])
     alike = 0.3 + 0.7 * np.eye(4)
     shuffled = np.ix_([2, 0, 3, 1], [2, 0, 3, 1])
-    for covariance, exchangeable in ((neighbours, False), (alike, True)):
+    for covariance, exchangeable in ((neighbours, False), (uncertain, False), (alike, True)):
         theta = np.random.default_rng(58).multivariate_normal(np.zeros(4), covariance, 40_000)
         for i, j in ((0, 1), (1, 2), (0, 3)):
             assert (theta[:, i] > theta[:, j]).mean() == pytest.approx(0.5, abs=4 * 0.5 / 200)

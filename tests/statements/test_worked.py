@@ -216,19 +216,19 @@ def test_what_noise_does_to_the_difference():
 
     start = three(EFFECT)
     gap = start[1].sum() - start[0].sum()
-    ups, downs, behind = [], [], []
-    lead = start[0].sum() - start[2].sum()
+    ups, downs, left = [], [], []
     for i in range(8):
         for sign, changes in ((1, ups), (-1, downs)):
             moved = three(EFFECT + sign * ERROR * (np.arange(8) == i))
             changes.append(moved[1].sum() - moved[0].sum() - gap)
-            if sign == 1:
-                behind.append(moved[0].sum() - moved[2].sum() - lead)
+            left.append(moved[0].sum() - moved[2].sum())
             if i == A and sign == 1:  # another report of A changes the terms of all others
                 assert (abs((moved[1] - start[1])[1:]) > 1e-3).all()
     spread = np.sqrt(np.square(ups).sum())
     assert spread > abs(gap) / 2
-    assert spread / abs(gap) < 1 < lead / np.linalg.norm(behind) < 2
+    assert min(left) > 1
+    lead = start[0].sum() - start[2].sum()
+    assert spread / abs(gap) < 1 < lead / np.linalg.norm(np.array(left[::2]) - lead) < 2
     assert elpd(EFFECT, 0.0, 10.0).sum() - start[2].sum() > lead / 3
     # A straight line would give opposite changes.
     assert abs(np.array(ups) + downs).max() > 0.5 * spread
@@ -674,9 +674,11 @@ def test_seven_trials():
         for fit in (precise, noisy)
     ]
     assert moved[1] < min(0.15, moved[0])
+    assert abs(y[madras] - without["mu"].mean()) < 2 * np.hypot(0.5, without["tau"].mean())
     own = noisy["theta"].mean().values[madras]
     assert own < 0.5 * without["mu"].mean()  # more than half of the way to the others
     assert own < precise["theta"].mean().values[madras]
+    assert abs(own - without["mu"].mean()) < 2 * noisy["theta"].sd().values[madras] + 0.1
 
 
 @states("solutions/ten-counties.md", "Radon was measured in 143 houses of ten counties of Minnesota")
