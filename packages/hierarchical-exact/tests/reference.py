@@ -263,6 +263,26 @@ class Groups(Normal):
             log_total = self.inner.log_total
         self.over = over
         self.log_evidence = float(log_total[0] if self.outer is None else self.outer.log_total[0])
+        if self.outer is not None and self.inner is not None:
+            self._refuse_a_second_peak()
+
+    def _refuse_a_second_peak(self, size=100):
+        """Lines follow one peak: data may have another, where the other scale explains them."""
+        largest = float(max(np.abs(self.rows[:, -1]).max(), np.sqrt(self.within)))
+        least = min(float(np.exp(self.outer.low[0])), float(np.exp(self.inner.low.min())), largest / 1e4)
+        scale = np.exp(np.linspace(np.log(least), np.log(5 * largest), size))
+        tau, sigma = (part.ravel() for part in np.meshgrid(scale, scale))
+
+        def log_f(tau, sigma):
+            prior = 0.0 if self.tau is None else self.tau.logpdf(tau)
+            value = self.log_likelihood(tau.astype(LONG), sigma.astype(LONG)).astype(float)
+            return value + prior + self._sigma_prior.logpdf(sigma) + np.log(tau * sigma)
+
+        top = log_f(self.points.astype(float), self.sigma.astype(float)).max()
+        u = np.log(sigma)
+        elsewhere = (u < self.outer.low) | (u > self.outer.high)
+        if elsewhere.any() and log_f(tau[elsewhere], sigma[elsewhere]).max() > top - FALL / 2:
+            raise Unresolved
 
     def _log_outer(self, u, nodes):
         sigma = np.exp(u[0].astype(LONG))

@@ -10,6 +10,8 @@ import fuzz
 import numpy as np
 import pytest
 from fuzz import judge, normal_call, normal_errors, normal_problem
+from lines import Unresolved
+from reference import Groups
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,11 @@ def test_wrong_densities_and_far_quantiles_are_noticed():
     fuzz._check_quantiles(errors, "tau", slip, truth.tau_cdf)
     bad = {name for name, error in errors.items() if error > fuzz.limit("normal", name)}
     assert bad == {"tau far quantiles", "tau density"}
+
+
+def test_a_reference_that_followed_the_lesser_of_two_peaks_settles_nothing():
+    with pytest.raises(Unresolved):
+        Groups(*fuzz.groups_problem(103040008).values())
 
 
 def test_a_reference_that_takes_too_long_settles_nothing(monkeypatch):
