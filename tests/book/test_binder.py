@@ -108,6 +108,20 @@ def opened(server, lab, page, way):
     lab.locator(IDLE).wait_for()
 
 
+def wait_for_save(lab, file, before, wanted):
+    """Wait until a page has been written since it was changed last, and holds what is wanted."""
+    deadline = time.monotonic() + 60
+
+    def saved():
+        return file.stat().st_mtime_ns != before and file.read_bytes() == wanted
+
+    # It is written in place, perhaps once more than was asked, so that it may be cut when it is looked at.
+    while not saved() and time.monotonic() < deadline:
+        lab.wait_for_timeout(50)
+    assert file.stat().st_mtime_ns != before, f"JupyterLab has not saved {file}"
+    assert file.read_bytes() == wanted, file
+
+
 # Open a page as a notebook, all with one kernel, and edit and mend it once that is known; say whether it was
 # then saved by itself, within two minutes from the start.
 AUTOSAVED = """(path) => {
@@ -147,8 +161,7 @@ def test_every_page_is_as_it_was_when_it_is_saved_by_itself(server, browser):
         file = server.root / name
         before = file.stat().st_mtime_ns
         assert lab.evaluate(AUTOSAVED, name), f"{name} cannot be opened or is not saved"
-        assert file.stat().st_mtime_ns != before, f"{name} was not written"
-        assert file.read_bytes() == text, name
+        wait_for_save(lab, file, before, text)
     lab.close()
 
 
@@ -180,15 +193,5 @@ def test_a_page_opens_as_a_notebook_that_runs_and_is_saved_as_it_was(server, bro
     assert any(cell["outputs"] for cell in cells)
 
     lab.keyboard.press("Control+s")
-    deadline = time.monotonic() + 60
-    wanted = (ROOT / page).read_text(encoding="utf8")
-
-    def saved():
-        return file.stat().st_mtime_ns != before and file.read_text(encoding="utf8") == wanted
-
-    # It is written in place, so that it may be cut when it is looked at.
-    while not saved() and time.monotonic() < deadline:
-        lab.wait_for_timeout(200)
-    assert file.stat().st_mtime_ns != before, "JupyterLab has not saved the page"
-    assert file.read_text(encoding="utf8") == wanted
+    wait_for_save(lab, file, before, (ROOT / page).read_bytes())
     lab.close()

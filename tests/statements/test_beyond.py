@@ -150,7 +150,8 @@ def full():
 @states("chapters/radon.md", "A predictor that is left out does not take its variance with it.")
 @states(
     "chapters/radon.md",
-    "A predictor of observations explains part of $\\sigma$, a predictor of groups part of",
+    "A predictor of groups explains part of $\\tau$: here uranium halved it. A predictor of observations "
+    "explains part of $\\sigma$ and may make $\\tau$ smaller or larger: here the floor made it larger.",
 )
 @states(
     "solutions/ten-counties.md",
@@ -163,6 +164,18 @@ def test_what_predictors_explain(full):
     assert no_uranium[tau].mean() > 1.7 * full[tau].mean()
     assert no_uranium[sigma].mean() == pytest.approx(full[sigma].mean(), abs=0.01)
     assert no_floor[sigma].mean() > full[sigma].mean() + 2 * full[sigma].sd()
+    assert no_floor[tau].mean() < 0.85 * full[tau].mean()
+    # A predictor of observations whose mean differs between groups, and explains all but the noise of both.
+    rng, group = np.random.default_rng(58), np.repeat(np.arange(20), 5)
+    x = group / 10 - 1 + rng.normal(0, 1, 100)
+    y = x + rng.normal(0, 0.5, 100)
+    designs = {"without": np.ones((100, 1)), "with": np.column_stack([np.ones(100), x])}
+    found = {
+        name: exact.mixed(y, X, terms={"group": group}, beta=stats.norm(0, 2), sigma=HALF, tau=HALF)
+        for name, X in designs.items()
+    }
+    for scale in ("sigma", "tau_group"):
+        assert found["with"][scale].mean() < 0.7 * found["without"][scale].mean(), scale
     # The variance does not go: what uranium explained is found again in tau, within a third.
     uranium = RADON["uranium"].values
     slope = full["beta"].mean().values[2]
@@ -177,7 +190,7 @@ def test_what_predictors_explain(full):
 @states("chapters/radon.md", "In predicting a single observation $\\sigma$ counts for more than $\\tau$ here")
 @states("chapters/radon.md", "What counts is the information of each county")
 @states("chapters/radon.md", "A single house is another matter.")
-@states("solutions/ten-counties.md", "A known county is better known than a new one in its mean")
+@states("solutions/ten-counties.md", "A county with many houses is better known than a new one in its mean")
 @states("chapters/radon.md", "In St. Louis there are 116 houses.")
 @states(
     "solutions/ten-counties.md",
@@ -347,9 +360,8 @@ def test_what_a_standard_error_says():
     "in a large trial.",
 )
 @states("chapters/odd-group.md", "A predictor can explain an odd group, and reveal another.")
-@states(
-    "chapters/odd-group.md", "But a model with a slope *knows* that it does not know, and is not surprised."
-)
+@states("chapters/odd-group.md", "They lean towards less effect in the south, and hardly know how much:")
+@states("chapters/odd-group.md", "It *knows* that it does not know, and is not surprised.")
 @states(
     "chapters/odd-group.md", "Oddness is no property of a group. It is a property of a group *and a model*"
 )
@@ -385,4 +397,5 @@ def test_odd_for_whom():
         beta=stats.norm(0, 0.5),
     )["beta"]
     assert slope.sd() > 0.5 * 0.5
+    assert 0.85 < slope.cdf(0.0) < 0.95
     assert np.ptp(LATITUDE[beyond]) <= 13

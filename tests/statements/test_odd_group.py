@@ -267,7 +267,8 @@ def test_the_populations_agree_where_no_group_is_odd(both):
 )
 @states(
     "chapters/odd-group.md",
-    "Under a Normal population one odd group does not so much pull the others as it dissolves the pool",
+    "Under a Normal population a group that is a little off pulls the others. One that is far off does not "
+    "so much pull them as it dissolves the pool",
 )
 def test_one_trial_is_moved(both):
     def moved(value, solve):
@@ -277,6 +278,11 @@ def test_one_trial_is_moved(both):
     before, after = (posterior["theta"].mean().values[1:] for posterior in (both[0], far))
     assert (np.abs(after - EFFECT[1:]) < np.abs(before - EFFECT[1:])).all()
     assert far["tau"].mean() > 3 * both[0]["tau"].mean()
+    # A pull takes all the same way: the sum of the moves is as large as that of their sizes.
+    middle = normal(EFFECT[1:], ERROR[1:])["theta"].mean().values
+    little = moved(0.5, normal)["theta"].mean().values[1:] - middle
+    assert little.sum() > 0.95 * np.abs(little).sum()
+    assert abs((after - middle).sum()) < 0.3 * np.abs(after - middle).sum()
 
     def third(posterior):
         return posterior["tau"].expect(lambda t: ERROR[2] ** 2 / (ERROR[2] ** 2 + t**2))
@@ -472,7 +478,7 @@ def test_latitude_and_the_population(both, latitude):
 @states("solutions/one-of-seven.md", "One in fifty, or so; a noisier trial has more room.")
 @states(
     "solutions/one-of-seven.md",
-    "The noisier an odd trial, the more it is pulled in, and the less it moves the others.",
+    "The noisier an odd trial, the more it is pulled in, and on the whole the less it moves the others.",
 )
 @states(
     "solutions/one-of-seven.md",
@@ -491,6 +497,13 @@ def test_one_of_seven():
     precise, noisy = (six.expect(lambda x, sd=sd: stats.norm.sf(y[5], x, sd)) for sd in (sigma[5], 0.5))
     assert precise == pytest.approx(0.02, abs=0.003)
     assert noisy > 2 * precise
+    without, pulls, moves = normal(y[kept != 7], sigma[kept != 7])["theta"].mean().values, [], []
+    for error in (0.06, 0.15, 0.3, 0.5, 0.8, 1.2):
+        theta = normal(y, np.where(kept == 7, error, sigma))["theta"].mean().values
+        pulls.append(y[5] - theta[5])
+        moves.append(np.mean((theta[kept != 7] - without) ** 2))
+    assert np.all(np.diff(pulls) > 0)
+    assert np.all(np.diff(moves) < 0)
     small = np.where(kept == 7, 0.5, sigma)
     for solve, before in ((normal, by_normal), (student, by_student)):
         after = solve(y, small)

@@ -649,7 +649,7 @@ def test_ten_respondents():
 )
 @states(
     "solutions/one-of-seven.md",
-    "The noisier an odd trial, the more it is pulled in, and the less it moves the others.",
+    "The noisier an odd trial, the more it is pulled in, and on the whole the less it moves the others.",
 )
 @states("solutions/one-of-seven.md", "A noisy report need not be far from the others in truth.")
 def test_seven_trials():
