@@ -35,8 +35,8 @@ def key(data, earlier):
             mistakes={
                 "giving a fraction in place of a percentage": taken / raw / 100,
                 "giving what is left in place of what is taken away": 100 - taken / raw,
-                "measuring from mu in place of from zero": taken / (raw - MU),
-            },
+            }
+            | ({"measuring from mu in place of from zero": taken / (raw - MU)} if raw != MU else {}),
         ),
         "d.factor": Key(
             PRECISE**2 / (PRECISE**2 + TAU**2),

@@ -152,6 +152,7 @@ def pointwise_loo(exact: Mapping, sampled: Mapping, pareto_k: Mapping, *, good_k
         ax.set_title(name.replace(" ", "\n"))
         listed(ax, truth["school"].values)
     axes[0, 0].set_ylabel("school left out")
+    axes[0, 0].margins(x=0.08)
     figure.supxlabel("log predictive density", fontsize=12)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)

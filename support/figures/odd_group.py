@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator
 
 from support.figures.arguments import Each
@@ -180,7 +181,8 @@ def latitudes(
         for number, height in zip(here["trial"].values, spread(here, 0.16), strict=True):
             places[number] = degrees, np.exp(height)
     for number, at in places.items():
-        ax.annotate(str(number), at, (11, -4), textcoords="offset points")
+        halo = [withStroke(linewidth=3, foreground=ax.get_facecolor())]
+        ax.annotate(str(number), at, (11, -4), textcoords="offset points", path_effects=halo)
     ax.set(xlabel="latitude (degrees from the equator)", ylabel="risk ratio")
     return figure
 

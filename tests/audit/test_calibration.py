@@ -163,6 +163,8 @@ def test_the_sampler_of_the_pages_was_given_the_same_data_and_ranks_are_uniform(
     theirs = calibration.recorded().set_index(keys)
     assert set(ours.index) == {key for key in theirs.index if key[1] < page_sampler.SETS}
     np.testing.assert_allclose(ours["exact_place"], theirs.loc[ours.index, "exact_place"], rtol=1e-3)
+    tau = ours["place"].loc["schools_centred", :, "tau"]
+    assert ((tau < 0.01).sum(), tau.size) == (4, 20)  # as the README of the sampler says
     ranks = ours["place"].drop("schools_centred").groupby(["model", "quantity"])
     smallest = ranks.agg(lambda places: stats.kstest(places, "uniform").pvalue).min()
     assert smallest > 1e-3 / ranks.ngroups

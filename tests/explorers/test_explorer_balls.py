@@ -187,7 +187,7 @@ def test_a_hundred_by_keyboard(page, site):
     words(funnel).filter(has_text="Of 100 balls").wait_for()
     lost = leapfrog.diverging(0.5, 0.2, MODEL, 100, normals(1))
     counts = " and ".join(f"{lost[form].sum()} in the {form} form" for form in FORMS)
-    assert words(funnel).inner_text() == f"Of 100 balls from tau = 0.5 with steps of 0.2, {counts} diverged."
+    assert words(funnel).inner_text() == f"Of 100 balls from τ = 0.5 with steps of 0.2, {counts} diverged."
     assert lost["centred"].sum() > 90
     crosses = balls_in(funnel)
     assert [row["form"] for row in crosses] == ["centred"] * lost["centred"].sum()

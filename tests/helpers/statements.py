@@ -5,6 +5,7 @@ import csv
 import functools
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 from myst_nbval.pages import code_cells, read
@@ -24,6 +25,9 @@ LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 CHOICE = re.compile(
     r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
 )
+CHARACTERS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "lambda": "λ", "infty": "∞", "to": "→"}
+CHARACTERS |= {"mapsto": "↦", "approx": "≈", "sim": "∼", "sqrt": "√", "mid": "|", "pm": "±", "cdot": "·"}
+CHARACTERS |= {"cdots": "…", "dots": "…", "sum": "∑", "prod": "∏"}
 QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)
 
 
@@ -39,6 +43,23 @@ def plain(text):
     """Return the words of a page as a reader sees them, in one line."""
     text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", text))))
     return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", text)).replace("\\", "")
+
+
+def listed(words):
+    """Return a statement as the audit lists it, which sets no formulas: with characters for TeX's names."""
+    words = re.sub(r"\\t?frac\{?(\d)\}?\{?(\d)\}?", r"\1/\2", words).replace("\\log\\", "log \\")
+    words = re.sub(
+        r"\\(hat|tilde|bar)\s*(\\?[A-Za-z]+)", lambda found: found[2] + CHARACTERS[found[1]], words
+    )
+    words = re.sub(r"\\([A-Za-z]+)", lambda found: _character(found[1]), words)
+    return plain(re.sub(r"\\[,;!]|[${}]", "", words))
+
+
+def _character(name):
+    try:
+        return CHARACTERS.get(name) or unicodedata.lookup(f"Greek small letter {name}")
+    except KeyError:
+        return name if len(name) < 4 else ""  # as log, and as text or boldsymbol
 
 
 def questions(text):
@@ -84,7 +105,7 @@ if __name__ == "__main__":  # writes what the audit page lists, and for which pr
     from tooling.audit.tables import STATEMENTS
 
     PRIORS.write_text("\n".join(priors()) + "\n", encoding="utf8")
-    rows = [(page, plain(words), test) for page, words, test in stated()]  # before the file is emptied
+    rows = [(page, listed(words), test) for page, words, test in stated()]  # before the file is emptied
     with STATEMENTS.open("w", encoding="utf8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("page", "words", "test"), *rows])

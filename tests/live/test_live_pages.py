@@ -708,7 +708,7 @@ def sent(live, name):
 
 @states(
     "intro.md",
-    "Python into the page, about 26 MB, and some 40 for figures and sampling",
+    "Python into the page, about 26 MB, or some 40 in all with figures and sampling",
 )
 def test_the_first_number_comes_within_thirty_megabytes(live):
     index = json.loads(sent(live, "index.json"))

@@ -65,6 +65,27 @@ def test_what_a_shift_takes():
 )
 @states(
     "chapters/calibration.md",
+    "The distances tell, and so do the ranks of the likelihood, which binds parameters and data: with five "
+    "data sets.",
+)
+@states("chapters/calibration.md", "if it looks at parameters only")
+def test_ranks_of_the_likelihood_see_that_the_data_are_hardly_used():
+    """Of a hundred data sets, five by five: whether the smallest of four p is below the level."""
+    rng, wrong, draws = np.random.default_rng(58), ERROR**2, 99
+    places = []
+    for _ in range(100):
+        tau, mu = TAU_PRIOR.rvs(random_state=rng), MU_PRIOR.rvs(random_state=rng)
+        theta = rng.normal(mu, tau, ERROR.size)
+        y = rng.normal(theta, ERROR)
+        sampled = exact.normal(y, wrong, mu=MU_PRIOR, tau=TAU_PRIOR).sample(draws, rng)["theta"].values
+        own, others = (stats.norm.logpdf(y, one, wrong).sum(axis=-1) for one in (theta, sampled))
+        places.append(((others < own).sum() + 0.5) / (draws + 1))
+    noticed = [stats.kstest(five, "uniform").pvalue < 0.05 / 4 for five in np.reshape(places, (20, 5))]
+    assert np.mean(noticed) >= 0.9
+
+
+@states(
+    "chapters/calibration.md",
     "It takes away most of the posterior near zero, by far more than the centred form does.",
 )
 def test_what_two_of_the_faults_do():

@@ -406,7 +406,7 @@ def test_lines_of_solutions():
 @states(PROPORTIONS, "Circles for 71 experiments, larger the more rats they had.")
 @states(PROPORTIONS, "each circle with an area in proportion to the number of rats")
 @states(PROPORTIONS, "One horizontal line for each of 71 experiments, in the order of their estimates,")
-@states(PROPORTIONS, "each circle is one, and those that coincide are darker")
+@states(PROPORTIONS, "each circle is one, and where several coincide the colour is stronger")
 @pytest.mark.slow
 def test_rats_drawn():
     rats = datasets.rat_tumours()["rats"].values
@@ -496,7 +496,7 @@ def test_funnels(page, name):
 @states(
     EIGHT, "lie mostly left of the line, many near zero, and nearly all are crosses, chains with divergences"
 )
-@states(EIGHT, "At 0.95 and 0.99 they stay scattered, with fewer crosses.")
+@states(EIGHT, "At 0.95 and 0.99 they stay scattered; at 0.99 fewer are crosses.")
 @states(EIGHT, "Non-centred chains are circles close to the line.")
 @states(EIGHT, "The axis is linear up to 0.3 and compressed beyond.")
 @pytest.mark.slow
@@ -509,7 +509,7 @@ def test_shares_of_chains():
     assert [len(one) for one in shares] == [12] * 4
     assert (shares[0] < line).sum() > 6
     assert crosses[0] >= 10
-    assert crosses[1] + crosses[2] < 2 * crosses[0]
+    assert crosses[2] < min(crosses[:2])
     assert crosses[3] <= 1
     assert abs(shares[3] - line).max() < 0.06
     off = [abs(one - line).mean() for one in shares]
@@ -564,7 +564,7 @@ def test_effective_draws_cross():
 @states(TODAY, "Draws marked in another colour, the divergences, lie near its narrow end.")
 @states(
     TODAY,
-    "Fifty thin staircases, the distribution functions of replicated sets of eight reports, and one dark",
+    "Fifty thin staircases, the distribution functions of replicated sets of eight reports, and one thick",
 )
 @states(
     TODAY,

@@ -302,7 +302,10 @@ def test_when_steps_go_wild():
         assert pm.NUTS().Emax == 1000
 
 
-@states("chapters/recap.md", "so that it also notices chains that drift or have heavy tails")
+@states(
+    "chapters/recap.md",
+    "so that it also notices chains that drift or differ in spread, and holds where tails are heavy",
+)
 @states("chapters/recap.md", "the square root of the ratio, $\\hat R$, is close to 1")
 def test_what_splitting_and_ranks_notice():
     """Chains that drift alike, and chains that differ in their scale: means alone say nothing of these."""
@@ -318,6 +321,10 @@ def test_what_splitting_and_ranks_notice():
     wide = chains * np.array([[1], [1], [1], [3]])
     for faulty in (drift, wide):
         assert by_hand(faulty) < 1.01 < az.rhat(faulty)
+    heavy = np.random.default_rng(58).standard_cauchy(size=(60, 4, 1000))
+    assert max(map(az.rhat, heavy)) < 1.01
+    moved = heavy + 1.5 * np.array([[1], [0], [0], [0]])
+    assert min(map(az.rhat, moved)) > 1.01
 
 
 @states("chapters/recap.md", "Draws that resemble the ones before them tell less than independent ones")

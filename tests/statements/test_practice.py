@@ -300,7 +300,7 @@ def test_two_of_another_kind():
 
 @states("chapters/calibration.md", "the parameters are a draw from the *posterior* of these data")
 @states("chapters/calibration.md", "below its 10% quantile in 10% of data sets, below its median in half.")
-@states("chapters/calibration.md", "for every data set the place in the prior is that of a draw from it.")
+@states("chapters/calibration.md", "but over all data sets the true values are draws from the prior.")
 @states(
     "chapters/calibration.md",
     "Parameters drawn from the prior are draws from the posteriors of the data that they",
@@ -363,7 +363,7 @@ def test_what_the_study_recorded():
 @states("chapters/calibration.md", "Test a sampler where the answer is known.")
 @states("chapters/calibration.md", "So the places are nearly uniform, as in the first question")
 @states("chapters/calibration.md", "More stands for more than 800, and for more than 100 in the last row")
-@states("chapters/calibration.md", "The ranks do not even see a fault that makes the data all but useless")
+@states("chapters/calibration.md", "These ranks do not even see a fault that makes the data all but useless")
 @states(
     "chapters/calibration.md", "are those of fits with 400 effective draws, which checks.compare asks for"
 )

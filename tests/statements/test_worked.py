@@ -525,7 +525,7 @@ def test_two_tables_of_hospitals():
 
 
 @states("solutions/hierarchical-poisson.md", "Over many the two errors are within a tenth of each other")
-@states("solutions/hierarchical-poisson.md", "have a much larger one.")
+@states("solutions/hierarchical-poisson.md", "that of the raw rates $y/e$ is a quarter larger.")
 @pytest.mark.slow  # so many data sets, each with its exact posterior
 def test_the_gamma_prior_pools_nearly_as_well():
     """Its mean squared error, known to about 2% of itself from 150 data sets beside the other's."""
@@ -537,7 +537,7 @@ def test_the_gamma_prior_pools_nearly_as_well():
         losses.append([((one - rate) ** 2).mean() for one in estimates])
     raw, gamma, pooled = np.sqrt(np.mean(losses, axis=0))
     assert abs(pooled / gamma - 1) < 0.1
-    assert raw > 1.2 * gamma
+    assert raw / pooled == pytest.approx(1.25, abs=0.08)
 
 
 @states(

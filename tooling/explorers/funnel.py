@@ -101,7 +101,7 @@ def funnel(
     curves = pd.concat(laws(np.geomspace(LOWEST_TAU, HIGHEST_TAU, 49)))
     school = effect["school"].values[0]
     titles = {
-        "centred": f"θ of {school} \N{MINUS SIGN} mu",
+        "centred": f"θ of {school} \N{MINUS SIGN} μ",
         "non-centred": f"(θ of {school} \N{MINUS SIGN} μ) / τ",
     }
     panels = [_panel(form, titles[form], draws, curves) for form in FORMS]

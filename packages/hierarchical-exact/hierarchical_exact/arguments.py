@@ -5,6 +5,7 @@ import numbers
 import pickle
 import reprlib
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -290,7 +291,7 @@ def of_old_style(distribution):
 
 
 def lasting(given: Any) -> Any:
-    """A call's priors, one, or a list or mapping of them, for copies: SciPy copies some new ones as others.
+    """A copy of a call, of its data and priors: SciPy copies some of its new distributions as others.
 
     Raises
     ------
@@ -298,13 +299,15 @@ def lasting(given: Any) -> Any:
         If it comes back from a pickle as another, as ``abs(stats.Normal(mu=0, sigma=5))``, or not at all.
     """
     if isinstance(given, partial):
-        return partial(given.func, *given.args, **lasting(given.keywords))
+        return partial(given.func, *deepcopy(given.args), **lasting(given.keywords))
     if isinstance(given, Mapping):
         return {name: lasting(one) for name, one in given.items()}
     if isinstance(given, list | tuple):
         return [lasting(one) for one in given]  # of a named tuple too
-    if not isinstance(prior := of_old_style(given), _OfOldStyle):
-        return prior
+    if isinstance(prior := of_old_style(given), stats.distributions.rv_frozen):
+        return prior  # which nobody changes, and SciPy is slow to copy
+    if not isinstance(prior, _OfOldStyle):
+        return deepcopy(prior)
     new = prior.distribution
     try:
         same = np.array_equal(pickle.loads(pickle.dumps(new)).icdf(_QUARTILES), new.icdf(_QUARTILES))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -26,8 +27,8 @@ class Joint:
     units : xarray.DataArray, optional
         Labels of the units, where they are not those of the data.
     priors : dict
-        By the names of quantities: frozen distributions, concentrations (K,) of a Dirichlet prior, and
-        numbers and ``None`` for what is known or flat, which has no draws.
+        By the names of quantities: frozen distributions or partial calls that give them, concentrations
+        (K,) of a Dirichlet prior, and numbers and ``None`` for what is known or flat, which has no draws.
     """
 
     draw: Callable
@@ -53,7 +54,8 @@ class Joint:
             "posterior_predictive": sampled[["y_rep"]].rename(y_rep=name),
             "log_likelihood": xr.Dataset({name: _labelled(self.log_likelihood(raw), units)}),
         }
-        proper = {of: one for of, one in self.priors.items() if not (one is None or isinstance(one, float))}
+        priors = {of: one() if isinstance(one, partial) else one for of, one in self.priors.items()}
+        proper = {of: one for of, one in priors.items() if not (one is None or isinstance(one, float))}
         of_priors = {of: _prior(one, raw[of], rng) for of, one in proper.items()}
         for place, key in enumerate(("prior", "log_prior") if of_priors else ()):
             values = {of: one[place] for of, one in of_priors.items()}
@@ -78,8 +80,11 @@ def compare(draws):
 
 
 def normal(mean, sd):
-    """Normal priors as `Joint` takes them; ``None`` if one of them is known or flat."""
-    return stats.norm(mean, sd) if np.all((np.asarray(sd) > 0) & np.isfinite(sd)) else None
+    """Normal priors as `Joint` takes them; ``None`` if one of them is known or flat.
+
+    SciPy is slow to make them, and most posteriors are never asked for draws of a prior.
+    """
+    return partial(stats.norm, mean, sd) if np.all((np.asarray(sd) > 0) & np.isfinite(sd)) else None
 
 
 def _prior(prior, draws, rng):
@@ -136,6 +141,8 @@ def _plain(labels):
 
 def _in_chains(dataset, chains, draws):
     """Independent draws, cut into chains."""
-    chain, draw = np.repeat(np.arange(chains), draws), np.tile(np.arange(draws), chains)
-    dataset = dataset.assign_coords(chain=("sample", chain), draw=("sample", draw))
-    return dataset.set_index(sample=["chain", "draw"]).unstack("sample").transpose("chain", "draw", ...)
+    values = {
+        name: (("chain", "draw", *one.dims[1:]), one.values.reshape(chains, draws, *one.shape[1:]))
+        for name, one in dataset.items()
+    }
+    return xr.Dataset(values, dataset.coords).assign_coords(chain=np.arange(chains), draw=np.arange(draws))

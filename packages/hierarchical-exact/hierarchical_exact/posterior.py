@@ -1,7 +1,6 @@
 """What the exact functions return: a posterior, and a marginal for each of its quantities."""
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from functools import partial
 from itertools import product
 from operator import attrgetter, getitem
@@ -615,7 +614,7 @@ class Posterior(Mapping):
         self._groups = groups
         self._call = self._uncopied = None
         try:
-            self._call = deepcopy(arguments.lasting(call))
+            self._call = arguments.lasting(call)
         except TypeError as error:
             self._uncopied = error.with_traceback(None)
         if call is not None:

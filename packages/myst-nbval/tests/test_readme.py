@@ -17,7 +17,7 @@ def test_the_example_is_what_pytest_says(pytester):
     pytester.path.joinpath("page.md").write_text(block("markdown"))
     result = pytester.runpytest(*PLUGINS, "--nbval-lax", "page.md")
     result.assert_outcomes(passed=1, failed=1)
-    _, *said = re.findall(
+    said = re.findall(
         r"^    (.*)$|^$", README.split("    $ pytest", 1)[1].split("\n\nWhere ", 1)[0], re.MULTILINE
     )
     result.stdout.fnmatch_lines([line.replace("[", "[[]") for line in said if line])

@@ -199,7 +199,8 @@ def mark(
             marks.append(_mark_value(part, short, answer, answers, keys, earlier))
             if _credible(answer, answers[name], marks[-1], keys.right[name]):
                 credible[name] = marks[-1]
-    most = sum(mark.out_of for mark in marks if mark.points is not None) / 2
+    prose = {name for name, answer in scheme.entries() if isinstance(answer, Text)}  # handed in or not
+    most = sum(mark.out_of for mark in marks if f"{mark.part}.{mark.name}" not in prose) / 2
     marks = together(_capped(marks, most), scheme)
     close = [f"{mark.label}: {mark.hint}" for mark in marks if CLOSE in mark.hint]
     lost = _why_lost(submission, run, marks)

@@ -360,6 +360,7 @@ def invented(given, *, key=VALUES, mistakes=None):
             "only_with": ["a.fact or a.same"],
         },
         "same": {"kind": "number", "is": "x", "points": 6, "relative": 0.001},
+        "prose": {"kind": "text", "is": "x", "rubric": [{"points": 8, "for": "x"}]},
     }
     scheme = Scheme(id="9", page="p", title="T", parts={"a": {"answers": answers}})
 
@@ -435,10 +436,18 @@ def test_a_choice_follows_only_where_something_is_right():
 def test_what_follows_is_capped_and_says_so(monkeypatch):
     given = {"list": (21 - VALUES).tolist(), "double": (42 - 2 * VALUES).tolist()}
     found = invented(given)
-    assert found["double"].points == 2  # of 11 or 12 points that a machine gives, half may follow
+    assert found["double"].points == 2  # of 13 points that a machine gives, half may follow
     marks = marking._capped([found["double"], found["double"]], 3)
     assert [mark.points for mark in marks] == [2, 1]
     assert "no more than 3 points" in marks[1].reason
+
+
+def test_half_of_the_points_of_a_machine_may_follow_whether_prose_was_handed_in_or_not(monkeypatch):
+    most = []
+    monkeypatch.setattr(marking, "_capped", lambda marks, points: most.append(points) or marks)
+    for more in ({}, {"prose": "words"}):
+        invented({"list": VALUES.tolist()} | more)
+    assert most == [6.5, 6.5]
 
 
 @pytest.mark.parametrize(

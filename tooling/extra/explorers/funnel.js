@@ -148,7 +148,7 @@ function funnelBalls(explorer, view, model) {
     cancelAnimationFrame(frame);
     draw(lost.map((roll) => row("lost", roll, left(roll))));
     const counts = FORMS.map((form) => `${count(form)} in the ${form} form`).join(" and ");
-    words.textContent = `Of 100 balls from tau = ${tau} with steps of ${step}, ${counts} diverged.`;
+    words.textContent = `Of 100 balls from τ = ${tau} with steps of ${step}, ${counts} diverged.`;
   }
 
   function clear() {
