@@ -8,6 +8,8 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from sphinx_external_toc.parsing import parse_toc_yaml
+
 from myst_nbval.pages import code_cells, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,8 +70,8 @@ def questions(text):
 
 
 def stated():
-    """Return the page and the words of every statement that a test checks, with the test's name."""
-    found = []
+    """Return page and words of every statement that a test checks, with the name of the test, by page."""
+    found, order = [], list(parse_toc_yaml(ROOT / "_toc.yml"))
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         body = ast.parse(path.read_text("utf-8")).body
         named = {
@@ -83,7 +85,7 @@ def stated():
                     arguments = [named.get(getattr(one, "id", ""), one) for one in decorator.args]
                     page, words = map(ast.literal_eval, arguments)
                     found.append((page, words, function.name))
-    return found
+    return sorted(found, key=lambda row: order.index(row[0].removesuffix(".md")))
 
 
 @functools.cache

@@ -153,13 +153,15 @@ def test_the_readme_of_the_sampler_states_what_is_recorded():
     ours = RECORDED.query("model != 'schools_centred' and sampler == 'page_nuts'")
     ratio = of_each("ess").groupby("model").median() / of_each("steps").groupby("model").median()
     times = ratio["page_nuts"] / ratio["nutpie"]
-    assert f"tried on {len(CASES)} models" in text
-    assert f"each with {len(page_sampler.SEEDS)} seeds" in text
+    assert set(RECORDED["model"]) == set(CASES)
+    assert f"with {len(page_sampler.SEEDS)} seeds" in text
     funnel = RECORDED.query("model == 'schools_centred' and sampler == 'page_nuts'")["r_hat"].max()
     assert f"(R-hat up to {funnel:.2f} here)" in text
-    assert ours["far"].sum() == 1
-    assert f"of {ours['quantities'].sum():,} posterior means one lies further" in text
-    assert f"R-hat is {ours.query("model != 'houses_slopes'")['r_hat'].max():.3f} at most" in text
+    assert "fewer than one posterior mean in a thousand" in text
+    assert ours["far"].sum() < ours["quantities"].sum() / 1000
+    assert "R-hat is below 1.01, except for houses with slopes" in text
+    assert ours.query("model != 'houses_slopes'")["r_hat"].max() < 1.01
     slow = {name: f"{row['sum']} of {row['size']}" for name, row in slow_chains().iterrows()}
     assert f"in {slow['page_nuts']} fits, and in {slow['nutpie']} by nutpie" in text
-    assert f"has {times.min():.1f} to {times.max():.1f} times the effective draws of nutpie" in text
+    assert "between half as many effective draws as nutpie and a quarter more" in text
+    assert 0.5 < times.min() < times.max() < 1.25

@@ -680,8 +680,7 @@ def _tau_near_zero():
 def _condition_numbers(data):
     """Condition number of the coordinates' correlation matrix, centred and non-centred.
 
-    Each school has `data` times its pupils. Given tau all but log tau is Normal; what remains is an average
-    over 40,000 equally probable values of tau.
+    Each school has `data` times its pupils. Given tau all but log tau is Normal; an average over tau remains.
     """
     effect, error = (values.values for values in _schools())
     sigma = error / np.sqrt(data)

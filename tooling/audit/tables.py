@@ -147,7 +147,7 @@ def statement_table(*, solutions: bool = True) -> Table:
         }
         for page, rows in (
             (page, list(group.itertuples()))
-            for page, group in _rows(records.read("statements"), solutions).groupby("page", sort=True)
+            for page, group in _rows(records.read("statements"), solutions).groupby("page", sort=False)
         )
     ]
     return _table(

@@ -60,7 +60,7 @@ SOLUTIONS = "solutions"
 ADDED = ("live/", "handouts/")  # what other commands put into the built book
 KEPT = "The notebooks that were finished are kept."
 # Comments in a page: what the edition for a class leaves out, and what it has instead.
-NOT_FOR_CLASS = re.compile(r"^<!-- not for a class -->\n.*?^<!-- end -->\n", re.MULTILINE | re.DOTALL)
+NOT_FOR_CLASS = re.compile(r"^ *<!-- not for a class -->\n.*?^ *<!-- end -->\n", re.MULTILINE | re.DOTALL)
 FOR_CLASS = re.compile(r"^<!-- for a class\n(.*?)^-->\n", re.MULTILINE | re.DOTALL)
 # The link of a generated exercise to its solution.
 SEE_SOLUTION = re.compile(r"^:::\{seealso\}\n[^\n]*\(solution-[\w-]+\)[^\n]*\n:::\n", re.MULTILINE)

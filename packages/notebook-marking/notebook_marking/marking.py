@@ -185,8 +185,7 @@ def mark(
         part, short = name.split(".")
         keys = _Keys(course, scheme, owners[part])
         if name not in answers:
-            reason = faults.get(name) or _why_missing(submission, run)
-            marks += _nothing(part, short, answer, reason)
+            marks += _nothing(part, short, answer, faults.get(name) or _why_missing(submission, run))
             continue
         if isinstance(answer, Text):
             texts[name] = answers[name]
