@@ -97,8 +97,7 @@ class _Coefficients:
         """
         weight = 1 / variance
         mean, root, log_determinant = self._regress(weight)
-        # In place and without a product of matrices of one column: of a million groups each takes its time.
-        square = mean * self.design[:, 0] if mean.shape[1] == 1 else mean @ self.design.T
+        square = _added(mean, self.design)  # in place: of a million groups each step takes its time
         np.square(np.subtract(self.residual, square, out=square), out=square)
         square *= weight  # summed in pairs, lest a million roundings add up
         prior_left = self._prior_root * (self._prior_residual - mean)
@@ -152,8 +151,8 @@ class _Coefficients:
         rows = self.design[groups]
         spread = np.zeros((len(mean), len(rows)))
         for column in range(root.shape[2]):
-            spread += (root[:, :, column] @ rows.T) ** 2
-        return mean @ rows.T, spread
+            spread += _added(root[:, :, column], rows) ** 2
+        return _added(mean, rows), spread
 
     def of(self, y):
         """The same for other groups, whose means are all mu."""
@@ -169,6 +168,11 @@ class _Coefficients:
             return np.full(len(mean), value), np.zeros(len(mean))
         column = int((~self.known[:position]).sum())
         return self.centre[column] + mean[:, column], (root[:, column] ** 2).sum(axis=1)
+
+
+def _added(coefficients, rows):
+    """What coefficients (K, p) add to groups with rows (J, p); NumPy is slow to multiply single columns."""
+    return coefficients * rows[:, 0] if rows.shape[1] == 1 else coefficients @ rows.T
 
 
 def _less(y, design, coefficients):
@@ -206,7 +210,7 @@ class _Hierarchy:
         # Reckoned from the nearer end: a precise group from its own y, another from the fitted mean. That is
         # not taken from what is left of y, lest equal groups differ by a rounding.
         weight = self._tau2[nodes, None] / total
-        fitted = fitted + self.mean[nodes] @ self.coefficients.design[groups].T
+        fitted = fitted + _added(self.mean[nodes], self.coefficients.design[groups])
         mean = np.where(shrinkage < 0.5, y - shrinkage * left, fitted + weight * left)
         return mean, total * shrinkage * (weight + shrinkage * leverage)
 
@@ -257,7 +261,7 @@ def _draw(coefficients, grid, noise, n, rng):
     drawn = mean + np.einsum("nab,nb->na", root, rng.standard_normal(mean.shape))
     known = np.zeros_like(root)
     every = [coefficients.coefficient(i, drawn, known)[0] for i in range(len(coefficients.known))]
-    fitted = drawn @ coefficients.design.T
+    fitted = _added(drawn, coefficients.design)
     left = coefficients.residual - fitted
     shrinkage = noise(scales) / total
     near, far = coefficients.y - shrinkage * left, coefficients.offset + fitted + tau**2 / total * left
