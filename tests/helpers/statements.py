@@ -49,11 +49,15 @@ def plain(text):
 
 def listed(words):
     """Return a statement as the audit lists it, which sets no formulas: with characters for TeX's names."""
+    words = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", words))))
+    if not {"$", "\\"} & {*words}:
+        return plain(words)
     words = re.sub(r"\\t?frac\{?(\d)\}?\{?(\d)\}?", r"\1/\2", words).replace("\\log\\", "log \\")
     words = re.sub(
         r"\\(hat|tilde|bar)\s*(\\?[A-Za-z]+)", lambda found: found[2] + CHARACTERS[found[1]], words
     )
     words = re.sub(r"\\([A-Za-z]+)", lambda found: _character(found[1]), words)
+    words = re.sub(r"(√|\^)\{(?!\([^()]*\)\})([^{}]*[ /][^{}]*)\}", r"\1(\2)", words)
     return plain(re.sub(r"\\[,;!]|[${}]", "", words))
 
 

@@ -61,12 +61,8 @@ def test_what_a_shift_takes():
 
 @states(
     "chapters/calibration.md",
-    "where variances are taken for standard deviations, each posterior is nearly the prior",
-)
-@states(
-    "chapters/calibration.md",
-    "The distances tell, and so do the ranks of the likelihood, which binds parameters and data: with five "
-    "data sets.",
+    "The distances tell with one data set, and with five so do the ranks of the likelihood, which binds "
+    "parameters and data.",
 )
 @states("chapters/calibration.md", "if it looks at parameters only")
 def test_ranks_of_the_likelihood_see_that_the_data_are_hardly_used():
@@ -84,6 +80,10 @@ def test_ranks_of_the_likelihood_see_that_the_data_are_hardly_used():
     assert np.mean(noticed) >= 0.9
 
 
+@states(
+    "chapters/calibration.md",
+    "where variances are taken for standard deviations, each posterior is nearly the prior",
+)
 @states(
     "chapters/calibration.md",
     "It takes away most of the posterior near zero, by far more than the centred form does.",

@@ -22,7 +22,7 @@ NAMED = re.compile(
 )  # no numbers of their own
 LEFT_OUT = re.compile(
     r"\A---\n.*?\n---\n|^```\{(?!admonition|prf).*?^```$|^```bash.*?^```$|^\$\$.*?^\$\$$"
-    r"|^<!-- for a class.*?-->$|^<!--.*?-->$|^\([^\n]*\)=$|^\s*:\w+:[^\n]*$|\$[^$]*\$",
+    r"|^<!-- for a class.*?-->$|^ *<!--.*?-->$|^\([^\n]*\)=$|^\s*:\w+:[^\n]*$|\$[^$]*\$",
     re.DOTALL | re.MULTILINE,
 )
 PART = re.compile(r"\n\s*\n|\n(?=\s*[-*] |\d\. |\||#|:)")  # paragraphs, items, rows, headings

@@ -147,6 +147,10 @@ def test_forms_of_counties(posterior):
     large = HOUSES[~np.array(line)]
     assert large.index.tolist().count("St. Louis") == 1
     assert large.sum() < HOUSES.sum() / 2
+    draws = posterior.sample(4000, np.random.default_rng(58))
+    u, tau = draws["u_county"].sel(county="St. Louis").values, draws["tau_county"].values
+    non_centred, centred = (abs(np.corrcoef(one, np.log(tau))[0, 1]) for one in (u / tau, u))
+    assert non_centred + 0.1 < 0.35 < centred
     for name, enough in (("centred", "no"), ("non-centred", "yes"), ("each as suits it", "yes")):
         assert re.search(rf"^  {name} +{enough}$", PAGE, re.MULTILINE), name
 

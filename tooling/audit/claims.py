@@ -665,7 +665,7 @@ def _tau_near_zero():
     )
     learnt, known = width_ratio(TAU_PRIOR), width_ratio(0.1)
     return _judged(
-        f"With tau = 0.1 known, the intervals of eight groups are {known:.2f} times those of complete "
+        f"With tau = 0.1 known, the sds of eight groups are {known:.2f} times that of complete "
         f"pooling; with tau learnt from typical data {learnt:.1f} times, and the error is {error:.1f} "
         f"points against {complete:.1f} ({sigma:.1f} without pooling).",
         plainly=learnt < 1.05 and error < 1.05 * complete,

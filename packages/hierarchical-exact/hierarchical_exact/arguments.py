@@ -304,10 +304,8 @@ def lasting(given: Any) -> Any:
         return {name: lasting(one) for name, one in given.items()}
     if isinstance(given, list | tuple):
         return [lasting(one) for one in given]  # of a named tuple too
-    if isinstance(prior := of_old_style(given), stats.distributions.rv_frozen):
-        return prior  # which nobody changes, and SciPy is slow to copy
-    if not isinstance(prior, _OfOldStyle):
-        return deepcopy(prior)
+    if not isinstance(prior := of_old_style(given), _OfOldStyle):
+        return prior if _is_of_numbers(prior) else deepcopy(prior)
     new = prior.distribution
     try:
         same = np.array_equal(pickle.loads(pickle.dumps(new)).icdf(_QUARTILES), new.icdf(_QUARTILES))
@@ -319,6 +317,13 @@ def lasting(given: Any) -> Any:
         f"{prior.name} is a prior that SciPy does not pickle as it is: give a frozen distribution, such as "
         "stats.halfnorm(scale=5) or stats.truncnorm, to pickle what is made of it"
     )
+
+
+def _is_of_numbers(prior):
+    """Whether a frozen distribution has no arrays that might be changed; SciPy is slow to copy it."""
+    if not isinstance(prior, stats.distributions.rv_frozen) or isinstance(prior.dist, stats.rv_histogram):
+        return False
+    return all(map(is_number, (*prior.args, *prior.kwds.values())))
 
 
 class _Integrated:

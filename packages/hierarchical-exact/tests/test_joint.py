@@ -391,6 +391,14 @@ def test_what_is_pickled_does_not_change_with_the_user_s_arrays():
     posterior = exact.normal(data, ERROR, mu=MU, tau=TAU)
     data += 100
     assert pickle.loads(pickle.dumps(posterior))["mu"].mean() == posterior["mu"].mean()
+    scale, ends = np.array(3.0), np.linspace(0.0, 20.0, 41)
+    for tau, array in (
+        (stats.halfnorm(scale=scale), scale),
+        (stats.rv_histogram((41 - ends[1:], ends)), ends),
+    ):
+        posterior = exact.normal(EFFECT, ERROR, mu=MU, tau=tau)
+        array *= 3
+        assert pickle.loads(pickle.dumps(posterior))["tau"].mean() == posterior["tau"].mean()
 
 
 def test_what_comes_from_a_pickle_has_the_same_priors_or_is_refused():
