@@ -27,7 +27,7 @@ LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 CHOICE = re.compile(
     r"^:::\{dropdown\} ([^\n]+)\n:class-container: (right|wrong)\n\n(.*?)^:::$", re.DOTALL | re.MULTILINE
 )
-CHARACTERS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "lambda": "λ", "infty": "∞", "to": "→"}
+CHARACTERS = {"hat": "-hat", "tilde": "-tilde", "bar": "-bar", "lambda": "λ", "infty": "∞", "to": "→"}
 CHARACTERS |= {"mapsto": "↦", "approx": "≈", "sim": "∼", "sqrt": "√", "mid": "|", "pm": "±", "cdot": "·"}
 CHARACTERS |= {"cdots": "…", "dots": "…", "sum": "∑", "prod": "∏"}
 QUESTION = re.compile(r"^::::\{admonition\} Predict\n:class: question\n(.*?)^::::$", re.DOTALL | re.MULTILINE)

@@ -43,7 +43,7 @@ def test_the_audit_lists_what_tests_check():
 
 def test_formulas_are_listed_with_the_characters_that_they_name():
     for tex, text in (
-        (r"at $\hat\theta_i = \tau^2$", "at θ\u0302_i = τ^2"),
+        (r"at $\hat\theta_i = \tau^2$", "at θ-hat_i = τ^2"),
         (r"$\tfrac{3}{4} (1 - \rho^2)$", "3/4 (1 - ρ^2)"),
         (r"$\sigma_{\log} \sim \text{HalfNormal}(1)$", "σ_log ∼ HalfNormal(1)"),
         (r"once $\tau", "once τ"),
