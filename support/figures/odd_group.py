@@ -180,8 +180,8 @@ def latitudes(
         here = effect[(latitude == degrees).values]
         for number, height in zip(here["trial"].values, spread(here, 0.16), strict=True):
             places[number] = degrees, np.exp(height)
+    halo = [withStroke(linewidth=3, foreground=ax.get_facecolor())]
     for number, at in places.items():
-        halo = [withStroke(linewidth=3, foreground=ax.get_facecolor())]
         ax.annotate(str(number), at, (11, -4), textcoords="offset points", path_effects=halo)
     ax.set(xlabel="latitude (degrees from the equator)", ylabel="risk ratio")
     return figure

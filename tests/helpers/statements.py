@@ -41,15 +41,19 @@ def states(page, words):
     return lambda test: test
 
 
+def without_roles(text):
+    """Return a text with what its roles and links show in their place."""
+    return LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", text))))
+
+
 def plain(text):
     """Return the words of a page as a reader sees them, in one line."""
-    text = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", text))))
-    return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", text)).replace("\\", "")
+    return re.sub(r"\s+", " ", re.sub(r"\*+|`", "", without_roles(text))).replace("\\", "")
 
 
 def listed(words):
     """Return a statement as the audit lists it, which sets no formulas: with characters for TeX's names."""
-    words = LINK.sub(r"\1", ROLE.sub(r"\1", GLUED.sub("…", FOLLOWS.sub("", words))))
+    words = without_roles(words)
     if not {"$", "\\"} & {*words}:
         return plain(words)
     words = re.sub(r"\\t?frac\{?(\d)\}?\{?(\d)\}?", r"\1/\2", words).replace("\\log\\", "log \\")

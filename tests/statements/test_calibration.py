@@ -66,7 +66,7 @@ def test_what_a_shift_takes():
 )
 @states("chapters/calibration.md", "if it looks at parameters only")
 def test_ranks_of_the_likelihood_see_that_the_data_are_hardly_used():
-    """Of a hundred data sets, five by five: whether the smallest of four p is below the level."""
+    """Of a hundred data sets, five by five: whether a test at a quarter of 5% notices."""
     rng, wrong, draws = np.random.default_rng(58), ERROR**2, 99
     places = []
     for _ in range(100):

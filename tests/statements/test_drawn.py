@@ -509,6 +509,7 @@ def test_shares_of_chains():
     assert [len(one) for one in shares] == [12] * 4
     assert (shares[0] < line).sum() > 6
     assert crosses[0] >= 10
+    assert crosses[1] + crosses[2] < 2 * crosses[0]
     assert crosses[2] < min(crosses[:2])
     assert crosses[3] <= 1
     assert abs(shares[3] - line).max() < 0.06

@@ -480,6 +480,7 @@ def test_circles_of_rats():
     assert (np.flatnonzero(band < Y / N) + 1).tolist() == [67, 68, 69, 70]
     rats = np.arange(10, 53)
     width = np.ptp(stats.binom(rats, share).ppf(np.array([[0.025], [0.975]])), axis=0) / rats
+    assert width[-1] < width[0]
     assert stats.spearmanr(rats, width).statistic < -0.95
     fit = exact.beta_binomial(Y, N, mean=stats.beta(1, 1), concentration=stats.gamma(2, scale=20))
     mean = fit["theta"].mean().values

@@ -293,9 +293,10 @@ def test_twelve_of_them():
         log = special.betaln(m * k + y, (1 - m) * k + n - y) - special.betaln(m * k, (1 - m) * k)
         return np.exp(log.sum(axis=1) + 300).mean()
 
-    at = {k: likelihood(k) for k in (2, 5, 8, 9, 12, 20, 30, 40, 100, 1000, 10_000)}
+    at = {k: likelihood(k) for k in (2, 5, 8, 9, 12, 20, 30, 40, 60, 100, 1000, 10_000)}
     at = {k: one / max(at.values()) for k, one in at.items()}
     assert at[2] < 0.01 < at[5] < 0.15 < at[8] < 0.4
+    assert min(at[20], at[60], at[100]) > 0.65
     assert min(one for k, one in at.items() if k > 8) > 0.385
     every = [solve(stats.expon(scale=scale))["theta"].mean()[0].item() for scale in (5, 100)]
     assert np.round(every, 3).tolist() == [0.059, 0.069]

@@ -165,6 +165,7 @@ def test_four_precise_groups_are_no_thirty_noisy_ones():
     assert four.sd() > 1.2 * thirty.sd()
     assert four.quantile(0.95) > thirty.quantile(0.95) + 3
     assert four.mean() > thirty.mean() + 1
+    assert four.mean() > TAU_PRIOR.mean()
     before = TAU_PRIOR.median()
     assert four.quantile(0.5) > before + 1.5
     assert abs(thirty.quantile(0.5) - before) < 0.8

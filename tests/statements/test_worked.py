@@ -537,6 +537,7 @@ def test_the_gamma_prior_pools_nearly_as_well():
         losses.append([((one - rate) ** 2).mean() for one in estimates])
     raw, gamma, pooled = np.sqrt(np.mean(losses, axis=0))
     assert abs(pooled / gamma - 1) < 0.1
+    assert raw > 1.2 * gamma
     assert raw / pooled == pytest.approx(1.25, abs=0.08)
 
 

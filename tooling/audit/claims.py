@@ -694,8 +694,8 @@ def _condition_numbers(data):
     mu = (precision * effect).sum(axis=1, keepdims=True) / total
     factor, zero, one = _factor(sigma, tau), np.zeros_like(tau), np.ones_like(tau)
     found = []
-    for scale in (one, tau):  # theta, and (theta - mu) / tau
-        slope = np.hstack([one, zero, (factor - (scale is tau)) / scale])  # of mu in mu, log tau and groups
+    for shift, scale in ((0, one), (1, tau)):  # theta, and (theta - mu) / tau
+        slope = np.hstack([one, zero, (factor - shift) / scale])  # of mu in mu, log tau and groups
         mean = slope * mu + np.hstack([zero, np.log(tau), (1 - factor) * effect / scale])
         noise = np.r_[0, 0, ((1 - factor) * sigma**2 / scale**2).mean(axis=0)]
         covariance = np.cov(mean.T, ddof=0) + (slope / total).T @ slope / tau.size + np.diag(noise)
