@@ -68,8 +68,7 @@ class Answers(answers.Answers):
             return f"right; {mark.reason}"
         if mark.state == "follow-through":
             return f"right, given what came before: {mark.reason}"
-        name = f"{mark.part}.{mark.name}"
-        key = self.path, self.student, name
+        key = self.path, self.student, mark.answer
         _TRIED[key] = _TRIED.get(key, 0) + 1
         if mark.state == "review":
             if _TRIED[key] == 1:
@@ -77,7 +76,7 @@ class Answers(answers.Answers):
                 return "does it say " + "; and ".join(criterion.criterion for criterion in rubric) + "?"
             from notebook_marking.review import model_answers
 
-            return f"the worked solution says: {model_answers(course.page(scheme)).get(name, 'nothing')}"
+            return f"the worked solution says: {model_answers(course.page(scheme)).get(mark.answer, 'nothing')}"
         state = "partly right" if mark.state == "partly" else "not right yet"
         return f"{state}: {(_TRIED[key] == 1 and mark.hint) or mark.reason}"
 

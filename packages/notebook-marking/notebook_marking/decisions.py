@@ -150,7 +150,7 @@ def _decided(one, rows, scheme):
     """Put the rows for one submission into its marks."""
     marks, settled = [], []
     for mark in one.marks:
-        row = rows.get(f"{mark.part}.{mark.name}")
+        row = rows.get(mark.answer)
         if row:
             was = "a human had not marked it" if mark.points is None else f"it had {mark.points:g} points"
             reason = f"{row.reason} ({was})"

@@ -66,7 +66,7 @@ def _facts(one):
         part = recorded.get(mark.part) if isinstance(recorded, dict) else None
         given = part.get(mark.name.partition(".")[0]) if isinstance(part, dict) else None
         digest = hashlib.sha256(json.dumps(given).encode()).hexdigest()[:16]
-        facts[f"{mark.part}.{mark.name}"] = [mark.points, mark.out_of, mark.state, digest]
+        facts[mark.answer] = [mark.points, mark.out_of, mark.state, digest]
     return facts | {LATE: [0.0 - one.penalty, 0.0, "late", ""]}
 
 
@@ -96,7 +96,7 @@ def _why(one, name, before, now, old, new, changed):
     """Say why a mark has moved."""
     if name == LATE:
         return one.late or "not late any more"
-    said = next((mark.reason for mark in one.marks if f"{mark.part}.{mark.name}" == name), "")
+    said = next((mark.reason for mark in one.marks if mark.answer == name), "")
     if now[name][2] == "decided":
         return f"overrides.csv: {said}"
     if before[name][2] == "decided":

@@ -70,6 +70,11 @@ class Mark:
         """The answer, as people name it: ``(a) factors``."""
         return f"({self.part}) {self.name}"
 
+    @property
+    def answer(self):
+        """The answer, as files name it: ``a.factors``."""
+        return f"{self.part}.{self.name}"
+
 
 class Why(NamedTuple):
     """Why an answer is wrong, in full and without what is right; both empty if it is not."""
@@ -199,7 +204,7 @@ def mark(
             if _credible(answer, answers[name], marks[-1], keys.right[name]):
                 credible[name] = marks[-1]
     prose = {name for name, answer in scheme.entries() if isinstance(answer, Text)}  # handed in or not
-    most = sum(mark.out_of for mark in marks if f"{mark.part}.{mark.name}" not in prose) / 2
+    most = sum(mark.out_of for mark in marks if mark.answer not in prose) / 2
     marks = together(_capped(marks, most), scheme)
     close = [f"{mark.label}: {mark.hint}" for mark in marks if CLOSE in mark.hint]
     lost = _why_lost(submission, run, marks)
@@ -480,8 +485,8 @@ def together(marks, scheme):
     while marks != before:  # what is taken from one may be what another needs
         before = marks
         # What waits for a human may yet have points.
-        counted = [f"{mark.part}.{mark.name}." for mark in marks if mark.points != 0]
-        marks = [_with(mark, needed.get(f"{mark.part}.{mark.name}", ()), counted) for mark in marks]
+        counted = [f"{mark.answer}." for mark in marks if mark.points != 0]
+        marks = [_with(mark, needed.get(mark.answer, ()), counted) for mark in marks]
     return tuple(marks)
 
 

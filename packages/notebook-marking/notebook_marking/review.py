@@ -184,14 +184,13 @@ def _with_human_marks(marked, known, filled):
     """Replace the marks that wait for a human by what a human gave; flag what does not fit any more."""
     marks, flags = [], list(marked.flags)
     for mark in marked.marks:
-        name = f"{mark.part}.{mark.name}"
-        task = Task(marked.submission.student, marked.submission.exercise, name, mark.out_of, "")
+        task = Task(marked.submission.student, marked.submission.exercise, mark.answer, mark.out_of, "")
         row = filled.get(task.code)
         if row is None or not row["points"].strip():
             marks.append(mark)
             continue
         if _changed(known[task.code], row):
-            flags.append(f"({mark.part}) {mark.name}: {CHANGED if mark.state == 'review' else GONE}")
+            flags.append(f"{mark.label}: {CHANGED if mark.state == 'review' else GONE}")
         if mark.state == "review":
             points = number(row["points"].strip())
             mark = replace(mark, points=points, state="marked", reason=row["comment"].strip())
