@@ -34,7 +34,7 @@ ROOMS = {
         (),
         """__init__ hooks intervals writing rules pages plugin""",
     ),
-    "page_nuts": ("packages/page-nuts/page_nuts", (), """engine graph sampling __init__"""),
+    "page_nuts": ("packages/page-nuts/page_nuts", (), """engine loops graph sampling __init__"""),
     "support": (
         "support",
         ("hierarchical_exact", "notebook_marking"),

@@ -32,6 +32,8 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 from pytensor.tensor.special import LogSoftmax, Softmax
 
+from page_nuts.loops import Loop, merge
+
 # Moved places are all that these do.
 MOVES = (
     DimShuffle,
@@ -199,7 +201,7 @@ class _Writer:
         self.graph, self.originals = compiled.maker.fgraph, compiled.get_shared()
         shared += [variable for variable in self.originals if variable not in shared]
         self.shared = shared
-        self.lines, self.head, self.names, self.fixed = [], [], {}, {}
+        self.loops, self.head, self.names, self.fixed = [], {}, {}, {}
         self.values = self.evaluate(point)
         self.places = self.data_that_place()
         self.fixed |= {variable: self.values[variable] for variable in self.places}
@@ -252,12 +254,16 @@ class _Writer:
             self.names[variable] = f"shared.s{self.shared.index(original)}"
         for node in self.graph.toposort():
             self.write(node)
-        place = 0
+        place, last = 0, []
         for variable in self.graph.outputs:
-            size = self.values[variable].size
-            self.lines.append(f"out.set({self.name(variable)}, {place});")
+            name, size = self.name(variable), self.values[variable].size
+            last.append(f"out[{place}] = {name}[0];" if size == 1 else f"out.set({name}, {place});")
             place += size
-        head, body = "\n  ".join(self.head), "\n    ".join(self.lines)
+        lines, gone = merge(self.loops, last)
+        head = "\n  ".join(
+            f"const {name} = {value};" for name, value in self.head.items() if name not in gone
+        )
+        body = "\n    ".join(lines)
         source = f"(shared) => {{\n  {head}\n  return (x, out) => {{\n    {body}\n  }};\n}}"
         values = [self.values[variable] for variable in self.graph.outputs]
         return Written(source, values, [originals[variable] for variable in self.places])
@@ -273,7 +279,7 @@ class _Writer:
 
     def declare(self, value):
         name = f"v{len(self.head)}"
-        self.head.append(f"const {name} = {value};")
+        self.head[name] = value
         return name
 
     def is_fixed(self, variable):
@@ -291,7 +297,7 @@ class _Writer:
         elif isinstance(op, CheckAndRaise):
             said = json.dumps(str(op.msg) or "an assertion of the model fails")
             for condition in node.inputs[1:]:
-                self.lines.append(f"if (!{self.name(condition)}[0]) return {said};")
+                self.alone("", f"if (!{self.name(condition)}[0]) return {said};")
             self.names[node.outputs[0]] = self.name(node.inputs[0])
         elif isinstance(op, (DeepCopyOp, ViewOp)):
             self.names[node.outputs[0]] = self.name(node.inputs[0])
@@ -331,8 +337,11 @@ class _Writer:
 
     def place(self, places):
         """Return how the place is written that belongs to place i."""
-        if np.array_equal(places, np.arange(places.size)):
-            return "i"
+        if places.size == 1:
+            return str(places[0])
+        first = places[0] if places.size else 0
+        if np.array_equal(places, np.arange(first, first + places.size)):
+            return f"i + {first}" if first else "i"
         return f"{self.declare(f'new Int32Array([{", ".join(map(str, places))}])')}[i]"
 
     def elements(self, node):
@@ -340,13 +349,18 @@ class _Writer:
         taken = [f"({self.at(variable, shape)})" for variable in node.inputs]
         new = [self.new(variable) for variable in node.outputs]
         for (name, size), value in zip(new, _elements(node.op.scalar_op, node, taken), strict=True):
-            self.loop(size, f"{name}[i] = {value};")
+            self.assign(name, size, value)
 
-    def loop(self, size, line):
-        if size == 1:
-            self.lines.append(line.replace("[i]", "[0]"))
-        else:
-            self.lines.append(f"for (let i = 0; i < {size}; i++) {line}")
+    def assign(self, name, size, value):
+        """Write what each element of an array is."""
+        if self.head[name].startswith("new Float64Array"):
+            self.loops.append(Loop(size, name, value, whole=True))
+        else:  # the array rounds it
+            self.loops.append(Loop(size, name, f"{name}[i] = {value};"))
+
+    def alone(self, name, *lines):
+        """Write lines that make an array and stand together."""
+        self.loops.append(Loop(None, name, " ".join(lines)))
 
     def reduction(self, node):
         kind = type(node.op.scalar_op)
@@ -357,9 +371,11 @@ class _Writer:
         taken = self.at(node.inputs[0], value.shape)
         name, _ = self.new(node.outputs[0])
         to = self.group(value.shape, node.op.axis)
-        self.lines.append(f"{name}.fill({begin});")
         line = f"{name}[{to}] = {more.format(f'{name}[{to}]', taken)};"
-        self.lines.append(f"for (let i = 0; i < {value.size}; i++) {line}")
+        if self.head[name].startswith("new Float64Array"):
+            self.loops.append(Loop(value.size, name, line, begin=begin))
+        else:
+            self.alone(name, f"{name}.fill({begin});", _loop(value.size, line))
 
     def group(self, shape, axes):
         """Return how the place is written to which place i belongs when axes are taken together."""
@@ -377,12 +393,12 @@ class _Writer:
         np.moveaxis(first, node.op.axis, 0)[:1] = True
         taken = self.at(node.inputs[0], value.shape)
         name, size = self.new(node.outputs[0])
-        self.loop(size, f"{name}[i] = {taken};")
         then = np.flatnonzero(~first)
         last = f"{name}[{self.place(before.ravel()[then])}]"
         sign = "+=" if node.op.mode == "add" else "*="
         to = self.place(then)
-        self.lines.append(f"for (let i = 0; i < {then.size}; i++) {name}[{to}] {sign} {last};")
+        begin = _loop(size, f"{name}[i] = {taken};")
+        self.alone(name, begin, _loop(then.size, f"{name}[{to}] {sign} {last};"))
 
     def matrices(self, node):
         """Write an operation on matrices, or on each of several."""
@@ -404,9 +420,11 @@ class _Writer:
             ).ravel()
             for shape, core in zip(shapes, cores, strict=True)
         ]
+        calls = []
         for begin in zip(*starts, strict=True):
             places = [f"{name}.subarray({start})" for name, start in zip(names, begin, strict=True)]
-            self.lines.append(_call(op, ", ".join(places), cores))
+            calls.append(_call(op, ", ".join(places), cores))
+        self.alone(names[-1], *calls)
 
     def softmax(self, node):
         shape = self.values[node.inputs[0]].shape
@@ -414,12 +432,15 @@ class _Writer:
         name, size = self.new(node.outputs[0])
         to = self.group(shape, node.op.axis)
         most, total = (f"{self.declare(f'new Float64Array({size})')}" for _ in range(2))
-        self.lines += [f"{most}.fill(-Infinity);", f"{total}.fill(0);"]
-        self.loop(size, f"{most}[{to}] = Math.max({most}[{to}], {taken});")
-        self.loop(size, f"{total}[{to}] += Math.exp({taken} - {most}[{to}]);")
         share = f"Math.exp({taken} - {most}[{to}]) / {total}[{to}]"
         logarithm = f"{taken} - {most}[{to}] - Math.log({total}[{to}])"
-        self.loop(size, f"{name}[i] = {share if isinstance(node.op, Softmax) else logarithm};")
+        self.alone(
+            name,
+            f"{most}.fill(-Infinity); {total}.fill(0);",
+            _loop(size, f"{most}[{to}] = Math.max({most}[{to}], {taken});"),
+            _loop(size, f"{total}[{to}] += Math.exp({taken} - {most}[{to}]);"),
+            _loop(size, f"{name}[i] = {share if isinstance(node.op, Softmax) else logarithm};"),
+        )
 
     def move(self, node):
         """Let the operation move the places of its inputs' elements, and write where each comes from."""
@@ -432,14 +453,18 @@ class _Writer:
         }
         taken = [(numbered[v] if v in numbered else self.values[v]).copy() for v in node.inputs]
         for variable, places in zip(node.outputs, _moved(node, taken), strict=True):
-            name, _ = self.new(variable)
+            name, size = self.new(variable)
             places = np.asarray(places, dtype=float).ravel().astype(int)
             which = np.searchsorted(offsets, places, side="right") - 1
             for number, source in enumerate(data):
                 to = np.flatnonzero(which == number)
-                if to.size:
-                    here, there = self.place(to), self.place(places[to] - offsets[number])
-                    self.loop(to.size, f"{name}[{here}] = {self.name(source)}[{there}];")
+                if to.size == 0:
+                    continue
+                taken = f"{self.name(source)}[{self.place(places[to] - offsets[number])}]"
+                if to.size == size:
+                    self.assign(name, size, taken)
+                else:
+                    self.loops.append(Loop(to.size, name, f"{name}[{self.place(to)}] = {taken};"))
 
     def data_of(self, node):
         """Return the inputs whose elements are moved; the others say where to."""
@@ -465,9 +490,13 @@ class _Writer:
         taken = self.at(addition, chosen.shape)
         old = self.name(target)
         name, _ = self.new(node.outputs[0])
-        self.lines.append(f"{name}.set({old});")
         sign = "=" if op.set_instead_of_inc else "+="
-        self.loop(chosen.size, f"{name}[{self.place(chosen.ravel())}] {sign} {taken};")
+        then = _loop(chosen.size, f"{name}[{self.place(chosen.ravel())}] {sign} {taken};")
+        self.alone(name, f"{name}.set({old});", then)
+
+
+def _loop(size, line):
+    return line.replace("[i]", "[0]") if size == 1 else f"for (let i = 0; i < {size}; i++) {line}"
 
 
 def _performed(node, values):

@@ -9,79 +9,81 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   const size = start.length;
   const random = generator(seed, chain);
   const inverse = new Float64Array(size).fill(1); // the diagonal of the inverse mass matrix
-  const point = () => ({ q: new Float64Array(size), p: new Float64Array(size), g: new Float64Array(size), lp: 0 });
-  const copy = (z) => ({ q: z.q.slice(), p: z.p.slice(), g: z.g.slice(), lp: z.lp });
-  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-  const sum = (a, b) => a.map((value, i) => value + b[i]);
-  const sharp = (p) => p.map((value, i) => value * inverse[i]);
-  const energy = (z) => {
-    const value = dot(z.p, sharp(z.p)) / 2 - z.lp;
-    return Number.isNaN(value) ? Infinity : value;
-  };
   let step = 1;
   let state = begin();
 
+  // A place q with its momentum p, both of them for good: a step leads to another. Plain arrays, since engines copy
+  // short ones faster than typed ones.
+  function at(q, p, g, lp) {
+    const sharp = p.slice();
+    for (let i = 0; i < size; i++) sharp[i] *= inverse[i];
+    const energy = dot(p, sharp) / 2 - lp;
+    return { q, p, g, lp, sharp, energy: Number.isNaN(energy) ? Infinity : energy };
+  }
+
   function begin() {
     for (let attempt = 0; attempt < 100; attempt++) {
-      const z = point();
-      for (let i = 0; i < size; i++) z.q[i] = start[i] + 2 * random.uniform() - 1;
-      z.lp = density(z.q, z.g);
-      if (Number.isFinite(z.lp) && z.g.every(Number.isFinite)) return z;
+      const q = Array.from(start, (value) => value + 2 * random.uniform() - 1);
+      const g = q.slice();
+      const lp = density(q, g);
+      if (Number.isFinite(lp) && g.every(Number.isFinite)) return at(q, q, g, lp);
     }
     throw new Error("no start with a finite log density was found");
   }
 
-  function push(z) {
-    for (let i = 0; i < size; i++) z.p[i] = random.normal() / Math.sqrt(inverse[i]);
+  function push({ q, g, lp }) {
+    const p = q.slice();
+    for (let i = 0; i < size; i++) p[i] = random.normal() / Math.sqrt(inverse[i]);
+    return at(q, p, g, lp);
   }
 
   function leap(z, length) {
-    for (let i = 0; i < size; i++) z.p[i] += (length / 2) * z.g[i];
-    for (let i = 0; i < size; i++) z.q[i] += length * inverse[i] * z.p[i];
-    z.lp = density(z.q, z.g);
-    for (let i = 0; i < size; i++) z.p[i] += (length / 2) * z.g[i];
+    const [q, p, g] = [z.q.slice(), z.p.slice(), z.g.slice()];
+    for (let i = 0; i < size; i++) {
+      p[i] += (length / 2) * g[i];
+      q[i] += length * inverse[i] * p[i];
+    }
+    const lp = density(q, g);
+    for (let i = 0; i < size; i++) p[i] += (length / 2) * g[i];
+    return at(q, p, g, lp);
   }
 
   // A first step that is accepted with a probability near 0.8.
   function findStep() {
     let direction = 0;
     for (let tries = 0; tries < 100; tries++) {
-      const z = copy(state);
-      push(z);
-      const before = energy(z);
-      leap(z, step);
-      const now = before - energy(z) > Math.log(0.8) ? 1 : -1;
+      const z = push(state);
+      const now = z.energy - leap(z, step).energy > Math.log(0.8) ? 1 : -1;
       if (direction && now !== direction) return;
       direction = now;
       step *= direction > 0 ? 2 : 0.5;
     }
   }
 
-  const goesOn = (first, last, rho) => dot(first, rho) > 0 && dot(last, rho) > 0;
+  const goesOn = (first, last, rho) => dot(first.sharp, rho) > 0 && dot(last.sharp, rho) > 0;
   const logSum = (a, b) => (a > b ? a + Math.log1p(Math.exp(b - a)) : b + Math.log1p(Math.exp(a - b)));
 
   // Of two neighbouring trees as one, whether no part of it turns back.
   const straight = (a, b, rho) =>
-    goesOn(a.first.sharp, b.last.sharp, rho) &&
-    goesOn(a.first.sharp, b.first.sharp, sum(a.rho, b.first.p)) &&
-    goesOn(a.last.sharp, b.last.sharp, sum(b.rho, a.last.p));
+    goesOn(a.first, b.last, rho) &&
+    goesOn(a.first, b.first, sum(a.rho, b.first.p)) &&
+    goesOn(a.last, b.last, sum(b.rho, a.last.p));
 
-  // Move z by 2 ** level steps; null if it turned back or diverged.
+  // Go on from z by 2 ** level steps; null if they turned back or diverged.
   function tree(z, level, direction, initial, count) {
     if (level === 0) {
-      leap(z, direction * step);
-      const change = initial - energy(z);
+      const end = leap(z, direction * step);
+      const change = initial - end.energy;
       count.steps += 1;
       count.accepted += Math.min(1, Math.exp(change));
       if (!(change > -MOST_ENERGY)) {
         count.diverging = true;
         return null;
       }
-      const end = { p: z.p.slice(), sharp: sharp(z.p) };
-      return { first: end, last: end, rho: end.p, weight: change, chosen: copy(z) };
+      return { first: end, last: end, rho: end.p, weight: change, chosen: end };
     }
     const a = tree(z, level - 1, direction, initial, count);
-    const b = a && tree(z, level - 1, direction, initial, count);
+    const b = a && tree(a.last, level - 1, direction, initial, count);
     if (!b) return null;
     const weight = logSum(a.weight, b.weight);
     const rho = sum(a.rho, b.rho);
@@ -92,22 +94,20 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
 
   // One draw; what it took is counted.
   function transition() {
-    push(state);
-    const initial = energy(state);
+    state = push(state);
+    const initial = state.energy;
     const count = { steps: 0, accepted: 0, diverging: false, depth: 0, ended: false };
-    const ends = { [-1]: copy(state), 1: copy(state) };
-    const end = { p: state.p.slice(), sharp: sharp(state.p) };
-    let whole = { first: end, last: end, rho: end.p, weight: 0, chosen: state };
+    let whole = { first: state, last: state, rho: state.p, weight: 0, chosen: state };
     while (count.depth < depth) {
-      const direction = random.uniform() < 0.5 ? -1 : 1;
-      const grown = tree(ends[direction], count.depth, direction, initial, count);
+      const forward = random.uniform() >= 0.5;
+      const grown = tree(forward ? whole.last : whole.first, count.depth, forward ? 1 : -1, initial, count);
       count.depth += 1;
       count.ended = !grown;
       if (!grown) break;
       const chosen = Math.log(random.uniform()) < grown.weight - whole.weight ? grown.chosen : whole.chosen;
       // In the order of time: what grew backwards comes first, and its first step is its latest.
       const turned = { ...grown, first: grown.last, last: grown.first };
-      const [a, b] = direction > 0 ? [whole, grown] : [turned, whole];
+      const [a, b] = forward ? [whole, grown] : [turned, whole];
       const rho = sum(a.rho, b.rho);
       const on = straight(a, b, rho);
       whole = { first: a.first, last: b.last, rho, weight: logSum(whole.weight, grown.weight), chosen };
@@ -202,10 +202,22 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
     result.acceptance_rate[place] = count.accepted / count.steps;
     result.reached[place] = count.ended ? 0 : 1;
     result.lp[place] = state.lp;
-    result.energy[place] = energy(state); // with the momentum with which it was reached
+    result.energy[place] = state.energy; // with the momentum with which it was reached
     result.step_size[place] = step;
   }
   return result;
+}
+
+function dot(a, b) {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i] * b[i];
+  return total;
+}
+
+function sum(a, b) {
+  const total = a.slice();
+  for (let i = 0; i < total.length; i++) total[i] += b[i];
+  return total;
 }
 
 // Small fast counter of 32 bits (sfc32), seed and chain being words of its state; Normal numbers by the polar method.

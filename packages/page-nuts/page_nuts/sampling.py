@@ -38,11 +38,13 @@ PROGRAM = """((arrays, settings) => {{
 const density = ({density})(arrays);
 const derived = ({derived})(arrays);
 const size = settings.size;
+const here = new Float64Array(size);
 const out = new Float64Array(1 + size);
 const start = arrays.start.subarray(settings.chain * size, (settings.chain + 1) * size);
 const result = chain((x, gradient) => {{
-  if (density(x, out) !== undefined) return -Infinity;
-  gradient.set(out.subarray(1));
+  for (let i = 0; i < size; i++) here[i] = x[i];
+  if (density(here, out) !== undefined) return -Infinity;
+  for (let i = 0; i < size; i++) gradient[i] = out[1 + i];
   return out[0];
 }}, start, settings);
 const values = new Float64Array(settings.derived);
