@@ -292,7 +292,9 @@ def _quantiles(marginal):
 
 @lru_cache(maxsize=2)
 def _uniforms(seed, size):
-    """Sets of uniform draws, each in order: what is made of them is then in order too, and quick to sort."""
-    draws = np.random.default_rng(seed).uniform(size=(SETS, size))
-    draws.sort(axis=1)
-    return draws
+    """Sets of uniform draws, each in order: what is made of them is then in order too, and quick to sort.
+
+    Sums of exponential waits are in order as they come, and as shares of the last of them uniform.
+    """
+    waited = np.random.default_rng(seed).standard_exponential((SETS, size + 1)).cumsum(axis=1)
+    return waited[:, :-1] / waited[:, -1:]

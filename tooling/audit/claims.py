@@ -132,7 +132,12 @@ def _finding(claim):
 
 def _facts(claim):
     """What a claim is about, as the source states it."""
-    return next(entry["facts"] for entry in stated() if entry["id"] == claim)
+    return _facts_by_claim()[claim]
+
+
+@cache
+def _facts_by_claim():
+    return {entry["id"]: entry["facts"] for entry in stated() if "facts" in entry}
 
 
 # -- shared by several claims -----------------------------------------------------------------

@@ -740,18 +740,16 @@ class _Model:
         f21, f22 = c * second * rho / sigma, c * second * rest / sigma
         n11, n12, n22 = 1 + f11**2 + f21**2, f11 * f12 + f21 * f22, 1 + f12**2 + f22**2
         determinant = 1 + f11**2 + f21**2 + f12**2 + f22**2 + (f11 * f22 - f12 * f21) ** 2
-        prior = np.zeros((len(sigma), 1, 2, 2))
-        prior[..., 0, 0], prior[..., 1, 0], prior[..., 1, 1] = first, second * rho, second * rest
-        inverse = np.stack([n22, -n12, -n12, n11], axis=-1) / determinant[..., None]
-        inverse = inverse.reshape(*determinant.shape, 2, 2)
-        f = np.stack([f11, f21, f12, f22], axis=-1).reshape(*determinant.shape, 2, 2)  # transposed
-        gain = prior @ inverse @ f / sigma[..., None, None]
-        # Root of the inverse by that of its elements.
-        corner = np.sqrt(n22 / determinant)
-        root = np.zeros_like(inverse)
-        root[..., 0, 0], root[..., 1, 0] = corner, -n12 / determinant / corner
-        root[..., 1, 1] = 1 / np.sqrt(n22)
-        return gain, prior @ root
+        # The inverse of 1 + F'F times F', and its root, element by element, then the prior's L in front.
+        m11, m12 = n22 * f11 - n12 * f12, n22 * f21 - n12 * f22
+        m21, m22 = n11 * f12 - n12 * f11, n11 * f22 - n12 * f21
+        corner, end = np.sqrt(n22 / determinant), 1 / np.sqrt(n22)
+        side, tail = second * rho, second * rest
+        gain = np.stack([first * m11, first * m12, side * m11 + tail * m21, side * m12 + tail * m22], axis=-1)
+        gain /= (determinant * sigma)[..., None]
+        below = side * corner - tail * n12 / determinant / corner
+        root = np.stack([first * corner, np.zeros_like(corner), below, tail * end], axis=-1)
+        return tuple(of.reshape(*determinant.shape, 2, 2) for of in (gain, root))
 
 
 def _apart(grid, finer):
@@ -876,18 +874,20 @@ class _Fitted:
         if len(with_group):
             groups, effects = sums.group[with_group], sums.effects[with_group]
             gain, own = model.whitened(groups, points)
-            gain = np.einsum("jr,kjrs->kjs", effects, gain)
-            own = np.einsum("jr,kjrs->kjs", effects, own)
+            gain, own = (
+                sum(x * of[:, :, r] for r, x in enumerate(effects.T[:, :, None])) for of in (gain, own)
+            )
             variance[:, with_group] += (own**2).sum(axis=-1)
             rows = model.rows[groups]
             weights = weights.copy()
-            weights[:, with_group] -= np.einsum("kjs,jsm->kjm", gain, rows[:, :, :-1])
+            moved = sum(gain[:, :, s, None] * rows[:, s] for s in range(rows.shape[1]))
+            weights[:, with_group] -= moved[:, :, :-1]
             of_mean = np.zeros_like(variance)
-            of_mean[:, with_group] = np.einsum("kjs,js->kj", gain, rows[:, :, -1])
+            of_mean[:, with_group] = moved[:, :, -1]
         for name, new in sums.new.items():
             variance += self._new_variance(name, new, points)
-        mean = sums.offset + of_mean + np.einsum("kjm,km->kj", weights, mean)
-        variance += (np.einsum("kjm,kmp->kjp", weights, root) ** 2).sum(axis=-1)
+        mean = sums.offset + of_mean + (weights @ mean[:, :, None])[:, :, 0]
+        variance += ((weights @ root) ** 2).sum(axis=-1)
         return np.stack([mean, variance], axis=1)
 
     def _new_variance(self, name, new, points):
