@@ -409,6 +409,20 @@ def test_where_trajectories_are_too_short_it_is_recorded():
     assert int(statistics["depth"].max()) == 1
 
 
+def test_a_trajectory_ends_within_one_turn():
+    """Of one Normal the orbit is a circle: what is doubled has not yet gone half of it."""
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1)
+    compiled = page_nuts.compile_pymc_model(model)
+    statistics = page_nuts.sample(compiled, draws=500, tune=1000, seed=11, target_accept=0.999)[
+        "sample_stats"
+    ]
+    turns = statistics["n_steps"] * statistics["step_size"] / (2 * np.pi)
+    assert statistics["depth"].max() > 4
+    assert turns.max() < 1.2, "the masses, of some hundred draws, may miss by a fifth"
+    assert turns.mean() > 0.4
+
+
 def test_diagnose_reads_what_is_recorded():
     idata = page_nuts.sample(page_nuts.compile_pymc_model(model_of(line)), draws=500, tune=500, seed=1)
     failed, found = diagnose(idata, show_diagnostics=False, return_diagnostics=True)
