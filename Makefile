@@ -89,7 +89,7 @@ test-live: setup  ## run every cell of every page in Chromium
 study: setup  ## repeat the fits over 20 seeds and both samplers (an hour or more)
 	@$(PYTHON) tooling/scripts/study.py
 
-calibration: setup  ## fit every model to data of its own, against its exact posterior (half an hour; MODEL=schools_none: one)
+calibration: setup  ## fit every model to data of its own, against its exact posterior (forty minutes; MODEL=schools_none: one)
 	@$(PYTHON) tooling/scripts/calibration.py $(if $(value MODEL),--model $(call quoted,MODEL))
 
 page-sampler: setup  ## hold the sampler of the pages against exact posteriors and nutpie (an hour; MODEL=schools_none: one)

@@ -69,11 +69,14 @@ async ([folder, cells]) => {
   return shown;
 }
 """
-EVERY_PAGE = sorted(
+# The longest first, so that at the end no processor waits for another.
+EVERY_PAGE = [
     path.relative_to(ROOT).as_posix()
-    for folder in ("chapters", "exercises", "solutions")
-    for path in (ROOT / folder).glob("*.md")
-)
+    for path in sorted(
+        (path for folder in ("chapters", "exercises", "solutions") for path in (ROOT / folder).glob("*.md")),
+        key=lambda path: (-path.stat().st_size, path.as_posix()),
+    )
+]
 QUICK = ["chapters/recap.md", "solutions/shrinkage-arithmetic.md"]
 
 

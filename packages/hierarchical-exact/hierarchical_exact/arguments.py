@@ -6,7 +6,7 @@ import pickle
 import reprlib
 from collections.abc import Mapping
 from copy import deepcopy
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -260,6 +260,11 @@ def labels(values, size, dim="group"):
         name = free_dim(values.dims[0])
         coords = {name: values.coords[name]} if name in values.coords else {}
         return xr.DataArray(np.arange(size), dims=name, coords=coords)
+    return _counted(size, dim)
+
+
+@lru_cache(maxsize=16)
+def _counted(size, dim):
     return xr.DataArray(np.arange(size), dims=dim, coords={dim: np.arange(size)})
 
 

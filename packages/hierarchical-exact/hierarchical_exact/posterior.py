@@ -321,13 +321,12 @@ class Marginal:
             support.append(values)
             probability.append(law.pdf(values.ravel(), group).reshape(values.shape))
             edge.append(law.open_ends() * probability[-1])
-        rows = max(map(len, support))
+        most = max(map(len, support))
         parts = [
-            self._joined([np.pad(part, ((0, rows - len(part)), (0, 0)), mode) for part in parts])
+            self._joined([np.pad(part, ((0, most - len(part)), (0, 0)), mode) for part in parts])
             for parts, mode in ((support, "edge"), (probability, "constant"), (edge, "constant"))
         ]
-        rows = xr.DataArray(np.arange(rows), dims="x")
-        x, weight, edge = (self._wrap(part, rows).drop_vars("x") for part in parts)
+        x, weight, edge = (self._wrap(part, "x", range(most)).drop_vars("x") for part in parts)
         values = _values(f, x)
         if np.any((edge * np.abs(values)).max("x") > _AGREEMENT * (weight * np.abs(values)).sum("x")):
             raise ArithmeticError(
@@ -365,7 +364,7 @@ class Marginal:
             several = xr.DataArray(prob, dims="prob", coords={"prob": prob}, name="prob")
             return xr.concat([self.hdi(one) for one in prob], several)
         bounds = self._joined([np.empty((2, 0)), *(_hdi(law, prob, count) for law, count in self._laws())])
-        return self._wrap(bounds, xr.DataArray(["lower", "upper"], dims="ci_bound"))
+        return self._wrap(bounds, "ci_bound", ["lower", "upper"])
 
     # -- how it works ---------------------------------------------------------------------------
 
@@ -427,11 +426,11 @@ class Marginal:
         values = self._joined(parts)
         if x.ndim == 0:
             return self._wrap(values[0])
-        return self._wrap(values, xr.DataArray(flat, dims=dim, coords={dim: flat}))
+        return self._wrap(values, dim, flat)
 
-    def _wrap(self, values, leading=None):
-        """Label an array of shape (J,) or (m, J)."""
-        if leading is None:
+    def _wrap(self, values, dim=None, points=()):
+        """Label an array of shape (J,), or (m, J) for points along another dim."""
+        if dim is None:
             if self._labels is None:
                 return float(values[0])
             return xr.DataArray(
@@ -439,14 +438,11 @@ class Marginal:
                 dims=self._labels.dims,
                 coords=self._labels.coords,
             )
-        dim = leading.dims[0]
-        coords = {dim: leading.values}
         if self._labels is None:
-            return xr.DataArray(values[:, 0], dims=dim, coords=coords)
-        coords |= dict(self._labels.coords)
-        shape = (len(leading), *self._labels.shape)
-        array = xr.DataArray(values.reshape(shape), dims=(dim, *self._labels.dims), coords=coords)
-        return array.transpose(..., dim)
+            return xr.DataArray(values[:, 0], dims=dim, coords={dim: points})
+        values = np.moveaxis(values.reshape(len(points), *self._labels.shape), 0, -1)
+        coords = {dim: points, **self._labels.coords}
+        return xr.DataArray(values, dims=(*self._labels.dims, dim), coords=coords)
 
 
 def marginal(distribution: Any) -> Marginal:

@@ -611,3 +611,16 @@ def _log_multivariate_normal(y, covariance):
     standard = np.linalg.solve(root, np.broadcast_to(y[:, None], (len(root), len(y), 1)))[..., 0]
     log_determinant = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     return -0.5 * ((standard**2).sum(axis=1) + len(y) * np.log(2 * np.pi)) - log_determinant
+
+
+def test_what_is_written_on_a_result_stays_there():
+    def mean():
+        return exact.normal([1.0, 2, 3], 1.0, mu=stats.norm(0, 20), tau=stats.halfnorm(scale=10))[
+            "theta"
+        ].mean()
+
+    first = mean()
+    first["group"].attrs["units"] = "schools"
+    assert mean()["group"].attrs == {}
+    with pytest.raises(ValueError, match="read-only"):
+        first["group"].values[0] = 9
