@@ -296,5 +296,7 @@ def _uniforms(seed, size):
 
     Sums of exponential waits are in order as they come, and as shares of the last of them uniform.
     """
-    waited = np.random.default_rng(seed).standard_exponential((SETS, size + 1)).cumsum(axis=1)
-    return waited[:, :-1] / waited[:, -1:]
+    waited = np.random.default_rng(seed).standard_exponential((SETS, size + 1))
+    np.cumsum(waited, axis=1, out=waited)
+    waited /= waited[:, -1:].copy()
+    return waited[:, :-1]

@@ -132,12 +132,10 @@ def _finding(claim):
 
 def _facts(claim):
     """What a claim is about, as the source states it."""
-    return _facts_by_claim()[claim]
+    return next(entry["facts"] for entry in _once() if entry["id"] == claim)
 
 
-@cache
-def _facts_by_claim():
-    return {entry["id"]: entry["facts"] for entry in stated() if "facts" in entry}
+_once = cache(stated)
 
 
 # -- shared by several claims -----------------------------------------------------------------

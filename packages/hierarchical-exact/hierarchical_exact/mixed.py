@@ -738,11 +738,12 @@ class _Model:
         sigma = points["sigma"][:, None]
         f11, f12 = (a * first + b * second * rho) / sigma, b * second * rest / sigma
         f21, f22 = c * second * rho / sigma, c * second * rest / sigma
-        n11, n12, n22 = 1 + f11**2 + f21**2, f11 * f12 + f21 * f22, 1 + f12**2 + f22**2
-        determinant = 1 + f11**2 + f21**2 + f12**2 + f22**2 + (f11 * f22 - f12 * f21) ** 2
-        # The inverse of 1 + F'F times F', and its root, element by element, then the prior's L in front.
-        m11, m12 = n22 * f11 - n12 * f12, n22 * f21 - n12 * f22
-        m21, m22 = n11 * f12 - n12 * f11, n11 * f22 - n12 * f21
+        n12, n22 = f11 * f12 + f21 * f22, 1 + f12**2 + f22**2
+        both = a * c * first * second * rest / sigma**2  # the determinant of F, of which nothing cancels
+        determinant = 1 + f11**2 + f21**2 + f12**2 + f22**2 + both**2
+        # The inverse of 1 + F'F times F' by F' and the adjugate of F, and a root of that inverse,
+        # element by element; then the prior's L in front.
+        m11, m12, m21, m22 = f11 + both * f22, f21 - both * f12, f12 - both * f21, f22 + both * f11
         corner, end = np.sqrt(n22 / determinant), 1 / np.sqrt(n22)
         side, tail = second * rho, second * rest
         gain = np.stack([first * m11, first * m12, side * m11 + tail * m21, side * m12 + tail * m22], axis=-1)
@@ -874,9 +875,8 @@ class _Fitted:
         if len(with_group):
             groups, effects = sums.group[with_group], sums.effects[with_group]
             gain, own = model.whitened(groups, points)
-            gain, own = (
-                sum(x * of[:, :, r] for r, x in enumerate(effects.T[:, :, None])) for of in (gain, own)
-            )
+            each = [*enumerate(effects.T[:, :, None])]  # weights (J, 1) of rows r of (K, J, r, r)
+            gain, own = (sum(x * of[:, :, r] for r, x in each) for of in (gain, own))
             variance[:, with_group] += (own**2).sum(axis=-1)
             rows = model.rows[groups]
             weights = weights.copy()

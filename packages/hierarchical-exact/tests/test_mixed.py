@@ -116,6 +116,28 @@ def test_dense_sums_agree_for_slopes_that_vary():
         assert posterior[name].mean() == pytest.approx(value, abs=4e-4), name
 
 
+@pytest.mark.parametrize("sigma", [0.1, 1e-3, 1e-7, 1e-9])
+def test_slopes_are_those_of_one_observation_each_however_small_sigma_is(sigma):
+    rng = np.random.default_rng(3)
+    y, x = rng.normal(size=(2, 6))
+    tau, slope, rho = 0.8, 0.5, 0.4
+    posterior = exact.mixed(
+        y,
+        np.ones((6, 1)),
+        terms={"group": (np.arange(6), x)},
+        beta=0.3,
+        sigma=sigma,
+        tau={"group": tau, "group_slope": slope},
+        rho=rho,
+    )
+    total = tau**2 + 2 * rho * tau * slope * x + (slope * x) ** 2 + sigma**2
+    shares = (tau**2 + rho * tau * slope * x) / total, (rho * tau * slope + slope**2 * x) / total
+    for name, share in zip(("u_group", "u_group_slope"), shares, strict=True):
+        np.testing.assert_allclose(posterior[name].mean(), share * (y - 0.3), rtol=1e-12, atol=1e-14)
+    variance = tau**2 - shares[0] ** 2 * total
+    np.testing.assert_allclose(posterior["u_group"].sd(), np.sqrt(variance), rtol=1e-12)
+
+
 def test_one_term_without_predictors_is_normal_groups():
     priors = {"tau": stats.halfcauchy(scale=1), "sigma": stats.expon(scale=2)}
     other = exact.normal_groups(Y, GROUP, mu=stats.norm(0, 3), **priors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pytensor
@@ -102,6 +103,12 @@ BITS = (scalar.AND, scalar.OR, scalar.Invert)
 # How a number becomes one of another kind.
 CASTS = {"b": "+({0} !== 0)", "i": "Math.trunc({0})", "u": "Math.trunc({0})", "f": "{0}"}
 EXTREMES = {scalar.Maximum: "Math.max", scalar.Minimum: "Math.min"}
+FOLDS = {
+    scalar.Add: np.add,
+    scalar.Mul: np.multiply,
+    scalar.AND: np.bitwise_and,
+    scalar.OR: np.bitwise_or,
+}
 # How sums and their like begin, and take in one more element.
 REDUCTIONS = {
     scalar.Add: ("0", "{0} + {1}"),
@@ -140,8 +147,8 @@ class Written:
     ----------
     source : str
         An expression: a function of ``shared``, an object of arrays by name, which returns a function
-        ``(x, out)`` that writes all outputs into ``out``, one after another, and returns nothing, or what
-        an assertion of the graph says that fails.
+        ``(x, out)``, both ``Float64Array``, that writes all outputs into ``out``, one after another, and
+        returns nothing, or what an assertion of the graph says that fails.
     values : list of numpy.ndarray
         The outputs at the point, by PyTensor's own code.
     places : list of pytensor.compile.sharedvalue.SharedVariable
@@ -295,7 +302,7 @@ class _Writer:
             for variable in node.outputs:
                 self.fixed[variable] = self.values[variable]
         elif isinstance(op, CheckAndRaise):
-            said = json.dumps(str(op.msg) or "an assertion of the model fails")
+            said = self.declare(json.dumps(str(op.msg) or "an assertion of the model fails"))
             for condition in node.inputs[1:]:
                 self.alone("", f"if (!{self.name(condition)}[0]) return {said};")
             self.names[node.outputs[0]] = self.name(node.inputs[0])
@@ -520,6 +527,9 @@ def _tried(node, values):
     """Return the results of an operation; of an assertion, what it lets pass."""
     if isinstance(node.op, CheckAndRaise):
         return values[:1]
+    kind = type(getattr(node.op, "scalar_op", None))
+    if isinstance(node.op, Elemwise) and kind in FOLDS:  # Python's takes 32 operands at most
+        return [reduce(FOLDS[kind], values).astype(node.outputs[0].type.dtype)]
     try:
         node.op.prepare_node(node, None, None, "py")
         return _performed(node, [value.copy() for value in values])

@@ -43,7 +43,8 @@ def merge(loops: list[Loop], last: list[str]) -> tuple[list[str], set[str]]:
     Parameters
     ----------
     loops : list of Loop
-        In an order in which they can run; arrays are called ``v0``, ``v1`` and so on.
+        In an order in which they can run; arrays are called ``v0``, ``v1`` and so on. Each is written in full
+        before it is read, and never after. Lines are searched for names: they have no text in quotes.
     last : list of str
         The lines after them.
 
@@ -85,9 +86,7 @@ def _numbers(loops, last):
     """Return the arrays of which only the first element is used, and which are made at once."""
     text = "\n".join([*(loop.line for loop in loops), *last])
     bare = set(NAMES.findall(FIRST.sub("", text)))
-    made = Counter(loop.to for loop in loops)
-    single = (loop for loop in loops if loop.begin or (loop.whole and loop.size == 1))
-    return {loop.to for loop in single if made[loop.to] == 1} - bare
+    return {loop.to for loop in loops if loop.begin or (loop.whole and loop.size == 1)} - bare
 
 
 def _as_numbers(line, numbers):
@@ -95,11 +94,11 @@ def _as_numbers(line, numbers):
 
 
 def _grouped(loops):
-    """Put each loop into the first group of its size after all that it reads, or into a new one."""
+    """Put each loop into the first group of its size in which all that it reads is ready, or a new one."""
     groups, ready = [], {}  # in which group an array is written, and whether element by element
     for loop in loops:
         earliest = 0
-        for name in {*NAMES.findall(loop.line), loop.to} & ready.keys():
+        for name in set(NAMES.findall(loop.line)) & ready.keys():
             number, in_step = ready[name]
             in_step &= len(re.findall(rf"\b{name}\b", loop.line)) == loop.line.count(f"{name}[i]")
             earliest = max(earliest, number if in_step or loop.size == 1 or name == loop.to else number + 1)

@@ -8,11 +8,12 @@ const FEW = 10; // draws after which the average of the steps has forgotten its 
 function chain(density, start, { draws, tune, target, depth, seed, chain }) {
   const size = start.length;
   const random = generator(seed, chain);
-  const inverse = new Float64Array(size).fill(1); // the diagonal of the inverse mass matrix
+  // The diagonal of the inverse mass matrix. When it changes, what a state says of its momentum is past: push first.
+  const inverse = new Float64Array(size).fill(1);
   let step = 1;
   let state = begin();
 
-  // A place q with its momentum p, both of them for good: a step leads to another. Plain arrays, since engines copy
+  // A place q with its momentum p, both of them for good: a step leads to another. Plain arrays, since V8 copies
   // short ones faster than typed ones.
   function at(q, p, g, lp) {
     const sharp = p.slice();
@@ -26,7 +27,7 @@ function chain(density, start, { draws, tune, target, depth, seed, chain }) {
       const q = Array.from(start, (value) => value + 2 * random.uniform() - 1);
       const g = q.slice();
       const lp = density(q, g);
-      if (Number.isFinite(lp) && g.every(Number.isFinite)) return at(q, q, g, lp);
+      if (Number.isFinite(lp) && g.every(Number.isFinite)) return { q, g, lp };
     }
     throw new Error("no start with a finite log density was found");
   }

@@ -38,7 +38,7 @@ PROGRAM = """((arrays, settings) => {{
 const density = ({density})(arrays);
 const derived = ({derived})(arrays);
 const size = settings.size;
-const here = new Float64Array(size);
+const here = new Float64Array(size); // products of matrices take parts of it
 const out = new Float64Array(1 + size);
 const start = arrays.start.subarray(settings.chain * size, (settings.chain + 1) * size);
 const result = chain((x, gradient) => {{
@@ -327,7 +327,7 @@ def sample(
     draws, tune, chains : int
         Kept and tuning draws of each chain, and chains; if None 1000, 1000 and 4.
     seed : int, optional
-        From 0 to 4,294,967,295. The same seed gives the same draws in the same browser.
+        From 0 to 4,294,967,295. The same seed gives the same draws of what is compiled, in the same browser.
     target_accept : float
         Acceptance rate that tuning aims at.
     maxdepth : int

@@ -1,5 +1,8 @@
 """Models of every kind: log density and gradient are PyTensor's, or the operation is refused by name."""
 
+import re
+import warnings
+
 import numpy as np
 import pymc as pm
 import pytensor
@@ -10,6 +13,7 @@ from pytensor.compile.mode import OPT_FAST_RUN, Mode
 from pytensor.conditional.op import ifelse
 from pytensor.gradient import disconnected_grad
 from pytensor.raise_op import Assert
+from scipy import stats
 
 import page_nuts
 
@@ -310,6 +314,36 @@ def test_an_assertion_that_fails_at_a_draw_is_an_error():
         page_nuts.sample(_asserting(0), draws=50, tune=50, chains=1, seed=1)
     draws = page_nuts.sample(_asserting(-100), draws=50, tune=50, chains=1, seed=1)["posterior"]
     assert np.array_equal(draws["d"], draws["x"])
+
+
+def test_what_an_assertion_says_is_said_as_it_is():
+    said = " ".join(f"v{n}[0] v{n} v{n}[i]" for n in range(30))
+
+    def build():
+        x = pm.Normal("x", shape=3)
+        total = pt.exp(x).sum()
+        pm.Deterministic("d", Assert(said)(x * total, total > 1e9))
+
+    compiled = page_nuts.compile_pymc_model(model_of(build))
+    with pytest.raises(RuntimeError, match=re.escape(said)):
+        page_nuts.sample(compiled, draws=5, tune=5, chains=1, seed=1)
+
+
+def test_a_sum_may_have_any_number_of_terms():
+    scales = 1.0 + np.arange(40)  # of 64 bits, where PyTensor takes the logarithm of a short number in 32
+
+    def build():
+        terms = [pm.Normal(f"x{number}", 0, scale) for number, scale in enumerate(scales)]
+        pm.Potential("product", -pt.sqr(sum(terms)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # PyTensor's, of its own speed
+        model = model_of(build)
+        compiled = page_nuts.compile_pymc_model(model)
+    point = np.linspace(-1, 1, 40)
+    value, gradient = compiled.log_density(point)
+    assert value == pytest.approx(stats.norm(0, scales).logpdf(point).sum() - point.sum() ** 2, rel=1e-12)
+    np.testing.assert_allclose(gradient, -point / scales**2 - 2 * point.sum(), rtol=1e-12, atol=1e-14)
 
 
 def test_what_is_not_a_number_at_a_draw_is_said():

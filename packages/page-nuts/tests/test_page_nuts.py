@@ -419,7 +419,7 @@ def test_a_trajectory_ends_within_one_turn():
     ]
     turns = statistics["n_steps"] * statistics["step_size"] / (2 * np.pi)
     assert statistics["depth"].max() > 4
-    assert turns.max() < 1.2, "the masses, of some hundred draws, may miss by a fifth"
+    assert turns.max() < 1.2, "turns go as the root of the masses, which may miss by a third"
 
 
 def test_diagnose_reads_what_is_recorded():
