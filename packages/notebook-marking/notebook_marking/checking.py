@@ -76,9 +76,8 @@ class Answers(answers.Answers):
                 return "does it say " + "; and ".join(criterion.criterion for criterion in rubric) + "?"
             from notebook_marking.review import model_answers
 
-            return (
-                f"the worked solution says: {model_answers(course.page(scheme)).get(mark.answer, 'nothing')}"
-            )
+            said = model_answers(course.page(scheme))
+            return f"the worked solution says: {said.get(mark.answer, 'nothing')}"
         state = "partly right" if mark.state == "partly" else "not right yet"
         return f"{state}: {(_TRIED[key] == 1 and mark.hint) or mark.reason}"
 

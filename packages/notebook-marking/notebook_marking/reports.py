@@ -217,7 +217,7 @@ def note(one):
     if "" in one.owners.values():
         words.append("with the data of the text")
     if waiting(one):
-        names = ", ".join(f"({mark.part}) {mark.name}" for mark in waiting(one))
+        names = ", ".join(mark.label for mark in waiting(one))
         words.append(f"to be marked by you: {names}")
     return "; ".join(words)
 
@@ -263,7 +263,7 @@ def gradescope(one, schemes, *, hints=False):
     """Results of one submission in the format that Gradescope reads from an autograder."""
     tests = [
         {
-            "name": f"({mark.part}) {mark.name}",
+            "name": mark.label,
             "score": mark.points or 0,
             "max_score": mark.out_of,
             "output": ": ".join(filter(None, (STATES[mark.state], plain.clean(_reason(mark, hints))))),

@@ -103,12 +103,6 @@ BITS = (scalar.AND, scalar.OR, scalar.Invert)
 # How a number becomes one of another kind.
 CASTS = {"b": "+({0} !== 0)", "i": "Math.trunc({0})", "u": "Math.trunc({0})", "f": "{0}"}
 EXTREMES = {scalar.Maximum: "Math.max", scalar.Minimum: "Math.min"}
-FOLDS = {
-    scalar.Add: np.add,
-    scalar.Mul: np.multiply,
-    scalar.AND: np.bitwise_and,
-    scalar.OR: np.bitwise_or,
-}
 # How sums and their like begin, and take in one more element.
 REDUCTIONS = {
     scalar.Add: ("0", "{0} + {1}"),
@@ -360,10 +354,12 @@ class _Writer:
 
     def assign(self, name, size, value):
         """Write what each element of an array is."""
-        if self.head[name].startswith("new Float64Array"):
-            self.loops.append(Loop(size, name, value, whole=True))
-        else:  # the array rounds it
-            self.loops.append(Loop(size, name, f"{name}[i] = {value};"))
+        whole = not self.rounds(name)
+        self.loops.append(Loop(size, name, value if whole else f"{name}[i] = {value};", whole))
+
+    def rounds(self, name):
+        """Tell whether an array makes others of the numbers that it is given."""
+        return not self.head[name].startswith("new Float64Array")
 
     def alone(self, name, *lines):
         """Write lines that make an array and stand together."""
@@ -379,10 +375,10 @@ class _Writer:
         name, _ = self.new(node.outputs[0])
         to = self.group(value.shape, node.op.axis)
         line = f"{name}[{to}] = {more.format(f'{name}[{to}]', taken)};"
-        if self.head[name].startswith("new Float64Array"):
-            self.loops.append(Loop(value.size, name, line, begin=begin))
-        else:
+        if self.rounds(name):
             self.alone(name, f"{name}.fill({begin});", _loop(value.size, line))
+        else:
+            self.loops.append(Loop(value.size, name, line, begin=begin))
 
     def group(self, shape, axes):
         """Return how the place is written to which place i belongs when axes are taken together."""
@@ -527,9 +523,9 @@ def _tried(node, values):
     """Return the results of an operation; of an assertion, what it lets pass."""
     if isinstance(node.op, CheckAndRaise):
         return values[:1]
-    kind = type(getattr(node.op, "scalar_op", None))
-    if isinstance(node.op, Elemwise) and kind in FOLDS:  # Python's takes 32 operands at most
-        return [reduce(FOLDS[kind], values).astype(node.outputs[0].type.dtype)]
+    if isinstance(node.op, Elemwise) and type(node.op.scalar_op) in CHAINS:  # NumPy takes 32 operands at most
+        of_two = getattr(np, node.op.scalar_op.nfunc_spec[0])
+        return [reduce(of_two, values).astype(node.outputs[0].type.dtype)]
     try:
         node.op.prepare_node(node, None, None, "py")
         return _performed(node, [value.copy() for value in values])
