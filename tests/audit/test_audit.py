@@ -9,6 +9,7 @@ import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from docutils.nodes import make_id
 from scipy import stats
 
@@ -455,6 +456,8 @@ def test_the_study_has_twenty_seeds_of_everything_on_each_sampler():
         for sampler, seed, _ in runs.tasks(processor)
     }
     assert set(recorded.index) <= known
+    written = yaml.safe_load((ROOT / "tooling/audit/data/runs.yaml").read_text("utf-8"))["title"]
+    assert runs.title(recorded) == written
     # What was added later is not known of all.
     later = ("ess_width", "tau_at_divergences", "moved_at_divergences")
     old = [name for name in recorded if not name.endswith(later) and not name.startswith("hospitals/")]

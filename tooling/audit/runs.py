@@ -139,6 +139,14 @@ def recorded() -> pd.DataFrame:
     return records.read("runs").set_index(["sampler", "processor", "seed"])
 
 
+def title(table):
+    """How many seeds of each sampler, and with code for which processor, a table of runs has."""
+    counts = table.groupby(level=["sampler", "processor"]).size()
+    return ", ".join(
+        f"{n} seeds of {sampler} with {processor} code" for (sampler, processor), n in counts.items()
+    )
+
+
 def tasks(processor):
     """Runs of the study on one kind of processor: sampler, seed, and whether all models are fitted."""
     if processor == "generic":

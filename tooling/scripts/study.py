@@ -51,7 +51,7 @@ def main():
         tables.append(made(processor, arguments.jobs))
     table = pd.concat(tables).sort_index(kind="stable")
     replace(DATA / "runs.csv", table.to_csv())
-    replace(DATA / "runs.yaml", yaml.safe_dump(description(), sort_keys=False, allow_unicode=True))
+    replace(DATA / "runs.yaml", yaml.safe_dump(description(table), sort_keys=False, allow_unicode=True))
     sensitivity.write()
     print(f"{len(table)} runs of {table.shape[1]} values are in {DATA / 'runs.csv'}")
 
@@ -70,10 +70,10 @@ def made(processor, jobs):
     return pd.DataFrame(results[::-1], index=pd.MultiIndex.from_tuples(index, names=names))
 
 
-def description():
+def description(table):
     """Say what was run, when and with which versions."""
     return {
-        "title": f"{len(runs.SEEDS + runs.MORE_SEEDS)} seeds on each of {len(runs.SAMPLERS)} samplers",
+        "title": runs.title(table),
         "source": "This book: tooling.audit.runs.measure, run by make study",
         "section": "5.8.3, 5.8.4, 5.8.5, Solutions 5.8.2 and 5.8.4",
         "licence": "MIT, as the rest of the code",
