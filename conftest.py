@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,49 @@ KEPT = "Pages that had passed are kept for the build."
 environment.end_when_interrupted(KEPT)
 environment.enter()
 begun_with = []  # the fingerprint of all that pages import
+LASTING = Path(__file__).parent / "tests" / "lasting.txt"
+NOT_QUICK = {"slow", "sampling", "browser"}
 
 
 def pytest_addoption(parser):
-    """Declare what `make test-live` asks for."""
+    """Declare what `make test-live` asks for, and what writes the list of tests that are not quick."""
     parser.addoption("--every-page", action="store_true", help="run the cells of every page in Chromium")
+    parser.addoption("--list-lasting", action="store_true", help=f"write {LASTING.name} anew, of what is run")
+
+
+class Lasting:
+    """Writes down which of the tests that were run took more than a fifth of a second."""
+
+    def __init__(self):
+        self.seconds = Counter()
+
+    def pytest_runtest_logreport(self, report):
+        """Add what a test's set-up, its call or its end took."""
+        if ".py::" in report.nodeid and not NOT_QUICK & set(report.keywords):
+            self.seconds[report.nodeid] += report.duration
+
+    def pytest_sessionfinish(self):
+        """Write the list; what has not been run stays as it was."""
+        run = {name.split("[")[0] for name in self.seconds}
+        lasting = {name.split("[")[0] for name, seconds in self.seconds.items() if seconds > 0.2}
+        lines = sorted(set(LASTING.read_text("utf-8").splitlines()) - run | lasting)
+        LASTING.write_text("\n".join([*lines, ""]), "utf-8")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as quick what is neither marked as something else nor on the list of what lasts."""
+    lasting = set(LASTING.read_text("utf-8").splitlines())
+    for item in items:
+        marked = NOT_QUICK & {mark.name for mark in item.iter_markers()}
+        if not marked and item.nodeid.split("[")[0] not in lasting:
+            item.add_marker("quick")
 
 
 def pytest_configure(config):
     """Let Ctrl-C end all at once, and say what had failed; pytest would wait for its workers."""
+    if config.getoption("--list-lasting") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Lasting())
 
     def write(words):
         reporter = config.pluginmanager.get_plugin("terminalreporter")

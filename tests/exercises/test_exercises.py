@@ -39,6 +39,7 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 # One source ------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_generated_files_are_fresh():
     wanted = SCRIPT.generate()
     stale = [

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.quick
 
 
 def stale(dependencies, lock):
@@ -100,3 +101,9 @@ def test_a_stale_picture_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(picture["datasets"], "eight_schools", lambda: schools)
     picture["draw"](tmp_path / "again.png")
     assert compare_images(picture["PICTURE"], tmp_path / "again.png", tol=5) is not None
+
+
+def test_the_list_of_lasting_tests_has_no_dead_names():
+    for line in (ROOT / "tests/lasting.txt").read_text("utf-8").splitlines():
+        file, name = line.split("::")
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), line

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import codespell_lib
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +15,9 @@ BIN = Path(sys.executable).parent
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
 # American spellings that are British words too, in another sense.
 BRITISH_TOO = {"biased", "license", "program", "programs", "story", "stories"}
+
+# `make test-quick` has what the hooks have, whatever it takes.
+pytestmark = pytest.mark.quick
 
 
 def run(tool, *arguments, folder=ROOT):

@@ -142,9 +142,7 @@ def recorded() -> pd.DataFrame:
 def title(table):
     """How many seeds of each sampler, and with code for which processor, a table of runs has."""
     counts = table.groupby(level=["sampler", "processor"]).size()
-    return ", ".join(
-        f"{n} seeds of {sampler} with {processor} code" for (sampler, processor), n in counts.items()
-    )
+    return ", ".join(f"{n} seeds of {sampler} with {kind} code" for (sampler, kind), n in counts.items())
 
 
 def tasks(processor):
