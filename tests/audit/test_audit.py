@@ -16,7 +16,7 @@ from scipy import stats
 import hierarchical_exact as exact
 from support import datasets
 from support.conventions import MU_PRIOR, TAU_PRIOR
-from tooling.audit import claims, explanations, numbers, posteriors, runs, tables
+from tooling.audit import claims, explanations, numbers, posteriors, records, runs, tables
 from tooling.audit.numbers import Fixed, Seen, judge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -464,6 +464,14 @@ def test_the_study_has_twenty_seeds_of_everything_on_each_sampler():
     assert everything[old].notna().all(axis=None)
     forms = [name for name in old if name.startswith(("centred-0.90/", "non-centred/"))]
     assert recorded[forms].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("read", [runs.recorded, lambda: records.read("faults")])
+def test_what_is_written_to_a_table_is_in_no_other(read):
+    table, before = read(), read()
+    table.iloc[0, :] = table.iloc[1, :]
+    assert not table.equals(before)
+    assert read().equals(before)
 
 
 @pytest.mark.sampling

@@ -27,7 +27,7 @@ def read(name: str, **options: Any) -> pd.DataFrame:
     >>> read("faults").columns[0]
     'fault'
     """
-    return _read(name, **options).copy()
+    return _read(name, **options).copy(deep=False)  # pandas copies what is written to
 
 
 @cache

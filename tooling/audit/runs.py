@@ -10,6 +10,7 @@ is possible; to lie outside of many runs is evidence that it comes from other so
 """
 
 import warnings
+from functools import cache
 
 import arviz as az
 import numpy as np
@@ -136,6 +137,11 @@ def recorded() -> pd.DataFrame:
     >>> recorded().index[0]
     ('nutpie', 'native', 42)
     """
+    return _recorded().copy(deep=False)
+
+
+@cache
+def _recorded():
     return records.read("runs").set_index(["sampler", "processor", "seed"])
 
 
