@@ -75,7 +75,7 @@ test: setup  ## run all tests and every page against its stated outputs (SEED=7 
 		chapters exercises solutions \
 		$(if $(value SEED)$(value SAMPLER),,tests/audit tests/book/test_published.py packages tests)
 
-test-quick: setup  ## run each test that takes no more than a fifth of a second: five in six of all
+test-quick: setup  ## run each test that takes no more than a fifth of a second: three in five of all
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m quick tests packages
 
 steady: setup  ## run what waits for browsers and sandboxes twenty times, with all cores busy (hours; COUNT=3)

@@ -23,6 +23,16 @@ def pytest_addoption(parser):
     parser.addoption("--list-lasting", action="store_true", help=f"write {LASTING.name} anew, of what is run")
 
 
+def lasting():
+    """List the tests that are not quick, by what has been written down; a copy without tests has no list."""
+    return set(LASTING.read_text("utf-8").splitlines()) if LASTING.exists() else set()
+
+
+def function(nodeid):
+    """Leave a test's parameters out of its name."""
+    return nodeid.split("[")[0]
+
+
 class Lasting:
     """Writes down which of the tests that were run took more than a fifth of a second."""
 
@@ -36,19 +46,18 @@ class Lasting:
 
     def pytest_sessionfinish(self):
         """Write the list; what has not been run stays as it was."""
-        run = {name.split("[")[0] for name in self.seconds}
-        lasting = {name.split("[")[0] for name, seconds in self.seconds.items() if seconds > 0.2}
-        lines = sorted(set(LASTING.read_text("utf-8").splitlines()) - run | lasting)
-        LASTING.write_text("\n".join([*lines, ""]), "utf-8")
+        run = {function(name) for name in self.seconds}
+        lines = lasting() - run | {function(name) for name, seconds in self.seconds.items() if seconds > 0.2}
+        LASTING.write_text("\n".join([*sorted(lines), ""]), "utf-8")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark as quick what is neither marked as something else nor on the list of what lasts."""
-    lasting = set(LASTING.read_text("utf-8").splitlines())
+    listed = lasting()
     for item in items:
         marked = NOT_QUICK & {mark.name for mark in item.iter_markers()}
-        if not marked and item.nodeid.split("[")[0] not in lasting:
+        if not marked and function(item.nodeid) not in listed:
             item.add_marker("quick")
 
 

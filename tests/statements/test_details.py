@@ -291,6 +291,8 @@ def test_ranks_and_distances_of_recorded_fits():
     recorded = calibration.recorded()
     taus = recorded.query("quantity == 'tau'")
     centred = taus.query("model == 'schools_centred'").sort_values("set")["place"].to_numpy()
+    below = (centred[:100] <= 0.02).mean()
+    assert 0.02 < below < 0.15
     x, share, low, high = ecdf_pit(centred[:100], 0.95, 2000)
     outside = x[(share < low) | (share > high)]
     assert 0 < outside.max() < 0.1

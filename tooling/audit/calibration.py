@@ -704,4 +704,4 @@ def recorded_faults() -> pd.DataFrame:
     >>> list(recorded_faults().index) == list(FAULTS)
     True
     """
-    return records.read("faults").set_index("fault")
+    return records.read("faults", index_col="fault")

@@ -10,7 +10,6 @@ is possible; to lie outside of many runs is evidence that it comes from other so
 """
 
 import warnings
-from functools import cache
 
 import arviz as az
 import numpy as np
@@ -137,12 +136,7 @@ def recorded() -> pd.DataFrame:
     >>> recorded().index[0]
     ('nutpie', 'native', 42)
     """
-    return _recorded().copy(deep=False)
-
-
-@cache
-def _recorded():
-    return records.read("runs").set_index(["sampler", "processor", "seed"])
+    return records.read("runs", index_col=("sampler", "processor", "seed"))
 
 
 def title(table):
